@@ -1,0 +1,91 @@
+"""Sentence pairs in memory, from any TFDS translation dataset or from one's own files."""
+
+from dataclasses import dataclass
+
+import tensorflow_datasets as tfds
+
+from attention_zoo.pipelines.datasets.parallel_files import read_parallel_files
+from attention_zoo.pipelines.engine.errors import UserError
+
+SPLITS = ("train", "validation", "test")
+LOCALISED = {"cldr_phrases": "target", "dates": "source"}  # whose configs are locales, and the side that is in the locale
+
+
+@dataclass
+class Examples:
+    """One split. `alignment` holds for each pair its gold spans, or is None where the data has none."""
+
+    source: list[str]
+    target: list[str]
+    target_language: str | None = None
+    alignment: list | None = None
+
+    def __len__(self):
+        return len(self.source)
+
+
+def read_parallel(dataset, locale="", files=(), max_words=0, limit=0):
+    """Reads all splits of a parallel text.
+
+    Args:
+        dataset: Name of a TFDS dataset whose `supervised_keys` name the source and the target text.
+        locale: Config of `cldr_phrases` and `dates`; other datasets have theirs in the name.
+        files: Two files, a sentence a line, that stand in for the dataset.
+        max_words: Leaves out pairs with more words on either side; 0 keeps all.
+        limit: Takes so many training pairs at most; 0 takes all.
+
+    Returns:
+        A dict of "train", "validation" and "test" to `Examples`.
+
+    Raises:
+        UserError: the dataset lacks a split or is not one of sentence pairs.
+    """
+    if files:
+        if len(files) != 2:
+            raise UserError(f"data.files: expected two files, source and target; received {len(files)}: {' '.join(files)}")
+        return read_parallel_files(*files, max_words=max_words, limit=limit)
+    name = f"{dataset}/{locale}" if dataset in LOCALISED else dataset
+    builder = tfds.builder(name)
+    builder.download_and_prepare()
+    keys = builder.info.supervised_keys
+    if not keys or len(keys) != 2:
+        raise UserError(f"data.dataset: expected a dataset of sentence pairs; received {name} with supervised keys {keys}")
+    missing = [split for split in SPLITS if split not in builder.info.splits]
+    if missing:
+        raise UserError(f"data.dataset: {name} has no split {missing[0]}; it has {', '.join(builder.info.splits)}")
+    language = locale if LOCALISED.get(dataset) == "target" else keys[1]
+    if dataset.startswith("bible_translation"):
+        language = dataset.rsplit("-", 1)[-1]
+    return {split: read_split(builder, split, keys, language, max_words, limit) for split in SPLITS}
+
+
+def read_split(builder, split, keys, language, max_words, limit):
+    """Returns the `Examples` of one split, in the order in which they are stored."""
+    aligned = "alignment" in builder.info.features and split != "train"  # training needs no gold, and reads faster without
+    wanted = {key: True for key in keys} | ({"alignment": builder.info.features["alignment"]} if aligned else {})
+    data = builder.as_dataset(split=split, decoders=tfds.decode.PartialDecoding(wanted))
+    if limit and split == "train" and not max_words:
+        data = data.take(limit)
+    source, target, alignment = [], [], []
+    for batch in data.ragged_batch(4096) if aligned else data.batch(4096):
+        source += [text.decode() for text in batch[keys[0]].numpy()]
+        target += [text.decode() for text in batch[keys[1]].numpy()]
+        if aligned:
+            alignment += spans_of(batch["alignment"])
+    if max_words:
+        short = [i for i, pair in enumerate(zip(source, target)) if max(len(text.split()) for text in pair) <= max_words]
+        source, target = [source[i] for i in short], [target[i] for i in short]
+        alignment = [alignment[i] for i in short] if aligned else alignment
+    if limit and split == "train":
+        source, target = source[:limit], target[:limit]
+    return Examples(source, target, language, alignment if aligned else None)
+
+
+def spans_of(alignment):
+    """Turns a batch of gold alignments into, for each pair, its (source start, end, target start, end)."""
+    names = ("source_start", "source_end", "target_start", "target_end")
+    columns = [alignment[name].to_list() for name in names]
+    return [list(zip(*row)) for row in zip(*columns)]
+
+
+__all__ = ["Examples", "SPLITS", "read_parallel"]

@@ -1,0 +1,5 @@
+"""Errors that a user can cause and mend: the command line prints their one line, without a traceback."""
+
+
+class UserError(ValueError):
+    """Something the user gave cannot be used; the message names what was expected and what was received."""

@@ -1,0 +1,168 @@
+"""A run from the first example to the served model: train, evaluate, illustrate, export."""
+
+import fcntl
+import json
+import platform
+from contextlib import contextmanager
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+from rich.console import Console
+from rich.table import Table
+
+from attention_zoo.pipelines.engine.checkpoints import CheckpointStore
+from attention_zoo.pipelines.engine.config import dump, read
+from attention_zoo.pipelines.engine.errors import UserError
+from attention_zoo.pipelines.engine.export import export_saved_model
+from attention_zoo.pipelines.engine.files import atomic_write
+from attention_zoo.pipelines.engine.reporting import TrainingReporter
+from attention_zoo.pipelines.engine.training import Trainer
+
+
+def train(task_class, config, run_directory, preset):
+    """Runs a task to its end, or takes up a run that was stopped, and leaves metrics, pictures and a SavedModel.
+
+    Args:
+        task_class: The `Task`.
+        config: Its settings.
+        run_directory: Folder of the run; made if it is not there.
+        preset: Name of the preset the settings came from, for the messages.
+
+    Returns:
+        The metrics, also in `metrics.json`.
+
+    Raises:
+        UserError: another process trains in this folder, or the folder holds a run of another model or other data.
+    """
+    run_directory = Path(run_directory)
+    run_directory.mkdir(parents=True, exist_ok=True)
+    with locked(run_directory):
+        keep_config(config, run_directory)
+        console = Console(highlight=False)
+        console.print(f"{task_class.name}, preset {preset}: everything of this run goes to {run_directory}/")
+        task, model = prepare(task_class, config, run_directory)
+        reporter = TrainingReporter(run_directory)
+        reporter.note(f"model of {model.count_params():,} parameters")
+        trainer = Trainer(task, model, CheckpointStore(run_directory / "checkpoints", config.training.keep_checkpoints), reporter)
+        progress = trainer.fit()
+        reporter.note(f"training ended after {progress.seconds / 60:.1f} minutes, {progress.step:,} steps: {progress.finished}")
+        metrics = {
+            **trainer.dev_losses(),
+            "parameters": model.count_params(),
+            "train/minutes": progress.seconds / 60,
+            "train/steps": progress.step,
+            "train/epochs": progress.epoch + progress.batch / max(1, trainer.batches_per_epoch),
+            "input/padding_share": reporter.padding_share,
+        }
+        metrics |= score(task, model, run_directory)
+        write_metrics(run_directory, metrics)
+        pictures = task.illustrate(model, run_directory / "pictures")
+        exported = export_task(task, model)
+        show_metrics(console, metrics)
+        for picture in pictures:
+            console.print(f"picture: {picture}")
+        console.print(f"SavedModel: {exported}")
+        console.print(f"next: {task.next_command()}")
+    return metrics
+
+
+def evaluate(task_class, run_directory):
+    """Scores a finished run on its test split again. Returns the metrics."""
+    with locked(Path(run_directory)):
+        task, model = finished(task_class, run_directory)
+        known = json.loads((task.run_directory / "metrics.json").read_text()) if has_metrics(run_directory) else {}
+        metrics = known | score(task, model, task.run_directory)
+        write_metrics(task.run_directory, metrics)
+        show_metrics(Console(highlight=False), metrics)
+    return metrics
+
+
+def export(task_class, run_directory):
+    """Writes the next version of the SavedModel of a finished run. Returns its folder."""
+    task, model = finished(task_class, run_directory)
+    directory = export_task(task, model)
+    Console(highlight=False).print(f"SavedModel: {directory}\nnext: {task.next_command()}")
+    return directory
+
+
+def prepare(task_class, config, run_directory):
+    """Returns the task with its data at hand, and its model with weights drawn from the seed."""
+    keras.config.set_dtype_policy(config.training.precision)
+    task = task_class(config, run_directory)
+    task.load()
+    task.adapt()
+    keras.utils.set_random_seed(config.training.seed)
+    return task, task.build()
+
+
+def finished(task_class, run_directory):
+    """Returns the task and the model of a run, with the weights it is to be judged by."""
+    run_directory = Path(run_directory)
+    if not (run_directory / "config.yaml").is_file():
+        raise UserError(f"no run in {run_directory}: expected config.yaml there; train one first")
+    config = read(task_class.Config, run_directory / "config.yaml")
+    task, model = prepare(task_class, config, run_directory)
+    store = CheckpointStore(run_directory / "checkpoints", config.training.keep_checkpoints)
+    if store.newest() is None:
+        raise UserError(f"no checkpoint in {store.directory}: train first")
+    trainer = Trainer(task, model, store, TrainingReporter(run_directory))
+    trainer.restore()
+    trainer.load_best()
+    return task, model
+
+
+def score(task, model, run_directory):
+    """Returns the test metrics as `test/NAME`."""
+    return {f"test/{name}": value for name, value in task.evaluate(model, "test").items()}
+
+
+def export_task(task, model):
+    """Exports what the task serves."""
+    trackables, signatures, warm_up = task.signatures(model)
+    directory = Path(task.config.export.directory) / task.name
+    return export_saved_model(directory, trackables, signatures, warm_up)
+
+
+def keep_config(config, run_directory):
+    """Writes the effective settings, and refuses a folder whose run has other data or another model."""
+    path = run_directory / "config.yaml"
+    if path.is_file():
+        earlier = read(type(config), path)
+        for section in ("data", "model"):
+            if getattr(earlier, section) != getattr(config, section):
+                raise UserError(
+                    f"{run_directory} holds a run with other {section} settings: {getattr(earlier, section)}, "
+                    f"received {getattr(config, section)}; choose another --name, or remove the folder"
+                )
+    versions = f"# Python {platform.python_version()}, TensorFlow {tf.__version__}, Keras {keras.__version__}\n"
+    atomic_write(path, versions + dump(config))
+
+
+@contextmanager
+def locked(run_directory):
+    """Lets one process at a time write to a run; the lock goes with the process, however it ends."""
+    with open(run_directory / ".lock", "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise UserError(f"{run_directory} is in use by another process; wait for it, or choose another --name") from None
+        yield
+
+
+def has_metrics(run_directory):
+    """Whether the run has been scored."""
+    return (Path(run_directory) / "metrics.json").is_file()
+
+
+def write_metrics(run_directory, metrics):
+    """Writes flat names to numbers."""
+    atomic_write(run_directory / "metrics.json", json.dumps(metrics, indent=1, sort_keys=True) + "\n")
+
+
+def show_metrics(console, metrics):
+    """Prints the metrics as a table."""
+    table = Table("metric", "value")
+    for name, value in sorted(metrics.items()):
+        table.add_row(name, f"{value:,.4g}" if isinstance(value, float) else f"{value:,}")
+    console.print(table)

@@ -1,0 +1,104 @@
+"""Shows a run while it goes on: progress bar with ETA, a line an evaluation, TensorBoard, and JSON records."""
+
+import json
+import time
+from contextlib import contextmanager
+
+import tensorflow as tf
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from attention_zoo.pipelines.engine.batching import padding_share
+from attention_zoo.pipelines.engine.files import atomic_write
+
+
+class TrainingReporter:
+    """Collects the figures of a run and shows them.
+
+    Args:
+        run_directory: `history.json` and `tensorboard/` are written there.
+    """
+
+    def __init__(self, run_directory):
+        self.run_directory = run_directory
+        self.console = Console(highlight=False)
+        self.padding_share = 0.0
+        self._reset()
+
+    def _reset(self):
+        self._since = time.monotonic()
+        self._loss = self._tokens = self._waited = 0.0
+        self._steps = 0
+
+    def survey(self, dataset):
+        """Counts the batches of an epoch and the share of padding in them; returns the count."""
+        report = padding_share(dataset)
+        self.padding_share = report["padding_share"]
+        self.note(
+            f"{report['batches']:,} batches an epoch, {report['tokens']:,} tokens, padding {100 * self.padding_share:.1f}%"
+        )
+        return report["batches"]
+
+    @contextmanager
+    def training(self, progress, total_steps):
+        """Shows the bar while the block runs."""
+        columns = (
+            TextColumn("epoch {task.fields[epoch]}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("ETA"),
+            TimeRemainingColumn(),
+            TextColumn("loss {task.fields[loss]:.3f}, {task.fields[speed]:,.0f} tokens/s"),
+        )
+        self.writer = tf.summary.create_file_writer(str(self.run_directory / "tensorboard"))
+        self._reset()
+        with Progress(*columns, console=self.console, transient=True) as self.bar, self.writer.as_default():
+            self.row = self.bar.add_task(
+                "", total=total_steps, completed=progress.step, epoch=progress.epoch + 1, loss=0.0, speed=0.0
+            )
+            yield
+        self.writer.close()
+
+    def step(self, progress, loss, weight, rate, waited):
+        """Takes the figures of one update: the loss per token, tokens, learning rate, seconds waited for input."""
+        self._loss += loss * weight
+        self._tokens += weight
+        self._waited += waited
+        self._steps += 1
+        if progress.step % 10 == 0:
+            speed = self._tokens / max(time.monotonic() - self._since, 1e-9)
+            self.bar.update(self.row, completed=progress.step, epoch=progress.epoch + 1, loss=loss, speed=speed)
+            tf.summary.scalar("train/loss", loss, step=progress.step)
+            tf.summary.scalar("train/learning_rate", rate, step=progress.step)
+
+    def since_last_evaluation(self):
+        """Returns the means of the steps since the last call, and starts anew."""
+        seconds = max(time.monotonic() - self._since, 1e-9)
+        figures = {
+            "train/loss": self._loss / max(self._tokens, 1.0),
+            "train/tokens_per_second": self._tokens / seconds,
+            "train/step_seconds": seconds / max(self._steps, 1),
+            "input/wait_share": self._waited / seconds,
+        }
+        self._reset()
+        return figures
+
+    def evaluation(self, progress, record, better):
+        """Shows and writes one evaluation."""
+        with self.writer.as_default():
+            for name, value in record.items():
+                tf.summary.scalar(name, value, step=progress.step)
+        self.writer.flush()
+        atomic_write(self.run_directory / "history.json", json.dumps(progress.history, indent=1) + "\n")
+        shown = [f"{name} {record[name]:.3f}" for name in sorted(record) if name.startswith(("dev/", "train/loss"))]
+        self.note(
+            f"epoch {progress.epoch:>3}  step {progress.step:>6,}  {'  '.join(shown)}  "
+            f"{record['train/tokens_per_second']:,.0f} tokens/s, {100 * record['input/wait_share']:.1f}% waiting for input"
+            f"{'  (best)' if better else ''}"
+        )
+        self._reset()  # the evaluation's own time is not training time
+
+    def note(self, text):
+        """Prints a line above the bar."""
+        self.console.print(text)

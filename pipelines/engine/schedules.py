@@ -1,0 +1,54 @@
+"""Learning rate and optimiser of a run, from its settings."""
+
+import math
+
+import keras
+
+
+def learning_rate(settings, step, epoch, epochs):
+    """The learning rate of one step, a pure function, so that a resumed run takes up the schedule where it stood.
+
+    Args:
+        settings: `TrainingSettings`.
+        step: Number of the step, from 1.
+        epoch: Passes over the data so far, with fraction.
+        epochs: Passes at which `linear` and `cosine` reach zero.
+
+    Returns:
+        A float.
+
+    Example:
+
+    >>> from attention_zoo.pipelines.engine.settings import TrainingSettings
+    >>> settings = TrainingSettings(learning_rate=1.0, schedule="rsqrt", warmup_steps=4)
+    >>> [learning_rate(settings, step, 0.0, 10) for step in (1, 4, 16)]
+    [0.25, 1.0, 0.5]
+    """
+    warmup = min(1.0, step / settings.warmup_steps) if settings.warmup_steps else 1.0
+    left = max(0.0, 1.0 - epoch / epochs)
+    if settings.schedule == "rsqrt":
+        decay = min(1.0, math.sqrt(max(1, settings.warmup_steps) / step))
+    elif settings.schedule == "linear":
+        decay = left
+    elif settings.schedule == "cosine":
+        decay = 0.5 * (1.0 + math.cos(math.pi * (1.0 - left)))
+    elif settings.schedule == "halving":
+        past = max(0.0, epoch - settings.halve_after)
+        decay = 0.5 ** math.ceil(past / settings.halve_every - 1e-9)
+    else:
+        decay = 1.0
+    return settings.learning_rate * warmup * decay
+
+
+def make_optimizer(settings):
+    """Returns the Keras optimiser; clipping is left to the step, which sees the gradient of the whole batch."""
+    rate = settings.learning_rate
+    if settings.optimizer == "adam":
+        return keras.optimizers.Adam(rate, beta_2=settings.beta_2, epsilon=settings.epsilon)
+    if settings.optimizer == "adamw":
+        return keras.optimizers.AdamW(
+            rate, beta_2=settings.beta_2, epsilon=settings.epsilon, weight_decay=settings.weight_decay
+        )
+    if settings.optimizer == "adadelta":
+        return keras.optimizers.Adadelta(rate, rho=0.95, epsilon=settings.epsilon)
+    return keras.optimizers.SGD(rate)

@@ -1,0 +1,74 @@
+"""The sections of a run's configuration that every task shares.
+
+Plain dataclasses, importable without TensorFlow, so that `--help` answers at once.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass
+class TrainingSettings:
+    """How the weights are learned.
+
+    Args:
+        epochs: Passes over the training data at most.
+        max_minutes: Training stops after this many minutes, evaluations included; 0 is no limit.
+        batch_tokens: Size of a batch: rows times the longest row, in tokens.
+        optimizer: The update rule.
+        learning_rate: Peak of the schedule.
+        schedule: constant; rsqrt (Vaswani et al. 2017, section 5.3); linear and cosine fall to zero at the last
+            epoch; halving (Luong et al. 2015, section 4.1).
+        warmup_steps: Steps over which the learning rate rises linearly from zero; 0 is none.
+        halve_after: Epoch after which `schedule=halving` begins to halve.
+        halve_every: Epochs between two halvings.
+        beta_2: Decay of Adam's second moment.
+        epsilon: Added to the denominator of Adam and Adadelta.
+        weight_decay: Decoupled weight decay of adamw.
+        clip_norm: Largest global norm of the gradient; 0 is no clipping.
+        label_smoothing: Probability mass spread over the vocabulary.
+        monitor: What decides which checkpoint is best, and when to stop early: dev/loss falls, others rise.
+        patience: Evaluations without improvement before training stops; 0 never stops early.
+        evaluate_every: Steps between evaluations on the dev split; 0 evaluates after every epoch.
+        checkpoint_every: Steps between checkpoints; 0 writes one with every evaluation.
+        keep_checkpoints: Newest checkpoints that stay on disk, besides the best.
+        average_checkpoints: Checkpoints whose weights are averaged at the end (kept if better); 1 is no averaging.
+        precision: Keras dtype policy of the model.
+        jit: Compile the training step with XLA. Every new batch shape compiles anew.
+        seed: Seed of initial weights, dropout and the order of the data.
+    """
+
+    epochs: int = 10
+    max_minutes: float = 0.0
+    batch_tokens: int = 4096
+    optimizer: Literal["adam", "adamw", "adadelta", "sgd"] = "adam"
+    learning_rate: float = 1e-3
+    schedule: Literal["constant", "rsqrt", "linear", "cosine", "halving"] = "constant"
+    warmup_steps: int = 0
+    halve_after: float = 5.0
+    halve_every: float = 1.0
+    beta_2: float = 0.999
+    epsilon: float = 1e-7
+    weight_decay: float = 0.0
+    clip_norm: float = 1.0
+    label_smoothing: float = 0.0
+    monitor: str = "dev/loss"
+    patience: int = 0
+    evaluate_every: int = 0
+    checkpoint_every: int = 0
+    keep_checkpoints: int = 3
+    average_checkpoints: int = 1
+    precision: Literal["float32", "mixed_bfloat16"] = "float32"
+    jit: bool = False
+    seed: int = 1
+
+
+@dataclass
+class ExportSettings:
+    """Where the finished model goes.
+
+    Args:
+        directory: Folder that holds TASK/VERSION/, as TF Serving reads it.
+    """
+
+    directory: str = "saved_models"

@@ -1,0 +1,65 @@
+"""What the engine asks of a task: eight methods, in the order in which the data flows."""
+
+from pathlib import Path
+
+
+class Task:
+    """A documented task: from raw examples to a served answer.
+
+    The engine calls `load`, `adapt`, `preprocess`, `build`, `loss`, `evaluate`, `signatures` and `illustrate`, in
+    this order, and knows nothing else of a task.
+
+    Args:
+        config: Instance of `Config`, the task's typed settings. It has a `training` and an `export` section.
+        run_directory: Folder of this run. What `adapt` learns is written there, so that a later
+            evaluation or a resumed run sees the very same vocabulary.
+
+    Attributes:
+        name: The task's name on the command line.
+        Config: Dataclass of the task's settings.
+        default_preset: The preset of a run without flags.
+    """
+
+    name: str
+    Config: type
+    default_preset: str
+
+    def __init__(self, config, run_directory):
+        self.config = config
+        self.run_directory = Path(run_directory)
+
+    def load(self):
+        """Reads the raw examples of all splits."""
+        raise NotImplementedError
+
+    def adapt(self):
+        """Learns from the training split alone what the examples need: vocabulary, normalisation."""
+        raise NotImplementedError
+
+    def preprocess(self, split, epoch):
+        """Returns a `tf.data.Dataset` of batches. Deterministic: the same split and epoch give the same batches."""
+        raise NotImplementedError
+
+    def build(self):
+        """Returns the `keras.Model`, built, with weights drawn from the seed."""
+        raise NotImplementedError
+
+    def loss(self, model, batch, training):
+        """Returns (sum, weight, parts): the loss summed over the batch, what to divide it by, and named sums.
+
+        Sum and weight are float32 scalars. The engine adds both over replicas and divides once, so
+        that every token weighs the same wherever it was computed.
+        """
+        raise NotImplementedError
+
+    def evaluate(self, model, split):
+        """Returns the field's metrics on a split as flat names to numbers, such as `{"bleu": 27.3}`."""
+        raise NotImplementedError
+
+    def signatures(self, model):
+        """Returns `(trackables, {name: (function, {input: TensorSpec})}, warm-up inputs)` for the export."""
+        raise NotImplementedError
+
+    def illustrate(self, model, directory):
+        """Draws what the model attends to, and returns the paths of the pictures."""
+        raise NotImplementedError

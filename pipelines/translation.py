@@ -1,0 +1,312 @@
+"""Translation: from parallel sentences to a SavedModel that takes raw text.
+
+    attention-zoo train translation                      # English to French phrases, Bahdanau's attention
+    attention-zoo train translation --preset transformer
+    attention-zoo predict translation "3 hours ago" --attention alignment.png
+
+The file reads in the order in which a sentence travels: settings, `load`, `adapt`, `preprocess`, `build`, `loss`, `translate`,
+`evaluate`, `signatures`, `illustrate`.
+"""
+
+import json
+import sys
+from dataclasses import replace
+
+import numpy as np
+import tensorflow as tf
+
+from attention_zoo.pipelines import models
+from attention_zoo.pipelines.datasets.parallel import SPLITS, read_parallel
+from attention_zoo.pipelines.engine.alignment_error import ErrorCounts, links_from_spans, links_from_weights
+from attention_zoo.pipelines.engine.attention_maps import draw_alignment
+from attention_zoo.pipelines.engine.batching import token_batches
+from attention_zoo.pipelines.engine.command_line import run_task
+from attention_zoo.pipelines.engine.curves import draw_curves, draw_scores_by_length
+from attention_zoo.pipelines.engine.decoding import decode
+from attention_zoo.pipelines.engine.errors import UserError
+from attention_zoo.pipelines.engine.export import load_saved_model
+from attention_zoo.pipelines.engine.files import atomic_write
+from attention_zoo.pipelines.engine.losses import smoothed_cross_entropy
+from attention_zoo.pipelines.engine.metrics import scores_by_length, translation_scores
+from attention_zoo.pipelines.engine.task import Task
+from attention_zoo.pipelines.engine.text import BOS, EOS, Subwords, learn_sentencepiece
+from attention_zoo.pipelines.translation_settings import ModelSettings, TranslationConfig
+
+LENGTH_EDGES = (5, 10, 15, 20, 25, 30, 40, 60)  # words of the source
+EVALUATION_BATCH = 64  # sentences of like length translated together
+N_BEST = 4
+
+RECURRENT = ("embedding_dim", "units", "dropout")
+MODELS = {
+    "rnn": (models.RecurrentEncoderDecoder, RECURRENT),
+    "seq2seq": (models.StackedSeq2Seq, (*RECURRENT, "layers")),
+    "bahdanau": (models.BahdanauTranslator, RECURRENT),
+    "luong": (models.LuongTranslator, (*RECURRENT, "layers", "score", "window", "window_size", "input_feeding")),
+    "transformer": (
+        models.TransformerTranslator,
+        ("embedding_dim", "layers", "heads", "feed_forward", "dropout", "attention_dropout"),
+    ),
+}
+
+
+class Translation(Task):
+    """Sentence in, sentence out; see `Task` for the order of the methods."""
+
+    name = "translation"
+    Config = TranslationConfig
+    default_preset = "bahdanau"
+
+    def load(self):
+        """Reads the sentence pairs of the three splits."""
+        data = self.config.data
+        self.examples = read_parallel(data.dataset, data.locale, data.files, data.max_words, data.limit)
+        for split in SPLITS:
+            print(f"{split}: {len(self.examples[split]):,} sentence pairs")
+
+    def adapt(self):
+        """Learns the subwords from the training split, once a run."""
+        data, path = self.config.data, self.run_directory / "subwords.model"
+        if not path.is_file():
+            sentences = [*self.examples["train"].source, *self.examples["train"].target]
+            atomic_write(path, learn_sentencepiece(sentences, data.vocabulary_size, data.subwords))
+        self.subwords = Subwords(path.read_bytes())
+        self.columns = {split: self.encode_pairs(split) for split in SPLITS}
+
+    def encode_pairs(self, split):
+        """Tokenises a split once: what the model reads (source), is given (target) and must say (labels)."""
+        source, target = (
+            self.subwords.tokenize(tf.constant(texts)) for texts in (self.examples[split].source, self.examples[split].target)
+        )
+        limit = self.config.data.max_tokens - 1
+        fits = (source.row_lengths() <= limit) & (target.row_lengths() <= limit)
+        left_out = int(tf.reduce_sum(tf.cast(~fits, tf.int32)))
+        if split != "test" and left_out:
+            print(f"{split}: {left_out:,} pairs above data.max_tokens={limit + 1} are left out")
+            source, target = tf.ragged.boolean_mask(source, fits), tf.ragged.boolean_mask(target, fits)
+        bos, eos = (tf.fill([source.nrows(), 1], tf.constant(token, tf.int32)) for token in (BOS, EOS))
+        return {
+            "source": tf.concat([source[:, :limit], eos], axis=1),
+            "target": tf.concat([bos, target], axis=1),
+            "labels": tf.concat([target, eos], axis=1),
+        }
+
+    def preprocess(self, split, epoch):
+        """Returns batches of like lengths, cut by the token budget; the training split in an order of its own each epoch."""
+        training = self.config.training
+        return token_batches(
+            self.columns[split], training.batch_tokens, seed=training.seed, epoch=epoch, shuffle=split == "train"
+        )
+
+    def build(self):
+        """Returns the model that `model.name` asks for, built by a call on one token."""
+        settings = self.config.model
+        model_class, fields = MODELS[settings.name]
+        for name, default in vars(ModelSettings()).items():
+            if name not in (*fields, "name") and getattr(settings, name) != default:
+                raise UserError(f"model.{name}: the model {settings.name} has {', '.join(fields)}; received {name}")
+        options = {name: getattr(settings, name) for name in fields}
+        if options.get("window") == "none":
+            options["window"] = None
+        size = self.subwords.vocabulary_size
+        model = model_class(source_vocabulary_size=size, target_vocabulary_size=size, **options)
+        model({"source": tf.constant([[EOS]]), "target": tf.constant([[BOS]])})
+        return model
+
+    def loss(self, model, batch, training):
+        """Cross-entropy of the next token under teacher forcing, summed over the tokens that are not padding."""
+        logits = model({"source": batch["source"], "target": batch["target"]}, training=training)
+        smoothing = self.config.training.label_smoothing if training else 0.0
+        loss, nll, tokens = smoothed_cross_entropy(batch["labels"], logits, smoothing)
+        return loss, tokens, {"loss": nll}
+
+    def encode_text(self, text):
+        """Turns raw sentences `(B,)` into token ids `(B, S)` ending in EOS, and says which were cut `(B,)`."""
+        tokens = self.subwords.tokenize(text)
+        limit = self.config.data.max_tokens - 1
+        truncated = tokens.row_lengths() > limit
+        eos = tf.fill([tokens.nrows(), 1], tf.constant(EOS, tf.int32))
+        tokens = tf.concat([tokens[:, :limit], eos], axis=1)
+        longest = tf.maximum(tf.reduce_max(tokens.row_lengths()), 1)  # an empty batch has no longest row
+        return tokens.to_tensor(shape=[None, longest]), truncated
+
+    def search(self, model, text, settings):
+        """Translates raw sentences. Evaluation and serving both come through here.
+
+        Returns:
+            The source ids `(B, S)`, what was cut `(B,)`, and the hypotheses of `decode`.
+        """
+        source, truncated = self.encode_text(text)
+        lengths = tf.reduce_sum(tf.cast(source != 0, tf.int32), axis=1)
+        max_lengths = tf.minimum(2 * lengths + 10, self.config.data.max_tokens)
+        return source, truncated, decode(model, {"source": source}, settings, max_lengths)
+
+    def translate(self, model, text):
+        """Returns the best translation, its score and whether the source was cut, each `(B,)`."""
+        _, truncated, found = self.search(model, text, self.config.decoding)
+        translation = self.subwords.detokenize(found["tokens"][:, 0], found["lengths"][:, 0])
+        return {"translation": translation, "score": found["scores"][:, 0], "truncated": truncated}
+
+    def translate_n_best(self, model, text):
+        """Returns the `(B, N)` best translations of the beam and their scores, best first."""
+        decoding = self.config.decoding
+        settings = replace(decoding, beam_size=max(N_BEST, decoding.beam_size), n_best=max(N_BEST, decoding.n_best), temperature=0.0)
+        _, _, found = self.search(model, text, settings)
+        shape = tf.shape(found["lengths"])
+        flat = tf.reshape(found["tokens"], [-1, tf.shape(found["tokens"])[-1]])
+        translations = self.subwords.detokenize(flat, tf.reshape(found["lengths"], [-1]))
+        return {"translations": tf.reshape(translations, shape), "scores": found["scores"]}
+
+    def attend(self, model, text):
+        """Translates, then reads the attention in one pass over source and translation.
+
+        Returns:
+            `translation` and `score` `(B,)`, `source_tokens` `(B, S)`, `target_tokens` `(B, T)`, `weights`
+            `(B, T, S)`, the lengths of both, and for a Transformer `head_weights` `(B, layers, H, T, S)`.
+        """
+        source, _, found = self.search(model, text, self.config.decoding)
+        tokens, lengths = found["tokens"][:, 0], found["lengths"][:, 0]
+        column = tf.zeros_like(tokens[:, :1])
+        target = tf.concat([column + BOS, tokens], axis=1)  # (B, T)
+        spoken = tf.concat([tokens, column], axis=1) + EOS * tf.one_hot(lengths, tf.shape(target)[1], dtype=tf.int32)
+        _, scores = model({"source": source, "target": target}, training=False, return_attention_scores=True)
+        answer = {
+            "translation": self.subwords.detokenize(tokens, lengths),
+            "score": found["scores"][:, 0],
+            "source_tokens": self.subwords.pieces(source),
+            "target_tokens": self.subwords.pieces(spoken),
+            "weights": model.alignment(scores),
+            "source_lengths": tf.reduce_sum(tf.cast(source != 0, tf.int32), axis=1),
+            "target_lengths": lengths + 1,
+        }
+        crosses = [scores[name] for name in sorted(scores) if name.endswith("cross") and len(scores[name].shape) == 4]
+        if crosses:
+            answer["head_weights"] = tf.stack(crosses, axis=1)
+        return answer
+
+    def evaluate(self, model, split):
+        """BLEU, chrF and exact match of the translations, and the alignment error rate where the data has the truth."""
+        examples = self.examples[split]
+        translate = tf.function(lambda text: self.translate(model, text), input_signature=[tf.TensorSpec([None], tf.string)])
+        order = np.argsort([len(sentence) for sentence in examples.source], kind="stable")  # like lengths together
+        hypotheses = [""] * len(order)
+        for start in range(0, len(order), EVALUATION_BATCH):
+            rows = order[start : start + EVALUATION_BATCH]
+            answers = translate(tf.constant([examples.source[row] for row in rows]))["translation"].numpy()
+            for row, answer in zip(rows, answers):
+                hypotheses[row] = answer.decode()
+        language = examples.target_language
+        scores = translation_scores(hypotheses, examples.target, language)
+        if split == "test":
+            lengths = [len(sentence.split()) for sentence in examples.source]
+            by_length = scores_by_length(hypotheses, examples.target, lengths, LENGTH_EDGES, language)
+            atomic_write(self.run_directory / "test_by_length.json", json.dumps(by_length, indent=1) + "\n")
+            rows = zip(examples.source, examples.target, hypotheses)
+            atomic_write(self.run_directory / "test_translations.tsv", "".join("\t".join(row) + "\n" for row in rows))
+            for row in order[:: max(1, len(order) // 5)][:5]:
+                print(f"  {examples.source[row]}\n    = {hypotheses[row]}\n    ({examples.target[row]})")
+        if examples.alignment is not None and self.attends(model):
+            scores |= self.alignment_scores(model, split)
+        return scores
+
+    def attends(self, model):
+        """Whether the model has an attention to look at."""
+        inputs = {"source": tf.constant([[EOS]]), "target": tf.constant([[BOS]])}
+        return model.alignment(model(inputs, return_attention_scores=True)[1]) is not None
+
+    def alignment_scores(self, model, split):
+        """Alignment error rate of the forced reference, and the share of links that lie on the truth."""
+        examples, columns, counts = self.examples[split], self.columns[split], ErrorCounts()
+        spec = tf.TensorSpec([None, None], tf.int32)
+
+        @tf.function(input_signature=[spec, spec])
+        def align(source, target):
+            inputs = {"source": source, "target": target}
+            return model.alignment(model(inputs, training=False, return_attention_scores=True)[1])
+
+        for start in range(0, len(examples), EVALUATION_BATCH):
+            rows = slice(start, start + EVALUATION_BATCH)
+            weights = align(columns["source"][rows].to_tensor(), columns["target"][rows].to_tensor()).numpy()
+            for row, alignment in zip(range(start, start + len(weights)), weights):
+                source_offsets = self.subwords.spans(examples.source[row])
+                target_offsets = self.subwords.spans(examples.target[row])
+                sure, possible = links_from_spans(examples.alignment[row], source_offsets, target_offsets)
+                known = {link[1] for link in possible}  # a target token without a gold span is not judged
+                links = links_from_weights(alignment[: len(target_offsets), : len(source_offsets) + 1])
+                counts.add({link for link in links if link[1] in known}, sure, possible)
+        return {"aer": counts.error_rate(), "alignment_precision": 100 * counts.precision()}
+
+    def signatures(self, model):
+        """Returns what the SavedModel answers: the translation, its attention, and the n best."""
+        spec = {"text": tf.TensorSpec([None], tf.string, name="text")}
+        signatures = {
+            "serving_default": (lambda text: self.translate(model, text), spec),
+            "n_best": (lambda text: self.translate_n_best(model, text), spec),
+        }
+        if self.attends(model):
+            signatures["attention"] = (lambda text: self.attend(model, text), spec)
+        return [model, self.subwords], signatures, {"text": tf.constant(self.examples["test"].source[:2])}
+
+    def illustrate(self, model, directory):
+        """Draws the alignments of a few test sentences, the curves of the run and its scores by length."""
+        pictures = []
+        if self.attends(model):
+            sources = self.examples["test"].source
+            chosen = sorted(range(len(sources)), key=lambda row: abs(len(sources[row].split()) - 12))[:4]
+            answers = self.attend(model, tf.constant([sources[row] for row in chosen]))
+            pictures += draw_answers(answers, directory)
+        history = json.loads((self.run_directory / "history.json").read_text())
+        pictures.append(draw_curves(history, directory / "curves.png"))
+        by_length = json.loads((self.run_directory / "test_by_length.json").read_text())
+        pictures.append(draw_scores_by_length({self.config.model.name: by_length}, directory / "bleu_by_length.png"))
+        return pictures
+
+    def next_command(self):
+        """Returns the command a user will want next."""
+        return f'attention-zoo predict translation "{self.examples["test"].source[0]}" --attention alignment.png'
+
+    @staticmethod
+    def predict(inputs, model_directory, attention=None):
+        """Translates sentences with an exported SavedModel and prints one line each.
+
+        Args:
+            inputs: Raw sentences.
+            model_directory: Folder of the task's exports; the newest version answers.
+            attention: Where to draw the alignment of the first sentence; further ones get a number.
+
+        Returns:
+            The exit code.
+        """
+        served = load_saved_model(model_directory)
+        text = tf.constant(list(inputs))
+        answers = served.signatures["serving_default"](text=text)
+        for sentence, translation, cut in zip(inputs, answers["translation"].numpy(), answers["truncated"].numpy()):
+            print(translation.decode())
+            if cut:
+                print(f"note: only the beginning was translated of: {sentence[:60]}...", file=sys.stderr)
+        if attention is not None:
+            if "attention" not in served.signatures:
+                raise UserError("--attention: this model has no attention to draw; train another --preset")
+            for picture in draw_answers(served.signatures["attention"](text=text), attention):
+                print(f"picture: {picture}", file=sys.stderr)
+        return 0
+
+
+def draw_answers(answers, where):
+    """Draws the alignments of a batch of answers: into the folder `where`, or to the PNG file `where`, then numbered."""
+    pictures = []
+    answers = {name: value.numpy() for name, value in answers.items()}
+    for row, weights in enumerate(answers["weights"]):
+        source, target = (
+            [piece.decode() for piece in answers[f"{side}_tokens"][row][: answers[f"{side}_lengths"][row]]]
+            for side in ("source", "target")
+        )
+        if where.suffix == ".png":
+            path = where if row == 0 else where.with_stem(f"{where.stem}-{row + 1}")
+        else:
+            path = where / f"alignment-{row + 1}.png"
+        pictures.append(draw_alignment(weights[: len(target), : len(source)], source, target, path))
+    return pictures
+
+
+if __name__ == "__main__":
+    sys.exit(run_task("translation", sys.argv[1:]))

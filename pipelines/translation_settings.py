@@ -1,0 +1,86 @@
+"""The settings of a translation run, importable without TensorFlow, so that `--help` answers at once."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from attention_zoo.pipelines.engine.decoding_settings import DecodingSettings
+from attention_zoo.pipelines.engine.settings import ExportSettings, TrainingSettings
+
+
+@dataclass
+class DataSettings:
+    """The parallel text.
+
+    Args:
+        dataset: A TFDS dataset of sentence pairs, such as cldr_phrases, dates, bible_translation/en-fr,
+            ted_hrlr_translate/pt_to_en or wmt14_translate/de-en.
+        locale: The language on the other side of cldr_phrases (target) and dates (source); any locale that Babel knows.
+        files: One's own text instead of a dataset: two files with a sentence a line, source and target.
+        max_words: Pairs with more words on either side are left out; 0 keeps all.
+        max_tokens: Training pairs with more tokens on either side are left out; a longer source
+            is cut when it is translated, and the answer says so.
+        limit: Training pairs to take; 0 takes all.
+        vocabulary_size: Subwords shared by both languages.
+        subwords: How SentencePiece learns them.
+    """
+
+    dataset: str = "cldr_phrases"
+    locale: str = "fr"
+    files: list[str] = field(default_factory=list)
+    max_words: int = 0
+    max_tokens: int = 128
+    limit: int = 0
+    vocabulary_size: int = 4000
+    subwords: Literal["unigram", "bpe", "char"] = "unigram"
+
+
+@dataclass
+class ModelSettings:
+    """The model. A size that the chosen model does not have is refused.
+
+    Args:
+        name: rnn (Cho 2014), seq2seq (Sutskever 2014), bahdanau (2015), luong (2015) or transformer (Vaswani 2017).
+        embedding_dim: Size of a word vector; d_model of the transformer.
+        units: Size of a recurrent state.
+        layers: Stacked layers.
+        dropout: Share of activations set to zero in training.
+        score: luong: how a query is compared with a key.
+        window: luong: attend everywhere (none), around the step (monotonic), or around a predicted place (predictive).
+        window_size: luong: D, half the width of the window.
+        input_feeding: luong: feed the attentional state to the next step.
+        heads: transformer: attention heads.
+        feed_forward: transformer: width of the inner layer.
+        attention_dropout: transformer: share of attention weights set to zero in training.
+    """
+
+    name: Literal["rnn", "seq2seq", "bahdanau", "luong", "transformer"] = "bahdanau"
+    embedding_dim: int = 256
+    units: int = 256
+    layers: int = 1
+    dropout: float = 0.1
+    score: Literal["dot", "general", "concat", "location"] = "general"
+    window: Literal["none", "monotonic", "predictive"] = "none"
+    window_size: int = 10
+    input_feeding: bool = True
+    heads: int = 4
+    feed_forward: int = 1024
+    attention_dropout: float = 0.0
+
+
+@dataclass
+class TranslationConfig:
+    """Settings of a translation run.
+
+    Args:
+        data: The parallel text.
+        model: The model.
+        training: How the weights are learned.
+        decoding: How a translation is searched for.
+        export: Where the SavedModel goes.
+    """
+
+    data: DataSettings = field(default_factory=DataSettings)
+    model: ModelSettings = field(default_factory=ModelSettings)
+    training: TrainingSettings = field(default_factory=TrainingSettings)
+    decoding: DecodingSettings = field(default_factory=DecodingSettings)
+    export: ExportSettings = field(default_factory=ExportSettings)

@@ -1,0 +1,51 @@
+"""Installs the folders `layers` and `pipelines` as `attention_zoo.layers` and `attention_zoo.pipelines`.
+
+The folders stand at the top of the repository, where readers look for them; inside site-packages they live in one
+namespace, so that nothing called `layers` gets in anybody's way.
+"""
+
+from setuptools import setup
+
+PACKAGES = {
+    "attention_zoo.layers": "layers",
+    "attention_zoo.pipelines": "pipelines",
+    "attention_zoo.pipelines.models": "pipelines/models",
+    "attention_zoo.pipelines.datasets": "pipelines/datasets",
+    "attention_zoo.pipelines.engine": "pipelines/engine",
+}
+
+TEST = ["pytest>=8", "pytest-xdist>=3.5", "hypothesis>=6.100"]
+
+setup(
+    name="attention-zoo",
+    version="0.1.0",
+    description="Attention mechanisms as Keras layers, each trained end to end and exported for TF Serving",
+    long_description=open("README.md", encoding="utf-8").read(),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.11",
+    packages=list(PACKAGES),
+    package_dir=PACKAGES,
+    package_data={"attention_zoo.pipelines": ["presets/*/*.yaml"]},
+    install_requires=[
+        "tensorflow>=2.21",
+        "keras>=3.15",
+        "tensorflow-text>=2.21",
+        "tensorflow-datasets>=4.9.10",
+        "importlib_resources>=6",  # tensorflow-datasets needs it to prepare a dataset, and does not say so
+        "sentencepiece>=0.2",
+        "sacrebleu>=2.4",
+        "matplotlib>=3.9",
+        "jsonargparse>=4.35",
+        "pyyaml>=6",
+        "rich>=13",
+        "safetensors>=0.4",
+        "babel>=2.16",
+        "tensorboard>=2.20",
+    ],
+    extras_require={
+        "test": TEST,
+        "backends": ["jax>=0.5", "torch>=2.6"],
+    },
+    entry_points={"console_scripts": ["attention-zoo = attention_zoo.pipelines.__main__:main"]},
+)

@@ -1,0 +1,82 @@
+"""The house rules of CONTRIBUTING.md, held by a test."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+MODULES = sorted([*ROOT.glob("layers/**/*.py"), *ROOT.glob("pipelines/**/*.py")])
+
+
+def module_name(path):
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return "attention_zoo." + ".".join(part for part in parts if part != "__init__")
+
+
+def imports(path, nested=True):
+    """The modules that a file imports; those inside functions too, if `nested`."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    found = set()
+    for node in ast.walk(tree) if nested else tree.body:
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def within(module, package):
+    return module == package or module.startswith(package + ".")
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_module_is_above_350_lines(path):
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 350
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("layers/*.py")), ids=lambda path: path.name)
+def test_layers_import_keras_alone(path):
+    for module in imports(path):
+        assert within(module, "keras") or within(module, "attention_zoo.layers"), f"{path.name} imports {module}"
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("pipelines/models/*.py")), ids=lambda path: path.name)
+def test_models_import_layers_and_no_pipeline(path):
+    allowed = ("keras", "attention_zoo.layers", "attention_zoo.pipelines.models")
+    for module in imports(path):
+        project_or_framework = module.split(".")[0] in ("attention_zoo", "tensorflow", "tensorflow_text", "jax", "torch")
+        assert not project_or_framework or any(within(module, name) for name in allowed), f"{path.name} imports {module}"
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("pipelines/engine/*.py")), ids=lambda path: path.name)
+def test_the_engine_knows_no_task_and_no_model(path):
+    for module in imports(path):
+        if within(module, "attention_zoo"):
+            assert within(module, "attention_zoo.pipelines.engine"), f"{path.name} imports {module}"
+
+
+def test_no_module_imports_itself_in_a_circle():
+    names = {module_name(path): path for path in MODULES}
+    graph = {name: {m for m in imports(path) if m in names and m != name} for name, path in names.items()}
+    done, path_taken = set(), []
+
+    def visit(name):
+        assert name not in path_taken, " -> ".join([*path_taken[path_taken.index(name) :], name])
+        if name in done:
+            return
+        path_taken.append(name)
+        for imported in sorted(graph[name]):
+            visit(imported)
+        path_taken.pop()
+        done.add(name)
+
+    for name in sorted(graph):
+        visit(name)
+
+
+def test_every_package_folder_is_installed():
+    listed = (ROOT / "setup.py").read_text(encoding="utf-8")
+    for folder in sorted({path.parent.relative_to(ROOT).as_posix() for path in MODULES}):
+        assert f'"{folder}"' in listed, f"setup.py does not install {folder}"
