@@ -1,0 +1,119 @@
+"""Batches of like lengths, cut by a budget of tokens, so that little of a batch is padding."""
+
+import tensorflow as tf
+
+from attention_zoo.pipelines.engine.errors import UserError
+
+
+def token_batches(columns, budget, seed=0, epoch=0, shuffle=True, window=8192):
+    """Makes padded batches whose rows times longest row stay within `budget`.
+
+    The examples are shuffled and split into windows; a window is sorted by length, cut into batches, and the order of
+    its batches is shuffled. Nothing is dropped, and all of it happens in the tf.data graph, on indices until a
+    batch is gathered. The same arguments give the same batches.
+
+    Args:
+        columns: Dict of integer RaggedTensors `(N, None)`: row n of all of them is example n.
+        budget: Largest number of tokens of a batch: rows times the longest row in any column, padding counted.
+        seed: Integer; another seed gives another order.
+        epoch: Integer; another epoch gives another order.
+        shuffle: False keeps the windows in the given order, and the batches of a window from long to short.
+        window: Examples that are sorted together, at most: more of them mean less padding and less chance.
+
+    Returns:
+        A `tf.data.Dataset` of dicts of int32 Tensors `(B, T)`, 0 where a row has ended.
+
+    Raises:
+        UserError: An example is longer than the budget.
+        ValueError: The columns have different numbers of rows.
+
+    Example:
+
+    >>> rows = tf.ragged.constant([[5], [6, 7, 8], [9], [4, 4, 4]])
+    >>> for batch in token_batches({"source": rows}, budget=6, shuffle=False):
+    ...     print(batch["source"].numpy().tolist())
+    [[6, 7, 8], [4, 4, 4]]
+    [[5], [9]]
+    """
+    columns = {name: tf.cast(column, tf.int32) for name, column in columns.items()}
+    counts = {name: int(column.nrows()) for name, column in columns.items()}
+    if len(set(counts.values())) != 1:
+        raise ValueError(f"columns: expected the same number of rows in all, received {counts}")
+    count = next(iter(counts.values()))
+    lengths = tf.stack([column.row_lengths() for column in columns.values()], axis=1)  # (N, columns)
+    longest = tf.reduce_max(lengths, axis=1)  # (N,)
+    if count and int(tf.reduce_max(longest)) > budget:
+        row = int(tf.argmax(longest))
+        raise UserError(
+            f"budget: expected room for the longest example, number {row} with {int(longest[row]):,} tokens, received {budget:,}"
+        )
+    # Windows of equal size: a short last one would give small batches.
+    windows = -(-count // window)
+    rows_a_window = max(1, -(-count // max(1, windows)))
+
+    def cut(number, rows):  # one window -> its batches, as rows of a ragged tensor of example numbers
+        order = tf.argsort(_sort_key(tf.gather(lengths, rows)), direction="DESCENDING", stable=True)
+        rows = tf.gather(rows, order)
+        splits = _cut_points(tf.maximum(tf.gather(longest, rows), 1), budget)
+        batches = tf.RaggedTensor.from_row_splits(rows, splits)
+        if shuffle:
+            seeds = tf.random.experimental.stateless_fold_in([seed, epoch], number)
+            order = tf.random.experimental.stateless_shuffle(tf.range(batches.nrows()), seeds)
+            batches = tf.gather(batches, order)
+        return tf.data.Dataset.from_tensor_slices(batches)
+
+    def gather(rows):
+        return {name: tf.gather(column, rows).to_tensor() for name, column in columns.items()}
+
+    numbers = tf.range(count, dtype=tf.int64)
+    if shuffle:
+        numbers = tf.random.experimental.stateless_shuffle(numbers, [seed, epoch])
+    dataset = tf.data.Dataset.from_tensor_slices(numbers).batch(rows_a_window).enumerate().flat_map(cut)
+    return dataset.map(gather, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).prefetch(tf.data.AUTOTUNE)
+
+
+def _sort_key(lengths):
+    """Orders rows by their longest column, and among equals by each column: `(n, columns)` -> `(n,)`."""
+    base = tf.reduce_max(lengths) + 1
+    key = tf.reduce_max(lengths, axis=1)
+    for column in tf.unstack(lengths, axis=1):
+        key = key * base + column
+    return key
+
+
+def _cut_points(longest, budget):
+    """Row splits of batches: the first row of a batch is its longest, so it alone says how many rows fit."""
+    count = tf.size(longest, out_type=tf.int64)
+    splits = tf.TensorArray(tf.int64, size=1, dynamic_size=True, clear_after_read=False, element_shape=[]).write(0, 0)
+
+    def next_batch(start, number, splits):
+        end = tf.minimum(start + budget // longest[start], count)
+        return end, number + 1, splits.write(number, end)
+
+    start = tf.constant(0, tf.int64)
+    _, _, splits = tf.while_loop(lambda start, *_: start < count, next_batch, (start, 1, splits))
+    return splits.stack()
+
+
+def padding_share(dataset):
+    """Counts what a dataset of padded batches holds.
+
+    Args:
+        dataset: `tf.data.Dataset` of dicts of integer Tensors, 0 is padding.
+
+    Returns:
+        A dict: `batches`, `tokens` (ids that are not padding, over all columns) and `padding_share` (in [0, 1]).
+
+    Example:
+
+    >>> padding_share(tf.data.Dataset.from_tensors({"source": [[4, 5, 6], [7, 0, 0]]}))
+    {'batches': 1, 'tokens': 4, 'padding_share': 0.333...}
+    """
+
+    def add(sums, batch):
+        tokens = tf.add_n([tf.math.count_nonzero(column) for column in batch.values()])
+        cells = tf.add_n([tf.size(column, out_type=tf.int64) for column in batch.values()])
+        return sums + tf.stack([1, tokens, cells])
+
+    batches, tokens, cells = dataset.reduce(tf.zeros([3], tf.int64), add).numpy().tolist()
+    return {"batches": batches, "tokens": tokens, "padding_share": 1.0 - tokens / cells if cells else 0.0}

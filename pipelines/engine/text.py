@@ -1,0 +1,159 @@
+"""Subwords: learned from text with SentencePiece, applied in the TensorFlow graph with tensorflow_text.
+
+The module that training uses is the one that is exported: text is cut in one way everywhere.
+"""
+
+import io
+import re
+
+import sentencepiece
+import tensorflow as tf
+import tensorflow_text
+from sentencepiece import sentencepiece_model_pb2
+
+from attention_zoo.pipelines.engine.errors import UserError
+
+PAD, UNK, BOS, EOS = 0, 1, 2, 3
+
+
+def learn_sentencepiece(sentences, vocabulary_size, model_type="unigram"):
+    """Learns a SentencePiece model (Kudo and Richardson 2018).
+
+    Text is normalised by SentencePiece's `nmt_nfkc` (Unicode NFKC, white space folded). Ids 0 to 3 are padding, unknown, begin
+    and end of sentence. Every character of the text gets a place in the vocabulary. One thread learns, so that
+    the same sentences give the same bytes.
+
+    Args:
+        sentences: Iterable of strings.
+        vocabulary_size: Pieces to learn, the four special ones included. "char" has as many pieces as the text has
+            characters, and keeps the most frequent if that is more than `vocabulary_size`.
+        model_type: "unigram" (Kudo 2018), "bpe" (Sennrich et al. 2016) or "char".
+
+    Returns:
+        The model as bytes, to be written to a file and given to `Subwords`.
+
+    Raises:
+        UserError: `model_type` is none of the three, there is no text, or `vocabulary_size` is more than the text can
+            give or less than its characters need; the message names the limit.
+
+    Example:
+
+    >>> model = learn_sentencepiece(["the cat", "the dog", "the hat"] * 5, vocabulary_size=15)
+    >>> Subwords(model).vocabulary_size
+    15
+    """
+    if model_type not in ("unigram", "bpe", "char"):
+        raise UserError(f"model_type: expected unigram, bpe or char, received {model_type!r}")
+    model = io.BytesIO()
+    try:
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter(sentences),
+            model_writer=model,
+            vocab_size=vocabulary_size,
+            model_type=model_type,
+            normalization_rule_name="nmt_nfkc",
+            character_coverage=1.0,
+            max_sentence_length=1 << 20,  # bytes; longer lines would be skipped, and the default is only 4192
+            num_threads=1,
+            pad_id=PAD,
+            unk_id=UNK,
+            bos_id=BOS,
+            eos_id=EOS,
+            minloglevel=2,
+        )
+    except RuntimeError as error:
+        received = f"received {vocabulary_size}"
+        if limit := re.search(r"value <= (\d+)", str(error)):
+            raise UserError(
+                f"vocabulary_size: the text is too small for it; expected at most {limit[1]}, {received}"
+            ) from None
+        if limit := re.search(r"required_chars\. \d+ vs (\d+)", str(error)):
+            raise UserError(
+                f"vocabulary_size: the characters of the text alone need more; expected at least {limit[1]}, {received}"
+            ) from None
+        if "sentences_.empty()" in str(error):
+            raise UserError("sentences: expected at least one that is not empty, received none") from None
+        raise
+    return model.getvalue()
+
+
+class Subwords(tf.Module):
+    """Cuts text into subwords and joins them again, in the graph.
+
+    Args:
+        model: Bytes of a SentencePiece model with ids as in `learn_sentencepiece`.
+
+    Example:
+
+    >>> subwords = Subwords(learn_sentencepiece(["the cat", "the dog", "the hat"] * 5, vocabulary_size=15))
+    >>> ids = subwords.tokenize(tf.constant(["the cat", "", "a dog"]))
+    >>> ids.shape, ids.dtype.name
+    (TensorShape([3, None]), 'int32')
+    >>> subwords.detokenize(ids).numpy().tolist()
+    [b'the cat', b'', b'a dog']
+    """
+
+    def __init__(self, model):
+        super().__init__(name="subwords")
+        kind = sentencepiece_model_pb2.ModelProto.FromString(model).trainer_spec
+        if kind.model_type == kind.BPE:  # the fast tokenizer looks for the best path, BPE merges: it would cut differently
+            self._tokenizer = tensorflow_text.SentencepieceTokenizer(model, out_type=tf.int32)
+        else:
+            self._tokenizer = tensorflow_text.FastSentencepieceTokenizer(model)
+        self._processor = sentencepiece.SentencePieceProcessor(model_proto=model)
+        self._pieces = tuple(self._processor.id_to_piece(list(range(self.vocabulary_size))))
+
+    @property
+    def vocabulary_size(self):
+        """Number of pieces, the four special ones included."""
+        return self._processor.get_piece_size()
+
+    def tokenize(self, text):
+        """Cuts text into token ids, without begin and end of sentence.
+
+        Args:
+            text: UTF-8 strings `(B,)`, or one string `()`. Bytes that are not UTF-8 are read as U+FFFD.
+
+        Returns:
+            int32 RaggedTensor `(B, None)`, or a Tensor `(None,)` for one string.
+        """
+        return self._tokenizer.tokenize(tf.strings.unicode_transcode(text, "UTF-8", "UTF-8", errors="replace"))
+
+    def detokenize(self, ids, lengths=None):
+        """Joins token ids to text; padding, begin and end of sentence are left out.
+
+        Args:
+            ids: int32 RaggedTensor `(B, None)` or padded Tensor `(B, T)`.
+            lengths: Tokens of each row of a padded Tensor `(B,)`; all of them by default.
+
+        Returns:
+            Strings `(B,)`. An unknown token reads " ⁇ ".
+        """
+        if not isinstance(ids, tf.RaggedTensor):
+            ids = tf.RaggedTensor.from_tensor(ids, lengths=lengths)
+        return self._tokenizer.detokenize(tf.ragged.boolean_mask(ids, (ids != PAD) & (ids != BOS) & (ids != EOS)))
+
+    def pieces(self, ids):
+        """Names token ids, as strings of the same shape; "▁" stands for a space before the piece."""
+        return tf.gather(tf.constant(list(self._pieces)), ids)
+
+    def spans(self, text):
+        """Says which characters each token of `tokenize(text)` covers.
+
+        Args:
+            text: One Python string.
+
+        Returns:
+            A list of (start, end) in code points of `text`, one a token. The white space before a piece is not
+            part of its span, so the span of a lone "▁" is empty.
+
+        Example:
+
+        >>> subwords = Subwords(learn_sentencepiece(["ab c"], vocabulary_size=8, model_type="char"))
+        >>> subwords.pieces(subwords.tokenize("ab c")).numpy().tolist() == ["▁".encode(), b"a", b"b", "▁".encode(), b"c"]
+        True
+        >>> subwords.spans("ab c")
+        [(0, 0), (0, 1), (1, 2), (3, 3), (3, 4)]
+        """
+        offsets = self._processor.encode_as_offset_mapping(text)["offsets"]
+        return [(end - len(text[start:end].lstrip()), end) for start, end in offsets]
