@@ -1,0 +1,156 @@
+"""English phrases and their translations into any locale of CLDR, with the alignment known.
+
+A sentence has one to three pieces: dates, times, relative times, amounts, prices, names of territories and languages, and
+lists of them. CLDR says each piece in both languages, and CLDR's list patterns and interval pattern join the pieces, so
+no grammar is made up; order, agreement and script differ wherever CLDR's do. Every example holds the spans of its
+parts on both sides: a day, a month, a number, a unit, a name.
+
+How the splits come about: the key of a sentence is the multiset of what its pieces say (`contents`): the kind of each with
+its date, time, number and unit, or name, a list being the names in it. Style ("Jul", "July"), order and what joins the pieces don't count.
+A hash of the key decides the split (`split_of`), so a combination that is tested is trained on in no order and no style.
+A sentence of one atom alone ("France") is for training. Training is composed first; a sentence of validation or test is
+taken when each of its atoms (a month, a unit, a number, a name, ...; in its style where it has several) occurs in
+training. No English sentence occurs twice.
+"""
+
+import hashlib
+import random
+
+import numpy as np
+import tensorflow_datasets as tfds
+from babel.localedata import locale_identifiers
+from etils import epath
+
+from attention_zoo.pipelines.datasets.phrases import Phrases, atoms, contents, draw
+
+SIZES = {"train": 40_000, "validation": 2_000, "test": 2_000}
+
+# How many pieces a sentence has, and what joins two or three of them.
+PIECES = {1: 10, 2: 30, 3: 60}
+JOINTS = {2: {"standard": 35, "comma": 35, "or": 12, "interval": 18}, 3: {"standard": 43, "comma": 43, "or": 14}}
+
+_CITATION = """\
+@misc{cldr,
+  title = {Unicode Common Locale Data Repository},
+  author = {{Unicode Consortium}},
+  url = {https://cldr.unicode.org}
+}"""
+
+_DESCRIPTION = """\
+English phrases and their translations by the Unicode CLDR: dates, times, relative times, amounts, prices, territories,
+languages and lists of them, one to three joined by CLDR's own patterns. The configuration names the locale to translate into.
+The spans of the parts (day, month, number, unit, name) are given on both sides, in code points, as `alignment`. Validation and
+test hold combinations that do not occur in training, of parts that do. CLDR is the one that Babel ships."""
+
+
+def split_of(pieces: list[tuple], seed: int = 0) -> str:
+    """The split that a combination of pieces belongs to: one in 22 is for validation, one in 22 for test.
+
+    Example:
+
+    >>> july, hours = ("date", (1952, 7, 14), "long"), ("amount", (3, "duration-hour"), "long")
+    >>> split_of([july, hours]) == split_of([hours, ("date", (1952, 7, 14), "full")])
+    True
+    """
+    if len({atom for piece in pieces for atom in atoms(piece)}) == 1:
+        return "train"
+    key = sorted(repr(said) for piece in pieces for said in contents(piece))
+    digest = hashlib.blake2b(f"{seed} {key}".encode(), digest_size=8).digest()
+    return {0: "validation", 1: "test"}.get(int.from_bytes(digest, "big") % 22, "train")
+
+
+def compose(locale: str, sizes: dict[str, int], seed: int = 0) -> dict[str, list[dict]]:
+    """Composes the examples of every split; the same ones for the same locale, sizes, seed and CLDR.
+
+    Args:
+        locale: a Babel locale identifier.
+        sizes: how many examples "train", "validation" and "test" hold.
+        seed: of the sampling and of the splits.
+
+    Raises:
+        ValueError: if Babel lacks the locale or most of its names, or if training is too small to hold all atoms that a sentence of
+            another split is made of.
+
+    Example:
+
+    >>> splits = compose("fr", {"train": 600, "validation": 5, "test": 5})
+    >>> {name: len(examples) for name, examples in splits.items()}
+    {'train': 600, 'validation': 5, 'test': 5}
+    """
+    phrases = Phrases(locale)
+    stream = _candidates(phrases, random.Random(seed), seed)
+    splits, seen, trained = {}, set(), set()
+    waiting = {"validation": [], "test": []}  # drawn while training was composed
+    for split in ("train", "validation", "test"):
+        examples = splits[split] = []
+        old = iter(waiting.pop(split, ()))
+        for _ in range(1_000 * sizes[split] + 10_000):
+            if len(examples) == sizes[split]:
+                break
+            belongs, pieces, joint, used = next(old, None) or next(stream)
+            if belongs != split:
+                if belongs in waiting:
+                    waiting[belongs].append((belongs, pieces, joint, used))
+                continue
+            if split != "train" and not used <= trained:
+                continue
+            example = phrases.sentence(pieces, joint)
+            if example["source"] not in seen:
+                seen.add(example["source"])
+                examples.append(example)
+                if split == "train":
+                    trained |= used
+        else:
+            raise ValueError(f"sizes: expected enough training for {split} to take its atoms from, received {sizes}")
+    return splits
+
+
+def _candidates(phrases, rng, seed):
+    """Draws (split, pieces, joint, atoms) without end."""
+    while True:
+        pieces = [phrases.sample(rng) for _ in range(draw(rng, PIECES))]
+        joint = draw(rng, JOINTS[len(pieces)]) if len(pieces) > 1 else "standard"
+        if joint == "interval" and rng.random() < 0.7:
+            pieces[1] = phrases.sample(rng, pieces[0][0])
+        # In English "date, time" looks like a date-time, in Korean it doesn't: one text, one translation.
+        if not any(first[0] == "date" and second[0] == "time" for first, second in zip(pieces, pieces[1:])):
+            yield split_of(pieces, seed), pieces, joint, {atom for piece in pieces for atom in atoms(piece)}
+
+
+def alignment_features() -> tfds.features.Sequence:
+    """Pairs of spans that say the same, as offsets in code points: [start, end) in the source and in the target."""
+    ends = ("source_start", "source_end", "target_start", "target_end")
+    return tfds.features.Sequence({end: np.int32 for end in ends})
+
+
+class CldrPhrases(tfds.core.GeneratorBasedBuilder):
+    """`tfds.load("cldr_phrases/fr")`: {"source", "target", "alignment"}; a configuration for each locale of Babel."""
+
+    VERSION = tfds.core.Version("1.0.0")
+    RELEASE_NOTES = {"1.0.0": "40,000 sentences for training, 2,000 each for validation and test."}
+    code_path = epath.Path(__file__)  # TFDS would look for a folder `attention_zoo`, and there is none
+    # Locales are listed, not read: importing stays fast. French comes first because the first is the default.
+    BUILDER_CONFIGS = [
+        tfds.core.BuilderConfig(name=locale, description=f"English to {locale}")
+        for locale in sorted(locale_identifiers(), key=lambda locale: (locale != "fr", locale))
+    ]
+
+    def _info(self):
+        return tfds.core.DatasetInfo(
+            builder=self,
+            description=_DESCRIPTION,
+            features=tfds.features.FeaturesDict({
+                "source": tfds.features.Text(), "target": tfds.features.Text(), "alignment": alignment_features()
+            }),
+            supervised_keys=("source", "target"),
+            homepage="https://cldr.unicode.org",
+            citation=_CITATION,
+            license="Unicode License v3 (https://www.unicode.org/license.txt)",
+        )
+
+    def _split_generators(self, dl_manager):
+        splits = compose(self.builder_config.name, SIZES)
+        return {split: self._generate_examples(examples) for split, examples in splits.items()}
+
+    def _generate_examples(self, examples):
+        yield from enumerate(examples)

@@ -1,0 +1,201 @@
+"""Pieces of sentences, drawn by chance and said in English and in another locale of CLDR.
+
+A piece is a tuple (kind, content, style): ("amount", (3, "duration-hour"), "long") is "3 hours" and "3 heures".
+"""
+
+import datetime
+import functools
+import random
+
+from attention_zoo.pipelines.datasets.cldr import LocaleText
+from attention_zoo.pipelines.datasets.spans import Spanned, align, match_roles
+
+NUMBERS = (*range(1, 61), 75, 80, 90, 100, 120, 150, 200, 250, 300, 400, 500, 600, 750, 800, 900, 1000, 1500, 2000, 5000,
+           0.5, 1.5, 2.5, 3.5, 4.5, 7.5, 12.5)
+CURRENCIES = ("AUD BRL CAD CHF CNY CZK DKK EGP EUR GBP HUF IDR ILS INR JPY KRW MAD MXN NOK NZD PLN RON RUB SEK SGD THB "
+              "TRY UAH USD VND ZAR").split()
+RELATIVE_UNITS = ("year", "month", "week", "day", "hour", "minute", "second")
+UNITS = tuple(
+    f"{kind}-{unit}"
+    for kind, names in {
+        "duration": "year month week day hour minute second",
+        "length": "kilometer meter centimeter millimeter mile yard foot inch",
+        "mass": "tonne kilogram gram milligram pound ounce",
+        "volume": "liter milliliter cubic-meter gallon cup tablespoon teaspoon",
+        "area": "square-kilometer square-meter hectare acre",
+        "speed": "kilometer-per-hour meter-per-second mile-per-hour",
+        "temperature": "celsius fahrenheit",
+        "digital": "gigabyte megabyte kilobyte byte",
+        "power": "kilowatt watt",
+        "energy": "kilowatt-hour kilocalorie joule",
+        "electric": "volt",
+        "frequency": "megahertz hertz",
+        "angle": "degree",
+    }.items()
+    for unit in names.split()
+)
+
+# How often a piece is of each kind.
+KINDS = {"date": 20, "month": 5, "day": 5, "time": 9, "datetime": 8, "relative": 13, "amount": 13, "currency": 8,
+         "percent": 3, "territory": 7, "language": 6, "territories": 7, "languages": 6}
+
+# What a piece's content is made of, in its order; lists of names say "territory" or "language" of each.
+ATOMS = {"date": ("year", "month", "day"), "month": ("year", "month"), "day": ("month", "day"),
+         "time": ("hour", "minute", "second"), "datetime": ("year", "month", "day", "hour", "minute"),
+         "relative": ("number", "relative unit"), "amount": ("number", "unit"), "currency": ("number", "currency"),
+         "percent": ("percent",), "territory": ("territory",), "language": ("language",),
+         "territories": ("territory",) * 3, "languages": ("language",) * 3}
+# Whatever comes in several styles is an atom in each of them; numbers and names look the same in all.
+STYLED = {"month", "unit", "currency"}
+
+
+class Phrases:
+    """Says pieces of a sentence in English and in one locale. A piece is a tuple (kind, content, style).
+
+    Args:
+        locale: a Babel locale identifier.
+
+    Raises:
+        ValueError: if Babel does not have the locale, or has too few names in it.
+
+    Example:
+
+    >>> source, target = Phrases("fr").say(("relative", (-3, "hour"), ""))
+    >>> source.text, target.text
+    ('3 hours ago', 'il y a 3 heures')
+    """
+
+    def __init__(self, locale: str):
+        self.sides = LocaleText("en"), LocaleText(locale)
+        self.territories, self.languages = self._names("territories"), self._names("languages")
+        self.units = [unit for unit in UNITS if all(side.amount(2, unit) for side in self.sides)]
+        self.currencies = [code for code in CURRENCIES if all(side.currency(2, code, "name") for side in self.sides)]
+        held = {name: len(getattr(self, name)) for name in ("territories", "languages", "units", "currencies")}
+        if min(held.values()) < 3:
+            raise ValueError(f"locale: expected one with at least 3 names of each kind, received {locale!r} with {held}")
+        # A piece is said in many sentences, and Babel takes its time.
+        self.say = functools.cache(self._say)
+
+    def _names(self, kind):
+        """Two-letter codes with a name on both sides that no other code has in English."""
+        names = {}
+        for code in sorted(getattr(self.sides[0].locale, kind)):
+            english, other = (side.name(kind, code) for side in self.sides)
+            # XA, XB and ZZ are the codes of no place.
+            if len(code) == 2 and code.isalpha() and code not in ("XA", "XB", "ZZ") and english and other:
+                if other.text != code:
+                    names.setdefault(english.text, code)
+        return sorted(names.values())
+
+    def sample(self, rng: random.Random, kind: str | None = None) -> tuple:
+        """Draws a piece (of `kind`)."""
+        kind = kind or draw(rng, KINDS)
+        date = datetime.date(1900, 1, 1) + datetime.timedelta(rng.randrange(73_049))  # up to the end of 2099
+        hour, minute = rng.randrange(24), rng.randrange(60)
+        number = rng.choice(NUMBERS)
+        match kind:
+            case "date":
+                return kind, (date.year, date.month, date.day), rng.choice(("full", "long", "long", "medium"))
+            case "month":
+                return kind, (date.year, date.month), "long"
+            case "day":
+                return kind, (date.month, date.day), "long"
+            case "time":
+                style = rng.choice(("short", "short", "short", "medium"))
+                return kind, (hour, minute, rng.randrange(60)) if style == "medium" else (hour, minute), style
+            case "datetime":
+                return kind, (date.year, date.month, date.day, hour, minute), rng.choice(("full", "long", "medium"))
+            case "relative":
+                return kind, (rng.randint(1, 60) * rng.choice((1, -1)), rng.choice(RELATIVE_UNITS)), ""
+            case "amount":
+                return kind, (number, rng.choice(self.units)), rng.choice(("long", "long", "long", "short"))
+            case "currency":
+                return kind, (number, rng.choice(self.currencies)), rng.choice(("standard", "name"))
+            case "percent":
+                return kind, (rng.randint(1, 100),), ""
+            case "territory":
+                return kind, (rng.choice(self.territories),), ""
+            case "language":
+                return kind, (rng.choice(self.languages),), ""
+        return kind, tuple(rng.sample(getattr(self, kind), rng.choice((2, 3)))), ""
+
+    def _say(self, piece):
+        kind, content, style = piece
+        source = self._render(0, *piece)
+        # "May 14, 1952" is long and medium at once in English alone, "1 joule" may be too: one text, one translation.
+        if kind == "amount" and style == "short" or style == "medium" and kind != "time" and content[1] == 5:
+            style = "long" if source == self._render(0, kind, content, "long") else style
+        target = self._render(1, kind, content, style)
+        if "period" in source.roles() - target.roles():
+            # "3 PM" is 15: where the day has 24 hours, the hour answers to both.
+            target = Spanned(target.text, target.spans + tuple(("period", *span[1:]) for span in target.spans if span[0] == "hour"))
+        return match_roles(source, target)
+
+    def _render(self, side, kind, content, style):
+        text = self.sides[side]
+        match kind:
+            case "date":
+                return text.date(datetime.date(*content), style)
+            case "month":
+                return text.date(datetime.date(*content, 1), "yMMMM")
+            case "day":
+                return text.date(datetime.date(2000, *content), "MMMMd")
+            case "time":
+                return text.time(datetime.time(*content), style)
+            case "datetime":
+                return text.datetime(datetime.datetime(*content), style)
+            case "relative":
+                return text.relative(*content)
+            case "amount":
+                return text.amount(*content, style)
+            case "currency":
+                return text.currency(*content, style)
+            case "percent":
+                return text.percent(*content)
+            case "territory":
+                return text.name("territories", *content)
+            case "language":
+                return text.name("languages", *content)
+        return text.listed([text.name(kind, code) for code in content], "standard")
+
+    def sentence(self, pieces: list[tuple], joint: str) -> dict:
+        """An example of the data set: `pieces` joined by "standard" (and), "or", "comma" or "interval" (two pieces: –)."""
+        sides = []
+        for side, text in enumerate(self.sides):
+            said = [self.say(piece)[side] for piece in pieces]
+            sides.append(text.interval(*said) if joint == "interval" else text.listed(said, joint))
+        source, target = sides
+        return {"source": source.text, "target": target.text, "alignment": align(source, target)}
+
+
+def contents(piece: tuple) -> list[tuple]:
+    """What a piece says, however it says it: (kind, content), with lists and date-times taken apart.
+
+    Example:
+
+    >>> contents(("languages", ("fr", "de"), ""))
+    [('language', ('fr',)), ('language', ('de',))]
+    """
+    kind, content, _ = piece
+    if kind in ("territories", "languages"):
+        return [({"territories": "territory", "languages": "language"}[kind], (code,)) for code in content]
+    if kind == "datetime":
+        return [("date", content[:3]), ("time", content[3:])]
+    return [(kind, content)]
+
+
+def atoms(piece: tuple) -> set[tuple]:
+    """What a piece is made of and a model must have seen: its month, number, unit or names, in their style where it shows.
+
+    Example:
+
+    >>> sorted(atoms(("month", (1952, 7), "long")))
+    [('month', 7, 'long'), ('year', 1952, '')]
+    """
+    kind, content, style = piece
+    return {(role, value, style if role in STYLED else "") for role, value in zip(ATOMS[kind], content)}
+
+
+def draw(rng: random.Random, weights: dict):
+    """Draws a key of `weights` with its weight."""
+    return rng.choices(list(weights), list(weights.values()))[0]
