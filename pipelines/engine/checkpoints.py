@@ -1,0 +1,247 @@
+"""Checkpoints that survive what happens to disks: kills, full disks, truncation, flipped bits.
+
+A checkpoint is two files. `step-00000120-1f2e3d4c.safetensors` holds the arrays; its name ends in the head of its
+digest, so that saving a step again never touches the file that an older record names. `step-00000120.json`, renamed into place last, holds the state and the
+digests of both: a checkpoint without it was never finished.
+"""
+
+import errno
+import hashlib
+import json
+import shutil
+import warnings
+from pathlib import Path
+
+import ml_dtypes
+import numpy as np
+from safetensors import deserialize
+from safetensors.numpy import save as serialize
+
+from attention_zoo.pipelines.engine.errors import UserError
+from attention_zoo.pipelines.engine.files import atomic_write
+
+# safetensors.numpy writes bfloat16 and float8, and then does not know how to read them.
+DTYPES = {
+    "BOOL": np.bool_,
+    "U8": np.uint8,
+    "I8": np.int8,
+    "U16": np.uint16,
+    "I16": np.int16,
+    "U32": np.uint32,
+    "I32": np.int32,
+    "U64": np.uint64,
+    "I64": np.int64,
+    "F16": np.float16,
+    "BF16": ml_dtypes.bfloat16,
+    "F32": np.float32,
+    "F64": np.float64,
+    "F8_E4M3": ml_dtypes.float8_e4m3fn,
+    "F8_E5M2": ml_dtypes.float8_e5m2,
+}
+
+
+class CorruptCheckpoint(UserError):
+    """A checkpoint cannot be used; the message names the file and what is wrong with it."""
+
+
+class DiskFull(UserError):
+    """There is no room for a checkpoint; the message says how much it needs. The older ones are as they were."""
+
+
+class CheckpointStore:
+    """The checkpoints of one run, in one folder. One process at a time may write to it.
+
+    Args:
+        directory: The folder; made by the first `save`.
+        keep: Newest checkpoints that stay.
+
+    Example:
+
+    >>> import tempfile
+    >>> store = CheckpointStore(tempfile.mkdtemp(), keep=2)
+    >>> for step in (10, 20, 30):
+    ...     path = store.save(step, {"kernel": np.full((2, 3), step, "float32")}, {"epoch": step // 10})
+    >>> store.steps()
+    [20, 30]
+    >>> arrays, state = store.load(store.newest())
+    >>> arrays["kernel"].shape, state
+    ((2, 3), {'epoch': 3})
+    """
+
+    def __init__(self, directory, keep=3):
+        if keep < 1:
+            raise UserError(f"keep: expected at least 1 checkpoint to keep, received {keep}")
+        self.directory = Path(directory)
+        self.keep = keep
+
+    def save(self, step, arrays, state, protected=()):
+        """Writes a checkpoint, then removes those that are no longer needed.
+
+        Checkpoints of later steps are removed too: they belong to a future that was given up when the run went on from
+        an earlier step, and would be taken for the newest.
+
+        Args:
+            step: Updates done so far.
+            arrays: Dict of names to NumPy arrays of numbers or booleans, bfloat16 and float8 of `ml_dtypes` included.
+            state: Whatever else the run needs, JSON-able.
+            protected: Steps that stay besides the newest `keep` and the best.
+
+        Returns:
+            `Path` of the record.
+
+        Raises:
+            DiskFull: nothing was written, nothing removed.
+        """
+        # safetensors writes the memory of a transposed array as if it were contiguous.
+        data = serialize({name: np.asarray(array, order="C") for name, array in arrays.items()})
+        digest = hashlib.sha256(data).hexdigest()
+        tensors = self.directory / f"step-{step:08d}-{digest[:8]}.safetensors"
+        record = {"step": step, "tensors": tensors.name, "bytes": len(data), "sha256": digest, "state": state}
+        text = json.dumps({"sha256": digest_of(record), "record": record}, indent=1) + "\n"
+        try:
+            atomic_write(tensors, data)
+            atomic_write(self._record_path(step), text)
+        except OSError as error:
+            self._remove_unnamed()
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            raise DiskFull(
+                f"no room for the checkpoint of step {step}: {self.directory} needs {len(data) + len(text):,} bytes and has "
+                f"{shutil.disk_usage(self.directory).free:,}; the earlier checkpoints are kept. Free some there (older runs "
+                "in the folders beside it, for instance) and start the same command again to continue"
+            ) from error
+        self._prune(step, protected)
+        return self._record_path(step)
+
+    def load(self, step):
+        """Returns `(arrays, state)` of a step.
+
+        Raises:
+            CorruptCheckpoint: a file is missing, truncated or changed.
+        """
+        record = self._read_record(step)
+        path = self.directory / record["tensors"]
+        if not path.is_file():
+            raise CorruptCheckpoint(f"{path}: missing, though {self._record_path(step).name} names it")
+        data = path.read_bytes()
+        if len(data) != record["bytes"]:
+            what = "truncated" if len(data) < record["bytes"] else "too long"
+            raise CorruptCheckpoint(f"{path}: {what}, expected {record['bytes']:,} bytes, found {len(data):,}")
+        if hashlib.sha256(data).hexdigest() != record["sha256"]:
+            raise CorruptCheckpoint(f"{path}: damaged, its content has another SHA-256 than when it was written")
+        arrays = {
+            name: np.frombuffer(entry["data"], DTYPES[entry["dtype"]]).reshape(entry["shape"])
+            for name, entry in deserialize(data)
+        }
+        return arrays, record["state"]
+
+    def steps(self):
+        """Returns the steps that have a record, ascending, intact or not."""
+        return sorted(int(path.stem.removeprefix("step-")) for path in self.directory.glob("step-*.json"))
+
+    def newest(self):
+        """Returns the newest step whose checkpoint is intact, or None; warns of each damaged one that is passed over."""
+        for step in reversed(self.steps()):
+            try:
+                self.load(step)
+            except CorruptCheckpoint as error:
+                warnings.warn(f"checkpoint of step {step} is passed over: {error}", stacklevel=2)
+            else:
+                return step
+        return None
+
+    def mark_best(self, step):
+        """Points to the best checkpoint, which then stays.
+
+        Raises:
+            CorruptCheckpoint: there is no intact record of that step.
+        """
+        self._read_record(step)
+        atomic_write(self.directory / "best.json", json.dumps({"step": step}) + "\n")
+
+    def best(self):
+        """Returns the step that was marked as the best, or None."""
+        try:
+            step = json.loads((self.directory / "best.json").read_bytes())["step"]
+        except FileNotFoundError:
+            return None
+        except (ValueError, KeyError, TypeError):
+            warnings.warn(f"{self.directory / 'best.json'}: damaged, no checkpoint counts as the best", stacklevel=2)
+            return None
+        return step if self._record_path(step).is_file() else None
+
+    def average(self, steps):
+        """Averages checkpoints: sums in float64, gives each array back in its own dtype.
+
+        What is not a floating number (counters, seeds) is taken from the last of `steps`.
+
+        Args:
+            steps: The steps, at least one.
+
+        Returns:
+            Dict of names to arrays.
+
+        Raises:
+            CorruptCheckpoint: one of them is damaged, or does not hold the same arrays as the others.
+        """
+        steps = list(steps)
+        if not steps:
+            raise UserError("steps: expected at least one checkpoint to average, received none")
+        totals, shapes = {}, None
+        for step in steps:
+            arrays, _ = self.load(step)
+            found = {name: (array.shape, array.dtype) for name, array in arrays.items()}
+            if found != (shapes or found):
+                raise CorruptCheckpoint(f"{self._record_path(step)}: holds other arrays than the one of step {steps[0]}")
+            shapes = found
+            for name, array in arrays.items():
+                if is_floating(array.dtype):
+                    totals[name] = totals.get(name, 0.0) + array.astype(np.float64)
+        return arrays | {name: np.asarray(total / len(steps)).astype(shapes[name][1]) for name, total in totals.items()}
+
+    def _record_path(self, step):
+        return self.directory / f"step-{step:08d}.json"
+
+    def _read_record(self, step):
+        path = self._record_path(step)
+        try:
+            content = json.loads(path.read_bytes())
+            record = content["record"]
+            if content["sha256"] != digest_of(record) or record["step"] != step:
+                raise CorruptCheckpoint(f"{path}: damaged, its content has another SHA-256 than when it was written")
+        except FileNotFoundError:
+            raise CorruptCheckpoint(f"{path}: missing; there is no finished checkpoint of step {step}") from None
+        except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
+            raise CorruptCheckpoint(f"{path}: truncated or damaged, not the JSON that was written ({error})") from None
+        return record
+
+    def _prune(self, step, protected):
+        """Removes what is not needed; records first, so that none ever names a file that is gone."""
+        earlier = [found for found in self.steps() if found <= step]
+        kept = {*earlier[-self.keep :], *protected, self.best()}
+        for found in self.steps():
+            if found > step or found not in kept:
+                self._record_path(found).unlink()
+        self._remove_unnamed()
+
+    def _remove_unnamed(self):
+        """Removes files that no record names: what a killed process left, and what was saved anew."""
+        named = set()
+        for step in self.steps():
+            try:
+                named.add(self._read_record(step)["tensors"])
+            except CorruptCheckpoint:  # its arrays may still be worth something to somebody
+                named |= {path.name for path in self.directory.glob(f"step-{step:08d}-*.safetensors")}
+        for path in [*self.directory.glob("step-*.safetensors"), *self.directory.glob(".step-*.partial")]:
+            if path.name not in named:
+                path.unlink()
+
+
+def digest_of(record):
+    """Returns the SHA-256 of a record, whatever the order of its keys and the white space of its file."""
+    return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
+
+
+def is_floating(dtype):
+    """Whether an array holds floating numbers; NumPy does not count those of `ml_dtypes`."""
+    return np.issubdtype(dtype, np.floating) or dtype.name.startswith(("bfloat", "float8"))
