@@ -1,0 +1,267 @@
+"""Attention: a score (how well does this query match that key?) and an alignment (how do scores become weights?).
+
+Notation: B batch, T queries, S keys, D features (Dq, Dk, Dv of query, key, value); "..." stands for any leading axes.
+"""
+
+import keras
+from keras import ops
+
+from attention_zoo.layers.alignments import Alignment, LocalMonotonicAlignment, LocalPredictiveAlignment, SoftAlignment
+from attention_zoo.layers.masks import causal_mask, combine_masks
+from attention_zoo.layers.scores import AdditiveScore, ConcatScore, DotScore, GeneralScore, LocationScore, Score
+
+
+@keras.saving.register_keras_serializable("attention_zoo")
+class Attention(keras.layers.Layer):
+    """context_t = Σ_s weights(t, s) value_s, with weights = alignment(score(query, key)).
+
+    Args:
+        score: A `Score`.
+        alignment: An `Alignment`. Default None: `SoftAlignment()`.
+        dropout: Share of the weights that is dropped in training, in [0, 1). Default 0.
+
+    Call arguments:
+        query: (..., T, Dq).
+        value: (..., S, Dv).
+        key: (..., S, Dk). Default None: the value.
+        query_mask, value_mask: (..., T) and (..., S), True = attend. Default None: the Keras masks of `query` and `value`, where
+            they carry any; a mask that is given wins.
+        attention_mask: Broadcastable to (..., T, S), True = attend.
+        use_causal_mask: Whether query t sees only the keys up to t. Default False.
+        return_attention_scores: Whether to return the weights too. Default False.
+        training: Whether weights are dropped.
+
+    Returns:
+        The contexts (..., T, Dv) in the compute dtype; with `return_attention_scores` also the float32 weights (..., T, S), as
+        they were before dropout. A query with nothing to attend to gets zeros.
+
+    A loop uses the two halves of `call`: `project_key` once per sequence, `attend` at each step.
+
+    Raises:
+        ValueError: `score` or `alignment` of another kind, `dropout` out of range, or as many keys as values are missing.
+
+    Example:
+
+    >>> import keras
+    >>> from attention_zoo.layers import Attention, LocalMonotonicAlignment, ScaledDotScore
+    >>> attention = Attention(ScaledDotScore(), LocalMonotonicAlignment(window_size=2))
+    >>> query, value = keras.ops.ones((2, 3, 4)), keras.ops.ones((2, 5, 4))
+    >>> contexts, weights = attention(query, value, return_attention_scores=True)
+    >>> contexts.shape, weights.shape
+    (TensorShape([2, 3, 4]), TensorShape([2, 3, 5]))
+    """
+
+    def __init__(self, score, alignment=None, dropout=0.0, **kwargs):
+        super().__init__(**kwargs)
+        alignment = SoftAlignment(name="alignment", dtype=self.dtype_policy) if alignment is None else alignment
+        if not isinstance(score, Score):
+            raise ValueError(f"{type(self).__name__}: `score` must be a Score layer. Received: score={score!r}")
+        if not isinstance(alignment, Alignment):
+            raise ValueError(f"{type(self).__name__}: `alignment` must be an Alignment layer. Received: alignment={alignment!r}")
+        if not 0 <= dropout < 1:
+            raise ValueError(f"{type(self).__name__}: `dropout` must be in [0, 1). Received: dropout={dropout!r}")
+        self.supports_masking = True
+        self.score = score
+        self.alignment = alignment
+        self.dropout = dropout
+        self._dropout_layer = keras.layers.Dropout(dropout, name="dropout", dtype=self.dtype_policy)
+
+    def build(self, query_shape, value_shape, key_shape=None):
+        key_shape = value_shape if key_shape is None else key_shape
+        if None not in (key_shape[-2], value_shape[-2]) and key_shape[-2] != value_shape[-2]:
+            raise ValueError(
+                f"{type(self).__name__}: there must be as many keys as values. Received: key.shape={tuple(key_shape)}, "
+                f"value.shape={tuple(value_shape)}"
+            )
+        self.score.build(query_shape, key_shape)
+        self.alignment.build((*query_shape[:-1], key_shape[-2]), query_shape)
+
+    def project_key(self, key):
+        """What of the keys is the same for all queries: (..., S, Dk) -> (..., S, features), to be given to `attend`."""
+        return self.score.project_key(ops.cast(key, self.compute_dtype))
+
+    def attend(self, query, projected_key, value, mask=None, positions=None, training=None):
+        """Attends to keys that `project_key` has prepared.
+
+        Args:
+            query: (..., T, Dq); a step of a decoder has T = 1.
+            projected_key: What `project_key` returned.
+            value: (..., S, Dv).
+            mask: bool, broadcastable to (..., T, S), as `combine_masks` makes it.
+            positions: integers (T,) or (..., T), the numbers of the queries; default 0, ..., T - 1.
+            training: Whether weights are dropped.
+
+        Returns:
+            output (..., T, Dv) and float32 weights (..., T, S).
+        """
+        query, value = ops.cast(query, self.compute_dtype), ops.cast(value, self.compute_dtype)
+        scores = self.score.compare(self.score.project_query(query), projected_key)  # (..., T, S)
+        weights = self.alignment(scores, mask=mask, query=query, positions=positions)  # (..., T, S)
+        dropped = self._dropout_layer(weights, training=training) if self.dropout else weights
+        return ops.matmul(ops.cast(dropped, self.compute_dtype), value), weights  # (..., T, Dv)
+
+    def call(
+        self,
+        query,
+        value,
+        key=None,
+        query_mask=None,
+        value_mask=None,
+        attention_mask=None,
+        use_causal_mask=False,
+        return_attention_scores=False,
+        training=None,
+    ):
+        causal = causal_mask(ops.shape(query)[-2], ops.shape(value)[-2]) if use_causal_mask else None
+        mask = combine_masks(query_mask, value_mask, attention_mask, causal)
+        projected_key = self.project_key(value if key is None else key)
+        output, weights = self.attend(query, projected_key, value, mask, training=training)
+        return (output, weights) if return_attention_scores else output
+
+    def compute_output_shape(self, query_shape, value_shape, key_shape=None):
+        return (*query_shape[:-1], value_shape[-1])
+
+    def compute_output_spec(self, query, value, key=None, return_attention_scores=False, **kwargs):
+        output = keras.KerasTensor(self.compute_output_shape(query.shape, value.shape), dtype=self.compute_dtype)
+        if not return_attention_scores:
+            return output
+        return output, keras.KerasTensor((*query.shape[:-1], value.shape[-2]), dtype="float32")
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "score": keras.saving.serialize_keras_object(self.score),
+            "alignment": keras.saving.serialize_keras_object(self.alignment),
+            "dropout": self.dropout,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        parts = {name: config[name] for name in ("score", "alignment") if isinstance(config.get(name), dict)}
+        return super().from_config({**config, **{k: keras.saving.deserialize_keras_object(v) for k, v in parts.items()}})
+
+
+@keras.saving.register_keras_serializable("attention_zoo")
+class BahdanauAttention(Attention):
+    """Additive score, softmax over all keys (Bahdanau et al. 2015, sec. 3.1, eq. 5 and 6).
+
+    Args:
+        units: Width of the hidden layer of the score, a positive integer; ValueError otherwise.
+        dropout: As in `Attention`, with its call arguments, shapes and methods.
+
+    Example:
+
+    >>> import keras
+    >>> from attention_zoo.layers import BahdanauAttention
+    >>> attention = BahdanauAttention(units=8)
+    >>> attention(keras.ops.ones((2, 3, 4)), keras.ops.ones((2, 5, 6))).shape
+    TensorShape([2, 3, 6])
+    """
+
+    def __init__(self, units, dropout=0.0, **kwargs):
+        super().__init__(AdditiveScore(units, name="score", dtype=kwargs.get("dtype")), dropout=dropout, **kwargs)
+        self.units = units
+
+    def get_config(self):
+        config = super().get_config()
+        del config["score"], config["alignment"]  # they follow from the arguments
+        return {**config, "units": self.units}
+
+
+@keras.saving.register_keras_serializable("attention_zoo")
+class LuongAttention(Attention):
+    """Any score of Luong et al. 2015 (sec. 3.1) under any of its windows (sec. 3.2), with or without the attentional state.
+
+    With `attentional_units` the output is h̃_t = tanh(W_c [c_t; h_t]) (eq. 5), (..., T, attentional_units), from the context c_t
+    and the query h_t, rather than c_t alone. A query whose mask leaves it nothing still gets zeros; one whose window fell off
+    the end of the keys has c_t = 0 and keeps its h_t.
+
+    Args:
+        score: "dot", "general" (the default), "concat" or "location". The attribute `score` is the `Score` layer made of it.
+        window: None (the default: global attention), "monotonic" (local-m) or "predictive" (local-p).
+        window_size: D of the windows. Default 10.
+        units: Hidden width of the concat score and of local-p's prediction. Default None: as wide as the query.
+        max_length: Number of positions of the location score. Default 128.
+        attentional_units: Width of h̃_t, a positive integer. Default None: the layer returns c_t.
+        dropout: As in `Attention`, with its call arguments, shapes and methods.
+
+    Raises:
+        ValueError: An argument is none of the above.
+
+    Example:
+
+    >>> import keras
+    >>> from attention_zoo.layers import LuongAttention
+    >>> attention = LuongAttention(score="general", window="predictive", window_size=3, attentional_units=7)
+    >>> attention(keras.ops.ones((2, 3, 4)), keras.ops.ones((2, 5, 6))).shape
+    TensorShape([2, 3, 7])
+    """
+
+    def __init__(
+        self,
+        score="general",
+        window=None,
+        window_size=10,
+        units=None,
+        max_length=128,
+        attentional_units=None,
+        dropout=0.0,
+        **kwargs,
+    ):
+        dtype = kwargs.get("dtype")
+        scores = {
+            "dot": lambda: DotScore(name="score", dtype=dtype),
+            "general": lambda: GeneralScore(name="score", dtype=dtype),
+            "concat": lambda: ConcatScore(units, name="score", dtype=dtype),
+            "location": lambda: LocationScore(max_length, name="score", dtype=dtype),
+        }
+        alignments = {
+            None: lambda: SoftAlignment(name="alignment", dtype=dtype),
+            "monotonic": lambda: LocalMonotonicAlignment(window_size, name="alignment", dtype=dtype),
+            "predictive": lambda: LocalPredictiveAlignment(window_size, units, name="alignment", dtype=dtype),
+        }
+        if score not in scores:
+            raise ValueError(f"LuongAttention: `score` must be one of {list(scores)}. Received: score={score!r}")
+        if window not in alignments:
+            raise ValueError(f"LuongAttention: `window` must be one of {list(alignments)}. Received: window={window!r}")
+        if attentional_units is not None and (not isinstance(attentional_units, int) or attentional_units < 1):
+            raise ValueError(
+                "LuongAttention: `attentional_units` must be a positive integer or None. Received: "
+                f"attentional_units={attentional_units!r}"
+            )
+        super().__init__(scores[score](), alignments[window](), dropout=dropout, **kwargs)
+        self._score_name = score
+        self.window = window
+        self.window_size = window_size
+        self.units = units
+        self.max_length = max_length
+        self.attentional_units = attentional_units
+        if attentional_units is not None:
+            self._combine = keras.layers.Dense(
+                attentional_units, activation="tanh", use_bias=False, name="combine", dtype=self.dtype_policy
+            )
+
+    def build(self, query_shape, value_shape, key_shape=None):
+        super().build(query_shape, value_shape, key_shape)
+        if self.attentional_units is not None:
+            self._combine.build((*query_shape[:-1], value_shape[-1] + query_shape[-1]))
+
+    def attend(self, query, projected_key, value, mask=None, positions=None, training=None):
+        context, weights = super().attend(query, projected_key, value, mask, positions, training)
+        if self.attentional_units is None:
+            return context, weights
+        output = self._combine(ops.concatenate([context, ops.cast(query, self.compute_dtype)], axis=-1))  # (..., T, units)
+        if mask is not None:
+            output = ops.where(ops.any(mask, axis=-1, keepdims=True), output, 0)
+        return output, weights
+
+    attend.__doc__ = Attention.attend.__doc__
+
+    def compute_output_shape(self, query_shape, value_shape, key_shape=None):
+        return (*query_shape[:-1], value_shape[-1] if self.attentional_units is None else self.attentional_units)
+
+    def get_config(self):
+        config = super().get_config()
+        del config["alignment"]  # it follows from the arguments
+        names = ("window", "window_size", "units", "max_length", "attentional_units")
+        return {**config, "score": self._score_name, **{name: getattr(self, name) for name in names}}

@@ -1,0 +1,96 @@
+"""Masks: who may attend to whom, said once, and the softmax that obeys.
+
+True means "may attend" everywhere. Notation: B batch, T queries, S keys; "..." stands for any leading axes.
+"""
+
+from keras import ops
+
+# Finite, so that a row of nothing but masked scores has a softmax at all; it is set to zero afterwards. Every float32 that a
+# score can be (float16 and bfloat16 scores are cast to float32 first) is above it, but for -inf, which weighs nothing either.
+_MASKED = -3.0e38
+
+
+def causal_mask(query_length, key_length, offset=0):
+    """The mask under which query `i` sees the keys `j <= i + offset`.
+
+    Args:
+        query_length: T, an integer or a scalar tensor.
+        key_length: S, an integer or a scalar tensor.
+        offset: How many keys stand before the first query, an integer or a scalar tensor; with a cache of `n` past keys, `n`.
+            Default 0.
+
+    Returns:
+        A bool tensor (T, S).
+
+    Example:
+
+    >>> from attention_zoo.layers import causal_mask
+    >>> print(causal_mask(2, 4, offset=1).numpy())
+    [[ True  True False False]
+     [ True  True  True False]]
+    """
+    queries = ops.arange(query_length)[:, None] + offset  # (T, 1)
+    return queries >= ops.arange(key_length)[None, :]  # (T, S)
+
+
+def combine_masks(query_mask=None, value_mask=None, attention_mask=None, causal=None):
+    """One mask out of all that were given: a query attends to a key where every one of them allows it.
+
+    Args:
+        query_mask: (..., T), the queries that are not padding.
+        value_mask: (..., S), the keys and values that are not padding.
+        attention_mask: (..., T, S) or broadcastable to it.
+        causal: (T, S), as `causal_mask` makes it.
+            All are bool, or numbers whose zeros mean False; all default to None, "no restriction".
+
+    Returns:
+        A bool tensor that broadcasts to (..., T, S), or None when nothing was given.
+
+    Example:
+
+    >>> from attention_zoo.layers import combine_masks
+    >>> print(combine_masks(value_mask=[[True, True, False]], causal=[[True, False, False], [True, True, True]]).numpy())
+    [[[ True False False]
+      [ True  True False]]]
+    """
+    masks = []
+    if query_mask is not None:
+        masks.append(ops.cast(query_mask, "bool")[..., :, None])  # (..., T, 1)
+    if value_mask is not None:
+        masks.append(ops.cast(value_mask, "bool")[..., None, :])  # (..., 1, S)
+    masks += [ops.cast(mask, "bool") for mask in (attention_mask, causal) if mask is not None]
+    if not masks:
+        return None
+    combined = masks[0]
+    for mask in masks[1:]:
+        combined = ops.logical_and(combined, mask)
+    return combined
+
+
+def masked_softmax(scores, mask=None):
+    """Softmax over the last axis, in float32, with weight 0 for what the mask forbids.
+
+    A row with nothing to attend to gets zeros rather than the uniform weights (or NaN) of a softmax over nothing. A score of -inf
+    counts as forbidden too, as long as some other score of its row is finite or masked.
+
+    Args:
+        scores: (..., T, S), any float dtype.
+        mask: bool, broadcastable to (..., T, S), or None.
+
+    Returns:
+        float32 weights (..., T, S); each row sums to one, or is all zeros.
+
+    Example:
+
+    >>> from attention_zoo.layers import masked_softmax
+    >>> print(masked_softmax([[1.0, 1.0, 5.0], [1.0, 2.0, 3.0]], [[True, True, False], [False, False, False]]).numpy())
+    [[0.5 0.5 0. ]
+     [0.  0.  0. ]]
+    """
+    scores = ops.cast(scores, "float32")
+    if mask is not None:
+        scores = ops.where(mask, scores, _MASKED)
+    # The softmax of one score is 1; Keras warns about asking for it, but a cache begins with one key.
+    weights = ops.ones_like(scores) if scores.shape[-1] == 1 else ops.softmax(scores, axis=-1)
+    # An all-masked row comes out uniform above; for the others this writes zeros over zeros.
+    return weights if mask is None else ops.where(mask, weights, 0.0)

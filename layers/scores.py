@@ -1,0 +1,283 @@
+"""Scores: how well does this query match that key?
+
+Notation: B batch, T queries, S keys, D features (Dq of a query, Dk of a key); "..." stands for any leading axes.
+Every score is cut in three, so that a decoder does once per sequence what does not change from step to step:
+
+    score(query, key) = compare(project_query(query), project_key(key))  # (..., T, S)
+"""
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable("attention_zoo")
+class Score(keras.layers.Layer):
+    """Base of the scores. A new one overrides `compare`, and `build`, `project_query`, `project_key` where it has weights.
+
+    Call arguments:
+        query: (..., T, Dq).
+        key: (..., S, Dk).
+
+    Returns:
+        Scores (..., T, S) in the compute dtype of the layer, before any mask or softmax.
+
+    Example:
+
+    >>> import keras
+    >>> from attention_zoo.layers import DotScore, Score
+    >>> isinstance(DotScore(), Score)
+    True
+    """
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.supports_masking = True
+
+    def build(self, query_shape, key_shape):
+        pass
+
+    def project_query(self, query):
+        """The query as `compare` wants it, (..., T, features)."""
+        return query
+
+    def project_key(self, key):
+        """The key as `compare` wants it, (..., S, features): once per sequence."""
+        return key
+
+    def compare(self, query, key):
+        """Scores (..., T, S) of a projected query and a projected key: once per step."""
+        raise NotImplementedError(f"{type(self).__name__} must override compare(query, key).")
+
+    def call(self, query, key):
+        return self.compare(self.project_query(query), self.project_key(key))
+
+    def compute_output_shape(self, query_shape, key_shape):
+        return (*query_shape[:-1], key_shape[-2])
+
+    def _kernel(self, name, *shape):
+        return self.add_weight(name=name, shape=shape, initializer=keras.initializers.GlorotUniform())
+
+    def _value_of(self, weight):
+        # A decoder calls the three parts without passing through `__call__`, where Keras would have cast the weights.
+        return ops.cast(weight, self.compute_dtype)
+
+
+def _dot_product(query, key):
+    """query · key for every pair: (..., T, D), (..., S, D) -> (..., T, S)."""
+    if query.shape[-2] == 1:
+        # One step of a decoder: turning the one query around is cheaper than turning all keys around.
+        return ops.swapaxes(ops.matmul(key, ops.swapaxes(query, -2, -1)), -2, -1)  # (..., 1, S)
+    return ops.matmul(query, ops.swapaxes(key, -2, -1))  # (..., T, S)
+
+
+def _require_units(layer, units):
+    if not isinstance(units, int) or isinstance(units, bool) or units < 1:
+        raise ValueError(f"{type(layer).__name__}: `units` must be a positive integer. Received: units={units!r}")
+
+
+@keras.saving.register_keras_serializable("attention_zoo")
+class DotScore(Score):
+    """score(q, k) = qᵀ k.
+
+    Luong et al. 2015, "Effective Approaches to Attention-based Neural Machine Translation", sec. 3.1, "dot". Query and key must have the same number of features; ValueError otherwise. Arguments and shapes as in `Score`.
+
+    Example:
+
+    >>> import keras
+    >>> from attention_zoo.layers import DotScore
+    >>> print(DotScore()(keras.ops.ones((1, 2, 3)), keras.ops.ones((1, 4, 3))).numpy())
+    [[[3. 3. 3. 3.]
+      [3. 3. 3. 3.]]]
+    """
+
+    def build(self, query_shape, key_shape):
+        if query_shape[-1] != key_shape[-1]:
+            raise ValueError(
+                f"{type(self).__name__}: `query` and `key` must have the same number of features. Received: "
+                f"query.shape={tuple(query_shape)}, key.shape={tuple(key_shape)}"
+            )
+
+    def compare(self, query, key):
+        return _dot_product(query, key)
+
+
+@keras.saving.register_keras_serializable("attention_zoo")
+class ScaledDotScore(DotScore):
+    """score(q, k) = qᵀ k / √D (Vaswani et al. 2017, "Attention Is All You Need", sec. 3.2.1, eq. 1).
+
+    The query is scaled, not the score: the same number with T D rather than T S multiplications, and float16 does not overflow.
+    Arguments, shapes and errors as in `DotScore`.
+
+    Example:
+
+    >>> import keras
+    >>> from attention_zoo.layers import ScaledDotScore
+    >>> print(ScaledDotScore()(keras.ops.ones((1, 1, 4)), keras.ops.ones((1, 3, 4))).numpy())
+    [[[2. 2. 2.]]]
+    """
+
+    def project_query(self, query):
+        return query * query.shape[-1] ** -0.5
+
+
+@keras.saving.register_keras_serializable("attention_zoo")
+class GeneralScore(Score):
+    """score(q, k) = qᵀ W_a k (Luong et al. 2015, sec. 3.1, "general").
+
+    One weight, `kernel` W_a (Dq, Dk); the keys are taken through it once per sequence. Arguments and shapes as in `Score`.
+
+    Example:
+
+    >>> import keras
+    >>> from attention_zoo.layers import GeneralScore
+    >>> GeneralScore()(keras.ops.ones((2, 3, 4)), keras.ops.ones((2, 5, 6))).shape
+    TensorShape([2, 3, 5])
+    """
+
+    def build(self, query_shape, key_shape):
+        self.kernel = self._kernel("kernel", query_shape[-1], key_shape[-1])
+
+    def project_key(self, key):
+        return ops.matmul(key, ops.transpose(self._value_of(self.kernel)))  # (..., S, Dq)
+
+    def compare(self, query, key):
+        return _dot_product(query, key)
+
+
+@keras.saving.register_keras_serializable("attention_zoo")
+class AdditiveScore(Score):
+    """score(q, k) = v_aᵀ tanh(W_a q + U_a k).
+
+    Bahdanau et al. 2015, "Neural Machine Translation by Jointly Learning to Align and Translate", appendix A.1.2. Weights:
+    `query_kernel` W_a (Dq, units), `key_kernel` U_a (Dk, units), `vector` v_a (units,). No bias: the equation shows none.
+    Deviation: Glorot-uniform weights, where appendix B.1 starts W_a and U_a from N(0, 0.001²) and v_a from zero.
+    `compare` makes a (..., T, S, units) tensor, unless T = 1 (a step of a decoder).
+
+    Args:
+        units: Width of the hidden layer, a positive integer; ValueError otherwise.
+
+    Call arguments and shapes as in `Score`.
+
+    Example:
+
+    >>> import keras
+    >>> from attention_zoo.layers import AdditiveScore
+    >>> score = AdditiveScore(units=8)
+    >>> score(keras.ops.ones((2, 3, 4)), keras.ops.ones((2, 5, 6))).shape
+    TensorShape([2, 3, 5])
+    >>> [tuple(weight.shape) for weight in score.weights]
+    [(4, 8), (6, 8), (8,)]
+    """
+
+    def __init__(self, units, **kwargs):
+        super().__init__(**kwargs)
+        _require_units(self, units)
+        self.units = units
+
+    def build(self, query_shape, key_shape):
+        self.query_kernel = self._kernel("query_kernel", query_shape[-1], self.units)
+        self.key_kernel = self._kernel("key_kernel", key_shape[-1], self.units)
+        self.vector = self._kernel("vector", self.units)
+
+    def project_query(self, query):
+        return ops.matmul(query, self._value_of(self.query_kernel))  # (..., T, units)
+
+    def project_key(self, key):
+        return ops.matmul(key, self._value_of(self.key_kernel))  # (..., S, units)
+
+    def compare(self, query, key):
+        vector = self._value_of(self.vector)[:, None]  # (units, 1)
+        if query.shape[-2] == 1:
+            hidden = ops.tanh(query + key)  # (..., S, units): the one query broadcasts over the keys
+            return ops.swapaxes(ops.matmul(hidden, vector), -2, -1)  # (..., 1, S)
+        hidden = ops.tanh(query[..., :, None, :] + key[..., None, :, :])  # (..., T, S, units)
+        return ops.matmul(hidden, vector)[..., 0]  # (..., T, S)
+
+    def get_config(self):
+        return {**super().get_config(), "units": self.units}
+
+
+@keras.saving.register_keras_serializable("attention_zoo")
+class ConcatScore(AdditiveScore):
+    """score(q, k) = v_aᵀ tanh(W_a [q; k]) (Luong et al. 2015, sec. 3.1, "concat").
+
+    One `kernel` W_a (Dq + Dk, units) and `vector` v_a (units,). W_a [q; k] is the sum of W_a's two row blocks applied to q and
+    to k, so the (..., T, S, Dq + Dk) tensor of concatenations is never made; that leaves the additive score, with one
+    initialisation for both blocks.
+
+    Args:
+        units: Width of the hidden layer, a positive integer; ValueError otherwise. Default None: as wide as the query.
+
+    Call arguments and shapes as in `Score`.
+
+    Example:
+
+    >>> import keras
+    >>> from attention_zoo.layers import ConcatScore
+    >>> score = ConcatScore()
+    >>> score(keras.ops.ones((2, 3, 4)), keras.ops.ones((2, 5, 6))).shape
+    TensorShape([2, 3, 5])
+    >>> [tuple(weight.shape) for weight in score.weights]
+    [(10, 4), (4,)]
+    """
+
+    def __init__(self, units=None, **kwargs):
+        super().__init__(units=1 if units is None else units, **kwargs)
+        self.units = units
+
+    def build(self, query_shape, key_shape):
+        self._query_dim = query_shape[-1]
+        units = self._query_dim if self.units is None else self.units
+        self.kernel = self._kernel("kernel", self._query_dim + key_shape[-1], units)
+        self.vector = self._kernel("vector", units)
+
+    def project_query(self, query):
+        return ops.matmul(query, self._value_of(self.kernel)[: self._query_dim])  # (..., T, units)
+
+    def project_key(self, key):
+        return ops.matmul(key, self._value_of(self.kernel)[self._query_dim :])  # (..., S, units)
+
+
+@keras.saving.register_keras_serializable("attention_zoo")
+class LocationScore(Score):
+    """score(q, k at position s) = (W_a q)_s: where to look is read off the query alone (Luong et al. 2015, sec. 3.1, eq. 8).
+
+    One weight, `kernel` W_a (Dq, max_length). Fewer than `max_length` keys use its first columns ("for short sentences, we only
+    use the top part of a_t"); keys past `max_length` score -inf, which is no weight at all.
+
+    Args:
+        max_length: Number of positions that can be looked at, a positive integer; ValueError otherwise.
+
+    Call arguments and shapes as in `Score`; only the length of `key` matters.
+
+    Example:
+
+    >>> import keras
+    >>> from attention_zoo.layers import LocationScore
+    >>> scores = LocationScore(max_length=3)(keras.ops.zeros((1, 1, 4)), keras.ops.ones((1, 5, 2)))
+    >>> print(scores.numpy())
+    [[[  0.   0.   0. -inf -inf]]]
+    """
+
+    def __init__(self, max_length, **kwargs):
+        super().__init__(**kwargs)
+        if not isinstance(max_length, int) or isinstance(max_length, bool) or max_length < 1:
+            raise ValueError(f"LocationScore: `max_length` must be a positive integer. Received: max_length={max_length!r}")
+        self.max_length = max_length
+
+    def build(self, query_shape, key_shape):
+        self.kernel = self._kernel("kernel", query_shape[-1], self.max_length)
+
+    def project_query(self, query):
+        return ops.matmul(query, self._value_of(self.kernel))  # (..., T, max_length)
+
+    def compare(self, query, key):
+        length = ops.shape(key)[-2]  # S: an integer where it is known, a tensor in a graph of open length
+        if not isinstance(length, int) or length > self.max_length:
+            missing = ops.maximum(length - self.max_length, 0)
+            past_the_end = ops.full((*ops.shape(query)[:-1], missing), -float("inf"), dtype=query.dtype)
+            query = ops.concatenate([query, past_the_end], axis=-1)
+        return query[..., :length]  # (..., T, S)
+
+    def get_config(self):
+        return {**super().get_config(), "max_length": self.max_length}
