@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import tensorflow_datasets as tfds
 
-from attention_zoo.pipelines.datasets.parallel_files import read_parallel_files
+from attention_zoo.pipelines.datasets.parallel_files import read_parallel_files, split_pairs
 from attention_zoo.pipelines.engine.errors import UserError
 
 SPLITS = ("train", "validation", "test")
@@ -38,12 +38,15 @@ def read_parallel(dataset, locale="", files=(), max_words=0, limit=0):
         A dict of "train", "validation" and "test" to `Examples`.
 
     Raises:
-        UserError: the dataset lacks a split or is not one of sentence pairs.
+        UserError: the dataset lacks a split, is not one of sentence pairs, or has none that is short enough.
     """
     if files:
         if len(files) != 2:
             raise UserError(f"data.files: expected two files, source and target; received {len(files)}: {' '.join(files)}")
-        return read_parallel_files(*files, max_words=max_words, limit=limit)
+        pairs, report = read_parallel_files(*files)
+        print(report)
+        splits = split_pairs(pairs)
+        return {split: shortened(Examples(*map(list, zip(*splits[split]))), split, max_words, limit) for split in SPLITS}
     name = f"{dataset}/{locale}" if dataset in LOCALISED else dataset
     builder = tfds.builder(name)
     builder.download_and_prepare()
@@ -72,13 +75,21 @@ def read_split(builder, split, keys, language, max_words, limit):
         target += [text.decode() for text in batch[keys[1]].numpy()]
         if aligned:
             alignment += spans_of(batch["alignment"])
+    return shortened(Examples(source, target, language, alignment if aligned else None), split, max_words, limit)
+
+
+def shortened(examples, split, max_words, limit):
+    """Leaves out long pairs, and what of the training split is above the limit."""
+    rows = range(len(examples))
     if max_words:
-        short = [i for i, pair in enumerate(zip(source, target)) if max(len(text.split()) for text in pair) <= max_words]
-        source, target = [source[i] for i in short], [target[i] for i in short]
-        alignment = [alignment[i] for i in short] if aligned else alignment
+        rows = [i for i in rows if max(len(examples.source[i].split()), len(examples.target[i].split())) <= max_words]
     if limit and split == "train":
-        source, target = source[:limit], target[:limit]
-    return Examples(source, target, language, alignment if aligned else None)
+        rows = rows[:limit]
+    if not rows:
+        raise UserError(f"data.max_words: no pair of the {split} split has at most {max_words} words on both sides")
+    source, target = ([texts[i] for i in rows] for texts in (examples.source, examples.target))
+    alignment = examples.alignment and [examples.alignment[i] for i in rows]
+    return Examples(source, target, examples.target_language, alignment)
 
 
 def spans_of(alignment):

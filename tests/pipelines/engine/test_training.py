@@ -1,0 +1,147 @@
+"""The loop on a task small enough to see through: exact resume, early stop, averaging, and what it refuses."""
+
+import json
+from dataclasses import dataclass, field
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from attention_zoo.pipelines.engine.checkpoints import CheckpointStore
+from attention_zoo.pipelines.engine.errors import UserError
+from attention_zoo.pipelines.engine.reporting import TrainingReporter
+from attention_zoo.pipelines.engine.settings import TrainingSettings
+from attention_zoo.pipelines.engine.task import Task
+from attention_zoo.pipelines.engine.training import Trainer
+
+
+@dataclass
+class Config:
+    training: TrainingSettings = field(default_factory=TrainingSettings)
+
+
+class Line(Task):
+    """Learns y = 2x + 1 through a dropout layer, so that random streams matter too."""
+
+    def preprocess(self, split, epoch):
+        x = tf.random.stateless_normal([32, 1], [1 if split == "train" else 2, epoch])
+        return tf.data.Dataset.from_tensor_slices({"x": x, "y": 2 * x + 1}).batch(8, drop_remainder=True)
+
+    def build(self):
+        keras.utils.set_random_seed(self.config.training.seed)
+        model = keras.Sequential([keras.Input((1,)), keras.layers.Dropout(0.3), keras.layers.Dense(1)])
+        return model
+
+    def loss(self, model, batch, training):
+        total = tf.reduce_sum((model(batch["x"], training=training) - batch["y"]) ** 2)
+        return total, tf.cast(tf.shape(batch["x"])[0], tf.float32), {"loss": total}
+
+    def evaluate(self, model, split):
+        return {"slope": float(model.weights[0][0, 0])}
+
+
+class Killed(Exception):
+    pass
+
+
+class KillAt(TrainingReporter):
+    """Dies in the middle of a run, as a process does that is killed."""
+
+    def __init__(self, directory, step):
+        super().__init__(directory)
+        self.kill_step = step
+
+    def step(self, progress, *figures):
+        super().step(progress, *figures)
+        if progress.step == self.kill_step:
+            raise Killed
+
+
+def run(directory, kill_at=0, **settings):
+    config = Config(TrainingSettings(**{"epochs": 5, "learning_rate": 0.05, "clip_norm": 0.0, **settings}))
+    task = Line(config, directory)
+    trainer = Trainer(task, task.build(), CheckpointStore(directory / "checkpoints"), KillAt(directory, kill_at))
+    return trainer, trainer.fit()
+
+
+@pytest.mark.parametrize("kills", [(7,), (3, 9, 14)])
+def test_a_killed_run_ends_with_the_weights_of_the_uninterrupted_one(tmp_path, kills):
+    whole, _ = run(tmp_path / "whole", checkpoint_every=2)
+    for step in kills:
+        with pytest.raises(Killed):
+            run(tmp_path / "killed", kill_at=step, checkpoint_every=2)
+    resumed, progress = run(tmp_path / "killed", checkpoint_every=2)
+    assert progress.step == 20
+    for name, expected in whole.arrays().items():
+        np.testing.assert_array_equal(resumed.arrays()[name], expected, err_msg=name)
+
+
+def test_a_finished_run_is_not_trained_again(tmp_path):
+    _, first = run(tmp_path)
+    _, second = run(tmp_path, kill_at=1)  # would die at its first step
+    assert second.step == first.step == 20 and "5 epochs" in second.finished
+
+
+def test_training_stops_early_and_the_best_weights_are_the_ones_that_are_kept(tmp_path):
+    trainer, progress = run(tmp_path, epochs=50, learning_rate=3.0, optimizer="adam", patience=2)  # far too large a rate
+    assert "2 evaluations without" in progress.finished and progress.epoch < 50
+    losses = {record["step"]: record["dev/loss"] for record in progress.history}
+    assert progress.best_step == min(losses, key=losses.get)
+    np.testing.assert_allclose(trainer.dev_losses()["dev/loss"], losses[progress.best_step], rtol=1e-6)
+
+
+def test_a_metric_that_rises_can_decide_and_an_unknown_one_is_named(tmp_path):
+    _, progress = run(tmp_path / "a", monitor="dev/slope")
+    assert progress.best_value == max(record["dev/slope"] for record in progress.history)
+    with pytest.raises(UserError, match="expected one of dev/loss, dev/slope; received dev/blue"):
+        run(tmp_path / "b", monitor="dev/blue")
+
+
+def test_the_average_of_checkpoints_is_kept_where_it_is_better(tmp_path):
+    trainer, progress = run(tmp_path, epochs=8, learning_rate=0.3, optimizer="sgd", average_checkpoints=4)
+    best = min(record["dev/loss"] for record in progress.history)
+    assert trainer.dev_losses()["dev/loss"] <= best + 1e-6
+
+
+def test_gradient_accounts_for_every_token_alike_and_the_norm_is_clipped(tmp_path):
+    trainer, _ = run(tmp_path, epochs=1, optimizer="sgd", learning_rate=0.1, clip_norm=0.5)
+    before = trainer.arrays()
+    batch = {"x": tf.constant([[100.0]]), "y": tf.constant([[-100.0]])}
+    trainer.optimizer.learning_rate.assign(0.1)
+    trainer.train_step(batch)
+    moved = [trainer.arrays()[n] - before[n] for n in before if "dense" in n and n.startswith("model")]
+    np.testing.assert_allclose(np.sqrt(sum((m**2).sum() for m in moved)), 0.1 * 0.5, rtol=1e-3)
+
+
+def test_a_nan_stops_the_run_names_the_step_and_leaves_the_checkpoint(tmp_path):
+    with pytest.raises(UserError, match="the loss is (nan|inf) at step"):
+        run(tmp_path, learning_rate=1e30, optimizer="sgd", checkpoint_every=1)
+    store = CheckpointStore(tmp_path / "checkpoints")
+    arrays, _ = store.load(store.newest())
+    assert all(np.isfinite(a).all() for a in arrays.values() if a.dtype.kind == "f")
+
+
+def test_time_is_counted_over_restarts(tmp_path):
+    _, progress = run(tmp_path, epochs=10_000, max_minutes=0.02)
+    assert "minutes are over" in progress.finished and 1.2 <= progress.seconds < 60
+
+
+def test_a_checkpoint_of_another_model_is_refused(tmp_path):
+    run(tmp_path)
+
+    class Wider(Line):
+        def build(self):
+            return keras.Sequential([keras.Input((1,)), keras.layers.Dense(2), keras.layers.Dense(1)])
+
+    task = Wider(Config(), tmp_path)
+    trainer = Trainer(task, task.build(), CheckpointStore(tmp_path / "checkpoints"), TrainingReporter(tmp_path))
+    with pytest.raises(UserError, match="belong to another model"):
+        trainer.fit()
+
+
+def test_history_holds_the_figures_of_every_evaluation(tmp_path):
+    _, progress = run(tmp_path)
+    history = json.loads((tmp_path / "history.json").read_text())
+    assert len(history) == 5 == len(progress.history)
+    assert {"step", "epoch", "dev/loss", "train/loss", "train/tokens_per_second", "input/wait_share"} <= set(history[0])
+    assert list((tmp_path / "tensorboard").glob("events*"))

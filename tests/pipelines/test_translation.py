@@ -1,0 +1,191 @@
+"""Translation end to end, tiny: train, kill, resume, export, serve through the session loader and the C API, predict."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_datasets as tfds
+import yaml
+from attention_zoo.pipelines.datasets.parallel import read_parallel
+from attention_zoo.pipelines.engine import experiment
+from attention_zoo.pipelines.engine.decoding_settings import DecodingSettings
+from attention_zoo.pipelines.engine.errors import UserError
+from attention_zoo.pipelines.engine.settings import ExportSettings, TrainingSettings
+from attention_zoo.pipelines.translation import Translation
+from attention_zoo.pipelines.translation_settings import DataSettings, ModelSettings, TranslationConfig
+
+ENGLISH = ["one", "two", "three", "red", "green", "cat", "dog", "house"]
+FRENCH = dict(zip(ENGLISH, ["un", "deux", "trois", "rouge", "vert", "chat", "chien", "maison"]))
+MODELS = {
+    "rnn": {},
+    "seq2seq": {"layers": 2},
+    "bahdanau": {},
+    "luong": {"score": "concat", "window": "predictive", "window_size": 2},
+    "transformer": {"layers": 1, "heads": 2, "feed_forward": 16},
+}
+
+
+@pytest.fixture(scope="module")
+def text_files(tmp_path_factory):
+    """A small parallel text whose words change places."""
+    directory, rng = tmp_path_factory.mktemp("text"), random.Random(0)
+    sentences = [[rng.choice(ENGLISH) for _ in range(rng.randint(2, 6))] for _ in range(300)]
+    (directory / "train.en").write_text("".join(" ".join(s) + "\n" for s in sentences))
+    (directory / "train.fr").write_text("".join(" ".join(FRENCH[w] for w in reversed(s)) + "\n" for s in sentences))
+    return [str(directory / "train.en"), str(directory / "train.fr")]
+
+
+def tiny(text_files, directory, name="bahdanau", **training):
+    return TranslationConfig(
+        data=DataSettings(files=text_files, vocabulary_size=60, max_tokens=32),
+        model=ModelSettings(name=name, embedding_dim=8, units=8, **MODELS[name]),
+        training=TrainingSettings(**{"epochs": 1, "batch_tokens": 512, **training}),
+        decoding=DecodingSettings(),
+        export=ExportSettings(directory=str(directory / "saved_models")),
+    )
+
+
+def command(*words):
+    return [sys.executable, "-m", "attention_zoo.pipelines", *words]
+
+
+@pytest.fixture(scope="module")
+def finished(text_files, tmp_path_factory):
+    """A run that was killed in the middle and started again, as its folder and what the second start printed."""
+    directory = tmp_path_factory.mktemp("run")
+    config = directory / "tiny.yaml"
+    tiny_config = tiny(text_files, directory, epochs=4, checkpoint_every=2)
+    sections = {s: vars(getattr(tiny_config, s)) for s in ("data", "model", "training", "decoding", "export")}
+    config.write_text(yaml.safe_dump(sections))
+    words = command("train", "translation", "--config", str(config), "--name", "tiny")
+    checkpoints = directory / "runs" / "translation" / "tiny" / "checkpoints"
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    first = subprocess.Popen(words, cwd=directory, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    deadline = time.monotonic() + 300
+    while not list(checkpoints.glob("*.json")) and first.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    first.send_signal(signal.SIGKILL)
+    assert first.wait() == -signal.SIGKILL, first.stderr.read().decode()
+    second = subprocess.run(words, cwd=directory, env=environment, capture_output=True, text=True)
+    assert second.returncode == 0, second.stdout + second.stderr
+    return directory, second.stdout
+
+
+def test_a_killed_run_is_continued_to_metrics_pictures_and_a_saved_model(finished):
+    directory, printed = finished
+    run = directory / "runs" / "translation" / "tiny"
+    metrics = json.loads((run / "metrics.json").read_text())
+    needed = {"test/bleu", "test/chrf", "test/exact_match", "dev/loss", "parameters", "train/minutes", "train/steps"}
+    assert needed | {"input/padding_share"} <= set(metrics)
+    history = json.loads((run / "history.json").read_text())
+    assert [record["epoch"] for record in history] == [1, 2, 3, 4]
+    for picture in ("curves.png", "bleu_by_length.png", "alignment-1.png"):
+        assert (run / "pictures" / picture).read_bytes().startswith(b"\x89PNG")
+    assert "attention-zoo predict translation" in printed and "padding" in printed
+    assert (directory / "saved_models" / "translation" / "1" / "saved_model.pb").is_file()
+
+
+def test_the_session_loader_serves_all_signatures(finished, session_run):
+    version = finished[0] / "saved_models" / "translation" / "1"
+    text = ["one red cat", "", "two"]
+    best = session_run(version, "serving_default", {"text": text})
+    assert best["translation"].shape == best["score"].shape == best["truncated"].shape == (3,)
+    many = session_run(version, "n_best", {"text": text})
+    assert many["translations"].shape == many["scores"].shape == (3, 4)
+    assert (np.diff(many["scores"], axis=1) <= 0).all()
+    seen = session_run(version, "attention", {"text": text})
+    batch, target, source = seen["weights"].shape
+    assert seen["source_tokens"].shape == (batch, source) and seen["target_tokens"].shape == (batch, target)
+    for row, (t, s) in enumerate(zip(seen["target_lengths"], seen["source_lengths"])):
+        np.testing.assert_allclose(seen["weights"][row, :t, :s].sum(axis=-1), 1.0, atol=1e-5)
+        assert seen["source_tokens"][row, s - 1] == seen["target_tokens"][row, t - 1] == b"</s>"
+    np.testing.assert_array_equal(seen["translation"], best["translation"])
+
+
+def test_odd_input_gets_an_answer(finished, session_run):
+    version = finished[0] / "saved_models" / "translation" / "1"
+    assert session_run(version, "serving_default", {"text": np.array([], object)})["translation"].shape == (0,)
+    assert session_run(version, "attention", {"text": np.array([], object)})["weights"].shape[0] == 0
+    odd = [b"one two " * 5000, b"\xff\xfe cat", "猫 œuf".encode(), b"\x00\x01"]
+    answer = session_run(version, "serving_default", {"text": odd})
+    assert answer["truncated"].tolist() == [True, False, False, False]
+    assert all(isinstance(text, bytes) for text in answer["translation"])
+
+
+def test_the_c_api_gives_the_same_answers(finished, session_run, c_api_run):
+    version = finished[0] / "saved_models" / "translation" / "1"
+    for signature in ("serving_default", "attention"):
+        here, there = (run(version, signature, {"text": ["one red cat", "dog"]}) for run in (session_run, c_api_run))
+        assert set(here) == set(there)
+        for name in here:
+            if here[name].dtype == object:
+                np.testing.assert_array_equal(here[name], there[name])
+            else:
+                np.testing.assert_allclose(here[name].astype("float64"), there[name].astype("float64"), atol=1e-5)
+
+
+def test_predict_prints_translations_draws_and_says_what_it_cut(finished):
+    words = command("predict", "translation", "one red cat", "two " * 100, "--attention", "out.png")
+    done = subprocess.run(words, cwd=finished[0], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 2
+    assert "only the beginning was translated of: two two" in done.stderr
+    assert (finished[0] / "out.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_evaluate_and_export_take_up_the_finished_run(finished):
+    directory = finished[0]
+    before = json.loads((directory / "runs/translation/tiny/metrics.json").read_text())
+    for verb in ("evaluate", "export"):
+        done = subprocess.run(command(verb, "translation", "--run", "runs/translation/tiny"), cwd=directory, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+    after = json.loads((directory / "runs/translation/tiny/metrics.json").read_text())
+    assert after["test/bleu"] == pytest.approx(before["test/bleu"]) and after["train/steps"] == before["train/steps"]
+    assert (directory / "saved_models" / "translation" / "2" / "saved_model.pb").is_file()
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_system_trains_scores_draws_and_exports(name, text_files, tmp_path, session_run):
+    config = tiny(text_files, tmp_path, name)
+    metrics = experiment.train(Translation, config, tmp_path / "run", preset=name)
+    assert metrics["parameters"] > 0 and np.isfinite(metrics["dev/loss"]) and 0 <= metrics["test/bleu"] <= 100
+    version = tmp_path / "saved_models" / "translation" / "1"
+    assert session_run(version, "serving_default", {"text": ["one dog"]})["translation"].shape == (1,)
+    signatures = tf.saved_model.load(version).signatures
+    assert ("attention" in signatures) == (name not in ("rnn", "seq2seq"))
+    if name == "transformer":
+        assert session_run(version, "attention", {"text": ["one dog"]})["head_weights"].shape[1:3] == (1, 2)
+
+
+def test_a_size_that_the_model_does_not_have_is_refused(text_files, tmp_path):
+    config = tiny(text_files, tmp_path)
+    config.model.heads = 3
+    with pytest.raises(UserError, match="model.heads: the model bahdanau has embedding_dim, units, dropout; received heads"):
+        experiment.train(Translation, config, tmp_path / "run", preset="bahdanau")
+
+
+def test_a_folder_with_another_model_is_refused(finished, text_files):
+    config = tiny(text_files, finished[0], "luong")
+    with pytest.raises(UserError, match="other model settings"):
+        experiment.train(Translation, config, finished[0] / "runs/translation/tiny", preset="luong")
+
+
+@pytest.mark.parametrize("dataset, target_language", [("ted_hrlr_translate/pt_to_en", "en"), ("wmt14_translate/de-en", "en")])
+def test_public_translation_datasets_are_read_by_name(dataset, target_language):
+    with tfds.testing.mock_data(num_examples=7):
+        examples = read_parallel(dataset, max_words=0)
+    assert [len(examples[split]) for split in ("train", "validation", "test")] == [7, 7, 7]
+    assert examples["train"].target_language == target_language and examples["train"].alignment is None
+    assert all(isinstance(text, str) for text in examples["test"].source + examples["test"].target)
+
+
+def test_a_dataset_that_is_not_of_sentence_pairs_is_refused():
+    with tfds.testing.mock_data(num_examples=2), pytest.raises(UserError, match="expected a dataset of sentence pairs"):
+        read_parallel("glue/cola")
