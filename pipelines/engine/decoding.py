@@ -1,0 +1,44 @@
+"""Answers a model's inputs token by token: greedily, by sampling or by beam search.
+
+Any model will do that can `encode`, `start` and `step`: recurrent or Transformer, of sentences or of images. Everything
+happens in the graph, for a batch of any size, so that evaluation and serving run the same function.
+"""
+
+import tensorflow as tf
+
+from attention_zoo.pipelines.engine.beam_search import beam_search
+from attention_zoo.pipelines.engine.sampling import sample
+from attention_zoo.pipelines.engine.text import PAD
+
+
+@tf.autograph.experimental.do_not_convert  # the loops are written as such: conversion would only slow down the tracing
+def decode(model, inputs, settings, max_lengths):
+    """Searches for the answers to a batch.
+
+    The score of an answer Y to X is that of Wu et al. 2016 (equation 14):
+    `log P(Y|X) / ((5 + |Y|) / 6) ** length_penalty + coverage_penalty * sum_s log(min(sum_t a_ts, 1))`, where |Y| counts
+    the end of sentence and P is the model's own probability, whatever the temperature. An answer at its greatest length
+    has to end. Padding, unknown and begin of sentence are never written. Without a beam the coverage penalty is left out.
+
+    Args:
+        model: Has `encode(inputs, training=False) -> memory`, `start(memory) -> state`, `step(token (B,), state, memory) ->
+            (logits (B, V), state, scores)` and, for a coverage penalty, `alignment(scores) -> (B, S)`. Memory and state are
+            nests of batch-first Tensors; an axis of the state that grows from step to step starts with static size 0.
+        inputs: Dict of Tensors for `encode`. Where "source" is one of them, its zeros are padding, and need no coverage.
+        settings: `DecodingSettings`.
+        max_lengths: Greatest number of tokens of each answer, int32 `(B,)`.
+
+    Returns:
+        A dict of `tokens`, int32 `(B, N, L)` without BOS and EOS and filled up with 0; `lengths`, int32 `(B, N)`;
+        `scores`, float32 `(B, N)`, best first. N is `n_best`, L the longest length. Where there are fewer than N
+        different answers, the rest have length 0 and score -inf.
+
+    Raises:
+        ValueError: A coverage penalty is asked for, and the model has no attention.
+    """
+    max_lengths = tf.convert_to_tensor(max_lengths, tf.int32)
+    memory = model.encode(inputs, training=False)
+    if settings.beam_size == 1:
+        return sample(model, memory, max_lengths, settings)
+    source_mask = tf.not_equal(inputs["source"], PAD) if "source" in inputs else None
+    return beam_search(model, memory, max_lengths, settings, source_mask)

@@ -1,0 +1,45 @@
+"""The settings of decoding, importable without TensorFlow, so that `--help` answers at once."""
+
+from dataclasses import dataclass
+
+from attention_zoo.pipelines.engine.errors import UserError
+
+
+@dataclass(frozen=True)
+class DecodingSettings:
+    """How an answer is searched for, token by token.
+
+    Args:
+        beam_size: Hypotheses that are followed at once; 1 follows a single one, greedily or by sampling.
+        length_penalty: Exponent of the penalty that scores are divided by; 0 is none and favours short answers.
+        coverage_penalty: Weight of the penalty on source tokens that got little attention; beams only.
+        n_best: Answers to return, best first; at most `beam_size`.
+        temperature: 0 takes the likeliest token; above, tokens are drawn, at 1 as the model believes.
+        top_k: Draw from this many likeliest tokens; 0 draws from all.
+        top_p: Draw from the fewest likeliest tokens that together have this probability; 1 draws from all.
+        seed: Seed of the draws: the same seed and batch give the same answers.
+    """
+
+    beam_size: int = 1
+    length_penalty: float = 0.6
+    coverage_penalty: float = 0.0
+    n_best: int = 1
+    temperature: float = 0.0
+    top_k: int = 0
+    top_p: float = 1.0
+    seed: int = 1
+
+    def __post_init__(self):
+        greedy = self.temperature == 0
+        rules = {
+            "beam_size": (self.beam_size >= 1, "at least 1"),
+            "length_penalty": (self.length_penalty >= 0, "at least 0"),
+            "coverage_penalty": (self.coverage_penalty >= 0, "at least 0"),
+            "n_best": (1 <= self.n_best <= self.beam_size, f"between 1 and beam_size, {self.beam_size}"),
+            "temperature": (greedy or self.temperature > 0 and self.beam_size == 1, "0, or above if beam_size is 1"),
+            "top_k": (self.top_k >= 0, "at least 0"),
+            "top_p": (0 < self.top_p <= 1, "above 0 and at most 1"),
+        }
+        for name, (holds, expected) in rules.items():
+            if not holds:
+                raise UserError(f"{name}: expected {expected}, received {getattr(self, name)}")
