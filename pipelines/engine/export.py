@@ -1,0 +1,196 @@
+"""SavedModels as TF Serving reads them: SAVED_MODELS/TASK/VERSION/, with warm-up requests and a models.config."""
+
+import fcntl
+import shutil
+from contextlib import contextmanager
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+
+from attention_zoo.pipelines.engine.errors import UserError
+from attention_zoo.pipelines.engine.files import atomic_write, replace_directory
+
+# Where the TF Serving image keeps its models: SAVED_MODELS is mounted there (see deploy/README.md).
+SERVED_FROM = "/models"
+
+
+def export_saved_model(directory, trackables, signatures, warm_up=None):
+    """Writes the next version of a task's SavedModel.
+
+    The version is written to a hidden folder beside its place and then renamed, so a server that watches the folder
+    never sees half of it. Exports into one `saved_models` folder wait for each other; what a killed one left is removed.
+
+    It goes through `keras.export.ExportArchive`, because `tf.saved_model.save` of a module that holds a Keras 3 model
+    gives every variable two handles, and TF Serving does not find one of them (tensorflow#72963).
+
+    Args:
+        directory: `saved_models/TASK`; its name is the name of the served model. Made if it is not there.
+        trackables: Keras models (built) and `tf.Module`s with the tokenizers, tables and variables that the functions use.
+        signatures: `{name: (function, inputs)}`. `inputs` is a dict of `tf.TensorSpec` by name; the function is called
+            with them as keyword arguments, inside a graph and without AutoGraph, and returns a dict of tensors
+            by name. Ragged outputs have no name in a signature: return padded values and lengths. `serving_default` must be
+            one of the names.
+        warm_up: Example inputs by name, arrays or lists: what a server computes before it answers the first request. One
+            request is written for every signature, with those of the inputs that it has. `None` writes none.
+
+    Returns:
+        `Path` of the version's folder.
+
+    Raises:
+        ValueError: a signature or the warm-up is not as described; nothing is written then.
+
+    Example:
+
+    >>> import tempfile
+    >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    >>> inputs = {"features": tf.TensorSpec((None, 3), "float32")}
+    >>> signatures = {"serving_default": (lambda features: {"logits": model(features)}, inputs)}
+    >>> directory = Path(tempfile.mkdtemp()) / "saved_models" / "dense"
+    >>> export_saved_model(directory, [model], signatures, {"features": [[1.0, 2.0, 3.0]]}).name
+    '1'
+    >>> load_saved_model(directory).signatures["serving_default"](features=tf.zeros((5, 3)))["logits"].shape
+    TensorShape([5, 2])
+    """
+    directory = Path(directory)
+    check_signatures(signatures)
+    requests = warm_up_requests(directory.name, signatures, warm_up)
+    archive = keras.export.ExportArchive()
+    for trackable in trackables:
+        archive.track(trackable)
+    for name, (function, inputs) in signatures.items():
+        add_signature(archive, name, function, inputs)
+
+    with locked(directory.parent):
+        directory.mkdir(exist_ok=True)
+        for abandoned in directory.glob(".*.partial"):
+            shutil.rmtree(abandoned)
+        version = max(numbered(directory), default=0) + 1
+        partial = directory / f".{version}.partial"  # a server reads only folders whose whole name is a number
+        archive.write_out(str(partial), verbose=False)
+        write_warm_up(partial, requests)
+        replace_directory(partial, directory / str(version))
+        write_models_config(directory.parent)
+    return directory / str(version)
+
+
+def load_saved_model(directory):
+    """Loads the newest complete version of a task's SavedModel.
+
+    It takes TensorFlow and, for the text ops, tensorflow_text; no code of this project is needed by what it returns.
+
+    Args:
+        directory: `saved_models/TASK`.
+
+    Returns:
+        The loaded object; `loaded.signatures[name](input=tensor)` answers with a dict of tensors. Keep the
+        object as long as its signatures: they lose their variables with it.
+
+    Raises:
+        UserError: there is no complete version.
+    """
+    import tensorflow_text  # noqa: F401  registers the ops of the tokenizers
+
+    directory = Path(directory)
+    versions = complete_versions(directory)
+    if not versions:
+        raise UserError(f"no SavedModel in {directory}: `attention-zoo train {directory.name}` writes one")
+    return tf.saved_model.load(str(directory / str(versions[-1])))
+
+
+def complete_versions(directory):
+    """Returns the numbers of the complete versions in `saved_models/TASK`, ascending; none if there is no such folder."""
+    # TensorFlow writes saved_model.pb after variables and assets.
+    return sorted(version for version in numbered(directory) if (Path(directory) / str(version) / "saved_model.pb").is_file())
+
+
+def numbered(directory):
+    """Returns the version numbers that are taken, complete or not."""
+    directory = Path(directory)
+    names = [path.name for path in directory.iterdir() if path.is_dir()] if directory.is_dir() else []
+    # As TF Serving writes numbers: "007" is not the folder of version 7.
+    return [int(name) for name in names if name.isascii() and name.isdigit() and name == str(int(name))]
+
+
+def check_signatures(signatures):
+    """Raises `ValueError` unless the signatures are as `export_saved_model` describes them."""
+    if "serving_default" not in signatures:
+        raise ValueError(f"signatures must hold 'serving_default', which a server answers with; received {sorted(signatures)}")
+    for name, (function, inputs) in signatures.items():
+        if not callable(function):
+            raise ValueError(f"signatures[{name!r}] must begin with a function, received {function!r}")
+        if not isinstance(inputs, dict) or not inputs:
+            raise ValueError(f"signatures[{name!r}] must have a dict of tf.TensorSpec as inputs, received {inputs!r}")
+        for key, spec in inputs.items():
+            if not isinstance(spec, tf.TensorSpec):
+                raise ValueError(f"input {key!r} of signature {name!r} must be a tf.TensorSpec, received {spec!r}")
+
+
+def add_signature(archive, name, function, inputs):
+    """Traces a function and adds it to the archive under its name."""
+    named = {key: tf.TensorSpec(spec.shape, spec.dtype, name=key) for key, spec in inputs.items()}
+    endpoint = archive.add_endpoint(name, lambda arguments: function(**arguments), input_signature=[named])
+    outputs = endpoint.get_concrete_function().structured_outputs
+    if not isinstance(outputs, dict) or not outputs:
+        raise ValueError(f"signature {name!r} must return a dict of tensors by name, received {outputs!r}")
+    for key, output in outputs.items():
+        if not isinstance(output, tf.Tensor | tf.TensorSpec):
+            raise ValueError(f"output {key!r} of signature {name!r} must be a dense tensor, received {output!r}")
+
+
+def warm_up_requests(task, signatures, warm_up):
+    """Returns one serialized PredictionLog for every signature."""
+    if warm_up is None:
+        return []
+    from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
+
+    specs = {key: spec for _, inputs in signatures.values() for key, spec in inputs.items()}
+    if set(warm_up) != set(specs):
+        raise ValueError(f"warm_up must have the inputs of the signatures, {sorted(specs)}; received {sorted(warm_up)}")
+    logs = []
+    for name, (_, inputs) in signatures.items():
+        log = PredictionLog()
+        request = log.predict_log.request
+        request.model_spec.name = task
+        request.model_spec.signature_name = name
+        for key, spec in inputs.items():
+            value = tf.convert_to_tensor(warm_up[key], spec.dtype)
+            if not spec.shape.is_compatible_with(value.shape):
+                raise ValueError(f"warm_up[{key!r}] must have the shape {spec.shape} of its input, received {value.shape}")
+            request.inputs[key].CopyFrom(tf.make_tensor_proto(value))
+        logs.append(log.SerializeToString(deterministic=True))
+    return logs
+
+
+def write_warm_up(version_directory, requests):
+    """Writes the requests where TF Serving looks for them."""
+    if not requests:
+        return
+    extra = version_directory / "assets.extra"
+    extra.mkdir()
+    with tf.io.TFRecordWriter(str(extra / "tf_serving_warmup_requests")) as writer:
+        for request in requests:
+            writer.write(request)
+
+
+def write_models_config(root):
+    """Lists every task that has a complete version in `models.config`, for `tensorflow_model_server`."""
+    from google.protobuf import text_format
+    from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
+
+    server = ModelServerConfig()
+    for directory in sorted(Path(root).iterdir()):
+        if complete_versions(directory):
+            server.model_config_list.config.add(
+                name=directory.name, base_path=f"{SERVED_FROM}/{directory.name}", model_platform="tensorflow"
+            )
+    atomic_write(Path(root) / "models.config", text_format.MessageToString(server))
+
+
+@contextmanager
+def locked(root):
+    """Lets one process at a time write below `root`; the others wait. The lock goes with the process, however it ends."""
+    root.mkdir(parents=True, exist_ok=True)
+    with open(root / ".lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

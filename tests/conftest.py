@@ -1,0 +1,121 @@
+"""Fixtures that run an exported SavedModel the way a server does: without this project, and without Python's loader.
+
+A model that `tf.saved_model.load` reads can still fail in TF Serving, so every end-to-end test of an export runs both.
+"""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def session_run():
+    """`session_run(version_directory, signature, inputs) -> {output: NumPy array}`, through TF Serving's session loader.
+
+    `inputs` holds one array or list for each input of the signature. Strings come back as bytes.
+    """
+    return run_in_session
+
+
+@pytest.fixture(scope="session")
+def c_api_run(tmp_path_factory):
+    """`c_api_run(version_directory, signature, inputs) -> {output: NumPy array}`, through `tests/serving/serve.c`.
+
+    Every input is a list of str or bytes. Strings come back as bytes. A program that fails or crashes is
+    a `RuntimeError` that shows what it wrote.
+    """
+    program = compile_server(tmp_path_factory.mktemp("serving") / "serve")
+
+    def run(version_directory, signature, inputs):
+        return run_in_c(program, version_directory, signature, inputs)
+
+    return run
+
+
+def run_in_session(version_directory, signature, inputs):
+    """Answers one request with `tf.compat.v1.saved_model.loader.load` and `Session.run` in a graph of its own."""
+    import tensorflow as tf
+    import tensorflow_text  # noqa: F401  registers the ops of the tokenizers
+
+    with tf.Graph().as_default() as graph, tf.compat.v1.Session(graph=graph) as session:
+        meta_graph = tf.compat.v1.saved_model.loader.load(session, ["serve"], str(version_directory))
+        definition = meta_graph.signature_def[signature]
+        check_inputs(definition, inputs)
+        feed = {definition.inputs[name].name: value for name, value in inputs.items()}
+        return session.run({name: info.name for name, info in definition.outputs.items()}, feed)
+
+
+def run_in_c(program, version_directory, signature, inputs):
+    """Answers one request with the C program; the names of the tensors come from the SavedModel's signature."""
+    import tensorflow as tf
+    import tensorflow_text
+    from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
+
+    saved = SavedModel.FromString((Path(version_directory) / "saved_model.pb").read_bytes())
+    definition = saved.meta_graphs[0].signature_def[signature]
+    check_inputs(definition, inputs)
+    libraries = sorted((Path(tensorflow_text.__file__).parent / "python").glob("*/_*.so"))
+    assert libraries, "tensorflow_text has no op libraries where they were expected"
+    names = sorted(definition.outputs)
+    command = [program, version_directory, *libraries]
+    command += ["--input", *(definition.inputs[name].name for name in inputs)]
+    command += ["--output", *(definition.outputs[name].name for name in names)]
+    request = b"".join(frame(texts) for texts in inputs.values())
+    done = subprocess.run([str(part) for part in command], input=request, capture_output=True, timeout=300)
+    if done.returncode != 0:
+        raise RuntimeError(f"serve ended with {done.returncode}: {done.stderr.decode(errors='replace')[-3000:]}")
+    rest = done.stdout
+    answer = {}
+    for name in names:
+        answer[name], rest = parse(rest, tf.dtypes.as_dtype)
+    assert rest == b"", f"serve wrote more than {names}: {rest[:100]}"
+    return answer
+
+
+def check_inputs(definition, inputs):
+    """A wrong name must not end in a default or an obscure KeyError."""
+    assert set(definition.inputs) == set(inputs), f"the signature has {sorted(definition.inputs)}, received {sorted(inputs)}"
+
+
+def compile_server(target):
+    """Compiles `serve.c` against the libraries and headers of the TensorFlow wheel."""
+    import tensorflow as tf
+
+    if shutil.which("gcc") is None:
+        pytest.fail("gcc is missing: the tests of exported models compile tests/serving/serve.c (apt-get install gcc libc6-dev)")
+    wheel = tf.sysconfig.get_lib()
+    source = Path(__file__).parent / "serving" / "serve.c"
+    command = ["gcc", "-std=c11", "-Wall", "-Werror", "-O1", source, "-o", target, f"-I{tf.sysconfig.get_include()}"]
+    command += [f"-L{wheel}", "-l:libtensorflow_cc.so.2", "-l:libtensorflow_framework.so.2", f"-Wl,-rpath,{wheel}"]
+    if shutil.which("ld.gold"):  # reads the wheel's gigabyte in 3 s, the default linker in 10 s
+        command += ["-fuse-ld=gold"]
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True)
+    if done.returncode != 0:
+        pytest.fail(f"serve.c does not compile: {done.stderr[-3000:]}")
+    return target
+
+
+def frame(texts):
+    """Returns a vector of strings as `serve.c` reads it."""
+    encoded = [text.encode() if isinstance(text, str) else bytes(text) for text in texts]
+    return b"%d\n" % len(encoded) + b"".join(b"%d\n%s" % (len(text), text) for text in encoded)
+
+
+def parse(written, as_dtype):
+    """Returns the first tensor that `serve.c` wrote, and the bytes after it."""
+    import numpy as np
+
+    head, rest = written.split(b"\n", 1)
+    data_type, _, *shape = (int(number) for number in head.split())
+    dtype = as_dtype(data_type)
+    count = int(np.prod(shape, dtype=int))
+    values = []
+    for _ in range(count):
+        line, rest = rest.split(b"\n", 1)
+        if dtype.name == "string":
+            length = int(line)
+            line, rest = rest[:length], rest[length + 1 :]
+        values.append(line if dtype.name == "string" else float(line) if dtype.is_floating else int(line))
+    return np.array(values, dtype=object if dtype.name == "string" else dtype.as_numpy_dtype).reshape(shape), rest
