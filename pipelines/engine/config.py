@@ -263,7 +263,7 @@ def suggest(name, valid, prefix=""):
     spelt |= {str(name).lower(): name for name in valid}
     name = name.lower()
     for wanted in (name, name.replace("-", "_"), name.rpartition(".")[2]):
-        near = difflib.get_close_matches(wanted, spelt, n=1, cutoff=0.7)
+        near = difflib.get_close_matches(wanted, spelt, n=1, cutoff=0.6)
         if near:
             return f"; did you mean {prefix}{spelt[near[0]]}?"
     return ""

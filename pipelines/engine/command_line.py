@@ -1,0 +1,246 @@
+"""`attention-zoo COMMAND`: what a user types, turned into a call of the engine.
+
+Nothing heavy is imported before a command needs it: help, `tasks`, `datasets` and mistyped options answer at once.
+"""
+
+import argparse
+import errno
+import os
+import sys
+import warnings
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+
+from attention_zoo.pipelines.engine.errors import UserError
+
+PRESETS = Path(__file__).resolve().parent.parent / "presets"
+
+HELP = """usage: attention-zoo COMMAND ...
+
+  train TASK [--preset NAME] [--config FILE] [--name RUN] [--section.option VALUE ...]
+                                trains, scores, draws and exports; the same command again continues a stopped run
+  evaluate TASK [--run DIR]     scores a run on its test split again
+  export TASK [--run DIR]       writes the next version of a run's SavedModel
+  predict TASK [INPUT ...] [--attention PNG] [--model DIR]
+                                answers with the exported model; without INPUT, reads lines from standard input
+  tasks                         lists the tasks and their presets
+  datasets                      lists the data sets that come with the project
+
+`attention-zoo train TASK --help` lists every setting of a task.
+A run is kept in runs/TASK/PRESET (or runs/TASK/RUN), the exported model in saved_models/TASK/VERSION.
+"""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A task in the registry.
+
+    Args:
+        task: "module:class" of the `Task`; imported when a command needs it.
+        summary: What it does, in one line.
+        default_preset: The preset of a run without flags.
+        settings: "module:class" of its settings, importable without TensorFlow, so that help and mistakes need not wait for it;
+            without it the task's own `Config`.
+    """
+
+    task: str
+    summary: str
+    default_preset: str
+    settings: str = ""
+
+
+def main(tasks, datasets=(), argv=None):
+    """Runs one command.
+
+    Args:
+        tasks: Dict of task names to `Entry`.
+        datasets: List of (name, what it holds, terms of use).
+        argv: The arguments; `None` takes those of the process.
+
+    Returns:
+        The exit code: 0; 2 for what the user can mend, after one line on standard error; 130 after Ctrl-C.
+
+    Raises:
+        SystemExit: after `--help` and `--print-config`.
+
+    Example:
+
+    >>> main({}, argv=["datasets"])
+    no data set comes with this installation
+    0
+    """
+    argv = list(sys.argv[1:] if argv is None else argv)
+    command, *rest = argv or ["--help"]
+    commands = {
+        "train": lambda: train(tasks, rest),
+        "evaluate": lambda: of_a_run("evaluate", tasks, rest),
+        "export": lambda: of_a_run("export", tasks, rest),
+        "predict": lambda: predict(tasks, rest),
+        "tasks": lambda: show_tasks(tasks, rest),
+        "datasets": lambda: show_datasets(datasets, rest),
+    }
+    if command in ("-h", "--help", "help"):
+        print(HELP, end="")
+        return 0
+    warnings.formatwarning = lambda message, *_: f"warning: {message}\n"  # a user has no use for our line numbers
+    try:
+        if command not in commands:
+            raise UserError(f"expected a command, one of {', '.join(commands)}; received {command}{near(command, commands)}")
+        return commands[command]()
+    except UserError as error:
+        print(f"attention-zoo: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT):
+            raise
+        print(f"attention-zoo: {error.filename or 'writing'}: {error.strerror}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        again = "; the same command continues from the last checkpoint" if command == "train" else ""
+        print(f"\nattention-zoo: stopped{again}", file=sys.stderr)
+        return 130
+
+
+def run_task(name, argv):
+    """Does what `attention-zoo train NAME` does: `python pipelines/translation.py ARGS` ends here. Returns the exit code."""
+    registry = import_module(__package__.rpartition(".")[0])  # by name: the engine knows no task
+    return main(registry.TASKS, argv=["train", name, *argv])
+
+
+def train(tasks, argv):
+    """`train TASK [--preset NAME] [--config FILE] [--name RUN] [--section.option VALUE ...]`"""
+    name, entry = named_task("train", tasks, argv)
+    from attention_zoo.pipelines.engine.config import parse
+
+    settings_class = load(entry.settings) if entry.settings else load(entry.task).Config
+    run = parse(
+        settings_class, argv[1:], presets_of(name), entry.default_preset, f"attention-zoo train {name}", entry.summary
+    )
+    if Path(run.name).name != run.name or run.name in ("", ".."):
+        raise UserError(f"--name: expected the name of a folder in runs/{name}, received {run.name!r}")
+    task_class = load(entry.task)
+    from attention_zoo.pipelines.engine.experiment import train as train_run
+
+    train_run(task_class, run.config, Path("runs") / name / run.name, run.preset)
+    return 0
+
+
+def of_a_run(command, tasks, argv):
+    """`evaluate TASK` and `export TASK`, with `[--run DIR | --name RUN | --preset NAME]`"""
+    parser = Parser(prog=f"attention-zoo {command}", description="The settings are those of the run, in its config.yaml.")
+    parser.add_argument("task", metavar="TASK", help=", ".join(tasks))
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--run", metavar="DIR", type=Path, help="folder of the run (default: runs/TASK/DEFAULT_PRESET)")
+    which.add_argument("--name", metavar="RUN", help="the run in runs/TASK/RUN")
+    which.add_argument("--preset", metavar="NAME", help="the run in runs/TASK/NAME")
+    arguments = parser.parse_args(argv)
+    name, entry = named_task(command, tasks, [arguments.task])
+    directory = arguments.run or Path("runs") / name / (arguments.name or arguments.preset or entry.default_preset)
+    if not (directory / "config.yaml").is_file():
+        runs = sorted(str(path.parent) for path in Path("runs", name).glob("*/config.yaml"))
+        there = f"; there are {', '.join(runs)}" if runs else f"; `attention-zoo train {name}` makes one"
+        raise UserError(f"no run in {directory}: expected config.yaml there{there}")
+    task_class = load(entry.task)
+    experiment = import_module("attention_zoo.pipelines.engine.experiment")
+    getattr(experiment, command)(task_class, directory)
+    return 0
+
+
+def predict(tasks, argv):
+    """`predict TASK [INPUT ...] [--attention PNG] [--model DIR]`"""
+    parser = Parser(prog="attention-zoo predict", description="Answers with the newest version of the exported model.")
+    parser.add_argument("task", metavar="TASK", help=", ".join(tasks))
+    parser.add_argument("inputs", metavar="INPUT", nargs="*", help="what to answer (default: lines of standard input)")
+    parser.add_argument("--attention", metavar="PNG", type=Path, help="draw what the model attended to")
+    parser.add_argument("--model", metavar="DIR", type=Path, help="folder of the exports (default: saved_models/TASK)")
+    arguments = parser.parse_intermixed_args(argv)  # the inputs may follow the options
+    name, entry = named_task("predict", tasks, [arguments.task])
+    inputs = [os.fsencode(text).decode("utf-8", "replace") for text in arguments.inputs] or read_lines()
+    if not inputs:
+        raise UserError("expected something to answer, as INPUT or on standard input; received nothing")
+    directory = arguments.model or Path("saved_models") / name
+    return load(entry.task).predict(inputs, directory, arguments.attention)
+
+
+def read_lines():
+    """Returns the lines of standard input; what is not UTF-8 in them is replaced."""
+    if sys.stdin.isatty():
+        print("one input a line, Ctrl-D ends:", file=sys.stderr)
+    text = sys.stdin.buffer.read().decode("utf-8", "replace")
+    return text.removesuffix("\n").replace("\r\n", "\n").split("\n") if text else []
+
+
+def show_tasks(tasks, argv):
+    """`tasks`"""
+    Parser(prog="attention-zoo tasks", description="Lists the tasks.").parse_args(argv)
+    rows = []
+    for name, entry in tasks.items():
+        presets = [f"{preset} (default)" if preset == entry.default_preset else preset for preset in presets_of(name)]
+        rows.append((name, ", ".join(presets), entry.summary))
+    show(("task", "presets", "what it does"), rows)
+    return 0
+
+
+def show_datasets(datasets, argv):
+    """`datasets`"""
+    Parser(prog="attention-zoo datasets", description="Lists the data sets that come with the project.").parse_args(argv)
+    if not datasets:
+        print("no data set comes with this installation")
+        return 0
+    show(("data set", "what it holds", "terms"), datasets)
+    return 0
+
+
+def show(columns, rows):
+    """Prints a table."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(*columns)
+    for row in rows:
+        table.add_row(*map(Text, row))  # no markup: a name may hold brackets
+    Console().print(table)
+
+
+def presets_of(task):
+    """Returns the presets of a task, by name: `presets/TASK/*.yaml`."""
+    return {path.stem: path for path in sorted((PRESETS / task).glob("*.yaml"))}
+
+
+def named_task(command, tasks, argv):
+    """Returns the name and entry of the task that a command names."""
+    known = ", ".join(tasks)
+    if not argv or argv[0].startswith("-") and argv[0] not in ("-h", "--help"):
+        raise UserError(f"{command}: expected a task first, one of {known}; received {argv[0] if argv else 'none'}")
+    if argv[0] in ("-h", "--help"):
+        print(f"usage: attention-zoo {command} TASK ...\n\nTASK is one of {known}; `attention-zoo {command} TASK --help` says more.")
+        sys.exit(0)
+    if argv[0] not in tasks:
+        raise UserError(f"{command}: expected a task, one of {known}; received {argv[0]}{near(argv[0], tasks)}")
+    return argv[0], tasks[argv[0]]
+
+
+def near(name, valid):
+    """Returns the suggestion of the nearest valid name."""
+    from attention_zoo.pipelines.engine.config import suggest
+
+    return suggest(name, valid)
+
+
+def load(reference):
+    """Imports "module:name"."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # what TensorFlow says of the CPU when it is imported
+    module, _, name = reference.partition(":")
+    return getattr(import_module(module), name)
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are `UserError`s: one line, without the usage."""
+
+    def __init__(self, **options):
+        super().__init__(allow_abbrev=False, **options)
+
+    def error(self, message):
+        raise UserError(f"{self.prog.split()[-1]}: {message}; see {self.prog} --help")

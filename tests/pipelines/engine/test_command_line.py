@@ -1,0 +1,274 @@
+import io
+import os
+import subprocess
+import sys
+import types
+from pathlib import Path
+
+import pytest
+from attention_zoo.pipelines.engine import command_line
+from attention_zoo.pipelines.engine.command_line import Entry, main, run_task
+from attention_zoo.pipelines.engine.errors import UserError
+
+TASK = '''
+"""A task that notes how it was called."""
+from dataclasses import dataclass, field
+from pathlib import Path
+
+calls = []
+
+@dataclass
+class Training:
+    """How it learns.
+
+    Args:
+        epochs: Passes over the data.
+    """
+    epochs: int = 1
+
+@dataclass
+class Config:
+    """Settings.
+
+    Args:
+        training: The learning.
+    """
+    training: Training = field(default_factory=Training)
+
+class Toy:
+    name = "toy"
+    Config = Config
+    default_preset = "small"
+
+    @staticmethod
+    def predict(inputs, model_directory, attention):
+        calls.append(("predict", inputs, model_directory, attention))
+        return 0
+'''
+DATASETS = [("numbers", "numbers in words [0, 99]", "CC0")]
+
+
+@pytest.fixture
+def toy(tmp_path, monkeypatch):
+    """A registry with one task, its presets, an engine that notes its calls, and an empty working directory."""
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code" / "toy_task.py").write_text(TASK)
+    monkeypatch.syspath_prepend(tmp_path / "code")
+    monkeypatch.delitem(sys.modules, "toy_task", raising=False)
+    (tmp_path / "presets" / "toy").mkdir(parents=True)
+    (tmp_path / "presets" / "toy" / "small.yaml").write_text("training: {epochs: 2}")
+    (tmp_path / "presets" / "toy" / "large.yaml").write_text("training: {epochs: 20}")
+    monkeypatch.setattr(command_line, "PRESETS", tmp_path / "presets")
+    monkeypatch.setattr(command_line.warnings, "formatwarning", command_line.warnings.formatwarning)  # restored afterwards
+    import toy_task
+
+    def note(name):
+        return lambda task_class, *rest: toy_task.calls.append((name, task_class.name, *rest))
+
+    engine = types.SimpleNamespace(train=note("train"), evaluate=note("evaluate"), export=note("export"))
+    monkeypatch.setitem(sys.modules, "attention_zoo.pipelines.engine.experiment", engine)
+    monkeypatch.chdir(tmp_path)
+    tasks = {"toy": Entry("toy_task:Toy", "plays", default_preset="small")}
+    return types.SimpleNamespace(
+        run=lambda *argv: main(tasks, DATASETS, list(argv)), calls=toy_task.calls, task=toy_task, engine=engine, tasks=tasks
+    )
+
+
+def refused(toy, capsys, *argv):
+    """Runs a command that must be refused, and returns its one line."""
+    assert toy.run(*argv) == 2
+    shown = capsys.readouterr()
+    assert shown.out == "" and shown.err.count("\n") == 1 and shown.err.startswith("attention-zoo: ")
+    assert toy.calls == []
+    return shown.err
+
+
+def test_train_calls_the_engine_with_settings_folder_and_preset(toy):
+    config, training = toy.task.Config, toy.task.Training
+    assert toy.run("train", "toy") == 0
+    assert toy.run("train", "toy", "--preset", "large", "--training.epochs", "3") == 0
+    assert toy.run("train", "toy", "--name", "mine") == 0
+    assert toy.calls == [
+        ("train", "toy", config(training(2)), Path("runs/toy/small"), "small"),
+        ("train", "toy", config(training(3)), Path("runs/toy/large"), "large"),
+        ("train", "toy", config(training(2)), Path("runs/toy/mine"), "small"),
+    ]
+
+
+def test_settings_that_stand_apart_are_read_without_the_task(toy, capsys):
+    tasks = {"toy": Entry("no_such_module:Toy", "plays", "small", settings="toy_task:Config")}
+    with pytest.raises(SystemExit) as caught:
+        main(tasks, argv=["train", "toy", "--help"])
+    assert caught.value.code == 0
+    shown = capsys.readouterr().out
+    assert "Passes over the data. (type: int, default: 2)" in shown and "large, small" in shown
+
+
+@pytest.mark.parametrize(
+    "chosen, folder",
+    [
+        ([], "runs/toy/small"),
+        (["--preset", "large"], "runs/toy/large"),
+        (["--name", "mine"], "runs/toy/mine"),
+        (["--run", "elsewhere"], "elsewhere"),
+    ],
+)
+@pytest.mark.parametrize("command", ["evaluate", "export"])
+def test_evaluate_and_export_find_the_run(toy, command, chosen, folder):
+    Path(folder).mkdir(parents=True)
+    Path(folder, "config.yaml").write_text("")
+    assert toy.run(command, "toy", *chosen) == 0
+    assert toy.calls == [(command, "toy", Path(folder))]
+
+
+def test_a_run_that_is_not_there_is_named_with_those_that_are(toy, capsys):
+    assert "no run in runs/toy/small" in (line := refused(toy, capsys, "evaluate", "toy"))
+    assert "`attention-zoo train toy` makes one" in line
+    Path("runs/toy/mine").mkdir(parents=True)
+    Path("runs/toy/mine/config.yaml").write_text("")
+    assert "there are runs/toy/mine" in refused(toy, capsys, "export", "toy", "--name", "mien")
+
+
+def test_predict_takes_inputs_before_and_after_options(toy):
+    expected = ("predict", ["one", "two"], Path("saved_models/toy"), Path("x.png"))
+    for argv in (
+        ["one", "two", "--attention", "x.png"],
+        ["--attention", "x.png", "one", "two"],
+        ["one", "--attention=x.png", "two"],
+    ):
+        assert toy.run("predict", "toy", *argv) == 0
+        assert toy.calls.pop() == expected
+    assert toy.run("predict", "toy", "--model", "m/toy", "--", "-3 °C") == 0
+    assert toy.calls.pop() == ("predict", ["-3 °C"], Path("m/toy"), None)
+
+
+@pytest.mark.parametrize(
+    "typed, lines",
+    [
+        (b"one\ntwo\n", ["one", "two"]),
+        (b"one\r\n\r\ntwo", ["one", "", "two"]),
+        ("ligne\u2028séparée\n".encode(), ["ligne\u2028séparée"]),
+        (b"caf\xe9\n", ["caf\ufffd"]),
+    ],
+)
+def test_predict_reads_lines_where_there_are_no_inputs(toy, monkeypatch, typed, lines):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(typed)))
+    assert toy.run("predict", "toy") == 0
+    assert toy.calls == [("predict", lines, Path("saved_models/toy"), None)]
+
+
+def test_predict_replaces_arguments_that_are_not_utf8(toy):
+    assert toy.run("predict", "toy", os.fsdecode(b"caf\xe9")) == 0
+    assert toy.calls[0][1] == ["caf\ufffd"]
+
+
+def test_predict_with_nothing_to_answer_is_refused(toy, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"")))
+    assert "expected something to answer" in refused(toy, capsys, "predict", "toy")
+
+
+@pytest.mark.parametrize(
+    "argv, message",
+    [
+        (["trian", "toy"], "received trian; did you mean train?"),
+        (["train"], "train: expected a task first, one of toy; received none"),
+        (["train", "--preset", "small"], "train: expected a task first, one of toy; received --preset"),
+        (["train", "tyo"], "received tyo; did you mean toy?"),
+        (["evaluate", "toi"], "received toi; did you mean toy?"),
+        (["evaluate"], "evaluate: the following arguments are required: TASK"),
+        (["evaluate", "toy", "--training.epochs", "3"], "unrecognized arguments: --training.epochs 3"),
+        (["evaluate", "toy", "--run", "a", "--name", "b"], "not allowed with argument --run"),
+        (["predict", "toi", "x"], "received toi; did you mean toy?"),
+        (["predict", "toy", "x", "--attn", "y"], "unrecognized arguments: --attn"),
+        (["tasks", "--all"], "tasks: unrecognized arguments: --all"),
+        (["train", "toy", "--epochs", "3"], "--epochs: no such option; did you mean --training.epochs?"),
+        (["train", "toy", "--training.epochs", "x"], "--training.epochs: expected int, received 'x'"),
+        (["train", "toy", "--preset", "larg"], "received larg; did you mean large?"),
+        (["train", "toy", "--name", "../x"], "--name: expected the name of a folder"),
+        (["train", "toy", "--name", ".."], "--name: expected the name of a folder"),
+        (["train", "toy", "--name", ""], "--name: expected the name of a folder"),
+    ],
+)
+def test_what_cannot_be_done_is_refused_in_one_line(toy, capsys, argv, message):
+    assert message in refused(toy, capsys, *argv)
+
+
+@pytest.mark.parametrize(
+    "error, code, message",
+    [
+        (UserError("the disk is full"), 2, "attention-zoo: the disk is full\n"),
+        (PermissionError(13, "Permission denied", "runs/toy"), 2, "attention-zoo: runs/toy: Permission denied\n"),
+        (OSError(28, "No space left on device"), 2, "attention-zoo: writing: No space left on device\n"),
+        (KeyboardInterrupt(), 130, "\nattention-zoo: stopped; the same command continues from the last checkpoint\n"),
+    ],
+)
+def test_what_a_user_can_mend_ends_in_one_line_and_a_code(toy, capsys, error, code, message):
+    def fail(*_):
+        raise error
+
+    toy.engine.train = fail
+    assert toy.run("train", "toy") == code
+    assert capsys.readouterr().err == message
+
+
+@pytest.mark.parametrize("error", [ValueError("a bug"), FileNotFoundError(2, "No such file", "x")])
+def test_a_mistake_of_ours_keeps_its_traceback(toy, error):
+    def fail(*_):
+        raise error
+
+    toy.engine.train = fail
+    with pytest.raises(type(error)):
+        toy.run("train", "toy")
+
+
+def test_a_warning_is_one_line_without_our_source(toy, capsys):
+    toy.engine.train = lambda *_: command_line.warnings.warn("checkpoint of step 3 is passed over", stacklevel=1)
+    with command_line.warnings.catch_warnings():
+        command_line.warnings.simplefilter("always")
+        command_line.warnings.showwarning = lambda *a: sys.stderr.write(command_line.warnings.formatwarning(*a[:4]))
+        toy.run("train", "toy")
+    assert capsys.readouterr().err == "warning: checkpoint of step 3 is passed over\n"
+
+
+def test_tables_list_tasks_and_data_sets(toy, capsys):
+    assert toy.run("tasks") == 0
+    shown = capsys.readouterr().out
+    assert all(text in shown for text in ("toy", "large", "small (default)", "plays"))
+    assert toy.run("datasets") == 0
+    shown = capsys.readouterr().out
+    assert "numbers in words [0, 99]" in shown and "CC0" in shown
+
+
+@pytest.mark.parametrize("argv", [[], ["--help"], ["-h"], ["help"]])
+def test_help_names_every_command(toy, capsys, argv):
+    assert toy.run(*argv) == 0
+    shown = capsys.readouterr().out
+    assert all(f"\n  {name}" in shown for name in ("train", "evaluate", "export", "predict", "tasks", "datasets"))
+
+
+@pytest.mark.parametrize("command", ["train", "evaluate", "export", "predict", "tasks", "datasets"])
+def test_every_command_has_help(toy, capsys, command):
+    with pytest.raises(SystemExit) as caught:
+        toy.run(command, "--help")
+    assert caught.value.code == 0 and "usage: attention-zoo" in capsys.readouterr().out
+
+
+def test_a_task_file_run_as_a_script_trains_that_task(toy, monkeypatch):
+    monkeypatch.setattr(sys.modules["attention_zoo.pipelines"], "TASKS", toy.tasks, raising=False)
+    assert run_task("toy", ["--preset", "large"]) == 0
+    assert toy.calls == [("train", "toy", toy.task.Config(toy.task.Training(20)), Path("runs/toy/large"), "large")]
+
+
+LIGHT = """
+import sys
+from attention_zoo.pipelines.engine.command_line import Entry, main
+tasks = {"toy": Entry("no_such_module:Toy", "plays", "small")}
+assert main(tasks, [("numbers", "numbers", "CC0")], sys.argv[1:]) in (0, 2)
+heavy = {"tensorflow", "keras", "numpy", "tensorflow_datasets", "matplotlib"} & set(sys.modules)
+assert not heavy, heavy
+"""
+
+
+@pytest.mark.parametrize("argv", [["--help"], ["tasks"], ["datasets"], ["trian"], ["train", "tyo"], ["evaluate", "toy"]])
+def test_what_needs_no_model_answers_without_loading_one(tmp_path, argv):
+    subprocess.run([sys.executable, "-c", LIGHT, *argv], check=True, capture_output=True, cwd=tmp_path)
