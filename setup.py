@@ -42,6 +42,7 @@ setup(
         "safetensors>=0.4",
         "babel>=2.16",
         "tensorboard>=2.20",
+        "tensorflow-serving-api>=2.21",  # messages only: models.config and the warm-up requests of an export
     ],
     extras_require={
         "test": TEST,

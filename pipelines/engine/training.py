@@ -189,9 +189,9 @@ class Trainer:
             self.assign(best)
 
     def variables(self):
-        """Names all variables of the run; the index keeps names apart that Keras lets coincide."""
-        groups = {"model": self.model.variables, "optimizer": self.optimizer.variables}
-        return {f"{group}/{i:03d}/{v.path}": v for group, found in groups.items() for i, v in enumerate(found)}
+        """Names all variables of the run by their places; Keras numbers layers anew, so their paths don't last."""
+        model = {f"model/{i:03d}/{variable.name}": variable for i, variable in enumerate(self.model.variables)}
+        return model | {f"optimizer/{i:03d}": variable for i, variable in enumerate(self.optimizer.variables)}
 
     def arrays(self):
         """Returns all variables as NumPy arrays."""
