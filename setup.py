@@ -33,7 +33,7 @@ setup(
         "tensorflow-text>=2.21",
         "tensorflow-datasets>=4.9.10",
         "importlib_resources>=6",  # tensorflow-datasets needs it to prepare a dataset, and does not say so
-        "sentencepiece>=0.2",
+        "sentencepiece>=0.2.3",
         "sacrebleu>=2.4",
         "matplotlib>=3.9",
         "jsonargparse>=4.35",
