@@ -180,7 +180,7 @@ def _find_unit(unit, fragment, alone):
     if found:
         start, end = found.span()
         word = re.match(r"\w*", fragment[end:]).end() + end
-        # "3 Tage" becomes "in 3 Tagen", but "3 時間" becomes "3 時間前": an ending that is all the direction there is stays out.
+        # "3 Tage" becomes "in 3 Tagen", but "3 時間" becomes "3 時間前": an ending that alone says the direction stays out.
         if not alone or (fragment[:start] + fragment[word:]).strip():
             end = word
         return start, end

