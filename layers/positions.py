@@ -1,0 +1,206 @@
+"""Where a token stands, told to layers that cannot see order: fixed sinusoids or learned positions.
+
+Shapes: B batch, T tokens, D features, V vocabulary.
+"""
+
+import keras
+from keras import ops
+
+
+def sinusoids(length, dim, offset=0, max_wavelength=10000.0):
+    """Sines and cosines of the positions `offset ... offset + length - 1` (Vaswani et al. 2017, section 3.5).
+
+    `PE(pos, 2i) = sin(pos / w^(2i / D))` and `PE(pos, 2i + 1) = cos(pos / w^(2i / D))`: interleaved, not side by side.
+
+    Args:
+        length: T, an integer or a scalar tensor.
+        dim: D, an integer; an odd one ends with a sine.
+        offset: The first position, an integer or a scalar tensor.
+        max_wavelength: w; wavelengths go from 2 pi towards 2 pi w.
+
+    Returns:
+        float32 `(T, D)`.
+
+    Example:
+
+    >>> from attention_zoo.layers.positions import sinusoids
+    >>> sinusoids(length=4, dim=6).shape == (4, 6)
+    True
+    """
+    rates = ops.convert_to_tensor([max_wavelength ** (-2 * i / dim) for i in range((dim + 1) // 2)], dtype="float32")
+    positions = ops.cast(ops.arange(length) + offset, "float32")  # (T,)
+    angles = ops.expand_dims(positions, -1) * rates  # (T, ceil(D / 2))
+    pairs = ops.stack([ops.sin(angles), ops.cos(angles)], axis=-1)  # (T, ceil(D / 2), 2)
+    return ops.reshape(pairs, (-1, 2 * ((dim + 1) // 2)))[:, :dim]  # (T, D)
+
+
+@keras.saving.register_keras_serializable("attention_zoo")
+class SinusoidalEncoding(keras.layers.Layer):
+    """Adds to each vector the sinusoids of its position (Vaswani et al. 2017, section 3.5). No weights.
+
+    Computed in float32 whatever the policy: bfloat16 cannot tell position 257 from 256.
+
+    Args:
+        max_wavelength: The paper's 10000.
+
+    Call arguments:
+        inputs: `(..., T, D)`.
+        offset: Position of the first vector, an integer or a scalar tensor. Step t of a decoder passes t.
+
+    Returns:
+        `(..., T, D)`.
+
+    Example:
+
+    >>> import keras
+    >>> from attention_zoo.layers import SinusoidalEncoding
+    >>> tuple(SinusoidalEncoding()(keras.ops.zeros((2, 5, 8)), offset=3).shape)
+    (2, 5, 8)
+    """
+
+    def __init__(self, max_wavelength=10000.0, **kwargs):
+        super().__init__(**kwargs)
+        self.max_wavelength = max_wavelength
+        self.supports_masking = True
+
+    def call(self, inputs, offset=0):
+        encoding = sinusoids(ops.shape(inputs)[-2], inputs.shape[-1], offset, self.max_wavelength)  # (T, D)
+        return inputs + ops.cast(encoding, inputs.dtype)
+
+    def compute_output_shape(self, inputs_shape):
+        return inputs_shape
+
+    def get_config(self):
+        return {**super().get_config(), "max_wavelength": self.max_wavelength}
+
+
+@keras.saving.register_keras_serializable("attention_zoo")
+class PositionalEmbedding(keras.layers.Layer):
+    """Embeds tokens and where they stand (Vaswani et al. 2017, sections 3.4 and 3.5).
+
+    Output: `dropout(E[token] * sqrt(D) + position)`. E is drawn from N(0, 1/D), so that a scaled embedding has unit
+    variance, as in the authors' code. `logits` reads the same matrix the other way round (weight tying).
+
+    Args:
+        vocabulary_size: V.
+        dim: D.
+        max_length: How many positions can be learned; needed for learned positions, no limit to sinusoidal ones.
+        positions: `"sinusoidal"`, or `"learned"` (drawn from N(0, 0.02^2)).
+        scale: Whether to multiply token embeddings by sqrt(D).
+        mask_zero: Whether token 0 is padding: the output then carries a Keras mask.
+        dropout: Share of the features of the sum that are dropped in training.
+
+    Call arguments:
+        token_ids: Integers `(..., T)`.
+        offset: Position of the first token, an integer or a scalar tensor.
+        training: Whether to apply dropout.
+
+    Returns:
+        `(..., T, D)`.
+
+    Raises:
+        ValueError: If `positions` is unknown, if `max_length` is missing, or if a position is known to lie beyond it.
+
+    Example:
+
+    >>> import keras
+    >>> from attention_zoo.layers import PositionalEmbedding
+    >>> embedding = PositionalEmbedding(vocabulary_size=100, dim=16)
+    >>> features = embedding(keras.ops.array([[5, 6, 0]]))
+    >>> tuple(features.shape), tuple(embedding.logits(features).shape)
+    ((1, 3, 16), (1, 3, 100))
+    """
+
+    def __init__(
+        self,
+        vocabulary_size,
+        dim,
+        max_length=None,
+        positions="sinusoidal",
+        scale=True,
+        mask_zero=True,
+        dropout=0.0,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        if positions not in ("sinusoidal", "learned"):
+            raise ValueError(f'`positions` must be "sinusoidal" or "learned". Received: positions={positions!r}')
+        if positions == "learned" and max_length is None:
+            raise ValueError('`max_length` must be an integer when positions="learned". Received: max_length=None')
+        self.vocabulary_size = vocabulary_size
+        self.dim = dim
+        self.max_length = max_length
+        self.positions = positions
+        self.scale = scale
+        self.mask_zero = mask_zero
+        self.dropout = dropout
+        self.token_embedding = keras.layers.Embedding(
+            vocabulary_size,
+            dim,
+            embeddings_initializer=keras.initializers.RandomNormal(stddev=dim**-0.5),
+            dtype=self.dtype_policy,
+            name="tokens",
+        )
+        if positions == "learned":
+            self.position_embedding = keras.layers.Embedding(
+                max_length,
+                dim,
+                embeddings_initializer=keras.initializers.RandomNormal(stddev=0.02),
+                dtype=self.dtype_policy,
+                name="positions",
+            )
+        else:
+            self.position_encoding = SinusoidalEncoding(dtype=self.dtype_policy, name="positions")
+        self.sum_dropout = keras.layers.Dropout(dropout, dtype=self.dtype_policy, name="dropout")
+
+    def build(self, token_ids_shape):
+        self.token_embedding.build(token_ids_shape)
+        if self.positions == "learned":
+            self.position_embedding.build((self.max_length,))
+
+    def call(self, token_ids, offset=0, training=None):
+        features = self.token_embedding(token_ids)  # (..., T, D)
+        if self.scale:
+            features = features * self.dim**0.5
+        if self.positions == "learned":
+            length = token_ids.shape[-1]
+            if isinstance(offset, int) and isinstance(length, int) and offset + length > self.max_length:
+                raise ValueError(
+                    f"`token_ids` must end within max_length={self.max_length} learned positions. "
+                    f"Received: {length} tokens from offset={offset}"
+                )
+            features = features + self.position_embedding(ops.arange(ops.shape(token_ids)[-1]) + offset)
+        else:
+            features = self.position_encoding(features, offset=offset)
+        return self.sum_dropout(features, training=training)
+
+    def logits(self, features):
+        """Scores every token of the vocabulary: `features E^T`.
+
+        Args:
+            features: `(..., D)`.
+
+        Returns:
+            float32 `(..., V)`.
+        """
+        embeddings = ops.cast(self.token_embedding.embeddings, self.compute_dtype)  # (V, D)
+        features = ops.cast(features, self.compute_dtype)
+        return ops.cast(ops.matmul(features, ops.transpose(embeddings)), "float32")
+
+    def compute_mask(self, token_ids, previous_mask=None):
+        return ops.not_equal(token_ids, 0) if self.mask_zero else None
+
+    def compute_output_shape(self, token_ids_shape):
+        return (*token_ids_shape, self.dim)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "vocabulary_size": self.vocabulary_size,
+            "dim": self.dim,
+            "max_length": self.max_length,
+            "positions": self.positions,
+            "scale": self.scale,
+            "mask_zero": self.mask_zero,
+            "dropout": self.dropout,
+        }

@@ -1,0 +1,306 @@
+"""The two blocks of the Transformer, with layer normalisation after each sublayer (the paper's way) or before it.
+
+Shapes: B batch, T target or query positions, S source positions, D features, H heads.
+"""
+
+import keras
+
+from attention_zoo.layers.masks import combine_masks
+from attention_zoo.layers.multi_head import MultiHeadAttention, MultiHeadSelfAttention
+
+
+class _TransformerBlock(keras.layers.Layer):
+    """What both blocks share: the arguments, the residual connections and the feed-forward sublayer."""
+
+    def __init__(
+        self,
+        num_heads,
+        intermediate_dim,
+        dropout=0.0,
+        attention_dropout=0.0,
+        activation="relu",
+        normalize_first=False,
+        layer_norm_epsilon=1e-6,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        for name, size in {"num_heads": num_heads, "intermediate_dim": intermediate_dim}.items():
+            if not isinstance(size, int) or size < 1:
+                raise ValueError(f"`{name}` must be a positive integer. Received: {name}={size!r}")
+        self.num_heads = num_heads
+        self.intermediate_dim = intermediate_dim
+        self.dropout = dropout
+        self.attention_dropout = attention_dropout
+        self.activation = keras.activations.get(activation)
+        self.normalize_first = normalize_first
+        self.layer_norm_epsilon = layer_norm_epsilon
+        self.residual_dropout = keras.layers.Dropout(dropout, dtype=self.dtype_policy, name="dropout")
+        self.supports_masking = True
+
+    def _build_attention(self, attention_class, name, query_shape, *other_shapes):
+        dim = query_shape[-1]
+        if dim % self.num_heads:
+            raise ValueError(
+                f"The width of `query` must be a multiple of num_heads={self.num_heads}. Received shape: {query_shape}"
+            )
+        attention = attention_class(
+            self.num_heads, dim // self.num_heads, dropout=self.attention_dropout, dtype=self.dtype_policy, name=name
+        )
+        attention.build(query_shape, *other_shapes)
+        return attention
+
+    def _build_norm(self, name, shape):
+        norm = keras.layers.LayerNormalization(epsilon=self.layer_norm_epsilon, dtype=self.dtype_policy, name=name)
+        norm.build(shape)
+        return norm
+
+    def _build_feed_forward(self, shape):
+        self.feed_forward_norm = self._build_norm("feed_forward_norm", shape)
+        self.feed_forward_in = keras.layers.Dense(
+            self.intermediate_dim, self.activation, dtype=self.dtype_policy, name="feed_forward_in"
+        )
+        self.feed_forward_in.build(shape)
+        self.feed_forward_out = keras.layers.Dense(shape[-1], dtype=self.dtype_policy, name="feed_forward_out")
+        self.feed_forward_out.build((*shape[:-1], self.intermediate_dim))
+
+    def _enter(self, features, norm):
+        return norm(features) if self.normalize_first else features
+
+    def _leave(self, features, update, norm, training):
+        features = features + self.residual_dropout(update, training=training)
+        return features if self.normalize_first else norm(features)
+
+    def _feed_forward(self, features, training):
+        """Section 3.3: `FFN(x) = max(0, x W_1 + b_1) W_2 + b_2`."""
+        update = self.feed_forward_out(self.feed_forward_in(self._enter(features, self.feed_forward_norm)))
+        return self._leave(features, update, self.feed_forward_norm, training)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "num_heads": self.num_heads,
+            "intermediate_dim": self.intermediate_dim,
+            "dropout": self.dropout,
+            "attention_dropout": self.attention_dropout,
+            "activation": keras.activations.serialize(self.activation),
+            "normalize_first": self.normalize_first,
+            "layer_norm_epsilon": self.layer_norm_epsilon,
+        }
+
+
+@keras.saving.register_keras_serializable("attention_zoo")
+class TransformerEncoderBlock(_TransformerBlock):
+    """Self-attention and a feed-forward network, each with a residual connection (Vaswani et al. 2017, section 3.1).
+
+    Each sublayer gives `norm(x + dropout(sublayer(x)))`, or with `normalize_first` `x + dropout(sublayer(norm(x)))`,
+    after which the stack needs a last normalisation of its own. The attention projections have
+    biases, which the paper's equations leave out.
+
+    Args:
+        num_heads: H; the width D of the input must be a multiple of it.
+        intermediate_dim: Width of the feed-forward network's inner layer.
+        dropout: Share of each sublayer's output that is dropped in training.
+        attention_dropout: Share of the attention weights that are dropped in training.
+        activation: Of the inner layer.
+        normalize_first: Whether to normalise before each sublayer rather than after.
+        layer_norm_epsilon: Added to the variance.
+
+    Call arguments:
+        query: `(B, T, D)`.
+        query_mask: Bool `(B, T)`, True where there is a token. Defaults to the Keras mask of `query`.
+        attention_mask: Bool, broadcastable to `(B, T, T)`, True where a token may attend.
+        use_causal_mask: Whether token i sees the tokens up to i alone.
+        return_attention_scores: Whether to return the weights too.
+        training: Whether to apply dropout.
+
+    Returns:
+        `(B, T, D)`, and with `return_attention_scores` also the weights, float32 `(B, H, T, T)`. A token that may attend
+        to nothing passes on its residual alone.
+
+    Raises:
+        ValueError: If a size is not a positive integer, or D is not a multiple of `num_heads`.
+
+    Example:
+
+    >>> import keras
+    >>> from attention_zoo.layers import TransformerEncoderBlock
+    >>> block = TransformerEncoderBlock(num_heads=2, intermediate_dim=32)
+    >>> output, scores = block(keras.ops.ones((3, 5, 8)), return_attention_scores=True)
+    >>> tuple(output.shape), tuple(scores.shape)
+    ((3, 5, 8), (3, 2, 5, 5))
+    """
+
+    def build(self, query_shape):
+        self.self_attention = self._build_attention(MultiHeadSelfAttention, "self_attention", query_shape)
+        self.self_attention_norm = self._build_norm("self_attention_norm", query_shape)
+        self._build_feed_forward(query_shape)
+
+    def call(
+        self,
+        query,
+        query_mask=None,
+        attention_mask=None,
+        use_causal_mask=False,
+        return_attention_scores=False,
+        training=None,
+    ):
+        if query_mask is None:  # Keras hands implicit masks to layers with several inputs alone
+            query_mask = getattr(query, "_keras_mask", None)
+        update, scores = self.self_attention(
+            self._enter(query, self.self_attention_norm),
+            query_mask=query_mask,
+            attention_mask=attention_mask,
+            use_causal_mask=use_causal_mask,
+            return_attention_scores=True,
+            training=training,
+        )
+        features = self._leave(query, update, self.self_attention_norm, training)
+        features = self._feed_forward(features, training)
+        return (features, scores) if return_attention_scores else features
+
+    def compute_output_shape(self, query_shape):
+        return query_shape
+
+    def compute_output_spec(
+        self,
+        query,
+        query_mask=None,
+        attention_mask=None,
+        use_causal_mask=False,
+        return_attention_scores=False,
+        training=None,
+    ):
+        output = keras.KerasTensor(query.shape, dtype=self.compute_dtype)
+        scores_shape = (*query.shape[:-2], self.num_heads, query.shape[-2], query.shape[-2])
+        return (output, keras.KerasTensor(scores_shape, dtype="float32")) if return_attention_scores else output
+
+
+@keras.saving.register_keras_serializable("attention_zoo")
+class TransformerDecoderBlock(_TransformerBlock):
+    """Causal self-attention, attention to a source, a feed-forward network (Vaswani et al. 2017, section 3.1).
+
+    Takes the arguments of `TransformerEncoderBlock`. To write step by step, project the source once and pass a cache:
+    `{"self": block.empty_cache(B), "cross": block.project_memory(source)}`, then the cache that came back.
+
+    Call arguments:
+        query: `(B, T, D)`, what has been written, or with a cache what is new of it.
+        value: `(B, S, Dv)`, the encoded source. May be None where the cache holds its projection.
+        query_mask: Bool `(B, T)`, True where there is a token. Defaults to the Keras mask of `query`.
+        value_mask: Bool `(B, S)`, True where there is a source token. Defaults to the Keras mask of `value`.
+        attention_mask: Bool, broadcastable to `(B, T, T)`, of the self-attention; with a cache its last axis counts the
+            cached positions too.
+        use_causal_mask: Whether token i sees the tokens up to i alone; True unless told otherwise.
+        cache: `{"self": {"key", "value"}}` and, unless `value` is to be projected anew, `"cross": (keys, values)`.
+        return_attention_scores: Whether to return the weights too.
+        training: Whether to apply dropout.
+
+    Returns:
+        `(B, T, D)`, then with `return_attention_scores` the weights as
+        `{"self": (B, H, T, T), "cross": (B, H, T, S)}` in float32, then with a cache the new cache: `"self"` longer
+        by T, `"cross"` always there.
+
+    Raises:
+        ValueError: As the encoder block, and if there is neither a `value` nor its projection.
+
+    Example:
+
+    >>> import keras
+    >>> from attention_zoo.layers import TransformerDecoderBlock
+    >>> block = TransformerDecoderBlock(num_heads=2, intermediate_dim=32)
+    >>> target, source = keras.ops.ones((3, 5, 8)), keras.ops.ones((3, 7, 8))
+    >>> tuple(block(target, source).shape)
+    (3, 5, 8)
+    >>> cache = {"self": block.empty_cache(3), "cross": block.project_memory(source)}
+    >>> step, cache = block(target[:, :1], None, cache=cache)
+    >>> tuple(step.shape), tuple(cache["self"]["key"].shape)
+    ((3, 1, 8), (3, 2, 1, 4))
+    """
+
+    def build(self, query_shape, value_shape):
+        self.self_attention = self._build_attention(MultiHeadSelfAttention, "self_attention", query_shape)
+        self.self_attention_norm = self._build_norm("self_attention_norm", query_shape)
+        self.cross_attention = self._build_attention(MultiHeadAttention, "cross_attention", query_shape, value_shape)
+        self.cross_attention_norm = self._build_norm("cross_attention_norm", query_shape)
+        self._build_feed_forward(query_shape)
+
+    def call(
+        self,
+        query,
+        value,
+        query_mask=None,
+        value_mask=None,
+        attention_mask=None,
+        use_causal_mask=True,
+        cache=None,
+        return_attention_scores=False,
+        training=None,
+    ):
+        if query_mask is None:  # with `value` None, Keras sees one input, and hands over no implicit mask
+            query_mask = getattr(query, "_keras_mask", None)
+        update, self_scores, *self_cache = self.self_attention(
+            self._enter(query, self.self_attention_norm),
+            query_mask=query_mask,
+            attention_mask=attention_mask,
+            use_causal_mask=use_causal_mask,
+            cache=None if cache is None else cache["self"],
+            return_attention_scores=True,
+            training=training,
+        )
+        features = self._leave(query, update, self.self_attention_norm, training)
+
+        memory = None if cache is None else cache.get("cross")
+        if memory is None:
+            if value is None:
+                raise ValueError('`value` must be given unless `cache` holds its projection, "cross". Received: value=None')
+            memory = self.project_memory(value)
+        update, cross_scores = self.cross_attention.attend(
+            self._enter(features, self.cross_attention_norm),
+            *memory,
+            mask=combine_masks(query_mask, value_mask),
+            training=training,
+        )
+        features = self._leave(features, update, self.cross_attention_norm, training)
+
+        results = [self._feed_forward(features, training)]
+        if return_attention_scores:
+            results.append({"self": self_scores, "cross": cross_scores})
+        if cache is not None:
+            results.append({"self": self_cache[0], "cross": memory})
+        return tuple(results) if len(results) > 1 else results[0]
+
+    def project_memory(self, value):
+        """Keys and values of the cross-attention, projected once a source: `(B, H, S, d)` twice, from `(B, S, Dv)`."""
+        return self.cross_attention.project_key_value(value)
+
+    def empty_cache(self, batch_size):
+        """A self-attention cache of no tokens; see `MultiHeadSelfAttention.empty_cache`."""
+        return self.self_attention.empty_cache(batch_size)
+
+    def compute_output_shape(self, query_shape, value_shape):
+        return query_shape
+
+    def compute_output_spec(
+        self,
+        query,
+        value,
+        query_mask=None,
+        value_mask=None,
+        attention_mask=None,
+        use_causal_mask=True,
+        cache=None,
+        return_attention_scores=False,
+        training=None,
+    ):
+        dim, length = query.shape[-1], query.shape[-2]
+        past = 0 if cache is None else cache["self"]["key"].shape[-2]
+        total = None if None in (length, past) else past + length
+        heads, key_dim = (*query.shape[:-2], self.num_heads), dim // self.num_heads
+        source_length = cache["cross"][0].shape[-2] if value is None else value.shape[-2]
+        results = [keras.KerasTensor(query.shape, dtype=self.compute_dtype)]
+        if return_attention_scores:
+            lengths = {"self": total, "cross": source_length}
+            results.append({n: keras.KerasTensor((*heads, length, k), dtype="float32") for n, k in lengths.items()})
+        if cache is not None:
+            key, cross = (keras.KerasTensor((*heads, k, key_dim), dtype=self.compute_dtype) for k in (total, source_length))
+            results.append({"self": {"key": key, "value": key}, "cross": (cross, cross)})
+        return tuple(results) if len(results) > 1 else results[0]

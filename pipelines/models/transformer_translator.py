@@ -1,0 +1,238 @@
+"""The Transformer of "Attention is all you need" (Vaswani et al. 2017), as a translator.
+
+Shapes: B batch, S source, T target, D embedding_dim, H heads, d = D / H, V vocabulary.
+"""
+
+import keras
+from keras import ops
+
+from attention_zoo.layers.positions import PositionalEmbedding
+from attention_zoo.layers.transformer import TransformerDecoderBlock, TransformerEncoderBlock
+
+
+@keras.saving.register_keras_serializable("attention_zoo")
+class TransformerTranslator(keras.Model):
+    """Encoder and decoder of attention alone; one matrix embeds source and target and scores the output.
+
+    As in the paper (section 3): sinusoidal positions, embeddings times sqrt(D), layer normalisation after each sublayer,
+    dropout on the sums of embeddings and positions and on each sublayer's output. `TransformerTranslator.paper()` is the
+    base size. Beyond the paper's equations: biases in the attention projections; `normalize_first` moves the
+    normalisation before each sublayer and adds one after each stack; `attention_dropout` drops attention weights.
+
+    Args:
+        source_vocabulary_size: V; the vocabulary is shared, so it must equal the target's.
+        target_vocabulary_size: V.
+        embedding_dim: D, the width of the whole model (the paper's d_model); a multiple of `heads`.
+        layers: Blocks in the encoder, and again in the decoder. The attribute is called `depth`, since `layers` of a Keras
+            model are its sublayers.
+        heads: H.
+        feed_forward: Width of the feed-forward networks' inner layer.
+        dropout: On embeddings and sublayer outputs.
+        attention_dropout: On attention weights.
+        normalize_first: Whether to normalise before each sublayer rather than after.
+
+    Call arguments:
+        inputs: `{"source": (B, S), "target": (B, T)}` token ids; 0 is padding, the target begins with BOS.
+        training: Whether to apply dropout.
+        return_attention_scores: Whether to return the attention weights too.
+
+    Returns:
+        float32 logits `(B, T, V)`, and with `return_attention_scores` also a dict of float32 weights:
+        `"encoder/0/self": (B, H, S, S)`, `"decoder/0/self": (B, H, T, T)`, `"decoder/0/cross": (B, H, T, S)`, and so on.
+
+    Raises:
+        ValueError: If the vocabularies differ in size, or `embedding_dim` is not a multiple of `heads`.
+
+    Example:
+
+    >>> import keras
+    >>> from attention_zoo.pipelines.models.transformer_translator import TransformerTranslator
+    >>> model = TransformerTranslator(50, 50, embedding_dim=8, layers=1, heads=2, feed_forward=16)
+    >>> source, target = keras.ops.array([[5, 6, 3]]), keras.ops.array([[2, 7]])
+    >>> tuple(model({"source": source, "target": target}).shape)
+    (1, 2, 50)
+    >>> memory = model.encode({"source": source})
+    >>> logits, state, scores = model.step(keras.ops.array([2]), model.start(memory), memory)
+    >>> tuple(logits.shape), tuple(model.alignment(scores).shape)
+    ((1, 50), (1, 3))
+    """
+
+    def __init__(
+        self,
+        source_vocabulary_size,
+        target_vocabulary_size,
+        embedding_dim=256,
+        layers=3,
+        heads=4,
+        feed_forward=1024,
+        dropout=0.1,
+        attention_dropout=0.0,
+        normalize_first=False,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        if source_vocabulary_size != target_vocabulary_size:
+            raise ValueError(
+                "`source_vocabulary_size` and `target_vocabulary_size` must be equal, since source, target and output share "
+                f"one embedding: learn one vocabulary from both languages. Received: {source_vocabulary_size} and "
+                f"{target_vocabulary_size}"
+            )
+        if embedding_dim % heads:
+            raise ValueError(
+                f"`embedding_dim` must be a multiple of `heads`. Received: embedding_dim={embedding_dim}, heads={heads}"
+            )
+        self.source_vocabulary_size = source_vocabulary_size
+        self.target_vocabulary_size = target_vocabulary_size
+        self.embedding_dim = embedding_dim
+        self.depth = layers
+        self.heads = heads
+        self.feed_forward = feed_forward
+        self.dropout = dropout
+        self.attention_dropout = attention_dropout
+        self.normalize_first = normalize_first
+
+        self.embedding = PositionalEmbedding(
+            target_vocabulary_size, embedding_dim, dropout=dropout, dtype=self.dtype_policy, name="embedding"
+        )
+        block = {
+            "num_heads": heads,
+            "intermediate_dim": feed_forward,
+            "dropout": dropout,
+            "attention_dropout": attention_dropout,
+            "normalize_first": normalize_first,
+            "dtype": self.dtype_policy,
+        }
+        self.encoder_blocks = [TransformerEncoderBlock(**block, name=f"encoder_{i}") for i in range(layers)]
+        self.decoder_blocks = [TransformerDecoderBlock(**block, name=f"decoder_{i}") for i in range(layers)]
+        if normalize_first:
+            norm = {"epsilon": 1e-6, "dtype": self.dtype_policy}
+            self.encoder_norm = keras.layers.LayerNormalization(**norm, name="encoder_norm")
+            self.decoder_norm = keras.layers.LayerNormalization(**norm, name="decoder_norm")
+
+    @classmethod
+    def paper(cls, vocabulary_size=37000, **changes):
+        """The base model of the paper (table 3): 63.1M parameters with the 37000 shared BPE tokens of English-German.
+
+        Args:
+            vocabulary_size: V.
+            **changes: Constructor arguments that shall differ.
+        """
+        base = {"embedding_dim": 512, "layers": 6, "heads": 8, "feed_forward": 2048, "dropout": 0.1}
+        return cls(vocabulary_size, vocabulary_size, **(base | changes))
+
+    def build(self, input_shape=None):
+        """Creates all weights; their shapes depend on the arguments of the constructor alone."""
+        features = (None, None, self.embedding_dim)
+        self.embedding.build((None, None))
+        for block in self.encoder_blocks:
+            block.build(features)
+        for block in self.decoder_blocks:
+            block.build(features, features)
+        if self.normalize_first:
+            self.encoder_norm.build(features)
+            self.decoder_norm.build(features)
+
+    def call(self, inputs, training=None, return_attention_scores=False):
+        source_mask = ops.not_equal(inputs["source"], 0)  # (B, S)
+        target_mask = ops.not_equal(inputs["target"], 0)  # (B, T)
+        encoded, all_scores = self._encode(inputs["source"], source_mask, training)
+        features = self.embedding(inputs["target"], training=training)  # (B, T, D)
+        for i, block in enumerate(self.decoder_blocks):
+            features, scores = block(
+                features,
+                encoded,
+                query_mask=target_mask,
+                value_mask=source_mask,
+                return_attention_scores=True,
+                training=training,
+            )
+            all_scores |= {f"decoder/{i}/{kind}": weights for kind, weights in scores.items()}
+        logits = self._logits(features)  # (B, T, V)
+        return (logits, all_scores) if return_attention_scores else logits
+
+    def _encode(self, source, source_mask, training):
+        features, all_scores = self.embedding(source, training=training), {}  # (B, S, D)
+        for i, block in enumerate(self.encoder_blocks):
+            features, scores = block(features, query_mask=source_mask, return_attention_scores=True, training=training)
+            all_scores[f"encoder/{i}/self"] = scores  # (B, H, S, S)
+        return self.encoder_norm(features) if self.normalize_first else features, all_scores
+
+    def _logits(self, features):
+        return self.embedding.logits(self.decoder_norm(features) if self.normalize_first else features)
+
+    def encode(self, inputs, training=False):
+        """Reads the source, and projects it for every block of the decoder, once.
+
+        Args:
+            inputs: `{"source": (B, S)}` token ids.
+            training: Whether to apply dropout.
+
+        Returns:
+            The memory: `"source_mask"`, bool `(B, S)`; `"decoder/i/cross/key"` and `"decoder/i/cross/value"`, `(B, H, S, d)`.
+        """
+        if not self.built:
+            self.build()
+        source_mask = ops.not_equal(inputs["source"], 0)
+        encoded, _ = self._encode(inputs["source"], source_mask, training)
+        memory = {"source_mask": source_mask}
+        for i, block in enumerate(self.decoder_blocks):
+            memory[f"decoder/{i}/cross/key"], memory[f"decoder/{i}/cross/value"] = block.project_memory(encoded)
+        return memory
+
+    def start(self, memory):
+        """The state before the first token: `"decoder/i/self/key"` and `"decoder/i/self/value"`, `(B, H, 0, d)`.
+
+        Each step adds a position; the axis of time has the static size 0, which tells a loop that it grows.
+        """
+        batch_size = ops.shape(memory["source_mask"])[0]
+        caches = [block.empty_cache(batch_size) for block in self.decoder_blocks]
+        return {f"decoder/{i}/self/{part}": cache[part] for i, cache in enumerate(caches) for part in ("key", "value")}
+
+    def step(self, token, state, memory):
+        """Writes one token.
+
+        Args:
+            token: `(B,)` ids of the tokens written last, BOS at first.
+            state: From `start` or the step before.
+            memory: From `encode`.
+
+        Returns:
+            (logits, state, scores): float32 `(B, V)` for the next token, the state longer by one position, and the weights
+            `"decoder/i/self": (B, H, positions so far)` and `"decoder/i/cross": (B, H, S)`.
+        """
+        position = ops.shape(state["decoder/0/self/key"])[-2]
+        features = self.embedding(ops.expand_dims(token, -1), offset=position, training=False)  # (B, 1, D)
+        next_state, all_scores = {}, {}
+        for i, block in enumerate(self.decoder_blocks):
+            written = {"key": state[f"decoder/{i}/self/key"], "value": state[f"decoder/{i}/self/value"]}
+            source = memory[f"decoder/{i}/cross/key"], memory[f"decoder/{i}/cross/value"]
+            features, scores, cache = block(
+                features,
+                None,
+                value_mask=memory["source_mask"],
+                cache={"self": written, "cross": source},
+                return_attention_scores=True,
+                training=False,
+            )
+            next_state |= {f"decoder/{i}/self/{part}": tensor for part, tensor in cache["self"].items()}
+            all_scores |= {f"decoder/{i}/{kind}": weights[:, :, 0] for kind, weights in scores.items()}
+        return self._logits(features[:, 0]), next_state, all_scores
+
+    def alignment(self, scores):
+        """The mean over layers and heads of the attention to the source: `(B, T, S)`, or `(B, S)` for a step."""
+        cross = [scores[f"decoder/{i}/cross"] for i in range(self.depth)]
+        return ops.mean(ops.stack(cross), axis=(0, 2))
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "source_vocabulary_size": self.source_vocabulary_size,
+            "target_vocabulary_size": self.target_vocabulary_size,
+            "embedding_dim": self.embedding_dim,
+            "layers": self.depth,
+            "heads": self.heads,
+            "feed_forward": self.feed_forward,
+            "dropout": self.dropout,
+            "attention_dropout": self.attention_dropout,
+            "normalize_first": self.normalize_first,
+        }
