@@ -1,8 +1,8 @@
 """Checkpoints that survive what happens to disks: kills, full disks, truncation, flipped bits.
 
-A checkpoint is two files. `step-00000120-1f2e3d4c.safetensors` holds the arrays; its name ends in the head of its
-digest, so that saving a step again never touches the file that an older record names. `step-00000120.json`, renamed into place last, holds the state and the
-digests of both: a checkpoint without it was never finished.
+A checkpoint is two files. `step-00000120-1f2e3d4c.safetensors` holds the arrays; its name ends in the head of its digest, so
+that saving a step again never touches the file that an older record names. `step-00000120.json`, renamed into place
+last, holds the state and the digests of both: a checkpoint without it was never finished.
 """
 
 import errno

@@ -215,7 +215,7 @@ def named_task(command, tasks, argv):
     if not argv or argv[0].startswith("-") and argv[0] not in ("-h", "--help"):
         raise UserError(f"{command}: expected a task first, one of {known}; received {argv[0] if argv else 'none'}")
     if argv[0] in ("-h", "--help"):
-        print(f"usage: attention-zoo {command} TASK ...\n\nTASK is one of {known}; `attention-zoo {command} TASK --help` says more.")
+        print(f"usage: attention-zoo {command} TASK ...\n\nTASK is one of {known}; {command} TASK --help says more.")
         sys.exit(0)
     if argv[0] not in tasks:
         raise UserError(f"{command}: expected a task, one of {known}; received {argv[0]}{near(argv[0], tasks)}")

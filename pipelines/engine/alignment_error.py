@@ -1,0 +1,183 @@
+"""How well an alignment of words agrees with people's: Och & Ney 2003, "A Systematic Comparison of Various Statistical
+Alignment Models", section 5.
+
+A link is a pair (source token, target token). People mark links they are sure of (S) and links that are possible (P, with
+those of S among them).
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from attention_zoo.pipelines.engine.errors import UserError
+
+
+@dataclass
+class ErrorCounts:
+    """Sums over a corpus: the rates are those of all links together, not means over sentences.
+
+    Example:
+
+    >>> counts = ErrorCounts()
+    >>> counts.add({(0, 0), (1, 1), (2, 0)}, sure={(0, 0)}, possible={(0, 0), (1, 1)})
+    >>> counts.error_rate(), round(counts.precision(), 3), counts.recall()
+    (0.25, 0.667, 1.0)
+    """
+
+    predicted: int = 0
+    sure: int = 0
+    predicted_sure: int = 0
+    predicted_possible: int = 0
+
+    def add(self, predicted, sure, possible):
+        """Adds the links of a sentence; what is sure is possible too."""
+        predicted, sure = set(predicted), set(sure)
+        self.predicted += len(predicted)
+        self.sure += len(sure)
+        self.predicted_sure += len(predicted & sure)
+        self.predicted_possible += len(predicted & (set(possible) | sure))
+
+    def error_rate(self):
+        """AER = 1 - (|A∩S| + |A∩P|) / (|A| + |S|); 0 where nothing was predicted and nothing is sure."""
+        links = self.predicted + self.sure
+        return 1 - (self.predicted_sure + self.predicted_possible) / links if links else 0.0
+
+    def precision(self):
+        """Share of the predicted links that are possible; 0 where nothing was predicted."""
+        return self.predicted_possible / self.predicted if self.predicted else 0.0
+
+    def recall(self):
+        """Share of the sure links that were predicted; 0 where nothing is sure."""
+        return self.predicted_sure / self.sure if self.sure else 0.0
+
+
+def alignment_error_rate(predicted, sure, possible):
+    """Returns the alignment error rate of a corpus.
+
+    Args:
+        predicted: A set of links for each sentence.
+        sure: The sure links of each.
+        possible: The possible links of each; sure ones count as possible whether they are in it or not.
+
+    Returns:
+        A number from 0 (agrees) to 1.
+
+    Raises:
+        UserError: the three have not the same number of sentences.
+
+    Example:
+
+    >>> alignment_error_rate([{(0, 0), (1, 2)}], sure=[{(0, 0), (1, 1)}], possible=[{(0, 0), (1, 1), (1, 2)}])
+    0.25
+    """
+    if not len(predicted) == len(sure) == len(possible):
+        raise UserError(
+            f"predicted: expected as many sentences as sure and possible, {len(sure)} and {len(possible)}; "
+            f"received {len(predicted)}"
+        )
+    counts = ErrorCounts()
+    for sentence in zip(predicted, sure, possible):
+        counts.add(*sentence)
+    return counts.error_rate()
+
+
+def parse_pharaoh(line):
+    """Reads a line of Pharaoh's format: "0-0 1-2 2?3", source before target, counted from 0; `?` or `p` marks possible.
+
+    Returns:
+        Two sets of (source, target): sure, and possible (the sure ones among them).
+
+    Raises:
+        UserError: something on the line is no link.
+
+    Example:
+
+    >>> sure, possible = parse_pharaoh("0-0 2p1")
+    >>> sorted(sure), sorted(possible)
+    ([(0, 0)], [(0, 0), (2, 1)])
+    """
+    sure, possible = set(), set()
+    for word in line.split():
+        found = re.fullmatch(r"([0-9]+)([-?p])([0-9]+)", word)
+        if not found:
+            raise UserError(f"expected links such as 0-0 or 2?3, received {word!r}")
+        link = (int(found[1]), int(found[3]))
+        possible.add(link)
+        if found[2] == "-":
+            sure.add(link)
+    return sure, possible
+
+
+def read_pharaoh(path):
+    """Returns (sure, possible) of every line of a file; an empty line is a sentence without links.
+
+    Raises:
+        UserError: a line holds something else; it is named.
+    """
+    sentences = []
+    for number, line in enumerate(Path(path).read_text(encoding="utf-8").split("\n"), start=1):
+        try:
+            sentences.append(parse_pharaoh(line))
+        except UserError as error:
+            raise UserError(f"{path}, line {number}: {error}") from None
+    return sentences[:-1] if sentences[-1] == (set(), set()) else sentences  # the last line ends in a line feed
+
+
+def links_from_spans(spans, source_token_offsets, target_token_offsets):
+    """Turns pairs of aligned spans of text into links between tokens.
+
+    All pairs of tokens inside a matching pair of spans are possible; where it holds one token on each side, that link is
+    sure. A token belongs to the innermost spans that it overlaps: "3" in "in 3 hours" is linked with its "3" alone.
+
+    Args:
+        spans: A list of (source start, source end, target start, target end), in characters, ends not included.
+        source_token_offsets: (start, end) of each source token; an empty one is no part of any span.
+        target_token_offsets: The same of the target.
+
+    Returns:
+        Two sets of (source, target): sure, and possible (the sure ones among them).
+
+    Example: "3 hours" and "3 heures" with a token for each number and two for each word.
+
+    >>> sure, possible = links_from_spans([(0, 1, 0, 1), (2, 7, 2, 8)], [(0, 1), (2, 6), (6, 7)], [(0, 1), (2, 7), (7, 8)])
+    >>> sorted(sure), sorted(possible)
+    ([(0, 0)], [(0, 0), (1, 1), (1, 2), (2, 1), (2, 2)])
+    """
+    spans = [tuple(map(int, span)) for span in spans]
+    source = [innermost(offsets, [span[:2] for span in spans]) for offsets in source_token_offsets]
+    target = [innermost(offsets, [span[2:] for span in spans]) for offsets in target_token_offsets]
+    sure, possible = set(), set()
+    for pair in range(len(spans)):
+        links = {(s, t) for s, inside in enumerate(source) if pair in inside for t, within in enumerate(target) if pair in within}
+        possible |= links
+        if len(links) == 1:
+            sure |= links
+    return sure, possible
+
+
+def innermost(token, spans):
+    """Returns the numbers of the spans that a token overlaps, without those that enclose another of them."""
+    start, end = token
+    covering = [number for number, (first, last) in enumerate(spans) if max(start, first) < min(end, last)]
+
+    def encloses(outer, inner):
+        return outer != inner and outer[0] <= inner[0] and inner[1] <= outer[1]
+
+    return {number for number in covering if not any(encloses(spans[number], spans[other]) for other in covering)}
+
+
+def links_from_weights(weights):
+    """Links every target token with the source token that it attends to most.
+
+    Args:
+        weights: Array `(T, S)`.
+
+    Returns:
+        A set of (source, target); empty where there is no source.
+
+    Example:
+
+    >>> sorted(links_from_weights([[0.1, 0.9], [0.8, 0.2]]))
+    [(0, 1), (1, 0)]
+    """
+    return {(max(range(len(row)), key=row.__getitem__), target) for target, row in enumerate(weights) if len(row)}

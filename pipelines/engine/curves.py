@@ -1,0 +1,117 @@
+"""Pictures of numbers: a run's curves, and scores by length of the source."""
+
+import math
+
+from attention_zoo.pipelines.engine.attention_maps import save
+
+# Okabe & Ito 2008: told apart by all eyes. With the markers, also in grey.
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+MARKERS = "osD^vPX"
+DOTS_PER_INCH = 120
+
+
+def draw_curves(history, path):
+    """Draws the losses of a run in one panel, and each metric of the dev split in a panel of its own, over the steps.
+
+    Args:
+        history: Records of the evaluations, dicts with "step" and figures such as "train/loss", "dev/loss", "dev/bleu". A
+            record need not have all; a value that is not finite leaves a gap.
+        path: The PNG; missing folders are made, and an old picture is replaced as a whole.
+
+    Returns:
+        The `Path`.
+
+    Raises:
+        ValueError: there is nothing to draw.
+
+    Example:
+
+    >>> import tempfile
+    >>> history = [{"step": 100, "train/loss": 3.1, "dev/loss": 3.3}, {"step": 200, "train/loss": 2.0, "dev/loss": 2.4}]
+    >>> draw_curves(history, f"{tempfile.mkdtemp()}/curves.png").name
+    'curves.png'
+    """
+    names = list(dict.fromkeys(name for record in history for name in record))
+    losses = [name for name in names if name.endswith("/loss")]
+    metrics = [name for name in names if name.startswith("dev/") and name not in losses]
+    panels = [names for names in (losses, *([name] for name in metrics)) if names]
+    if not panels:
+        raise ValueError(f"history: expected records with figures such as dev/loss, received {len(history)} with {names}")
+    figure, grid = panels_of(len(panels))
+    for axes, shown in zip(grid, panels):
+        for number, name in enumerate(shown):
+            points = [(record["step"], record[name]) for record in history if name in record]
+            steps, values = zip(*[(step, value if math.isfinite(value) else math.nan) for step, value in points])
+            axes.plot(steps, values, **look(number), ms=3.5, label=name)
+        axes.set_xlabel("step")
+        axes.set_ylabel("loss per token" if shown is losses else shown[0])
+        if len(shown) > 1:
+            axes.legend(frameon=False)
+    return save(figure, path)
+
+
+def draw_scores_by_length(systems, path, metric="bleu"):
+    """Draws scores by length of the source, a line for each system (Bahdanau et al. 2015, figure 2).
+
+    Args:
+        systems: Dict of system names to what `scores_by_length` returned.
+        path: The PNG; missing folders are made, and an old picture is replaced as a whole.
+        metric: The score to draw.
+
+    Returns:
+        The `Path`.
+
+    Raises:
+        ValueError: there is nothing to draw.
+
+    Example:
+
+    >>> import tempfile
+    >>> short = {"from": 0, "to": 10, "sentences": 40, "bleu": 30.0}
+    >>> long = {"from": 11, "to": None, "sentences": 9, "bleu": 25.5}
+    >>> draw_scores_by_length({"bahdanau": [short, long]}, f"{tempfile.mkdtemp()}/bleu_by_length.png").name
+    'bleu_by_length.png'
+    """
+    buckets = sorted({(bucket["from"], bucket["to"] or math.inf) for scores in systems.values() for bucket in scores})
+    if not buckets:
+        raise ValueError(f"systems: expected scores by length, received none for {', '.join(systems) or 'no system'}")
+    sizes = {}
+    for scores in systems.values():
+        for bucket in scores:
+            place = (bucket["from"], bucket["to"] or math.inf)
+            sizes[place] = max(sizes.get(place, 0), bucket["sentences"])
+    figure, (axes,) = panels_of(1, width=max(4.5, 0.8 * len(buckets) + 1.5))
+    for number, (name, scores) in enumerate(systems.items()):
+        places = [buckets.index((bucket["from"], bucket["to"] or math.inf)) for bucket in scores]
+        values = [bucket[metric] for bucket in scores]
+        axes.plot(places, values, **look(number), ms=5, label=name)
+    names = [f"{start}–{end}" if end < math.inf else f"≥ {start}" for start, end in buckets]
+    axes.set_xticks(range(len(buckets)), [f"{name}\nn={sizes[place]:,}" for name, place in zip(names, buckets)], size=8)
+    axes.set_xlim(-0.4, len(buckets) - 0.6)
+    axes.set_ylim(bottom=0)
+    axes.set_xlabel("words in the source sentence (n: sentences)")
+    axes.set_ylabel({"bleu": "BLEU", "chrf": "chrF", "exact_match": "exact match, %"}.get(metric, metric))
+    axes.legend(frameon=False)
+    return save(figure, path)
+
+
+def look(number):
+    """Returns colour and marker of a line."""
+    return {"color": COLORS[number % len(COLORS)], "marker": MARKERS[number % len(MARKERS)]}
+
+
+def panels_of(count, width=4.5):
+    """Returns a white figure with `count` panels, three a row, and their axes."""
+    from matplotlib.figure import Figure
+
+    rows, columns = -(-count // 3), min(count, 3)
+    size = (width * columns, 3.4 * rows)
+    figure = Figure(figsize=size, dpi=DOTS_PER_INCH, layout="constrained", facecolor="white")
+    grid = list(figure.subplots(rows, columns, squeeze=False).flat)
+    for axes in grid[count:]:
+        axes.remove()
+    for axes in grid[:count]:
+        axes.grid(axis="y", color="0.9", linewidth=0.6)
+        axes.set_axisbelow(True)
+        axes.spines[["top", "right"]].set_visible(False)
+    return figure, grid[:count]

@@ -1,0 +1,105 @@
+"""How good answers in words are, against references."""
+
+import unicodedata
+
+from sacrebleu.metrics import BLEU, CHRF
+
+from attention_zoo.pipelines.engine.errors import UserError
+
+# Written without spaces between words: BLEU counts characters there, as is usual for them.
+UNSPACED = ("ja", "zh", "yue", "wuu", "th", "lo", "km", "my", "bo", "dz")
+
+
+def translation_scores(hypotheses, references, language=None):
+    """Scores a corpus of answers.
+
+    Args:
+        hypotheses: Answers, as plain text.
+        references: The right answer to each.
+        language: Their language, such as "ja" or "pt_BR"; decides how BLEU splits words (`None`: as sacreBLEU does, 13a).
+
+    Returns:
+        A dict: "bleu" (Papineni et al. 2002) and "chrf" (chrF2, Popović 2015) of the corpus as sacreBLEU counts them
+        (Post 2018), "exact_match" (share of answers equal to their reference after NFKC and white-space folding). All 0 to 100.
+
+    Raises:
+        UserError: there is nothing to score, or not one reference for each answer.
+
+    Example:
+
+    >>> scores = translation_scores(["il y a 3 heures .", "demain"], ["il y a 3 heures .", "hier"])
+    >>> {name: round(value, 1) for name, value in scores.items()}
+    {'bleu': 96.2, 'chrf': 88.2, 'exact_match': 50.0}
+    """
+    if not hypotheses or len(hypotheses) != len(references):
+        raise UserError(f"hypotheses: expected one for each of {len(references)} references, received {len(hypotheses)}")
+    hypotheses, references = list(hypotheses), list(references)
+    # `force` only silences sacreBLEU's guess that the text has been tokenised, which short phrases set off.
+    bleu = BLEU(tokenize="char" if unspaced(language) else "13a", force=True)
+    exact = sum(map(equal_text, hypotheses, references))
+    return {
+        "bleu": bleu.corpus_score(hypotheses, [references]).score,
+        "chrf": CHRF().corpus_score(hypotheses, [references]).score,
+        "exact_match": 100 * exact / len(hypotheses),
+    }
+
+
+def scores_by_length(hypotheses, references, lengths, edges, language=None):
+    """Scores buckets of like length apart (Bahdanau et al. 2015, figure 2).
+
+    Args:
+        hypotheses: Answers, as plain text.
+        references: The right answer to each.
+        lengths: The length that decides, such as words of the source.
+        edges: Ascending largest lengths of the buckets; a last one takes what is longer.
+        language: As for `translation_scores`.
+
+    Returns:
+        A list of dicts for the buckets that are not empty: "from" and "to" (both inside; `None` for no end),
+        "sentences", and the scores.
+
+    Raises:
+        UserError: not one length and reference for each answer, or edges that do not ascend.
+
+    Example:
+
+    >>> buckets = scores_by_length(["a b c d", "e"], ["a b c d", "f"], [4, 1], edges=(3, 6))
+    >>> [(bucket["from"], bucket["to"], bucket["sentences"], bucket["exact_match"]) for bucket in buckets]
+    [(0, 3, 1, 0.0), (4, 6, 1, 100.0)]
+    """
+    if not len(hypotheses) == len(references) == len(lengths):
+        raise UserError(
+            f"lengths: expected one for each of {len(hypotheses)} hypotheses and {len(references)} references, "
+            f"received {len(lengths)}"
+        )
+    if list(edges) != sorted(set(edges)):
+        raise UserError(f"edges: expected ascending lengths, received {edges}")
+    buckets, start = [], 0
+    for end in (*edges, None):
+        rows = [row for row, length in enumerate(lengths) if length >= start and (end is None or length <= end)]
+        if rows:
+            scores = translation_scores([hypotheses[row] for row in rows], [references[row] for row in rows], language)
+            buckets.append({"from": start, "to": end, "sentences": len(rows), **scores})
+        start = (end or 0) + 1
+    return buckets
+
+
+def equal_text(one, other):
+    """Whether two texts are the same to a reader: CLDR writes U+00A0 and U+202F where a keyboard writes a space.
+
+    Example:
+
+    >>> equal_text("1\\u202f250 €", " 1 250  € ")
+    True
+    """
+    return fold(one) == fold(other)
+
+
+def fold(text):
+    """Returns the text in NFKC with runs of white space as one space and none at its ends."""
+    return " ".join(unicodedata.normalize("NFKC", text).split())
+
+
+def unspaced(language):
+    """Whether a language, such as "zh_Hans" or "pt-BR", is written without spaces between words."""
+    return (language or "").replace("-", "_").lower().split("_")[0] in UNSPACED

@@ -1,0 +1,172 @@
+import warnings
+
+import numpy as np
+import pytest
+from attention_zoo.pipelines.engine import attention_maps
+from attention_zoo.pipelines.engine.attention_maps import draw_alignment, draw_heads, fonts_for, label
+from attention_zoo.pipelines.engine.curves import draw_curves, draw_scores_by_length
+from matplotlib import font_manager
+from matplotlib.image import imread
+
+
+@pytest.fixture(autouse=True)
+def no_warnings():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        yield
+
+
+def dark(path):
+    """Where a picture is dark blue, (row, column) from 0 to 1: the colour bar on the right is left out."""
+    image = imread(path)[..., :3]
+    image = image[:, : int(0.85 * image.shape[1])]
+    found = np.argwhere((image[..., 2] - image[..., 0] > 0.3) & (image[..., 0] < 0.1))
+    return found / image.shape[:2]
+
+
+def test_rows_are_written_tokens_from_the_top_and_columns_read_tokens_from_the_left(tmp_path):
+    weights = np.zeros((8, 8))
+    weights[0, 7] = 1  # the first written token attends to the last read one
+    rows, columns = dark(draw_alignment(weights, list("abcdefgh"), list("ABCDEFGH"), tmp_path / "x.png")).T
+    assert len(rows) > 100
+    assert rows.max() < 0.4 and columns.min() > 0.6
+
+
+def test_no_weight_is_white_and_the_scale_is_fixed(tmp_path):
+    tokens = list("abcd")
+    assert len(dark(draw_alignment(np.zeros((4, 4)), tokens, tokens, tmp_path / "zero.png"))) == 0
+    assert len(dark(draw_alignment(np.full((4, 4), 0.25), tokens, tokens, tmp_path / "even.png"))) == 0
+    image = imread(tmp_path / "zero.png")
+    assert image[0, 0].tolist() == [1, 1, 1, 1]
+
+
+def test_a_picture_is_written_whole_into_a_folder_that_is_made(tmp_path):
+    path = draw_alignment([[1.0]], ["a"], ["b"], tmp_path / "new" / "x.png", title="a → b")
+    assert path == tmp_path / "new" / "x.png"
+    assert [found.name for found in path.parent.iterdir()] == ["x.png"]
+
+
+@pytest.mark.parametrize(
+    "tokens",
+    [
+        ["$x_1$", "$", "\\frac{", "{0}", "%s", "a_b^c"],  # no formulas
+        ["\n", "\x00", "\u200b", "\u2028", "", " "],
+        ["▁né", "ǻ", "ß", "Ж", "שלום", "سلام"],
+        ["x" * 200, "\ufffd", "e\u0301"],
+        ["3시간", "午前", "ไทย", "\U000e0001"],
+    ],
+    ids=["formulas", "control characters", "scripts", "long and combining", "fonts that may be missing"],
+)
+def test_every_token_can_be_drawn(tmp_path, tokens, caplog):
+    draw_alignment(np.full((2, len(tokens)), 0.5), tokens, ["a", tokens[0]], tmp_path / "x.png", title=" ".join(tokens))
+    assert not caplog.records
+
+
+def test_a_picture_grows_with_its_tokens_up_to_a_limit(tmp_path):
+    def size(count):
+        tokens = ["token"] * count
+        return max(imread(draw_alignment(np.eye(count), tokens, tokens, tmp_path / f"{count}.png")).shape)
+
+    assert size(5) < size(30) < size(200) < 5500
+
+
+def test_heads_stand_side_by_side_on_one_scale(tmp_path):
+    tokens = list("abcdef")
+    heads = np.zeros((2, 6, 6))
+    heads[1] = np.eye(6)
+    columns = dark(draw_heads(heads, tokens, tokens, tmp_path / "heads.png"))[:, 1]
+    assert columns.min() > 0.5, "the first head attends to nothing"
+    draw_heads(np.zeros((5, 6, 6)), tokens, tokens, tmp_path / "five.png", title="five")
+
+
+@pytest.mark.parametrize("shape", [(2, 3), (3, 2, 1), (0, 2), (3,)])
+def test_weights_that_do_not_fit_the_tokens_are_refused(tmp_path, shape):
+    with pytest.raises(ValueError, match=r"weights: expected shape \(3, 2\)"):
+        draw_alignment(np.zeros(shape), ["a", "b"], ["A", "B", "C"], tmp_path / "x.png")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_label_shows_what_cannot_be_seen():
+    assert label("▁a\u200b\n") == "_a<200B><000A>"
+    assert label("시작", missing={"시"}) == "□작"
+    assert label("x" * 40) == "x" * 15 + "…"
+
+
+def test_fonts_of_the_system_are_used_for_what_ours_lacks(tmp_path, monkeypatch):
+    from fontTools.fontBuilder import FontBuilder
+    from fontTools.pens.ttGlyphPen import TTGlyphPen
+
+    pen = TTGlyphPen(None)
+    for number, point in enumerate([(0, 0), (0, 700), (700, 700), (700, 0)]):
+        (pen.lineTo if number else pen.moveTo)(point)
+    pen.closePath()
+    builder = FontBuilder(1000)
+    builder.setupGlyphOrder([".notdef", "si"])
+    builder.setupCharacterMap({ord("시"): "si"})
+    builder.setupGlyf({".notdef": pen.glyph(), "si": pen.glyph()})
+    builder.setupHorizontalMetrics({".notdef": (800, 0), "si": (800, 0)})
+    builder.setupHorizontalHeader(ascent=800, descent=-200)
+    builder.setupNameTable({"familyName": "Toy Hangul", "styleName": "Regular"})
+    builder.setupOS2()
+    builder.setupPost()
+    builder.save(tmp_path / "toy.ttf")
+    (tmp_path / "broken.ttf").write_bytes(b"no font")
+    paths = [str(tmp_path / "broken.ttf"), str(tmp_path / "toy.ttf")]
+    monkeypatch.setattr(font_manager, "findSystemFonts", lambda: paths)
+    monkeypatch.setattr(font_manager.fontManager, "ttflist", list(font_manager.fontManager.ttflist))
+    assert fonts_for("a\u0301b") == (["DejaVu Sans"], set())
+    assert fonts_for("시간") == (["DejaVu Sans", "Toy Hangul"], {"간"})
+    draw_alignment([[1.0]], ["시간"], ["a"], tmp_path / "x.png")
+    paths.clear()
+    assert fonts_for("시간") == (["DejaVu Sans"], {"시", "간"})
+
+
+HISTORY = [
+    {"step": step, "train/loss": 5 / step, "dev/loss": 6 / step, "dev/bleu": 9.0 * step, "train/tokens_per_second": 1.0}
+    for step in (1, 2, 3)
+]
+
+
+def test_a_run_has_one_panel_for_the_losses_and_one_for_each_metric(tmp_path):
+    both = imread(draw_curves(HISTORY, tmp_path / "a" / "both.png"))
+    losses = imread(draw_curves([{"step": 1, "dev/loss": 2.0}], tmp_path / "losses.png"))
+    assert both.shape[1] == 2 * losses.shape[1], "speed is no curve of its own"
+    many = [{"step": 1, **{f"dev/{name}": 1.0 for name in "abcdefg"}}]
+    assert imread(draw_curves(many, tmp_path / "many.png")).shape[0] == 3 * losses.shape[0]
+
+
+def test_gaps_in_the_records_are_gaps_in_the_curve(tmp_path):
+    draw_curves([*HISTORY, {"step": 4, "dev/loss": float("nan")}, {"step": 5, "dev/bleu": float("inf")}], tmp_path / "x.png")
+
+
+def bucket(start, end, bleu):
+    return {"from": start, "to": end, "sentences": 10, "bleu": bleu, "chrf": bleu}
+
+
+def test_systems_with_different_buckets_share_an_axis(tmp_path, monkeypatch):
+    figures = []
+    monkeypatch.setattr("attention_zoo.pipelines.engine.curves.save", lambda figure, path: figures.append(figure) or path)
+    systems = {"bahdanau": [bucket(0, 5, 30.0), bucket(11, None, 20.0)], "rnn": [bucket(0, 5, 25.0), bucket(6, 10, 15.0)]}
+    draw_scores_by_length(systems, tmp_path / "x.png")
+    (axes,) = figures[0].axes
+    lines = {line.get_label(): (list(line.get_xdata()), list(line.get_ydata())) for line in axes.lines}
+    assert lines == {"bahdanau": ([0, 2], [30.0, 20.0]), "rnn": ([0, 1], [25.0, 15.0])}
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == ["0–5\nn=10", "6–10\nn=10", "≥ 11\nn=10"]
+    assert axes.get_ylabel() == "BLEU" and axes.get_ylim()[0] == 0
+
+
+def test_nothing_to_draw_is_refused(tmp_path):
+    for history in ([], [{"step": 1}]):
+        with pytest.raises(ValueError, match="history: expected records"):
+            draw_curves(history, tmp_path / "x.png")
+    for systems in ({}, {"rnn": []}):
+        with pytest.raises(ValueError, match="systems: expected scores by length"):
+            draw_scores_by_length(systems, tmp_path / "x.png")
+
+
+def test_matplotlib_is_imported_by_the_drawing_alone():
+    import subprocess
+    import sys
+
+    code = f"import sys, {attention_maps.__name__}, attention_zoo.pipelines.engine.curves; assert 'matplotlib' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
