@@ -125,9 +125,9 @@ class Translation(Task):
         limit = self.config.data.max_tokens - 1
         truncated = tokens.row_lengths() > limit
         eos = tf.fill([tokens.nrows(), 1], tf.constant(EOS, tf.int32))
-        tokens = tf.concat([tokens[:, :limit], eos], axis=1)
-        longest = tf.maximum(tf.reduce_max(tokens.row_lengths()), 1)  # an empty batch has no longest row
-        return tokens.to_tensor(shape=[None, longest]), truncated
+        source = tf.concat([tokens[:, :limit], eos], axis=1).to_tensor()  # (B, S)
+        missing = tf.maximum(1 - tf.shape(source)[1], 0)  # an empty batch has no longest row, and models want a column
+        return tf.pad(source, [[0, 0], [0, missing]]), truncated
 
     def search(self, model, text, settings):
         """Translates raw sentences. Evaluation and serving both come through here.

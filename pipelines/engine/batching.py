@@ -35,7 +35,7 @@ def token_batches(columns, budget, seed=0, epoch=0, shuffle=True, window=8192):
     [[6, 7, 8], [4, 4, 4]]
     [[5], [9]]
     """
-    columns = {name: tf.cast(column, tf.int32) for name, column in columns.items()}
+    columns = {name: tf.cast(column, tf.int32).with_row_splits_dtype(tf.int64) for name, column in columns.items()}
     counts = {name: int(column.nrows()) for name, column in columns.items()}
     if len(set(counts.values())) != 1:
         raise ValueError(f"columns: expected the same number of rows in all, received {counts}")

@@ -115,3 +115,9 @@ def test_little_of_a_batch_is_padding():
     generator = np.random.default_rng(1)
     lengths = np.clip(np.round(generator.lognormal(3.0, 0.6, 16_384)), 1, 200).astype("int64")
     assert padding_share(token_batches({"source": ragged(lengths, 4)}, 4096))["padding_share"] <= 0.05
+
+
+def test_row_splits_of_either_width_are_taken():
+    rows = tf.ragged.constant([[5], [6, 7, 8]], row_splits_dtype=tf.int32)
+    batches = list(token_batches({"source": rows}, budget=6, shuffle=False))
+    assert [batch["source"].numpy().tolist() for batch in batches] == [[[6, 7, 8], [5, 0, 0]]]
