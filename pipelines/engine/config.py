@@ -77,7 +77,7 @@ def parse(config_class, argv, presets, default_preset, prog, description=""):
     if "help" in controls:
         chosen = [replace(setting, default=values.get(setting.name, setting.default)) for setting in settings]
         usage = f"{prog} [--preset NAME] [--config FILE] [--name RUN] [--section.option VALUE ...]"
-        about = f"{description}\n\nThe defaults shown are those of preset {preset}.".strip()
+        about = f"{description.rstrip('.')}. The defaults shown are those of preset {preset}.".lstrip(". ")
         typed_parser(chosen, presets=presets, prog=prog, usage=usage, description=about).print_help()
         sys.exit(0)
     if "print-config" in controls:
