@@ -37,6 +37,8 @@ setup(
         "sacrebleu>=2.4",
         "matplotlib>=3.9",
         "jsonargparse>=4.35",
+        "docstring_parser>=0.16",
+        "ml_dtypes>=0.5",
         "pyyaml>=6",
         "rich>=13",
         "safetensors>=0.4",

@@ -158,6 +158,7 @@ def scan(argv, settings):
     """Splits a command line into the controls and the settings, names looked up and values as they were typed."""
     lists = {setting.name for setting in settings if get_origin(setting.type) is list}
     names = [setting.name for setting in settings]
+    dashed = {name.replace(".", "-").replace("_", "-"): name for name in names}  # --data-files is --data.files too
     controls, given = {}, {}
     words = ["--help" if word == "-h" else word for word in argv]
     while words:
@@ -168,6 +169,7 @@ def scan(argv, settings):
             raise UserError(f"expected an option such as --{names[0]} VALUE, received {word}{hint}")
         if any(known.startswith(f"{name}.") for known in names):
             raise UserError(f"--{name}: expected one of its settings, such as --{name}.OPTION VALUE; --help lists them")
+        name = dashed.get(name, name)
         if name not in (*CONTROLS, *SWITCHES, *names):
             raise UserError(f"--{name}: no such option{suggest(name, [*CONTROLS, *SWITCHES, *names], '--')}")
         if name in SWITCHES:

@@ -244,3 +244,7 @@ def test_the_printed_settings_repeat_the_run(run, capsys, tmp_path):
 def test_defaults_are_not_shared_between_runs(run):
     run().config.data.files.append("x")
     assert run().config == Config() == replace(Config())
+
+
+def test_dashes_may_stand_for_dots_and_underscores(run):
+    assert run("--data-files", "train.en", "train.fr").config.data.files == ["train.en", "train.fr"]

@@ -1,0 +1,1 @@
+"""What every task shares and no task knows twice."""
