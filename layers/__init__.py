@@ -5,6 +5,7 @@ from attention_zoo.layers.attention import Attention, BahdanauAttention, LuongAt
 from attention_zoo.layers.masks import causal_mask, combine_masks, masked_softmax
 from attention_zoo.layers.multi_head import MultiHeadAttention, MultiHeadSelfAttention
 from attention_zoo.layers.positions import PositionalEmbedding, SinusoidalEncoding
+from attention_zoo.layers.recurrent import AttentiveDecoder
 from attention_zoo.layers.scores import (
     AdditiveScore,
     ConcatScore,
@@ -20,6 +21,7 @@ __all__ = [
     "AdditiveScore",
     "Alignment",
     "Attention",
+    "AttentiveDecoder",
     "BahdanauAttention",
     "ConcatScore",
     "DotScore",

@@ -41,6 +41,9 @@ class Alignment(keras.layers.Layer):
     def call(self, scores, mask=None, query=None, positions=None):
         raise NotImplementedError(f"{type(self).__name__} must override call(scores, mask, query, positions).")
 
+    def get_config(self):
+        return super().get_config()  # without this line Keras would guess the config, and stumble over a dtype policy object
+
     def compute_output_spec(self, scores, mask=None, query=None, positions=None):
         return keras.KerasTensor(scores.shape, dtype="float32")
 
@@ -73,15 +76,17 @@ def _within(distances, window_size, mask):
 
 def _require_window_size(layer, window_size):
     if not isinstance(window_size, int) or isinstance(window_size, bool) or window_size < 1:
-        raise ValueError(f"{type(layer).__name__}: `window_size` must be a positive integer. Received: window_size={window_size!r}")
+        raise ValueError(
+            f"{type(layer).__name__}: `window_size` must be a positive integer. Received: window_size={window_size!r}"
+        )
 
 
 @keras.saving.register_keras_serializable("attention_zoo")
 class LocalMonotonicAlignment(Alignment):
     """Softmax over the keys near the query's own position, |s - p_t| <= D with p_t = t.
 
-    Luong et al. 2015, sec. 3.2, "local-m". "If the window crosses the sentence boundaries, we simply ignore the outside part"; a query whose window holds no key at all
-    (t >= S + D) gets zeros.
+    Luong et al. 2015, sec. 3.2, "local-m". "If the window crosses the sentence boundaries, we simply ignore the outside part"; a
+    query whose window holds no key at all (t >= S + D) gets zeros.
 
     Args:
         window_size: D, a positive integer; ValueError otherwise. Default 10, the paper's.

@@ -54,6 +54,9 @@ class Score(keras.layers.Layer):
     def compute_output_shape(self, query_shape, key_shape):
         return (*query_shape[:-1], key_shape[-2])
 
+    def get_config(self):
+        return super().get_config()  # without this line Keras would guess the config, and stumble over a dtype policy object
+
     def _kernel(self, name, *shape):
         return self.add_weight(name=name, shape=shape, initializer=keras.initializers.GlorotUniform())
 
@@ -79,7 +82,8 @@ def _require_units(layer, units):
 class DotScore(Score):
     """score(q, k) = qᵀ k.
 
-    Luong et al. 2015, "Effective Approaches to Attention-based Neural Machine Translation", sec. 3.1, "dot". Query and key must have the same number of features; ValueError otherwise. Arguments and shapes as in `Score`.
+    Luong et al. 2015, "Effective Approaches to Attention-based Neural Machine Translation", sec. 3.1, "dot".
+    Query and key must have the same number of features; ValueError otherwise. Arguments and shapes as in `Score`.
 
     Example:
 
