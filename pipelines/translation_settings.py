@@ -19,7 +19,7 @@ class DataSettings:
         max_words: Pairs with more words on either side are left out; 0 keeps all.
         max_tokens: Training pairs with more tokens on either side are left out; a longer source
             is cut when it is translated, and the answer says so.
-        limit: Training pairs to take; 0 takes all.
+        limit: Training pairs to take, and a tenth as many of the other splits, for a quick look; 0 takes all.
         vocabulary_size: Subwords shared by both languages.
         subwords: How SentencePiece learns them.
     """

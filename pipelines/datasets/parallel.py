@@ -32,7 +32,7 @@ def read_parallel(dataset, locale="", files=(), max_words=0, limit=0):
         locale: Config of `cldr_phrases` and `dates`; other datasets have theirs in the name.
         files: Two files, a sentence a line, that stand in for the dataset.
         max_words: Leaves out pairs with more words on either side; 0 keeps all.
-        limit: Takes so many training pairs at most; 0 takes all.
+        limit: Takes so many training pairs at most, and a tenth as many of each other split; 0 takes all.
 
     Returns:
         A dict of "train", "validation" and "test" to `Examples`.
@@ -79,12 +79,12 @@ def read_split(builder, split, keys, language, max_words, limit):
 
 
 def shortened(examples, split, max_words, limit):
-    """Leaves out long pairs, and what of the training split is above the limit."""
+    """Leaves out long pairs, and what is above the limit."""
     rows = range(len(examples))
     if max_words:
         rows = [i for i in rows if max(len(examples.source[i].split()), len(examples.target[i].split())) <= max_words]
-    if limit and split == "train":
-        rows = rows[:limit]
+    if limit:
+        rows = rows[: limit if split == "train" else max(1, limit // 10)]
     if not rows:
         raise UserError(f"data.max_words: no pair of the {split} split has at most {max_words} words on both sides")
     source, target = ([texts[i] for i in rows] for texts in (examples.source, examples.target))

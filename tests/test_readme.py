@@ -1,0 +1,91 @@
+"""Every command and snippet of the README does what it says."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+ENVIRONMENT = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+TINY = {
+    "data": {"limit": 400, "vocabulary_size": 400, "max_words": 0},
+    "model": {"embedding_dim": 8, "units": 8},
+    "training": {"epochs": 1},
+}
+
+
+def blocks(language):
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+def commands():
+    return [line for block in blocks("bash") for line in block.splitlines() if line.strip()]
+
+
+def attention_zoo(words, directory):
+    done = subprocess.run([sys.executable, "-m", "attention_zoo.pipelines", *words], cwd=directory, env=ENVIRONMENT, capture_output=True, text=True)
+    assert done.returncode == 0, f"{words}: {done.stdout[-2000:]}{done.stderr[-2000:]}"
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A folder in which `attention-zoo train translation` has run, with a tiny model on the first phrases."""
+    directory = tmp_path_factory.mktemp("readme")
+    (directory / "tiny.yaml").write_text(yaml.safe_dump(TINY))
+    words = [f"{i % 7} cats and {i % 11} dogs" for i in range(60)]
+    (directory / "train.en").write_text("\n".join(f"{w} {i}" for i, w in enumerate(words)) + "\n")
+    (directory / "train.fr").write_text("\n".join(f"{w} {i} !" for i, w in enumerate(words)) + "\n")
+    main_command = re.search(r"<!-- main-command -->\n```bash\n(.*?)\n```", README, re.DOTALL)[1]
+    assert main_command == "pip install -e . && attention-zoo train translation"
+    attention_zoo(["train", "translation", "--config", "tiny.yaml"], directory)
+    return directory
+
+
+def test_the_test_command_is_the_one_that_ci_runs():
+    assert "sed -n '/<!-- test-command -->/,/<!-- end -->/p' README.md" in (ROOT / ".ci" / "run").read_text()
+    assert 'pip install -e ".[test,backends]" && pytest' in commands()
+
+
+def test_every_command_runs(trained):
+    own = [command for command in commands() if command.startswith("attention-zoo ")]
+    assert len(own) >= 6
+    for command in own:
+        words = shlex.split(command)[1:]
+        if words[0] == "train" and "--help" not in words:
+            extra = ["--data.vocabulary_size", "60"] if "--data-files" in words else []
+            words += ["--config", "tiny.yaml", *extra]
+        attention_zoo(words, trained)
+    assert (trained / "alignment.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_python_file_is_the_command(trained):
+    done = subprocess.run([sys.executable, str(ROOT / "pipelines" / "translation.py"), "--print-config"], cwd=trained, env=ENVIRONMENT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == attention_zoo(["train", "translation", "--print-config"], trained)
+
+
+def test_the_layers_snippet_runs_and_its_shapes_are_right():
+    names = {}
+    exec(blocks("python")[0], names)
+    output, weights = names["model"]([np.ones((2, 5, 64), "float32"), np.ones((2, 7, 32), "float32")])
+    assert output.shape == (2, 5, 128) and weights.shape == (2, 5, 7)
+    assert names["local"].shape == (None, None, 32)
+
+
+def test_the_serving_snippet_runs(trained):
+    done = subprocess.run([sys.executable, "-c", blocks("python")[1]], cwd=trained, env=ENVIRONMENT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "tf.Tensor([b'" in done.stdout
+
+
+def test_links_and_pictures_are_there():
+    for target in re.findall(r"\]\(([^)]+)\)", README):
+        assert target.startswith("http") or (ROOT / target).exists(), target
