@@ -51,11 +51,11 @@ class LocaleText:
 
     def date(self, value: datetime.date, style: str) -> Spanned:
         """`babel.dates.format_date`: style "full", "long", "medium" or "short", or a skeleton such as "yMMMM"."""
-        return self._fields(value, style, self.locale.date_formats)
+        return self._fields(value, style, "date_formats")
 
     def time(self, value: datetime.time, style: str) -> Spanned:
         """`babel.dates.format_time`: style "medium" (with seconds) or "short"."""
-        return self._fields(value, style, self.locale.time_formats)
+        return self._fields(value, style, "time_formats")
 
     def datetime(self, value: datetime.datetime, style: str) -> Spanned:
         """A date of length `style` and a short time, joined by the locale's pattern for that length."""
@@ -137,12 +137,11 @@ class LocaleText:
         return fill(self.locale.interval_formats[None], {0: first.under("0."), 1: last.under("1.")}, "link1")
 
     def _fields(self, value, style, formats):
-        if style not in formats:
-            formats = self.locale.datetime_skeletons
-        pattern = formats[style].pattern
-        if pattern not in self._tokens:
-            self._tokens[pattern] = dates.tokenize_pattern(pattern)
-        return fields(value, self._tokens[pattern], self.locale)
+        if (formats, style) not in self._tokens:  # Babel looks a pattern up slowly
+            known = getattr(self.locale, formats)
+            pattern = known[style] if style in known else self.locale.datetime_skeletons[style]
+            self._tokens[formats, style] = dates.tokenize_pattern(pattern.pattern)
+        return fields(value, self._tokens[formats, style], self.locale)
 
 
 def fields(value, tokens: list, locale: babel.Locale) -> Spanned:

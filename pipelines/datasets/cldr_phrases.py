@@ -7,10 +7,10 @@ parts on both sides: a day, a month, a number, a unit, a name.
 
 How the splits come about: the key of a sentence is the multiset of what its pieces say (`contents`): the kind of each with
 its date, time, number and unit, or name, a list being the names in it. Style ("Jul", "July"), order and what joins the
-pieces don't count. A hash of the key decides the split (`split_of`), so a combination that is tested is trained on in no order and no style.
-A sentence of one atom alone ("France") is for training. Training is composed first; a sentence of validation or test is
-taken when each of its atoms (a month, a unit, a number, a name, ...; in its style where it has several) occurs in
-training. No English sentence occurs twice.
+pieces don't count. A hash of the key decides the split (`split_of`), so a combination that is tested is trained on in
+no order and no style. A sentence of one atom alone ("France") is for training. Training is composed first; a sentence
+of validation or test is taken when each of its atoms (a month, a unit, a number, a name, ...; in its style where it has
+several) occurs in training. No English sentence occurs twice.
 """
 
 import hashlib

@@ -63,7 +63,7 @@ def join(parts: Iterable[tuple[str | None, str | Spanned]]) -> Spanned:
         if isinstance(part, Spanned):
             start = len(text)
             text += part.text
-            spans += [(name, start + first, start + last) for name, first, last in part.spans]
+            spans += [(name, start + first, start + last) for name, first, last in part.spans] if start else part.spans
             continue
         folded, visible = _fold(part)
         if not text or text[-1] == " ":
