@@ -45,7 +45,8 @@ def attention(make, dropout=None, **options):
 
 def recurrent(**options):
     attention_layer = options.pop("attention", None) or layers.BahdanauAttention(4)
-    return layers.AttentiveDecoder(keras.layers.GRUCell(7), attention_layer, **options)
+    # Keras's orthogonal initialiser, the default of its cells, has no bfloat16 on TensorFlow.
+    return layers.AttentiveDecoder(keras.layers.GRUCell(7, recurrent_initializer="glorot_uniform"), attention_layer, **options)
 
 
 SCORE_INPUTS = {"query": QUERY, "key": VALUE}
@@ -209,7 +210,8 @@ def test_low_precision_agrees_with_float32(case, policy, tolerance):
         layer = built(case.make, case.inputs)
         layer.set_weights(reference.get_weights())
         actual = layer(**tensors(case.inputs))
-        assert keras.backend.standardize_dtype(keras.tree.flatten(actual)[0].dtype) == layer.compute_dtype
+        expected_dtype = "float32" if isinstance(layer, layers.Alignment) else layer.compute_dtype  # weights stay float32
+        assert keras.backend.standardize_dtype(keras.tree.flatten(actual)[0].dtype) == expected_dtype
         close(actual, expected, tolerance)
     finally:
         keras.config.set_dtype_policy("float32")
