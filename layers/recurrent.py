@@ -1,0 +1,325 @@
+"""A recurrent decoder that attends: Bahdanau's order (attend, then step), Luong's (step, then attend), and input feeding.
+
+Notation: B batch, T target steps, S source positions, E features of the decoder's input, D of the source, U units of the top
+cell, A features of what the attention returns.
+"""
+
+import keras
+from keras import ops, tree
+
+from attention_zoo.layers.attention import Attention
+from attention_zoo.layers.masks import combine_masks
+
+ORDERS = ("attend_then_step", "step_then_attend")
+
+
+@keras.saving.register_keras_serializable("attention_zoo")
+class AttentiveDecoder(keras.layers.Layer):
+    """Runs one or more stacked RNN cells over a target, with attention to a source at every step.
+
+    `"attend_then_step"` (Bahdanau et al. 2015, sec. 3.1 and appendix A.1.2): the state before the step asks, the cells see the
+    answer.
+
+        c_i = attention(s_{i-1}, source)
+        s_i = cells([y_{i-1}; c_i], s_{i-1})
+
+    `"step_then_attend"` (Luong et al. 2015, sec. 3 and 3.3): the state after the step asks. With `input_feeding` the next step
+    sees the answer; without, nothing of it feeds back, so the cells run first and all T steps attend at once.
+
+        h_t = cells([y_t; h̃_{t-1}], h_{t-1})     (h̃_0 = 0; y_t alone without input feeding)
+        h̃_t = attention(h_t, source)
+
+    The state of the top cell that asks is its output: the hidden state of a GRU or an LSTM.
+
+    Args:
+        cells: A Keras RNN cell, or a list of them to be stacked, first the one that sees the input. The attribute is a list.
+        attention: An `Attention`. A `LuongAttention` with `attentional_units` returns h̃_t rather than c_t.
+        order: "attend_then_step" (the default) or "step_then_attend".
+        input_feeding: Whether what the attention returned is part of the next step's input. Default False.
+        dropout: Share of the features that is dropped between stacked cells in training, in [0, 1); the same ones at each step of
+            a call. Default 0.
+
+    Call arguments:
+        query: (B, T, E), what the decoder reads: the embedded target.
+        value: (B, S, D).
+        key: (B, S, Dk). Default None: the value.
+        initial_state: The states of the cells, a nest with as many tensors (B, ·) as they have, in their order. Default None:
+            zeros.
+        query_mask, value_mask: (B, T) and (B, S), True = attend. Default None: the Keras masks of `query` and `value`, where they
+            carry any. A step whose query is masked leaves the state as it was and gives zeros.
+        return_attention_scores: Whether to return the weights too. Default False.
+        training: Whether features are dropped.
+
+    Returns:
+        (outputs, contexts): the outputs of the top cell (B, T, U) and what the attention returned (B, T, A), in the compute
+        dtype; with `return_attention_scores` also the float32 weights (B, T, S).
+
+    A search that writes step by step uses the parts that `call` is made of: `project_memory` once a source, `start` once a
+    sentence, and `step`.
+
+    Raises:
+        ValueError: An argument is none of the above; `input_feeding` with "attend_then_step"; a cell with a dropout of its own,
+            or an attention with dropout that would have to be sampled inside the loop, which not every backend can do.
+
+    Example:
+
+    >>> import keras
+    >>> from attention_zoo.layers import AttentiveDecoder, BahdanauAttention
+    >>> decoder = AttentiveDecoder(keras.layers.GRUCell(7), BahdanauAttention(4))
+    >>> target, source = keras.ops.ones((2, 3, 5)), keras.ops.ones((2, 6, 8))
+    >>> outputs, contexts, weights = decoder(target, source, return_attention_scores=True)
+    >>> outputs.shape, contexts.shape, weights.shape
+    (TensorShape([2, 3, 7]), TensorShape([2, 3, 8]), TensorShape([2, 3, 6]))
+    >>> memory = decoder.project_memory(source)
+    >>> (output, context), state, weights = decoder.step(target[:, 0], decoder.start(memory), memory)
+    >>> bool(keras.ops.max(keras.ops.abs(output - outputs[:, 0])) < 1e-6)
+    True
+    """
+
+    def __init__(self, cells, attention, order="attend_then_step", input_feeding=False, dropout=0.0, **kwargs):
+        super().__init__(**kwargs)
+        self.supports_masking = True
+        self.cells = list(cells) if isinstance(cells, (list, tuple)) else [cells]
+        self.attention = attention
+        self.order = order
+        self.input_feeding = input_feeding
+        self.dropout = dropout
+        self._check_arguments()
+        if keras.backend.backend() == "tensorflow":
+            # As Keras's LSTM: `compile` shall not choose XLA by itself, whose gradients of this loop need static shapes.
+            self.supports_jit = False
+        if dropout:
+            self._seed_generator = keras.random.SeedGenerator()
+
+    def _check_arguments(self):
+        if not self.cells or not all(_is_cell(cell) for cell in self.cells):
+            raise ValueError(
+                f"`cells` must be a Keras RNN cell or a list of them (not StackedRNNCells). Received: cells={self.cells!r}"
+            )
+        if any(getattr(cell, name, 0) for cell in self.cells for name in ("dropout", "recurrent_dropout")):
+            raise ValueError("`cells` must have no dropout of their own; use `dropout`. Received: a cell with dropout")
+        if not isinstance(self.attention, Attention):
+            raise ValueError(f"`attention` must be an Attention layer. Received: attention={self.attention!r}")
+        if self.order not in ORDERS:
+            raise ValueError(f"`order` must be one of {ORDERS}. Received: order={self.order!r}")
+        if self.input_feeding and self.order != "step_then_attend":
+            raise ValueError(f'`input_feeding` needs order="step_then_attend". Received: order={self.order!r}')
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"`dropout` must be in [0, 1). Received: dropout={self.dropout!r}")
+        if self.attention.dropout and self._attends_in_the_loop:
+            raise ValueError(
+                "`attention` must have no dropout where each step waits for it: only with "
+                'order="step_then_attend" and without input feeding. Received: attention.dropout='
+                f"{self.attention.dropout!r}, order={self.order!r}, input_feeding={self.input_feeding!r}"
+            )
+
+    @property
+    def _attends_in_the_loop(self):
+        return self.order == "attend_then_step" or self.input_feeding
+
+    def build(self, query_shape, value_shape, key_shape=None):
+        batch, (_, context_shape) = query_shape[0], self.compute_output_shape(query_shape, value_shape)
+        if not self.attention.built:  # one that was loaded with this layer is
+            self.attention.build((batch, 1, _output_size(self.cells[-1])), value_shape, key_shape)
+        features = query_shape[-1] + (context_shape[-1] if self._attends_in_the_loop else 0)
+        for cell in self.cells:
+            if not cell.built:
+                cell.build((batch, features))
+            features = _output_size(cell)
+
+    def project_memory(self, value, key=None, value_mask=None):
+        """What every step needs of the source, made once.
+
+        Args:
+            value, key, value_mask: As in the call.
+
+        Returns:
+            A dict of batch-first tensors: "value" (B, S, D), "key" (B, S, ·), projected, and "mask", bool (B, S), where one was
+            given.
+        """
+        value = ops.cast(value, self.compute_dtype)
+        memory = {"value": value, "key": self.attention.project_key(value if key is None else key)}
+        if value_mask is not None:
+            memory["mask"] = ops.cast(value_mask, "bool")
+        return memory
+
+    def start(self, memory, initial_state=None):
+        """The state before the first step.
+
+        Args:
+            memory: From `project_memory`.
+            initial_state: As in the call.
+
+        Returns:
+            A dict: "cells", a list of each cell's list of tensors (B, ·); "position", int32 (B, 1), the number of the step; and
+            with input feeding "fed" (B, A).
+        """
+        batch = ops.shape(memory["value"])[0]
+        sizes = [tree.flatten(cell.state_size) for cell in self.cells]
+        if initial_state is None:
+            initial_state = [[ops.zeros((batch, size)) for size in cell_sizes] for cell_sizes in sizes]
+        tensors = tree.flatten(initial_state)
+        received = [tensor.shape[-1] for tensor in tensors]
+        if received != tree.flatten(sizes):
+            raise ValueError(f"`initial_state` must hold tensors of sizes {tree.flatten(sizes)}. Received: sizes {received}")
+        cells = tree.pack_sequence_as(sizes, [ops.cast(tensor, self.compute_dtype) for tensor in tensors])
+        state = {"cells": cells, "position": ops.zeros((batch, 1), dtype="int32")}
+        if self.input_feeding:
+            shape = self.attention.compute_output_shape((None, 1, _output_size(self.cells[-1])), memory["value"].shape)
+            state["fed"] = ops.zeros((batch, shape[-1]), dtype=self.compute_dtype)
+        return state
+
+    def step(self, inputs, state, memory):
+        """One step.
+
+        Args:
+            inputs: (B, E), the embedded token.
+            state: From `start`, or the step before.
+            memory: From `project_memory`.
+
+        Returns:
+            (output, context), state, weights: (B, U) and (B, A), the state after the step, and float32 (B, S).
+        """
+        return self._step(ops.cast(inputs, self.compute_dtype), state, memory, None)
+
+    def _step(self, inputs, state, memory, dropped):
+        cells, position = state["cells"], state["position"]
+        if self.order == "attend_then_step":
+            context, weights = self._attend(cells[-1][0], position, memory)
+            output, cells = self._run_cells(ops.concatenate([inputs, context], axis=-1), cells, dropped)
+        else:
+            if self.input_feeding:
+                inputs = ops.concatenate([inputs, state["fed"]], axis=-1)
+            output, cells = self._run_cells(inputs, cells, dropped)
+            context, weights = self._attend(output, position, memory)
+        state = {"cells": cells, "position": position + 1}
+        if self.input_feeding:
+            state["fed"] = context
+        return (output, context), state, weights
+
+    def _attend(self, query, position, memory):
+        """One query a row attends: (B, U) -> context (B, A), weights (B, S)."""
+        mask = combine_masks(value_mask=memory.get("mask"))  # (B, 1, S)
+        context, weights = self.attention.attend(query[:, None], memory["key"], memory["value"], mask, positions=position)
+        return context[:, 0], weights[:, 0]
+
+    def _run_cells(self, inputs, states, dropped):
+        new_states = []
+        for number, (cell, state) in enumerate(zip(self.cells, states)):
+            if dropped is not None and number:
+                inputs = inputs * dropped[number - 1]
+            inputs, new_state = cell(inputs, state)
+            new_states.append(tree.flatten(new_state))
+        return inputs, new_states
+
+    def call(
+        self,
+        query,
+        value,
+        key=None,
+        initial_state=None,
+        query_mask=None,
+        value_mask=None,
+        return_attention_scores=False,
+        training=None,
+    ):
+        memory = self.project_memory(value, key, value_mask)
+        state = self.start(memory, initial_state)
+        units, context_dim = (shape[-1] for shape in self.compute_output_shape(query.shape, value.shape))
+        dropped = None
+        if training and self.dropout:  # sampled before the loop, so that the loop draws no random numbers
+            ones = [ops.ones((ops.shape(query)[0], _output_size(cell)), dtype=self.compute_dtype) for cell in self.cells[:-1]]
+            dropped = [keras.random.dropout(mask, self.dropout, seed=self._seed_generator) for mask in ones]
+
+        if self._attends_in_the_loop:
+
+            def step(inputs, state):
+                (output, context), state, weights = self._step(inputs, state, memory, dropped)
+                return (output, context, weights), state
+
+            results = _loop(step, query, state, query_mask)  # (B, T, U + A + S)
+            outputs, contexts = results[..., :units], results[..., units : units + context_dim]
+            weights = results[..., units + context_dim :]
+        else:
+
+            def step(inputs, states):
+                output, states = self._run_cells(inputs, states, dropped)
+                return (output,), states
+
+            outputs = ops.cast(_loop(step, query, state["cells"], query_mask), self.compute_dtype)  # (B, T, U)
+            mask = combine_masks(query_mask, value_mask)
+            contexts, weights = self.attention.attend(outputs, memory["key"], memory["value"], mask, training=training)
+        results = (ops.cast(outputs, self.compute_dtype), ops.cast(contexts, self.compute_dtype))
+        return (*results, weights) if return_attention_scores else results
+
+    def compute_mask(self, query, mask=None):
+        return None if mask is None else (mask, mask)  # outputs and contexts are as long as the query
+
+    def compute_output_shape(self, query_shape, value_shape, key_shape=None, initial_state_shape=None):
+        output_shape = (*query_shape[:-1], _output_size(self.cells[-1]))
+        return output_shape, self.attention.compute_output_shape(output_shape, value_shape)
+
+    def compute_output_spec(self, query, value, key=None, initial_state=None, return_attention_scores=False, **kwargs):
+        shapes = self.compute_output_shape(query.shape, value.shape)
+        results = tuple(keras.KerasTensor(shape, dtype=self.compute_dtype) for shape in shapes)
+        if not return_attention_scores:
+            return results
+        return (*results, keras.KerasTensor((*query.shape[:-1], value.shape[-2]), dtype="float32"))
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "cells": [keras.saving.serialize_keras_object(cell) for cell in self.cells],
+            "attention": keras.saving.serialize_keras_object(self.attention),
+            "order": self.order,
+            "input_feeding": self.input_feeding,
+            "dropout": self.dropout,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        cells = [keras.saving.deserialize_keras_object(cell) for cell in config["cells"]]
+        attention = keras.saving.deserialize_keras_object(config["attention"])
+        return super().from_config({**config, "cells": cells, "attention": attention})
+
+
+def _is_cell(cell):
+    stacked = isinstance(cell, keras.layers.StackedRNNCells)  # nests its states, which a list of cells does not need
+    if stacked or not callable(cell) or not hasattr(cell, "state_size"):
+        return False
+    return all(isinstance(size, int) for size in tree.flatten(cell.state_size))
+
+
+def _output_size(cell):
+    return getattr(cell, "output_size", None) or tree.flatten(cell.state_size)[0]
+
+
+def _loop(step, sequence, state, mask):
+    """`step(inputs, state) -> (outputs, state)` over `sequence` (B, T, E): the outputs, side by side, float32 (B, T, ·)."""
+    rnn = keras.layers.RNN(_Cell(step, state), return_sequences=True, zero_output_for_mask=True, dtype="float32", autocast=False)
+    return rnn(sequence, initial_state=[ops.cast(tensor, "float32") for tensor in tree.flatten(state)], mask=mask)
+
+
+class _Cell:
+    """A step function as the cell that `keras.layers.RNN` loops over.
+
+    `ops.scan` was no faster (both measured on TensorFlow), its gradient does not compile under XLA there, and its outputs must
+    have the shapes of its state. RNN keeps all states in one dtype: float32, which holds float16, bfloat16 and the number of a
+    step exactly.
+    """
+
+    compute_dtype = "float32"
+
+    def __init__(self, step, state):
+        self.step = step
+        self.state = state
+        self.state_size = [tensor.shape[-1] for tensor in tree.flatten(state)]
+
+    def call(self, inputs, states):
+        dtypes = [keras.backend.standardize_dtype(tensor.dtype) for tensor in tree.flatten(self.state)]
+        states = [ops.cast(tensor, dtype) for tensor, dtype in zip(states, dtypes)]
+        outputs, state = self.step(inputs, tree.pack_sequence_as(self.state, states))
+        outputs = ops.concatenate([ops.cast(tensor, "float32") for tensor in outputs], axis=-1)
+        return outputs, [ops.cast(tensor, "float32") for tensor in tree.flatten(state)]
+
+    __call__ = call

@@ -1,0 +1,72 @@
+"""A stack of LSTMs, the encoder of Sutskever et al. (2014) and Luong et al. (2015) and the decoder of the former.
+
+Shapes: B batch, T positions, U units.
+"""
+
+import keras
+
+
+@keras.saving.register_keras_serializable("attention_zoo")
+class StackedLSTM(keras.layers.Layer):
+    """LSTMs on top of each other, layer by layer over the whole sequence, with dropout between them.
+
+    Args:
+        units: U of each.
+        layers: How many, at least 1. The attribute is `depth`, as that of the models.
+        dropout: Share of features dropped between two of them in training.
+
+    Call arguments:
+        inputs: (B, T, D).
+        mask: bool (B, T); a masked position leaves the states as they were. Default None.
+        initial_state: A list with a pair (hidden, carry), each (B, U), for each LSTM. Default None: zeros.
+        training: Whether to apply dropout.
+
+    Returns:
+        (outputs, states): the outputs of the top one (B, T, U), and the last (hidden, carry) of each.
+
+    Example:
+
+    >>> outputs, states = StackedLSTM(units=4, layers=2)(keras.ops.ones((3, 5, 6)))
+    >>> tuple(outputs.shape), [tuple(tensor.shape) for pair in states for tensor in pair]
+    ((3, 5, 4), [(3, 4), (3, 4), (3, 4), (3, 4)])
+    """
+
+    def __init__(self, units, layers, dropout=0.0, **kwargs):
+        super().__init__(**kwargs)
+        if not isinstance(layers, int) or layers < 1:
+            raise ValueError(f"`layers` must be a positive integer. Received: layers={layers!r}")
+        self.supports_masking = True  # the outputs carry the mask of the inputs
+        self.units = units
+        self.depth = layers
+        self.dropout = dropout
+        self.lstms = [
+            keras.layers.LSTM(units, return_sequences=True, return_state=True, dtype=self.dtype_policy, name=f"lstm_{i}")
+            for i in range(layers)
+        ]
+        self.drop = keras.layers.Dropout(dropout, dtype=self.dtype_policy, name="drop")
+
+    def build(self, input_shape):
+        features = input_shape[-1]
+        for lstm in self.lstms:
+            lstm.build((*input_shape[:-1], features))
+            features = self.units
+
+    def call(self, inputs, mask=None, initial_state=None, training=None):
+        states = []
+        for i, lstm in enumerate(self.lstms):
+            if i:
+                inputs = self.drop(inputs, training=training)
+            inputs, hidden, carry = lstm(inputs, mask=mask, initial_state=None if initial_state is None else initial_state[i])
+            states.append((hidden, carry))
+        return inputs, states
+
+    def step(self, inputs, states):
+        """One position: (B, D) and the states before it -> the top output (B, U) and the states after it."""
+        new_states = []
+        for lstm, state in zip(self.lstms, states):
+            inputs, (hidden, carry) = lstm.cell(inputs, list(state))
+            new_states.append((hidden, carry))
+        return inputs, new_states
+
+    def get_config(self):
+        return {**super().get_config(), "units": self.units, "layers": self.depth, "dropout": self.dropout}

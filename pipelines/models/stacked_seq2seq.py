@@ -1,0 +1,151 @@
+"""Sequence to sequence learning with neural networks (Sutskever et al. 2014).
+
+Shapes: B batch, S source, T target, E embedding_dim, U units, V target vocabulary.
+"""
+
+import keras
+from keras import ops
+
+from attention_zoo.pipelines.models.recurrent_parts import RecurrentTranslator, source_mask
+from attention_zoo.pipelines.models.stacked_lstm import StackedLSTM
+
+
+@keras.saving.register_keras_serializable("attention_zoo")
+class StackedSeq2Seq(RecurrentTranslator):
+    """A stack of LSTMs reads the source backwards; another writes the target, each LSTM started from the last state of its like.
+
+    Between source and target stands one vector a layer, and no attention: what a long sentence says must fit in it. The model
+    reverses the source itself (section 3.3), the tokens of each row among themselves: padding stays at the right. Deviations: the
+    paper's LSTM is Graves's, ours is Keras's (forget bias 1), with Keras's initialisers rather than U(-0.08, 0.08); dropout.
+
+    Args:
+        source_vocabulary_size: Rows of the source embedding.
+        target_vocabulary_size: V.
+        embedding_dim: E. Default 256.
+        units: U of each LSTM. Default 256.
+        layers: LSTMs in the encoder, and again in the decoder. Default 2. The attribute is `depth`, since `layers` of a Keras
+            model are its sublayers.
+        dropout: Share of features dropped in training: of the embeddings, between LSTMs, and before the projection to V. Default
+            0.1.
+
+    Call arguments:
+        inputs: `{"source": (B, S), "target": (B, T)}` token ids; 0 is padding, the target begins with BOS.
+        training: Whether to apply dropout.
+        return_attention_scores: Whether to return attention weights too: there are none.
+
+    Returns:
+        float32 logits (B, T, V), and with `return_attention_scores` also `{}`.
+
+    Raises:
+        ValueError: `layers` is not a positive integer.
+
+    Example:
+
+    >>> model = StackedSeq2Seq(50, 60, embedding_dim=8, units=6, layers=2)
+    >>> source, target = keras.ops.array([[5, 6, 3]]), keras.ops.array([[2, 7]])
+    >>> tuple(model({"source": source, "target": target}).shape)
+    (1, 2, 60)
+    >>> memory = model.encode({"source": source})
+    >>> logits, state, scores = model.step(keras.ops.array([2]), model.start(memory), memory)
+    >>> tuple(logits.shape), scores
+    ((1, 60), {})
+    """
+
+    def __init__(
+        self,
+        source_vocabulary_size,
+        target_vocabulary_size,
+        embedding_dim=256,
+        units=256,
+        layers=2,
+        dropout=0.1,
+        **kwargs,
+    ):
+        super().__init__(source_vocabulary_size, target_vocabulary_size, embedding_dim, units, dropout, **kwargs)
+        self.depth = layers
+        self.encoder = StackedLSTM(units, layers, dropout, dtype=self.dtype_policy, name="encoder")
+        self.decoder = StackedLSTM(units, layers, dropout, dtype=self.dtype_policy, name="decoder")
+
+    @classmethod
+    def paper(cls, source_vocabulary_size=160000, target_vocabulary_size=80000, **changes):
+        """Section 3.4: four LSTMs of 1000 cells, embeddings of 1000; 384M parameters with the paper's vocabularies."""
+        size = {"embedding_dim": 1000, "units": 1000, "layers": 4, "dropout": 0.0}
+        return cls(source_vocabulary_size, target_vocabulary_size, **(size | changes))
+
+    def build(self, input_shape=None):
+        """Creates all weights; their shapes depend on the arguments of the constructor alone."""
+        embedded = (None, None, self.embedding_dim)
+        self.build_ends(self.units)
+        self.encoder.build(embedded)
+        self.decoder.build(embedded)
+
+    def call(self, inputs, training=None, return_attention_scores=False):
+        states = self._read(inputs["source"], training)
+        embedded = self.embed(self.target_embedding, inputs["target"], training)  # (B, T, E)
+        outputs, _ = self.decoder(embedded, initial_state=states, training=training)  # (B, T, U)
+        logits = self.logits(outputs, training)  # (B, T, V)
+        return (logits, {}) if return_attention_scores else logits
+
+    def _read(self, source, training):
+        """The last (hidden, carry) of each LSTM of the encoder, (B, U) each."""
+        source = reverse_tokens(source)
+        embedded = self.embed(self.source_embedding, source, training)
+        return self.encoder(embedded, mask=source_mask(source), training=training)[1]
+
+    def encode(self, inputs, training=False):
+        """Reads the source.
+
+        Args:
+            inputs: `{"source": (B, S)}` token ids.
+            training: Whether to apply dropout.
+
+        Returns:
+            The memory: for each LSTM "hidden/i" and "carry/i" (B, U).
+        """
+        if not self.built:
+            self.build()
+        memory = {}
+        for i, (hidden, carry) in enumerate(self._read(inputs["source"], training)):
+            memory |= {f"hidden/{i}": hidden, f"carry/{i}": carry}
+        return memory
+
+    def start(self, memory):
+        """The state before the first token: a copy of the memory, whose tensors have the same names."""
+        return dict(memory)
+
+    def step(self, token, state, memory):
+        """Writes one token.
+
+        Args:
+            token: (B,) ids of the tokens written last, BOS at first.
+            state: From `start` or the step before.
+            memory: From `encode`.
+
+        Returns:
+            (logits, state, scores): float32 (B, V) for the next token, the state after the step, and `{}`.
+        """
+        states = [(state[f"hidden/{i}"], state[f"carry/{i}"]) for i in range(self.depth)]
+        output, states = self.decoder.step(self.target_embedding(token), states)
+        state = {}
+        for i, (hidden, carry) in enumerate(states):
+            state |= {f"hidden/{i}": hidden, f"carry/{i}": carry}
+        return self.logits(output), state, {}
+
+    def get_config(self):
+        return {**super().get_config(), "layers": self.depth}
+
+
+def reverse_tokens(token_ids):
+    """Each row backwards, its padding (0, at the right) where it was.
+
+    Padding that came first would be right too, but cuDNN's LSTM refuses it.
+
+    Example:
+
+    >>> print(reverse_tokens(keras.ops.array([[5, 6, 3], [7, 3, 0]])).numpy())
+    [[3 6 5]
+     [3 7 0]]
+    """
+    positions = ops.arange(ops.shape(token_ids)[1], dtype="int32")[None]  # (1, S)
+    lengths = ops.sum(ops.cast(source_mask(token_ids), "int32"), axis=1, keepdims=True)  # (B, 1)
+    return ops.take_along_axis(token_ids, ops.where(positions < lengths, lengths - 1 - positions, positions), axis=1)
