@@ -59,7 +59,7 @@ class Translation(Task):
     def load(self):
         """Reads the sentence pairs of the three splits."""
         data = self.config.data
-        self.examples = read_parallel(data.dataset, data.locale, data.files, data.max_words, data.limit)
+        self.examples = read_parallel(data.dataset, data.locale, data.reverse, data.files, data.max_words, data.limit)
         for split in SPLITS:
             print(f"{split}: {len(self.examples[split]):,} sentence pairs")
 

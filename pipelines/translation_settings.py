@@ -15,6 +15,7 @@ class DataSettings:
         dataset: A TFDS dataset of sentence pairs, such as cldr_phrases, dates, bible_translation/en-fr,
             ted_hrlr_translate/pt_to_en or wmt14_translate/de-en.
         locale: The language on the other side of cldr_phrases (target) and dates (source); any locale that Babel knows.
+        reverse: Translate from the dataset's second language into its first, such as wmt14_translate/de-en from English.
         files: One's own text instead of a dataset: two files with a sentence a line, source and target.
         max_words: Pairs with more words on either side are left out; 0 keeps all.
         max_tokens: Training pairs with more tokens on either side are left out; a longer source
@@ -26,6 +27,7 @@ class DataSettings:
 
     dataset: str = "cldr_phrases"
     locale: str = "fr"
+    reverse: bool = False
     files: list[str] = field(default_factory=list)
     max_words: int = 0
     max_tokens: int = 128

@@ -24,12 +24,13 @@ class Examples:
         return len(self.source)
 
 
-def read_parallel(dataset, locale="", files=(), max_words=0, limit=0):
+def read_parallel(dataset, locale="", reverse=False, files=(), max_words=0, limit=0):
     """Reads all splits of a parallel text.
 
     Args:
         dataset: Name of a TFDS dataset whose `supervised_keys` name the source and the target text.
         locale: Config of `cldr_phrases` and `dates`; other datasets have theirs in the name.
+        reverse: Swaps source and target of a dataset without gold alignment.
         files: Two files, a sentence a line, that stand in for the dataset.
         max_words: Leaves out pairs with more words on either side; 0 keeps all.
         limit: Takes so many training pairs at most, and a tenth as many of each other split; 0 takes all.
@@ -56,10 +57,24 @@ def read_parallel(dataset, locale="", files=(), max_words=0, limit=0):
     missing = [split for split in SPLITS if split not in builder.info.splits]
     if missing:
         raise UserError(f"data.dataset: {name} has no split {missing[0]}; it has {', '.join(builder.info.splits)}")
-    language = locale if LOCALISED.get(dataset) == "target" else keys[1]
-    if dataset.startswith("bible_translation"):
-        language = dataset.rsplit("-", 1)[-1]
+    if reverse and "alignment" in builder.info.features:
+        raise UserError(f"data.reverse: expected a dataset without gold alignment, received {name}")
+    keys = keys[::-1] if reverse else keys
+    language = language_of(dataset, locale, keys[1])
     return {split: read_split(builder, split, keys, language, max_words, limit) for split in SPLITS}
+
+
+def language_of(dataset, locale, key):
+    """Returns the language of one side of a dataset, or None where it has none.
+
+    Example:
+
+    >>> language_of("bible_translation/en-fr", "", "target"), language_of("wmt14_translate/de-en", "", "de")
+    ('fr', 'de')
+    """
+    if dataset in LOCALISED:
+        return locale if LOCALISED[dataset] == key else None
+    return dataset.rpartition("/")[2].split("-")[key == "target"] if key in ("source", "target") else key
 
 
 def read_split(builder, split, keys, language, max_words, limit):

@@ -89,10 +89,11 @@ def export(task_class, run_directory):
 def prepare(task_class, config, run_directory):
     """Returns the task with its data at hand, and its model with weights drawn from the seed."""
     keras.config.set_dtype_policy(config.training.precision)
+    # First of all: setting a seed empties TensorFlow's kernel cache, and with it every table or tokeniser made before.
+    keras.utils.set_random_seed(config.training.seed)
     task = task_class(config, run_directory)
     task.load()
     task.adapt()
-    keras.utils.set_random_seed(config.training.seed)
     return task, task.build()
 
 
