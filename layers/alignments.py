@@ -166,7 +166,8 @@ class LocalPredictiveAlignment(Alignment):
         if mask is None:
             attendable = ops.cast(length, "float32")  # S
         else:
-            attendable = ops.sum(ops.cast(mask, "float32"), axis=-1, keepdims=True)  # (..., T or 1, 1)
+            seen = ops.logical_and(mask, ops.ones((length,), dtype="bool"))  # a mask of queries alone has one column
+            attendable = ops.sum(ops.cast(seen, "float32"), axis=-1, keepdims=True)  # (..., T or 1, 1)
         hidden = ops.tanh(ops.matmul(query, self.kernel))  # (..., T, units)
         share = ops.sigmoid(ops.cast(ops.matmul(hidden, self.vector[:, None]), "float32"))  # (..., T, 1)
         distances = keys - attendable * share  # s - p_t, (..., T, S)

@@ -73,8 +73,10 @@ class Attention(keras.layers.Layer):
                 f"{type(self).__name__}: there must be as many keys as values. Received: key.shape={tuple(key_shape)}, "
                 f"value.shape={tuple(value_shape)}"
             )
-        self.score.build(query_shape, key_shape)
-        self.alignment.build((*query_shape[:-1], key_shape[-2]), query_shape)
+        if not self.score.built:  # one that was loaded with this layer is
+            self.score.build(query_shape, key_shape)
+        if not self.alignment.built:
+            self.alignment.build((*query_shape[:-1], key_shape[-2]), query_shape)
 
     def project_key(self, key):
         """What of the keys is the same for all queries: (..., S, Dk) -> (..., S, features), to be given to `attend`."""

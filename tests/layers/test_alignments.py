@@ -172,3 +172,13 @@ def test_predictive_says_that_it_needs_the_query():
 def test_an_alignment_without_call_says_so():
     with pytest.raises(NotImplementedError, match="Forgetful must override call"):
         type("Forgetful", (Alignment,), {})()(floats(2, 3, 4))
+
+
+def test_local_p_counts_all_keys_under_a_mask_of_queries_alone():
+    align = LocalPredictiveAlignment(window_size=2)
+    scores, query = keras.ops.zeros((1, 2, 8)), keras.ops.zeros((1, 2, 4))
+    align.build((1, 2, 8), (1, 2, 4))
+    masked = align(scores, mask=keras.ops.array([[[True], [False]]]), query=query)
+    free = align(scores, query=query)
+    np.testing.assert_allclose(masked[0, 0], free[0, 0], atol=1e-6)
+    assert not np.array(masked)[0, 1].any()

@@ -66,6 +66,7 @@ CASES = {
     "Attention": attention(
         lambda: layers.Attention(layers.ScaledDotScore()), lambda: layers.Attention(layers.ScaledDotScore(), dropout=0.5)
     ),
+    "Attention with a score that has weights": attention(lambda: layers.Attention(layers.AdditiveScore(3))),
     "BahdanauAttention": attention(lambda: layers.BahdanauAttention(4), lambda: layers.BahdanauAttention(4, dropout=0.5)),
     **{
         f"LuongAttention {score}": attention(

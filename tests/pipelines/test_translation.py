@@ -44,7 +44,7 @@ def text_files(tmp_path_factory):
 
 def tiny(text_files, directory, name="bahdanau", **training):
     return TranslationConfig(
-        data=DataSettings(files=text_files, vocabulary_size=60, max_tokens=32),
+        data=DataSettings(files=text_files, vocabulary_size=36, max_tokens=32),
         model=ModelSettings(name=name, embedding_dim=8, units=8, **MODELS[name]),
         training=TrainingSettings(**{"epochs": 1, "batch_tokens": 512, **training}),
         decoding=DecodingSettings(),
