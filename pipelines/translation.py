@@ -149,7 +149,8 @@ class Translation(Task):
     def translate_n_best(self, model, text):
         """Returns the `(B, N)` best translations of the beam and their scores, best first."""
         decoding = self.config.decoding
-        settings = replace(decoding, beam_size=max(N_BEST, decoding.beam_size), n_best=max(N_BEST, decoding.n_best), temperature=0.0)
+        beams, places = max(N_BEST, decoding.beam_size), max(N_BEST, decoding.n_best)
+        settings = replace(decoding, beam_size=beams, n_best=places, temperature=0.0)
         _, _, found = self.search(model, text, settings)
         shape = tf.shape(found["lengths"])
         flat = tf.reshape(found["tokens"], [-1, tf.shape(found["tokens"])[-1]])
@@ -165,7 +166,7 @@ class Translation(Task):
         """
         source, _, found = self.search(model, text, self.config.decoding)
         tokens, lengths = found["tokens"][:, 0], found["lengths"][:, 0]
-        column = tf.zeros_like(tokens[:, :1])
+        column = tf.zeros([tf.shape(tokens)[0], 1], tf.int32)
         target = tf.concat([column + BOS, tokens], axis=1)  # (B, T)
         spoken = tf.concat([tokens, column], axis=1) + EOS * tf.one_hot(lengths, tf.shape(target)[1], dtype=tf.int32)
         _, scores = model({"source": source, "target": target}, training=False, return_attention_scores=True)

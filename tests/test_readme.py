@@ -29,10 +29,15 @@ def commands():
     return [line for block in blocks("bash") for line in block.splitlines() if line.strip()]
 
 
-def attention_zoo(words, directory):
-    done = subprocess.run([sys.executable, "-m", "attention_zoo.pipelines", *words], cwd=directory, env=ENVIRONMENT, capture_output=True, text=True)
+def python(words, directory):
+    """Runs Python in a folder and returns what it printed."""
+    done = subprocess.run([sys.executable, *words], cwd=directory, env=ENVIRONMENT, capture_output=True, text=True)
     assert done.returncode == 0, f"{words}: {done.stdout[-2000:]}{done.stderr[-2000:]}"
     return done.stdout
+
+
+def attention_zoo(words, directory):
+    return python(["-m", "attention_zoo.pipelines", *words], directory)
 
 
 @pytest.fixture(scope="module")
@@ -67,9 +72,8 @@ def test_every_command_runs(trained):
 
 
 def test_the_python_file_is_the_command(trained):
-    done = subprocess.run([sys.executable, str(ROOT / "pipelines" / "translation.py"), "--print-config"], cwd=trained, env=ENVIRONMENT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout == attention_zoo(["train", "translation", "--print-config"], trained)
+    printed = python([str(ROOT / "pipelines" / "translation.py"), "--print-config"], trained)
+    assert printed == attention_zoo(["train", "translation", "--print-config"], trained)
 
 
 def test_the_layers_snippet_runs_and_its_shapes_are_right():
@@ -81,11 +85,10 @@ def test_the_layers_snippet_runs_and_its_shapes_are_right():
 
 
 def test_the_serving_snippet_runs(trained):
-    done = subprocess.run([sys.executable, "-c", blocks("python")[1]], cwd=trained, env=ENVIRONMENT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert "tf.Tensor([b'" in done.stdout
+    assert "tf.Tensor([b'" in python(["-c", blocks("python")[1]], trained)
 
 
 def test_links_and_pictures_are_there():
-    for target in re.findall(r"\]\(([^)]+)\)", README):
+    prose = re.sub(r"```.*?```", "", README, flags=re.DOTALL)
+    for target in re.findall(r"\]\(([^)]+)\)", prose):
         assert target.startswith("http") or (ROOT / target).exists(), target

@@ -6,7 +6,6 @@ The layout of Bahdanau et al. 2015, figure 3, with dark for heavy on white.
 import io
 import textwrap
 import unicodedata
-from pathlib import Path
 
 from attention_zoo.pipelines.engine.files import atomic_write
 

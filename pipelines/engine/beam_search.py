@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from attention_zoo.pipelines.engine.decoding_steps import StateLoop, length_penalty
-from attention_zoo.pipelines.engine.text import BOS, EOS, PAD
+from attention_zoo.pipelines.engine.text import BOS, EOS
 
 LEAST_COVERAGE = 1e-6  # of a source token that was never looked at: its logarithm has to stay finite
 

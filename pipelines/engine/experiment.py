@@ -55,7 +55,7 @@ def train(task_class, config, run_directory, preset):
             "train/epochs": progress.epoch + progress.batch / max(1, trainer.batches_per_epoch),
             "input/padding_share": reporter.padding_share,
         }
-        metrics |= score(task, model, run_directory)
+        metrics |= score(task, model)
         write_metrics(run_directory, metrics)
         pictures = task.illustrate(model, run_directory / "pictures")
         exported = export_task(task, model)
@@ -69,11 +69,13 @@ def train(task_class, config, run_directory, preset):
 
 def evaluate(task_class, run_directory):
     """Scores a finished run on its test split again. Returns the metrics."""
-    with locked(Path(run_directory)):
+    run_directory = Path(run_directory)
+    with locked(run_directory):
         task, model = finished(task_class, run_directory)
-        known = json.loads((task.run_directory / "metrics.json").read_text()) if has_metrics(run_directory) else {}
-        metrics = known | score(task, model, task.run_directory)
-        write_metrics(task.run_directory, metrics)
+        path = run_directory / "metrics.json"
+        known = json.loads(path.read_text()) if path.is_file() else {}  # figures of the training stay
+        metrics = known | score(task, model)
+        write_metrics(run_directory, metrics)
         show_metrics(Console(highlight=False), metrics)
     return metrics
 
@@ -113,7 +115,7 @@ def finished(task_class, run_directory):
     return task, model
 
 
-def score(task, model, run_directory):
+def score(task, model):
     """Returns the test metrics as `test/NAME`."""
     return {f"test/{name}": value for name, value in task.evaluate(model, "test").items()}
 
@@ -143,17 +145,14 @@ def keep_config(config, run_directory):
 @contextmanager
 def locked(run_directory):
     """Lets one process at a time write to a run; the lock goes with the process, however it ends."""
+    if not run_directory.is_dir():
+        raise UserError(f"no run in {run_directory}: train one first")
     with open(run_directory / ".lock", "w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise UserError(f"{run_directory} is in use by another process; wait for it, or choose another --name") from None
         yield
-
-
-def has_metrics(run_directory):
-    """Whether the run has been scored."""
-    return (Path(run_directory) / "metrics.json").is_file()
 
 
 def write_metrics(run_directory, metrics):

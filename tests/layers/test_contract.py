@@ -111,7 +111,10 @@ CASES = {
     ),
     "AttentiveDecoder attend_then_step": Case(recurrent, attends=True, rank_4=False, zeros=False),
     "AttentiveDecoder step_then_attend": Case(
-        lambda: recurrent(order="step_then_attend", attention=layers.LuongAttention("general")), attends=True, rank_4=False, zeros=False
+        lambda: recurrent(order="step_then_attend", attention=layers.LuongAttention("general")),
+        attends=True,
+        rank_4=False,
+        zeros=False,
     ),
     "AttentiveDecoder input feeding": Case(
         lambda: recurrent(
@@ -201,7 +204,9 @@ def test_symbolic_shapes_equal_real_shapes(case):
         assert keras.backend.standardize_dtype(a.dtype) == keras.backend.standardize_dtype(b.dtype)
 
 
-@pytest.mark.parametrize("policy, tolerance", [("float16", 2e-2), ("mixed_float16", 2e-2), ("bfloat16", 1e-1), ("mixed_bfloat16", 1e-1)])
+@pytest.mark.parametrize(
+    "policy, tolerance", [("float16", 2e-2), ("mixed_float16", 2e-2), ("bfloat16", 1e-1), ("mixed_bfloat16", 1e-1)]
+)
 @all_cases()
 def test_low_precision_agrees_with_float32(case, policy, tolerance):
     reference = built(case.make, case.inputs)
@@ -306,6 +311,8 @@ def test_asking_for_scores_changes_no_output(case):
 
 
 def restore_random_state(layer, state):
+    if keras.backend.backend() == "torch":  # whose dropout draws from PyTorch's own stream
+        keras.utils.set_random_seed(3)
     for variable, value in zip(layer.non_trainable_variables, state):
         variable.assign(value)
 
@@ -323,7 +330,7 @@ def test_the_future_does_not_leak_through_a_causal_mask(case, with_dropout, with
     if rank_4:
         inputs = {name: np.stack([array, array + 1.0], axis=1) for name, array in inputs.items()}
     layer = built(make, inputs)
-    state = [np.array(v) for v in layer.non_trainable_variables]
+    state = [ops.convert_to_numpy(v).copy() for v in layer.non_trainable_variables]
     options = {"use_causal_mask": True, "training": with_dropout, "return_attention_scores": with_scores}
 
     def run(arrays):
@@ -331,10 +338,11 @@ def test_the_future_does_not_leak_through_a_causal_mask(case, with_dropout, with
         output = layer(**tensors(arrays), **options)
         return main_output(output)
 
-    before = run(inputs)
+    before, seen = run(inputs), 0.0
     for step in range(T - 1):
         changed = inputs[value].copy()
         changed[..., step + 1 :, :] += 7.0
         after = run({**inputs, value: changed})
         np.testing.assert_allclose(after[..., : step + 1, :], before[..., : step + 1, :], atol=1e-5)
-    assert np.abs(after - before).max() > 1e-3, "the last change must be seen somewhere, or this test proves nothing"
+        seen = max(seen, np.abs(after - before).max())
+    assert seen > 1e-3, "a change must be seen later, or this test proves nothing"

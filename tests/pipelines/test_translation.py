@@ -24,10 +24,10 @@ from attention_zoo.pipelines.translation_settings import DataSettings, ModelSett
 ENGLISH = ["one", "two", "three", "red", "green", "cat", "dog", "house"]
 FRENCH = dict(zip(ENGLISH, ["un", "deux", "trois", "rouge", "vert", "chat", "chien", "maison"]))
 MODELS = {
-    "rnn": {},
-    "seq2seq": {"layers": 2},
-    "bahdanau": {},
-    "luong": {"score": "concat", "window": "predictive", "window_size": 2},
+    "rnn": {"units": 8},
+    "seq2seq": {"units": 8, "layers": 2},
+    "bahdanau": {"units": 8},
+    "luong": {"units": 8, "score": "concat", "window": "predictive", "window_size": 2},
     "transformer": {"layers": 1, "heads": 2, "feed_forward": 16},
 }
 
@@ -45,7 +45,7 @@ def text_files(tmp_path_factory):
 def tiny(text_files, directory, name="bahdanau", **training):
     return TranslationConfig(
         data=DataSettings(files=text_files, vocabulary_size=36, max_tokens=32),
-        model=ModelSettings(name=name, embedding_dim=8, units=8, **MODELS[name]),
+        model=ModelSettings(name=name, embedding_dim=8, **MODELS[name]),
         training=TrainingSettings(**{"epochs": 1, "batch_tokens": 512, **training}),
         decoding=DecodingSettings(),
         export=ExportSettings(directory=str(directory / "saved_models")),
@@ -144,7 +144,8 @@ def test_evaluate_and_export_take_up_the_finished_run(finished):
     directory = finished[0]
     before = json.loads((directory / "runs/translation/tiny/metrics.json").read_text())
     for verb in ("evaluate", "export"):
-        done = subprocess.run(command(verb, "translation", "--run", "runs/translation/tiny"), cwd=directory, capture_output=True, text=True)
+        words = command(verb, "translation", "--run", "runs/translation/tiny")
+        done = subprocess.run(words, cwd=directory, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
     after = json.loads((directory / "runs/translation/tiny/metrics.json").read_text())
     assert after["test/bleu"] == pytest.approx(before["test/bleu"]) and after["train/steps"] == before["train/steps"]
