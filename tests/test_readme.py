@@ -56,7 +56,7 @@ def trained(tmp_path_factory):
 
 def test_the_test_command_is_the_one_that_ci_runs():
     assert "sed -n '/<!-- test-command -->/,/<!-- end -->/p' README.md" in (ROOT / ".ci" / "run").read_text()
-    assert 'pip install -e ".[test,backends]" && pytest' in commands()
+    assert 'pip install -e ".[test]" && pytest' in commands()
 
 
 def test_every_command_runs(trained):
