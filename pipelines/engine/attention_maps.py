@@ -33,8 +33,8 @@ def draw_alignment(weights, source_tokens, target_tokens, path, title=None):
 
     Example:
 
-    >>> import tempfile
-    >>> path = Path(tempfile.mkdtemp()) / "alignment.png"
+    >>> import pathlib, tempfile
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "alignment.png"
     >>> draw_alignment([[0.9, 0.1], [0.2, 0.8]], ["▁3", "▁hours"], ["▁3", "▁heures"], path).name
     'alignment.png'
     """
