@@ -8,6 +8,7 @@ import keras
 from keras import ops
 
 from attention_zoo.layers.masks import masked_softmax
+from attention_zoo.layers.projection import project
 
 
 @keras.saving.register_keras_serializable("attention_zoo")
@@ -168,8 +169,8 @@ class LocalPredictiveAlignment(Alignment):
         else:
             seen = ops.logical_and(mask, ops.ones((length,), dtype="bool"))  # a mask of queries alone has one column
             attendable = ops.sum(ops.cast(seen, "float32"), axis=-1, keepdims=True)  # (..., T or 1, 1)
-        hidden = ops.tanh(ops.matmul(query, self.kernel))  # (..., T, units)
-        share = ops.sigmoid(ops.cast(ops.matmul(hidden, self.vector[:, None]), "float32"))  # (..., T, 1)
+        hidden = ops.tanh(project(query, self.kernel))  # (..., T, units)
+        share = ops.sigmoid(ops.cast(project(hidden, self.vector[:, None]), "float32"))  # (..., T, 1)
         distances = keys - attendable * share  # s - p_t, (..., T, S)
         weights = masked_softmax(scores, _within(distances, self.window_size, mask))
         return weights * ops.exp(-2.0 * ops.square(distances / self.window_size))  # 2 σ² = D² / 2

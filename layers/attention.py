@@ -8,6 +8,7 @@ from keras import ops
 
 from attention_zoo.layers.alignments import Alignment, LocalMonotonicAlignment, LocalPredictiveAlignment, SoftAlignment
 from attention_zoo.layers.masks import causal_mask, combine_masks
+from attention_zoo.layers.projection import project
 from attention_zoo.layers.scores import AdditiveScore, ConcatScore, DotScore, GeneralScore, LocationScore, Score
 
 
@@ -238,21 +239,20 @@ class LuongAttention(Attention):
         self.units = units
         self.max_length = max_length
         self.attentional_units = attentional_units
-        if attentional_units is not None:
-            self._combine = keras.layers.Dense(
-                attentional_units, activation="tanh", use_bias=False, name="combine", dtype=self.dtype_policy
-            )
 
     def build(self, query_shape, value_shape, key_shape=None):
         super().build(query_shape, value_shape, key_shape)
         if self.attentional_units is not None:
-            self._combine.build((*query_shape[:-1], value_shape[-1] + query_shape[-1]))
+            shape = (value_shape[-1] + query_shape[-1], self.attentional_units)
+            self.combine_kernel = self.add_weight(name="combine_kernel", shape=shape, initializer="glorot_uniform")
 
     def attend(self, query, projected_key, value, mask=None, positions=None, training=None):
         context, weights = super().attend(query, projected_key, value, mask, positions, training)
         if self.attentional_units is None:
             return context, weights
-        output = self._combine(ops.concatenate([context, ops.cast(query, self.compute_dtype)], axis=-1))  # (..., T, units)
+        both = ops.concatenate([context, ops.cast(query, self.compute_dtype)], axis=-1)  # (..., T, Dv + Dq)
+        # A decoder comes here without passing through `__call__`, where Keras would have cast the weight.
+        output = ops.tanh(project(both, ops.cast(self.combine_kernel, self.compute_dtype)))  # (..., T, units)
         if mask is not None:
             output = ops.where(ops.any(mask, axis=-1, keepdims=True), output, 0)
         return output, weights

@@ -9,6 +9,8 @@ Every score is cut in three, so that a decoder does once per sequence what does 
 import keras
 from keras import ops
 
+from attention_zoo.layers.projection import project
+
 
 @keras.saving.register_keras_serializable("attention_zoo")
 class Score(keras.layers.Layer):
@@ -142,7 +144,7 @@ class GeneralScore(Score):
         self.kernel = self._kernel("kernel", query_shape[-1], key_shape[-1])
 
     def project_key(self, key):
-        return ops.matmul(key, ops.transpose(self._value_of(self.kernel)))  # (..., S, Dq)
+        return project(key, ops.transpose(self._value_of(self.kernel)))  # (..., S, Dq)
 
     def compare(self, query, key):
         return _dot_product(query, key)
@@ -184,18 +186,18 @@ class AdditiveScore(Score):
         self.vector = self._kernel("vector", self.units)
 
     def project_query(self, query):
-        return ops.matmul(query, self._value_of(self.query_kernel))  # (..., T, units)
+        return project(query, self._value_of(self.query_kernel))  # (..., T, units)
 
     def project_key(self, key):
-        return ops.matmul(key, self._value_of(self.key_kernel))  # (..., S, units)
+        return project(key, self._value_of(self.key_kernel))  # (..., S, units)
 
     def compare(self, query, key):
         vector = self._value_of(self.vector)[:, None]  # (units, 1)
         if query.shape[-2] == 1:
             hidden = ops.tanh(query + key)  # (..., S, units): the one query broadcasts over the keys
-            return ops.swapaxes(ops.matmul(hidden, vector), -2, -1)  # (..., 1, S)
+            return ops.swapaxes(project(hidden, vector), -2, -1)  # (..., 1, S)
         hidden = ops.tanh(query[..., :, None, :] + key[..., None, :, :])  # (..., T, S, units)
-        return ops.matmul(hidden, vector)[..., 0]  # (..., T, S)
+        return project(hidden, vector)[..., 0]  # (..., T, S)
 
     def get_config(self):
         return {**super().get_config(), "units": self.units}
@@ -236,10 +238,10 @@ class ConcatScore(AdditiveScore):
         self.vector = self._kernel("vector", units)
 
     def project_query(self, query):
-        return ops.matmul(query, self._value_of(self.kernel)[: self._query_dim])  # (..., T, units)
+        return project(query, self._value_of(self.kernel)[: self._query_dim])  # (..., T, units)
 
     def project_key(self, key):
-        return ops.matmul(key, self._value_of(self.kernel)[self._query_dim :])  # (..., S, units)
+        return project(key, self._value_of(self.kernel)[self._query_dim :])  # (..., S, units)
 
 
 @keras.saving.register_keras_serializable("attention_zoo")
@@ -273,7 +275,7 @@ class LocationScore(Score):
         self.kernel = self._kernel("kernel", query_shape[-1], self.max_length)
 
     def project_query(self, query):
-        return ops.matmul(query, self._value_of(self.kernel))  # (..., T, max_length)
+        return project(query, self._value_of(self.kernel))  # (..., T, max_length)
 
     def compare(self, query, key):
         length = ops.shape(key)[-2]  # S: an integer where it is known, a tensor in a graph of open length

@@ -84,7 +84,7 @@ class CheckpointStore:
             step: Updates done so far.
             arrays: Dict of names to NumPy arrays of numbers or booleans, bfloat16 and float8 of `ml_dtypes` included.
             state: Whatever else the run needs, JSON-able.
-            protected: Steps that stay besides the newest `keep` and the best.
+            protected: Steps that stay besides the newest `keep`.
 
         Returns:
             `Path` of the record.
@@ -150,26 +150,6 @@ class CheckpointStore:
                 return step
         return None
 
-    def mark_best(self, step):
-        """Points to the best checkpoint, which then stays.
-
-        Raises:
-            CorruptCheckpoint: there is no intact record of that step.
-        """
-        self._read_record(step)
-        atomic_write(self.directory / "best.json", json.dumps({"step": step}) + "\n")
-
-    def best(self):
-        """Returns the step that was marked as the best, or None."""
-        try:
-            step = json.loads((self.directory / "best.json").read_bytes())["step"]
-        except FileNotFoundError:
-            return None
-        except (ValueError, KeyError, TypeError):
-            warnings.warn(f"{self.directory / 'best.json'}: damaged, no checkpoint counts as the best", stacklevel=2)
-            return None
-        return step if self._record_path(step).is_file() else None
-
     def average(self, steps):
         """Averages checkpoints: sums in float64, gives each array back in its own dtype.
 
@@ -218,7 +198,7 @@ class CheckpointStore:
     def _prune(self, step, protected):
         """Removes what is not needed; records first, so that none ever names a file that is gone."""
         earlier = [found for found in self.steps() if found <= step]
-        kept = {*earlier[-self.keep :], *protected, self.best()}
+        kept = {*earlier[-self.keep :], *protected}
         for found in self.steps():
             if found > step or found not in kept:
                 self._record_path(found).unlink()

@@ -39,7 +39,7 @@ def train(task_class, config, run_directory, preset):
     run_directory.mkdir(parents=True, exist_ok=True)
     with locked(run_directory):
         keep_config(config, run_directory)
-        console = Console(highlight=False)
+        console = Console(highlight=False, soft_wrap=True)
         console.print(f"{task_class.name}, preset {preset}: everything of this run goes to {run_directory}/")
         task, model = prepare(task_class, config, run_directory)
         reporter = TrainingReporter(run_directory)
@@ -84,7 +84,7 @@ def export(task_class, run_directory):
     """Writes the next version of the SavedModel of a finished run. Returns its folder."""
     task, model = finished(task_class, run_directory)
     directory = export_task(task, model)
-    Console(highlight=False).print(f"SavedModel: {directory}\nnext: {task.next_command()}")
+    Console(highlight=False, soft_wrap=True).print(f"SavedModel: {directory}\nnext: {task.next_command()}")
     return directory
 
 

@@ -1,6 +1,6 @@
 """Cross-entropy on sparse labels, with label smoothing and no one-hot tensor."""
 
-import keras
+import tensorflow as tf
 
 
 def smoothed_cross_entropy(labels, logits, smoothing=0.0):
@@ -21,20 +21,44 @@ def smoothed_cross_entropy(labels, logits, smoothing=0.0):
 
     Example:
 
-    >>> labels = keras.ops.array([[2, 1, 0]])
-    >>> logits = keras.ops.zeros((1, 3, 4))
+    >>> labels = tf.constant([[2, 1, 0]])
+    >>> logits = tf.zeros((1, 3, 4))
     >>> loss, nll, weight = smoothed_cross_entropy(labels, logits, smoothing=0.1)
     >>> round(float(loss) / float(weight), 4)  # log(4)
     1.3863
     """
-    ops = keras.ops
-    logits = ops.cast(logits, "float32")
-    weights = ops.cast(ops.not_equal(labels, 0), "float32")  # (B, T)
-    label_logit = ops.take_along_axis(logits, ops.cast(labels, "int32")[..., None], axis=-1)[..., 0]  # (B, T)
-    log_normaliser = ops.logsumexp(logits, axis=-1)  # (B, T)
-    nll = ops.sum(weights * (log_normaliser - label_logit))
-    weight = ops.sum(weights)
-    if not smoothing:
-        return nll, nll, weight
-    uniform = ops.sum(weights * (log_normaliser - ops.mean(logits, axis=-1)))
-    return (1.0 - smoothing) * nll + smoothing * uniform, nll, weight
+    weights = tf.cast(tf.not_equal(labels, 0), tf.float32)  # (B, T)
+    flat_logits = tf.reshape(tf.cast(logits, tf.float32), [-1, tf.shape(logits)[-1]])  # (B T, V)
+    losses, nlls = _token_losses(flat_logits, tf.reshape(tf.cast(labels, tf.int32), [-1]), smoothing)  # (B T,) each
+    flat_weights = tf.reshape(weights, [-1])
+    return tf.reduce_sum(flat_weights * losses), tf.reduce_sum(flat_weights * nlls), tf.reduce_sum(weights)
+
+
+def _token_losses(logits, labels, smoothing):
+    """Smoothed loss and negative log-likelihood of each row: `(N, V)`, `(N,)` -> `(N,)`, `(N,)`.
+
+    The gradient is written out: a large vocabulary makes the logits the largest tensor of the step, and automatic
+    differentiation of the five operations below would go over it a dozen times.
+    """
+    places = tf.stack([tf.range(tf.shape(labels)[0]), labels], axis=1)  # (N, 2)
+
+    @tf.custom_gradient
+    def forward(logits):
+        greatest = tf.reduce_max(logits, axis=-1, keepdims=True)  # (N, 1)
+        exponentials = tf.exp(logits - greatest)  # (N, V)
+        normaliser = tf.reduce_sum(exponentials, axis=-1, keepdims=True)  # (N, 1)
+        log_normaliser = tf.squeeze(greatest + tf.math.log(normaliser), -1)
+        nll = log_normaliser - tf.gather_nd(logits, places)
+        uniform = log_normaliser - tf.reduce_mean(logits, axis=-1) if smoothing else 0.0
+        loss = (1.0 - smoothing) * nll + smoothing * uniform
+
+        def backward(loss_gradient, nll_gradient):
+            total = (loss_gradient + nll_gradient)[:, None]
+            gradient = exponentials * (total / normaliser)  # softmax, (N, V)
+            if smoothing:
+                gradient -= smoothing / tf.cast(tf.shape(logits)[-1], tf.float32) * loss_gradient[:, None]
+            return tf.tensor_scatter_nd_sub(gradient, places, (1.0 - smoothing) * loss_gradient + nll_gradient)
+
+        return (loss, nll), backward
+
+    return forward(logits)

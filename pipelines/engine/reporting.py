@@ -101,4 +101,4 @@ class TrainingReporter:
 
     def note(self, text):
         """Prints a line above the bar."""
-        self.console.print(text)
+        self.console.print(text, soft_wrap=True)

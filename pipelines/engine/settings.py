@@ -13,7 +13,8 @@ class TrainingSettings:
 
     Args:
         epochs: Passes over the training data at most.
-        max_minutes: Training stops after this many minutes, evaluations included; 0 is no limit.
+        max_minutes: Training stops after this many minutes, evaluations included, and schedules that fall to zero have done so
+            by then; 0 is no limit. With a limit the clock has a say, and no two runs are alike.
         batch_tokens: Size of a batch: rows times the longest row, in tokens.
         optimizer: The update rule.
         learning_rate: Peak of the schedule.

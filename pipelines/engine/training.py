@@ -85,8 +85,7 @@ class Trainer:
                     self.finish(f"all {settings.epochs} epochs are done")
                 return
             progress.step, progress.batch = progress.step + 1, progress.batch + 1
-            passes = progress.epoch + progress.batch / max(progress.batch, self.batches_per_epoch)
-            rate = learning_rate(settings, progress.step, passes, settings.epochs)
+            rate = learning_rate(settings, progress.step, self.passes(), settings.epochs)
             self.optimizer.learning_rate.assign(rate)
             loss, weight = train_step(batch)
             self.stop_at_nan(float(loss))
@@ -147,6 +146,17 @@ class Trainer:
         if settings.patience and progress.evaluations_without_gain >= settings.patience:
             progress.finished = f"{settings.patience} evaluations without a better {settings.monitor}"
         self.save()
+
+    def passes(self):
+        """Passes over the data so far, with fraction; under `max_minutes` at least as many as the clock says.
+
+        So `linear` and `cosine` reach zero with the last epoch or the last minute, whichever comes first.
+        """
+        progress, settings = self.progress, self.settings
+        passes = progress.epoch + progress.batch / max(progress.batch, self.batches_per_epoch)
+        if not settings.max_minutes:
+            return passes
+        return max(passes, settings.epochs * min(1.0, self.seconds() / (60 * settings.max_minutes)))
 
     def finish(self, reason):
         """Ends the run: what came after the last evaluation is evaluated too."""

@@ -67,14 +67,11 @@ def test_the_state_comes_back_exactly(tmp_path):
     assert store.load(3) == ({}, state)
 
 
-def test_the_newest_the_best_and_the_protected_stay(tmp_path):
+def test_the_newest_and_the_protected_stay(tmp_path):
     store = CheckpointStore(tmp_path, keep=2)
     for step in range(1, 8):
-        store.save(step, arrays(step), {}, protected=(3, 99))
-        if step == 2:
-            store.mark_best(2)
+        store.save(step, arrays(step), {}, protected=(2, 3, 99))
     assert store.steps() == [2, 3, 6, 7]
-    assert store.best() == 2
     assert len(list(tmp_path.glob("*.safetensors"))) == 4
     assert store.load(2)[0]["kernel"][0, 0] == 2
 
@@ -186,21 +183,11 @@ def test_every_single_flipped_bit_is_detected(tmp_path):
 
 def test_nothing_intact_is_none(tmp_path):
     store = CheckpointStore(tmp_path / "not" / "there")
-    assert store.newest() is None and store.best() is None and store.steps() == []
+    assert store.newest() is None and store.steps() == []
     store.save(1, arrays(), {})
     tensor_file(store, 1).write_bytes(b"")
     with pytest.warns(UserWarning, match="step 1 is passed over"):
         assert store.newest() is None
-
-
-def test_a_damaged_pointer_to_the_best_is_reported(tmp_path):
-    store = CheckpointStore(tmp_path)
-    store.save(1, arrays(), {})
-    with pytest.raises(CorruptCheckpoint, match="missing"):
-        store.mark_best(2)
-    (tmp_path / "best.json").write_text("{")
-    with pytest.warns(UserWarning, match="best.json"):
-        assert store.best() is None
 
 
 @pytest.mark.parametrize("fails_at", [1, 2], ids=["arrays", "record"])

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import tensorflow as tf
 from attention_zoo.pipelines.engine.losses import smoothed_cross_entropy
 
 
@@ -29,3 +30,21 @@ def test_equals_the_one_hot_definition_and_ignores_padding(smoothing):
 def test_a_batch_of_padding_weighs_nothing():
     loss, nll, weight = smoothed_cross_entropy(np.zeros((1, 2), "int32"), np.ones((1, 2, 4), "float32"), 0.1)
     assert float(loss) == float(nll) == float(weight) == 0.0
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_the_written_gradient_equals_that_of_the_one_hot_definition(smoothing):
+    rng = np.random.default_rng(0)
+    labels = np.array([[1, 4, 0], [2, 0, 3]])
+    logits = tf.constant(rng.normal(scale=5.0, size=(2, 3, 5)), tf.float32)
+    targets = (1.0 - smoothing) * tf.one_hot(labels, 5) + smoothing / 5
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(logits)
+        loss, nll, _ = smoothed_cross_entropy(labels, logits, smoothing)
+        both = loss + 3.0 * nll
+        cross_entropies = tf.nn.softmax_cross_entropy_with_logits(targets, logits)
+        plain = tf.nn.softmax_cross_entropy_with_logits(tf.one_hot(labels, 5), logits)
+        weights = tf.cast(labels != 0, tf.float32)
+        expected = tf.reduce_sum(weights * (cross_entropies + 3.0 * plain))
+    np.testing.assert_allclose(tape.gradient(both, logits), tape.gradient(expected, logits), atol=1e-5)
+    assert not np.any(tape.gradient(loss, logits)[0, 2])  # padding pulls at nothing
