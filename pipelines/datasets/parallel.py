@@ -1,11 +1,13 @@
 """Sentence pairs in memory, from any TFDS translation dataset or from one's own files."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import tensorflow_datasets as tfds
 
 from attention_zoo.pipelines.datasets.parallel_files import read_parallel_files, split_pairs
 from attention_zoo.pipelines.engine.errors import UserError
+from attention_zoo.pipelines.engine.files import locked
 
 SPLITS = ("train", "validation", "test")
 LOCALISED = {"cldr_phrases": "target", "dates": "source"}  # whose configs are locales, and the side that is in the locale
@@ -49,8 +51,7 @@ def read_parallel(dataset, locale="", reverse=False, files=(), max_words=0, limi
         splits = split_pairs(pairs)
         return {split: shortened(Examples(*map(list, zip(*splits[split]))), split, max_words, limit) for split in SPLITS}
     name = f"{dataset}/{locale}" if dataset in LOCALISED else dataset
-    builder = tfds.builder(name)
-    builder.download_and_prepare()
+    builder = prepared(name)
     keys = builder.info.supervised_keys
     if not keys or len(keys) != 2:
         raise UserError(f"data.dataset: expected a dataset of sentence pairs; received {name} with supervised keys {keys}")
@@ -62,6 +63,18 @@ def read_parallel(dataset, locale="", reverse=False, files=(), max_words=0, limi
     keys = keys[::-1] if reverse else keys
     language = language_of(dataset, locale, keys[1])
     return {split: read_split(builder, split, keys, language, max_words, limit) for split in SPLITS}
+
+
+def prepared(name):
+    """Returns a TFDS builder whose data is on the disk; of two processes that ask at once, one prepares and the other waits."""
+    builder = tfds.builder(name)
+    directory = str(builder.data_path)
+    if "://" in directory:  # a bucket, which knows no locks
+        builder.download_and_prepare()
+    else:
+        with locked(Path(directory).parent / ".lock", wait=True):
+            builder.download_and_prepare()
+    return builder
 
 
 def language_of(dataset, locale, key):

@@ -1,9 +1,8 @@
 """A run from the first example to the served model: train, evaluate, illustrate, export."""
 
-import fcntl
 import json
 import platform
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import keras
@@ -15,7 +14,7 @@ from attention_zoo.pipelines.engine.checkpoints import CheckpointStore
 from attention_zoo.pipelines.engine.config import dump, read
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.export import export_saved_model
-from attention_zoo.pipelines.engine.files import atomic_write
+from attention_zoo.pipelines.engine.files import atomic_write, locked
 from attention_zoo.pipelines.engine.reporting import TrainingReporter
 from attention_zoo.pipelines.engine.training import Trainer
 
@@ -37,7 +36,7 @@ def train(task_class, config, run_directory, preset):
     """
     run_directory = Path(run_directory)
     run_directory.mkdir(parents=True, exist_ok=True)
-    with locked(run_directory):
+    with alone_in(run_directory):
         keep_config(config, run_directory)
         console = Console(highlight=False, soft_wrap=True)
         console.print(f"{task_class.name}, preset {preset}: everything of this run goes to {run_directory}/")
@@ -70,7 +69,7 @@ def train(task_class, config, run_directory, preset):
 def evaluate(task_class, run_directory):
     """Scores a finished run on its test split again. Returns the metrics."""
     run_directory = Path(run_directory)
-    with locked(run_directory):
+    with alone_in(run_directory):
         task, model = finished(task_class, run_directory)
         path = run_directory / "metrics.json"
         known = json.loads(path.read_text()) if path.is_file() else {}  # figures of the training stay
@@ -143,14 +142,14 @@ def keep_config(config, run_directory):
 
 
 @contextmanager
-def locked(run_directory):
-    """Lets one process at a time write to a run; the lock goes with the process, however it ends."""
+def alone_in(run_directory):
+    """Lets one process at a time write to a run."""
     if not run_directory.is_dir():
         raise UserError(f"no run in {run_directory}: train one first")
-    with open(run_directory / ".lock", "w") as lock:
+    with ExitStack() as held:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+            held.enter_context(locked(run_directory / ".lock"))
+        except BlockingIOError:
             raise UserError(f"{run_directory} is in use by another process; wait for it, or choose another --name") from None
         yield
 

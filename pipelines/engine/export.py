@@ -1,15 +1,13 @@
 """SavedModels as TF Serving reads them: SAVED_MODELS/TASK/VERSION/, with warm-up requests and a models.config."""
 
-import fcntl
 import shutil
-from contextlib import contextmanager
 from pathlib import Path
 
 import keras
 import tensorflow as tf
 
 from attention_zoo.pipelines.engine.errors import UserError
-from attention_zoo.pipelines.engine.files import atomic_write, replace_directory
+from attention_zoo.pipelines.engine.files import atomic_write, locked, replace_directory
 
 # Where the TF Serving image keeps its models: SAVED_MODELS is mounted there (see deploy/README.md).
 SERVED_FROM = "/models"
@@ -61,7 +59,7 @@ def export_saved_model(directory, trackables, signatures, warm_up=None):
     for name, (function, inputs) in signatures.items():
         add_signature(archive, name, function, inputs)
 
-    with locked(directory.parent):
+    with locked(directory.parent / ".lock", wait=True):
         directory.mkdir(exist_ok=True)
         for abandoned in directory.glob(".*.partial"):
             shutil.rmtree(abandoned)
@@ -185,12 +183,3 @@ def write_models_config(root):
                 name=directory.name, base_path=f"{SERVED_FROM}/{directory.name}", model_platform="tensorflow"
             )
     atomic_write(Path(root) / "models.config", text_format.MessageToString(server))
-
-
-@contextmanager
-def locked(root):
-    """Lets one process at a time write below `root`; the others wait. The lock goes with the process, however it ends."""
-    root.mkdir(parents=True, exist_ok=True)
-    with open(root / ".lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield

@@ -1,8 +1,10 @@
 """Files and folders that are there whole or not at all, whatever happens to the process or the machine."""
 
+import fcntl
 import os
 import secrets
 import shutil
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -101,3 +103,28 @@ def sync_directory(path):
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def locked(path, wait=False):
+    """Holds a lock file while the block runs. The lock goes with the process, however it ends; the empty file stays.
+
+    Args:
+        path: The file; its folder is made if it is not there.
+        wait: Whether to wait for another process that holds it.
+
+    Raises:
+        BlockingIOError: another process holds it, and `wait` is False.
+
+    Example:
+
+    >>> import tempfile
+    >>> with locked(Path(tempfile.mkdtemp()) / ".lock"):
+    ...     print("alone")
+    alone
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        yield

@@ -1,7 +1,6 @@
 import shutil
 import subprocess
 import sys
-import threading
 
 import keras
 import numpy as np
@@ -13,7 +12,7 @@ from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
 from attention_zoo.pipelines.engine import export
 from attention_zoo.pipelines.engine.errors import UserError
-from attention_zoo.pipelines.engine.export import complete_versions, export_saved_model, load_saved_model, locked
+from attention_zoo.pipelines.engine.export import complete_versions, export_saved_model, load_saved_model
 
 SOURCE = tf.TensorSpec((None, None), tf.int32)
 STEPS = 5
@@ -254,18 +253,3 @@ def test_model_that_is_not_built_is_an_error_and_nothing_is_written(tmp_path):
     with pytest.raises(ValueError, match="not yet been built"):
         export_saved_model(tmp_path / "saved_models" / "tiny", [Writer()], {"serving_default": (same, TEXT)})
     assert list(tmp_path.iterdir()) == []
-
-
-def test_two_exports_into_one_folder_wait_for_each_other(tmp_path):
-    entered = threading.Event()
-
-    def second():
-        with locked(tmp_path):
-            entered.set()
-
-    thread = threading.Thread(target=second)
-    with locked(tmp_path):
-        thread.start()
-        assert not entered.wait(0.3)
-    assert entered.wait(30)
-    thread.join()

@@ -1,9 +1,10 @@
 import os
 import stat
+import threading
 
 import pytest
 from attention_zoo.pipelines.engine import files
-from attention_zoo.pipelines.engine.files import atomic_write, replace_directory
+from attention_zoo.pipelines.engine.files import atomic_write, locked, replace_directory
 
 
 @pytest.mark.parametrize("data, expected", [("né à\n", "né à\n".encode()), (b"\x00\xff", b"\x00\xff"), ("", b"")])
@@ -62,3 +63,20 @@ def test_a_folder_that_cannot_be_replaced_comes_back(tmp_path, monkeypatch):
         replace_directory(temp, final)
     assert (final / "file").read_text() == "old"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["final", "temp"]
+
+
+def test_a_lock_is_refused_or_waited_for(tmp_path):
+    path, entered = tmp_path / "new" / ".lock", threading.Event()
+
+    def second():
+        with locked(path, wait=True):
+            entered.set()
+
+    thread = threading.Thread(target=second)
+    with locked(path):
+        with pytest.raises(BlockingIOError), locked(path):
+            raise AssertionError("two hold one lock")
+        thread.start()
+        assert not entered.wait(0.3)
+    assert entered.wait(30)
+    thread.join()
