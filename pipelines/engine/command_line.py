@@ -12,14 +12,15 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
-from attention_zoo.pipelines.engine.errors import UserError
+from attention_zoo.pipelines.engine.errors import Preempted, UserError
 
 PRESETS = Path(__file__).resolve().parent.parent / "presets"
 
 HELP = """usage: attention-zoo COMMAND ...
 
-  train TASK [--preset NAME] [--config FILE] [--name RUN] [--section.option VALUE ...]
-                                trains, scores, draws and exports; the same command again continues a stopped run
+  train TASK [--preset NAME] [--config FILE] [--name RUN] [--workers N] [--section.option VALUE ...]
+                                trains, scores, draws and exports; the same command again continues a stopped run;
+                                --workers tries a cluster of N processes on this machine
   evaluate TASK [--run DIR]     scores a run on its test split again
   export TASK [--run DIR]       writes the next version of a run's SavedModel
   predict TASK [INPUT ...] [--attention PNG] [--model DIR]
@@ -96,6 +97,9 @@ def main(tasks, datasets=(), argv=None):
             raise
         print(f"attention-zoo: {error.filename or 'writing'}: {error.strerror}", file=sys.stderr)
         return 2
+    except Preempted as stopped:
+        print(f"attention-zoo: {stopped}", file=sys.stderr)
+        return 143  # as a process that SIGTERM ended
     except KeyboardInterrupt:
         again = "; the same command continues from the last checkpoint" if command == "train" else ""
         print(f"\nattention-zoo: stopped{again}", file=sys.stderr)
@@ -109,7 +113,7 @@ def run_task(name, argv):
 
 
 def train(tasks, argv):
-    """`train TASK [--preset NAME] [--config FILE] [--name RUN] [--section.option VALUE ...]`"""
+    """`train TASK [--preset NAME] [--config FILE] [--name RUN] [--workers N] [--section.option VALUE ...]`"""
     name, entry = named_task("train", tasks, argv)
     from attention_zoo.pipelines.engine.config import parse
 
@@ -119,6 +123,10 @@ def train(tasks, argv):
     )
     if Path(run.name).name != run.name or run.name in ("", ".."):
         raise UserError(f"--name: expected the name of a folder in runs/{name}, received {run.name!r}")
+    if run.workers > 1 and "TF_CONFIG" not in os.environ:
+        from attention_zoo.pipelines.engine.launcher import run_workers
+
+        return run_workers(run.workers, argv)
     task_class = load(entry.task)
     from attention_zoo.pipelines.engine.experiment import train as train_run
 

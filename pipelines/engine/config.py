@@ -18,7 +18,7 @@ from jsonargparse import ArgumentParser
 
 from attention_zoo.pipelines.engine.errors import UserError
 
-CONTROLS = {"preset": "NAME", "config": "FILE", "name": "RUN"}
+CONTROLS = {"preset": "NAME", "config": "FILE", "name": "RUN", "workers": "N"}
 SWITCHES = ("help", "print-config")
 
 
@@ -39,13 +39,14 @@ class Run(NamedTuple):
     config: Any
     preset: str
     name: str
+    workers: int = 1
 
 
 def parse(config_class, argv, presets, default_preset, prog, description=""):
     """Reads a command line.
 
     `--preset NAME` replaces the default preset, `--config FILE` overrides it, `--section.option VALUE` overrides both,
-    and `--name RUN` names the run (default: the name of the preset). `--help` lists every setting with its value and
+    and `--name RUN` names the run (default: the name of the preset); `--workers N` is handed on. `--help` lists every setting with its value and
     `--print-config` prints the effective settings; both end the program.
 
     Args:
@@ -57,7 +58,7 @@ def parse(config_class, argv, presets, default_preset, prog, description=""):
         description: What it does, for the help.
 
     Returns:
-        `Run`: the settings (an instance of `config_class`), the name of the preset and the name of the run.
+        `Run`: the settings (an instance of `config_class`), the names of preset and run, the number of workers.
 
     Raises:
         UserError: an unknown name or a wrong value, in one line with where it stands and what was expected.
@@ -76,14 +77,17 @@ def parse(config_class, argv, presets, default_preset, prog, description=""):
     config = assemble(config_class(), values)
     if "help" in controls:
         chosen = [replace(setting, default=values.get(setting.name, setting.default)) for setting in settings]
-        usage = f"{prog} [--preset NAME] [--config FILE] [--name RUN] [--section.option VALUE ...]"
+        usage = f"{prog} [--preset NAME] [--config FILE] [--name RUN] [--workers N] [--section.option VALUE ...]"
         about = f"{description.rstrip('.')}. The defaults shown are those of preset {preset}.".lstrip(". ")
         typed_parser(chosen, presets=presets, prog=prog, usage=usage, description=about).print_help()
         sys.exit(0)
     if "print-config" in controls:
         print(dump(config), end="")
         sys.exit(0)
-    return Run(config, preset, controls.get("name", preset))
+    workers = controls.get("workers", "1")
+    if not workers.isdecimal() or int(workers) < 1:
+        raise UserError(f"--workers: expected a whole number, at least 1; received {workers}")
+    return Run(config, preset, controls.get("name", preset), int(workers))
 
 
 def read(config_class, path):
@@ -137,6 +141,7 @@ def typed_parser(settings, presets=None, **options):
             "preset": f"the settings to begin with: {', '.join(sorted(presets))}",
             "config": "YAML file that overrides the preset, such as the config.yaml of a run",
             "name": "name of the run's folder (default: the preset)",
+            "workers": "try a cluster: start so many processes on this machine (without effect where TF_CONFIG names one)",
         }
         for name, metavar in CONTROLS.items():
             parser.add_argument(f"--{name}", metavar=metavar, default=SUPPRESS, help=reasons[name])

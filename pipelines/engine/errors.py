@@ -3,3 +3,7 @@
 
 class UserError(ValueError):
     """Something the user gave cannot be used; the message names what was expected and what was received."""
+
+
+class Preempted(Exception):
+    """The run was asked to stop (SIGTERM); its checkpoint is written."""

@@ -2,48 +2,65 @@
 
 import json
 import platform
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 
 import keras
+import numpy as np
 import tensorflow as tf
 from rich.console import Console
 from rich.table import Table
 
 from attention_zoo.pipelines.engine.checkpoints import CheckpointStore
 from attention_zoo.pipelines.engine.config import dump, read
+from attention_zoo.pipelines.engine.distribution import is_chief, make_strategy, wait_for_all, watching_workers
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.export import export_saved_model
 from attention_zoo.pipelines.engine.files import atomic_write, locked
 from attention_zoo.pipelines.engine.reporting import TrainingReporter
 from attention_zoo.pipelines.engine.training import Trainer
 
+HOW_DATA_IS_READ = {"cache": None, "service": None}  # settings that may differ when a run is continued
 
-def train(task_class, config, run_directory, preset):
+
+def train(task_class, config, run_directory, preset, callbacks=()):
     """Runs a task to its end, or takes up a run that was stopped, and leaves metrics, pictures and a SavedModel.
+
+    In a cluster every worker calls it with the same arguments and the same run folder, on a disk that all of them see; the chief
+    writes.
 
     Args:
         task_class: The `Task`.
         config: Its settings.
         run_directory: Folder of the run; made if it is not there.
         preset: Name of the preset the settings came from, for the messages.
+        callbacks: Keras callbacks, called by the training loop.
 
     Returns:
-        The metrics, also in `metrics.json`.
+        The metrics, also in `metrics.json`; in a worker that is not the chief, an empty dict.
 
     Raises:
-        UserError: another process trains in this folder, or the folder holds a run of another model or other data.
+        UserError: another process trains in this folder, or the folder holds a run of another model or other data, or another
+            worker is lost.
+        Preempted: SIGTERM came; a checkpoint is written.
     """
+    strategy = make_strategy(config.training.strategy)
     run_directory = Path(run_directory)
     run_directory.mkdir(parents=True, exist_ok=True)
-    with alone_in(run_directory):
-        keep_config(config, run_directory)
-        console = Console(highlight=False, soft_wrap=True)
-        console.print(f"{task_class.name}, preset {preset}: everything of this run goes to {run_directory}/")
-        task, model = prepare(task_class, config, run_directory)
-        reporter = TrainingReporter(run_directory)
+    chief = is_chief(strategy)
+    with watching_workers(strategy), alone_in(run_directory) if chief else nullcontext():
+        if chief:
+            keep_config(config, run_directory)
+        reporter = TrainingReporter(run_directory, silent=not chief)
+        reporter.note(f"{task_class.name}, preset {preset}: everything of this run goes to {run_directory}/")
+        if strategy.num_replicas_in_sync > 1:
+            reporter.note(f"{strategy.num_replicas_in_sync} replicas, {type(strategy).__name__}")
+        task, model = prepare(task_class, config, run_directory, strategy)
+        if chief:
+            write_config(config, run_directory, task.data_version)
         reporter.note(f"model of {model.count_params():,} parameters")
-        trainer = Trainer(task, model, CheckpointStore(run_directory / "checkpoints", config.training.keep_checkpoints), reporter)
+        store = CheckpointStore(run_directory / "checkpoints", config.training.keep_checkpoints)
+        trainer = Trainer(task, model, store, reporter, strategy, callbacks)
         progress = trainer.fit()
         reporter.note(f"training ended after {progress.seconds / 60:.1f} minutes, {progress.step:,} steps: {progress.finished}")
         metrics = {
@@ -54,16 +71,33 @@ def train(task_class, config, run_directory, preset):
             "train/epochs": progress.epoch + progress.batch / max(1, trainer.batches_per_epoch),
             "input/padding_share": reporter.padding_share,
         }
-        metrics |= score(task, model)
-        write_metrics(run_directory, metrics)
-        pictures = task.illustrate(model, run_directory / "pictures")
-        exported = export_task(task, model)
-        show_metrics(console, metrics)
-        for picture in pictures:
-            console.print(f"picture: {picture}")
-        console.print(f"SavedModel: {exported}")
-        console.print(f"next: {task.next_command()}")
+        metrics = publish(task, plain_model(task, model, strategy), metrics, reporter) if chief else {}
+        wait_for_all(strategy)
     return metrics
+
+
+def publish(task, model, metrics, reporter):
+    """Scores the finished model, draws, exports, and says where everything is. Returns all metrics."""
+    metrics = metrics | score(task, model)
+    write_metrics(task.run_directory, metrics)
+    pictures = task.illustrate(model, task.run_directory / "pictures")
+    exported = export_task(task, model)
+    show_metrics(reporter.console, metrics)
+    for picture in pictures:
+        reporter.note(f"picture: {picture}")
+    reporter.note(f"SavedModel: {exported}")
+    reporter.note(f"next: {task.next_command()}")
+    return metrics
+
+
+def plain_model(task, model, strategy):
+    """The model on one device: what mirrors its variables neither decodes fast nor exports."""
+    if strategy.num_replicas_in_sync == 1:
+        return model
+    plain = task.build()
+    for variable, trained in zip(plain.variables, model.variables, strict=True):
+        variable.assign(np.array(trained))
+    return plain
 
 
 def evaluate(task_class, run_directory):
@@ -87,15 +121,17 @@ def export(task_class, run_directory):
     return directory
 
 
-def prepare(task_class, config, run_directory):
-    """Returns the task with its data at hand, and its model with weights drawn from the seed."""
+def prepare(task_class, config, run_directory, strategy=None):
+    """Returns the task with its data at hand, and its model with weights drawn from the seed, in the strategy's scope."""
     keras.config.set_dtype_policy(config.training.precision)
     # First of all: setting a seed empties TensorFlow's kernel cache, and with it every table or tokeniser made before.
     keras.utils.set_random_seed(config.training.seed)
     task = task_class(config, run_directory)
     task.load()
-    task.adapt()
-    return task, task.build()
+    with locked(Path(run_directory) / ".adapt", wait=True):  # one worker learns, the others read
+        task.adapt()
+    with strategy.scope() if strategy else nullcontext():
+        return task, task.build()
 
 
 def finished(task_class, run_directory):
@@ -132,13 +168,20 @@ def keep_config(config, run_directory):
     if path.is_file():
         earlier = read(type(config), path)
         for section in ("data", "model"):
-            if getattr(earlier, section) != getattr(config, section):
+            before, now = ({**vars(getattr(settings, section)), **HOW_DATA_IS_READ} for settings in (earlier, config))
+            if before != now:
                 raise UserError(
                     f"{run_directory} holds a run with other {section} settings: {getattr(earlier, section)}, "
                     f"received {getattr(config, section)}; choose another --name, or remove the folder"
                 )
-    versions = f"# Python {platform.python_version()}, TensorFlow {tf.__version__}, Keras {keras.__version__}\n"
-    atomic_write(path, versions + dump(config))
+    write_config(config, run_directory)
+
+
+def write_config(config, run_directory, data_version=""):
+    """Writes the effective settings, headed by what they were run with."""
+    heads = [f"Python {platform.python_version()}, TensorFlow {tf.__version__}, Keras {keras.__version__}"]
+    heads += [f"Data: {data_version}"] * bool(data_version)
+    atomic_write(run_directory / "config.yaml", "".join(f"# {head}\n" for head in heads) + dump(config))
 
 
 @contextmanager

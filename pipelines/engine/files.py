@@ -1,6 +1,7 @@
 """Files and folders that are there whole or not at all, whatever happens to the process or the machine."""
 
 import fcntl
+import hashlib
 import os
 import secrets
 import shutil
@@ -89,6 +90,12 @@ def replace_directory(temp, final):
     if old is not None:
         shutil.rmtree(old)
     return final
+
+
+def digest(path):
+    """Returns the SHA-256 of a file, in hexadecimal."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def beside(path):

@@ -17,17 +17,19 @@ class TrainingReporter:
 
     Args:
         run_directory: `history.json` and `tensorboard/` are written there.
+        silent: Whether to show and write nothing, as the workers of a cluster do whose chief speaks for all.
     """
 
-    def __init__(self, run_directory):
+    def __init__(self, run_directory, silent=False):
         self.run_directory = run_directory
-        self.console = Console(highlight=False)
+        self.silent = silent
+        self.console = Console(highlight=False, quiet=silent)
         self.padding_share = 0.0
         self._reset()
 
     def _reset(self):
         self._since = time.monotonic()
-        self._loss = self._tokens = self._waited = 0.0
+        self._tokens = self._waited = 0.0
         self._steps = 0
 
     def survey(self, dataset):
@@ -51,7 +53,8 @@ class TrainingReporter:
             TimeRemainingColumn(),
             TextColumn("loss {task.fields[loss]:.3f}, {task.fields[speed]:,.0f} tokens/s"),
         )
-        self.writer = tf.summary.create_file_writer(str(self.run_directory / "tensorboard"))
+        directory = self.run_directory / "tensorboard"
+        self.writer = tf.summary.create_noop_writer() if self.silent else tf.summary.create_file_writer(str(directory))
         self._reset()
         with Progress(*columns, console=self.console, transient=True) as self.bar, self.writer.as_default():
             self.row = self.bar.add_task(
@@ -62,7 +65,6 @@ class TrainingReporter:
 
     def step(self, progress, loss, weight, rate, waited):
         """Takes the figures of one update: the loss per token, tokens, learning rate, seconds waited for input."""
-        self._loss += loss * weight
         self._tokens += weight
         self._waited += waited
         self._steps += 1
@@ -73,10 +75,9 @@ class TrainingReporter:
             tf.summary.scalar("train/learning_rate", rate, step=progress.step)
 
     def since_last_evaluation(self):
-        """Returns the means of the steps since the last call, and starts anew."""
+        """Returns how fast the steps since the last call were, and starts anew."""
         seconds = max(time.monotonic() - self._since, 1e-9)
         figures = {
-            "train/loss": self._loss / max(self._tokens, 1.0),
             "train/tokens_per_second": self._tokens / seconds,
             "train/step_seconds": seconds / max(self._steps, 1),
             "input/wait_share": self._waited / seconds,
@@ -90,11 +91,13 @@ class TrainingReporter:
             for name, value in record.items():
                 tf.summary.scalar(name, value, step=progress.step)
         self.writer.flush()
-        atomic_write(self.run_directory / "history.json", json.dumps(progress.history, indent=1) + "\n")
+        if not self.silent:
+            atomic_write(self.run_directory / "history.json", json.dumps(progress.history, indent=1) + "\n")
         shown = [f"{name} {record[name]:.3f}" for name in sorted(record) if name.startswith(("dev/", "train/loss"))]
         self.note(
             f"epoch {progress.epoch:>3}  step {progress.step:>6,}  {'  '.join(shown)}  "
-            f"{record['train/tokens_per_second']:,.0f} tokens/s, {100 * record['input/wait_share']:.1f}% waiting for input"
+            f"{record['train/tokens_per_second']:,.0f} tokens/s, {1000 * record['train/step_seconds']:,.0f} ms a step, "
+            f"{100 * record['input/wait_share']:.1f}% waiting for input"
             f"{'  (best)' if better else ''}"
         )
         self._reset()  # the evaluation's own time is not training time

@@ -41,14 +41,20 @@ def learning_rate(settings, step, epoch, epochs):
 
 
 def make_optimizer(settings):
-    """Returns the Keras optimiser; clipping is left to the step, which sees the gradient of the whole batch."""
-    rate = settings.learning_rate
-    if settings.optimizer == "adam":
-        return keras.optimizers.Adam(rate, beta_2=settings.beta_2, epsilon=settings.epsilon)
-    if settings.optimizer == "adamw":
-        return keras.optimizers.AdamW(
-            rate, beta_2=settings.beta_2, epsilon=settings.epsilon, weight_decay=settings.weight_decay
-        )
-    if settings.optimizer == "adadelta":
-        return keras.optimizers.Adadelta(rate, rho=0.95, epsilon=settings.epsilon)
-    return keras.optimizers.SGD(rate)
+    """Returns the Keras optimiser of a run.
+
+    Its `apply` takes gradients that are summed over all replicas and clipped already, and under mixed_float16 scaled by
+    `dynamic_scale`; one that is not finite is skipped and the scale halved. With `training.ema` it keeps the moving average.
+    """
+    adam = {"beta_2": settings.beta_2, "epsilon": settings.epsilon}
+    classes = {
+        "adam": (keras.optimizers.Adam, adam),
+        "adamw": (keras.optimizers.AdamW, adam | {"weight_decay": settings.weight_decay}),
+        "adadelta": (keras.optimizers.Adadelta, {"rho": 0.95, "epsilon": settings.epsilon}),
+        "sgd": (keras.optimizers.SGD, {}),
+    }
+    optimizer_class, options = classes[settings.optimizer]
+    average = {"use_ema": True, "ema_momentum": settings.ema} if settings.ema else {}
+    optimizer = optimizer_class(settings.learning_rate, **options, **average)
+    optimizer._all_reduce_sum_gradients = lambda gradients_and_variables: gradients_and_variables  # the update did
+    return keras.optimizers.LossScaleOptimizer(optimizer) if settings.precision == "mixed_float16" else optimizer

@@ -34,7 +34,11 @@ class TrainingSettings:
         checkpoint_every: Steps between checkpoints; 0 writes one with every evaluation.
         keep_checkpoints: Newest checkpoints that stay on disk, besides the best.
         average_checkpoints: Checkpoints whose weights are averaged at the end (kept if better); 1 is no averaging.
-        precision: Keras dtype policy of the model.
+        strategy: one device; mirrored, a replica for each GPU (two on the CPU where there is none, for trial);
+            multi_worker, the cluster in TF_CONFIG or of Slurm; auto, what is there.
+        accumulate: Parts that each replica cuts its rows into, one after the other, to save memory; the update is the same.
+        ema: Decay of the moving average of the weights, which is then what is scored and exported; 0 keeps none.
+        precision: Keras dtype policy of the model; mixed_float16 scales the loss.
         jit: Compile the training step with XLA. Every new batch shape compiles anew.
         seed: Seed of initial weights, dropout and the order of the data.
     """
@@ -59,7 +63,10 @@ class TrainingSettings:
     checkpoint_every: int = 0
     keep_checkpoints: int = 3
     average_checkpoints: int = 1
-    precision: Literal["float32", "mixed_bfloat16"] = "float32"
+    strategy: Literal["auto", "one", "mirrored", "multi_worker"] = "auto"
+    accumulate: int = 1
+    ema: float = 0.0
+    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
     jit: bool = False
     seed: int = 1
 

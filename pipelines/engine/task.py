@@ -18,8 +18,10 @@ class Task:
         name: The task's name on the command line.
         Config: Dataclass of the task's settings.
         default_preset: The preset of a run without flags.
+        data_version: What `load` read, for the record: a dataset's name and version, or a file's digest.
     """
 
+    data_version = ""
     name: str
     Config: type
     default_preset: str
@@ -51,6 +53,14 @@ class Task:
         that every token weighs the same wherever it was computed.
         """
         raise NotImplementedError
+
+    def metrics(self):
+        """Returns Keras metrics by name, for training and dev, where `loss` gives them something: none by default.
+
+        Of a metric called `accuracy`, `parts["accuracy"]` is what its `update_state` takes, as a tuple. It is reported as
+        `train/accuracy` and `dev/accuracy`.
+        """
+        return {}
 
     def evaluate(self, model, split):
         """Returns the field's metrics on a split as flat names to numbers, such as `{"bleu": 27.3}`."""

@@ -1,18 +1,25 @@
-"""The training loop: what `fit` does, with exact resume.
+"""The training loop: what `fit` does, on every strategy, with exact resume.
 
-A run's whole state is the variables (weights, optimiser slots, random streams) and a small `Progress` record. Both are
-written together, and the order of the data is a function of (seed, epoch), so that a run that was killed
-continues with the batch that would have come next.
+A run's whole state is the variables (weights, optimiser slots, averages, loss scale, random streams) and a small `Progress`
+record. Both are written together, and the order of the data is a function of (seed, epoch), so that a run that was
+killed continues with the batch that would have come next.
 """
 
+import signal
 import time
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 
+import keras
 import numpy as np
 import tensorflow as tf
 
-from attention_zoo.pipelines.engine.errors import UserError
+from attention_zoo.pipelines.engine.distribution import is_chief, served, shards, wait_for_all
+from attention_zoo.pipelines.engine.errors import Preempted, UserError
+from attention_zoo.pipelines.engine.run_state import RunState
 from attention_zoo.pipelines.engine.schedules import learning_rate, make_optimizer
+from attention_zoo.pipelines.engine.updates import Update, update_metrics
 
 
 @dataclass
@@ -23,6 +30,8 @@ class Progress:
     epoch: int = 0
     batch: int = 0  # batches of this epoch that are done
     seconds: float = 0.0
+    loss_sum: float = 0.0  # since the last evaluation
+    weight_sum: float = 0.0
     best_value: float | None = None
     best_step: int = 0
     evaluations_without_gain: int = 0
@@ -36,43 +45,76 @@ class Trainer:
 
     Args:
         task: A `Task` whose data is loaded and adapted.
-        model: Its model, built.
+        model: Its model, built, in the scope of the strategy.
         store: `CheckpointStore` of the run.
         reporter: Is told of every step and evaluation: `TrainingReporter`.
+        strategy: `tf.distribute.Strategy`. Default None: one device.
+        callbacks: Keras callbacks.
     """
 
-    def __init__(self, task, model, store, reporter):
+    def __init__(self, task, model, store, reporter, strategy=None, callbacks=()):
         self.task, self.model, self.store, self.reporter = task, model, store, reporter
+        self.strategy = strategy or tf.distribute.get_strategy()
+        self.chief = is_chief(self.strategy)
         self.settings = task.config.training
-        self.optimizer = make_optimizer(self.settings)
-        self.optimizer.build(model.trainable_variables)
+        with self.strategy.scope():
+            self.optimizer = make_optimizer(self.settings)
+            self.optimizer.build(model.trainable_variables)
+            self.metrics = task.metrics()
+        self.state = RunState(model, self.optimizer, self.metrics)
+        self.callbacks = keras.callbacks.CallbackList(list(callbacks), model=model)
         self.progress = Progress()
+        model.stop_training = False  # a callback may set it
         self.batches_per_epoch = 0
         self._seconds_before = 0.0
         self._started = 0.0
+        self._clock = 0.0  # the chief's seconds at the last step: workers must not disagree on when time is up
+        self._stop_signal = 0.0
 
     def fit(self):
         """Trains to the end, or from the newest checkpoint to the end.
 
         Returns:
             The `Progress` of the finished run. The model holds the best weights.
+
+        Raises:
+            Preempted: SIGTERM came; a checkpoint is written.
         """
-        self.restore()
-        spec = self.task.preprocess("train", 0).element_spec
-        train_step = tf.function(self.train_step, input_signature=[spec], jit_compile=self.settings.jit)
-        self._evaluation_step = tf.function(self.evaluation_step, input_signature=[spec])
-        self.batches_per_epoch = self.reporter.survey(self.task.preprocess("train", 0))
-        self._seconds_before, self._started = self.progress.seconds, time.monotonic()
-        with self.reporter.training(self.progress, self.batches_per_epoch * self.settings.epochs):
-            while not self.progress.finished:
-                self.run_epoch(train_step)
+        with self.listening_for_sigterm():
+            self.train()
+        wait_for_all(self.strategy)  # until the chief has written what the others are to read
         self.load_best()
         return self.progress
 
-    def run_epoch(self, train_step):
+    def train(self):
+        """Runs the epochs that are left."""
+        self.restore()
+        spec = self.batches("train", 0).element_spec
+        self.update = Update(self.task, self.model, self.optimizer, self.strategy, self.metrics, spec)
+        self.batches_per_epoch = self.reporter.survey(self.task.preprocess("train", 0))
+        self._seconds_before, self._started = self.progress.seconds, time.monotonic()
+        with self.reporter.training(self.progress, self.batches_per_epoch * self.settings.epochs):
+            self.callbacks.on_train_begin()
+            while not self.progress.finished:
+                self.run_epoch()
+            self.callbacks.on_train_end()
+
+    def batches(self, split, epoch, skip=0):
+        """The batches of an epoch as the strategy wants them, each replica's share at its place."""
+
+        address = getattr(getattr(self.task.config, "data", None), "service", "") if split == "train" else ""
+
+        def of_this_process(context):
+            batches = self.task.preprocess(split, epoch)
+            return shards((served(batches, address) if address else batches).skip(skip), context)
+
+        return self.strategy.distribute_datasets_from_function(of_this_process)
+
+    def run_epoch(self):
         """Runs the batches of the current epoch that are not done yet."""
         progress, settings = self.progress, self.settings
-        batches = iter(self.task.preprocess("train", progress.epoch).skip(progress.batch))
+        batches = iter(self.batches("train", progress.epoch, skip=progress.batch))
+        self.callbacks.on_epoch_begin(progress.epoch)
         while not progress.finished:
             waited = time.monotonic()
             batch = next(batches, None)
@@ -81,55 +123,101 @@ class Trainer:
                 progress.epoch, progress.batch = progress.epoch + 1, 0
                 if not settings.evaluate_every:
                     self.evaluate()
+                self.callbacks.on_epoch_end(progress.epoch - 1, progress.history[-1] if progress.history else None)
                 if progress.epoch >= settings.epochs and not progress.finished:
                     self.finish(f"all {settings.epochs} epochs are done")
+                self.stop_if_a_callback_asks()
                 return
-            progress.step, progress.batch = progress.step + 1, progress.batch + 1
-            rate = learning_rate(settings, progress.step, self.passes(), settings.epochs)
-            self.optimizer.learning_rate.assign(rate)
-            loss, weight = train_step(batch)
-            self.stop_at_nan(float(loss))
-            self.reporter.step(progress, float(loss), float(weight), rate, waited)
+            self.take_step(batch, waited)
             if settings.evaluate_every and progress.step % settings.evaluate_every == 0:
                 self.evaluate()
             elif settings.checkpoint_every and progress.step % settings.checkpoint_every == 0:
                 self.save()
-            if settings.max_minutes and self.seconds() > 60 * settings.max_minutes and not progress.finished:
+            if settings.max_minutes and self._clock > 60 * settings.max_minutes and not progress.finished:
                 self.finish(f"{settings.max_minutes:g} minutes are over")
+            self.stop_if_a_callback_asks()
 
-    def train_step(self, batch):
-        """One update. Returns the loss per token and the number of tokens of the batch."""
-        with tf.GradientTape() as tape:
-            total, weight, _ = self.task.loss(self.model, batch, training=True)
-            loss = total / tf.maximum(weight, 1.0)
-        gradients = tape.gradient(loss, self.model.trainable_variables)
-        if self.settings.clip_norm:
-            gradients, _ = tf.clip_by_global_norm(gradients, self.settings.clip_norm)
-        self.optimizer.apply(gradients, self.model.trainable_variables)
-        return loss, weight
+    def take_step(self, batch, waited):
+        """One update, and what follows from it."""
+        progress = self.progress
+        progress.step, progress.batch = progress.step + 1, progress.batch + 1
+        rate = learning_rate(self.settings, progress.step, self.passes(), self.settings.epochs)
+        self.optimizer.learning_rate.assign(rate)
+        self.callbacks.on_train_batch_begin(progress.batch - 1)
+        loss, weight, norm, stop, self._clock = self.update(batch, self._stop_signal, self.seconds() if self.chief else 0.0)
+        self.stop_at_nan(loss, norm)
+        progress.loss_sum += loss * weight
+        progress.weight_sum += weight
+        self.reporter.step(progress, loss, weight, rate, waited)
+        self.callbacks.on_train_batch_end(progress.batch - 1, {"loss": loss})
+        if stop:  # any of the workers was asked to
+            self.save()
+            raise Preempted(f"stopped at step {progress.step:,}; a checkpoint is written, the same command continues")
+
+    def stop_if_a_callback_asks(self):
+        if self.model.stop_training and not self.progress.finished:
+            self.finish("a callback stopped it")
+
+    @contextmanager
+    def listening_for_sigterm(self):
+        """Takes SIGTERM for a request to stop after the current step, in all workers."""
+
+        def note(*_):
+            self._stop_signal = 1.0
+
+        try:
+            before = signal.signal(signal.SIGTERM, note)
+        except ValueError:  # not the main thread: whoever runs us there deals with signals
+            yield
+            return
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGTERM, before)
+
+    @cached_property
+    def compiled_evaluation_step(self):
+        return tf.function(self.evaluation_step, input_signature=[self.batches("validation", 0).element_spec])
 
     def evaluation_step(self, batch):
-        """Returns the sums of a dev batch: what `loss` calls its parts, and the weight."""
-        _, weight, parts = self.task.loss(self.model, batch, training=False)
-        return parts, weight
+        """Returns the sums of a dev batch over all replicas: what `loss` calls its parts, and the weight."""
+
+        def on_replica(batch):
+            _, weight, parts = self.task.loss(self.model, batch, training=False)
+            return update_metrics(self.metrics, parts), weight
+
+        parts, weight = self.strategy.run(on_replica, args=(batch,))
+        reduce = lambda value: self.strategy.reduce("SUM", value, axis=None)  # noqa: E731
+        return {name: reduce(value) for name, value in parts.items()}, reduce(weight)
 
     def dev_losses(self):
         """Returns the parts of the loss on the dev split, per unit of weight, as `dev/NAME`."""
         sums, weights = {}, 0.0
-        for batch in self.task.preprocess("validation", 0):
-            parts, weight = self._evaluation_step(batch)
+        self.reset_metrics()
+        for batch in self.batches("validation", 0):
+            parts, weight = self.compiled_evaluation_step(batch)
             weights += float(weight)
             for name, value in parts.items():
                 sums[name] = sums.get(name, 0.0) + float(value)
-        return {f"dev/{name}": value / max(weights, 1.0) for name, value in sums.items()}
+        losses = {f"dev/{name}": value / max(weights, 1.0) for name, value in sums.items()}
+        return losses | self.reset_metrics("dev")
+
+    def reset_metrics(self, prefix=""):
+        """Returns what the Keras metrics stand at, as `PREFIX/NAME`, and sets them to nothing."""
+        values = {f"{prefix}/{name}": float(metric.result()) for name, metric in self.metrics.items()}
+        for metric in self.metrics.values():
+            metric.reset_state()
+        return values
 
     def evaluate(self):
         """Scores the dev split, writes a checkpoint, and decides whether it is the best and whether to stop."""
         progress, settings = self.progress, self.settings
-        record = self.dev_losses()
-        if settings.monitor not in record:  # the field's metrics need decoding: only where they decide
-            scores = self.task.evaluate(self.model, "validation")
-            record |= {f"dev/{name}": value for name, value in scores.items()}
+        trained = self.reset_metrics("train")
+        with self.state.averaged_weights():
+            record = trained | self.dev_losses()
+            if settings.monitor not in record:  # the field's metrics need decoding: only where they decide
+                scores = self.task.evaluate(self.model, "validation")
+                record |= {f"dev/{name}": value for name, value in scores.items()}
         if settings.monitor not in record:
             raise UserError(f"training.monitor: expected one of {', '.join(sorted(record))}; received {settings.monitor}")
         value = record[settings.monitor]
@@ -140,6 +228,8 @@ class Trainer:
         else:
             progress.evaluations_without_gain += 1
         progress.evaluated_steps.append(progress.step)
+        record["train/loss"] = progress.loss_sum / max(progress.weight_sum, 1.0)
+        progress.loss_sum = progress.weight_sum = 0.0
         record |= self.reporter.since_last_evaluation()
         progress.history.append({"step": progress.step, "epoch": progress.epoch, **record})
         self.reporter.evaluation(progress, record, better)
@@ -156,7 +246,7 @@ class Trainer:
         passes = progress.epoch + progress.batch / max(progress.batch, self.batches_per_epoch)
         if not settings.max_minutes:
             return passes
-        return max(passes, settings.epochs * min(1.0, self.seconds() / (60 * settings.max_minutes)))
+        return max(passes, settings.epochs * min(1.0, self._clock / (60 * settings.max_minutes)))
 
     def finish(self, reason):
         """Ends the run: what came after the last evaluation is evaluated too."""
@@ -171,63 +261,43 @@ class Trainer:
         return self._seconds_before + time.monotonic() - self._started
 
     def save(self):
-        """Writes a checkpoint of everything that the run's future depends on."""
+        """Writes a checkpoint of everything that the run's future depends on; in a cluster the chief does."""
         self.progress.seconds = self.seconds()
         needed = {self.progress.best_step, *self.progress.evaluated_steps[-self.settings.average_checkpoints :]}
-        self.store.save(self.progress.step, self.arrays(), asdict(self.progress), protected=needed)
+        arrays = self.state.arrays()  # all workers: what the replicas hold in parts is added up here
+        if self.chief:
+            self.store.save(self.progress.step, arrays, asdict(self.progress), protected=needed)
 
     def restore(self):
         """Takes up the newest intact checkpoint, if there is one."""
         step = self.store.newest()
         if step is not None:
             arrays, state = self.store.load(step)
-            self.assign(arrays)
+            self.state.assign(arrays)
             self.progress = Progress(**state)
 
     def load_best(self):
         """Gives the model its best weights: those of the best checkpoint, or the average of the last if it is better."""
         progress = self.progress
-        self.assign(self.store.load(progress.best_step)[0])
+        self.state.assign(self.store.load(progress.best_step)[0])
+        self.state.take_average()
         steps = progress.evaluated_steps[-self.settings.average_checkpoints :]
         if len(steps) < 2:
             return
-        best, best_loss = self.arrays(), self.dev_losses()["dev/loss"]
-        self.assign(self.store.average(steps))
+        best, best_loss = self.state.arrays(), self.dev_losses()["dev/loss"]
+        self.state.assign(self.store.average(steps))
+        self.state.take_average()
         average_loss = self.dev_losses()["dev/loss"]
         self.reporter.note(f"average of {len(steps)} checkpoints: dev/loss {average_loss:.4f}, best one: {best_loss:.4f}")
         if average_loss >= best_loss:
-            self.assign(best)
+            self.state.assign(best)
 
-    def variables(self):
-        """Names all variables of the run by their places; Keras numbers layers anew, so their paths don't last."""
-        model = {f"model/{i:03d}/{variable.name}": variable for i, variable in enumerate(self.model.variables)}
-        return model | {f"optimizer/{i:03d}": variable for i, variable in enumerate(self.optimizer.variables)}
-
-    def arrays(self):
-        """Returns all variables as NumPy arrays."""
-        return {name: np.array(variable) for name, variable in self.variables().items()}
-
-    def assign(self, arrays):
-        """Sets all variables, and refuses a checkpoint of another model."""
-        variables = self.variables()
-        if set(arrays) != set(variables):
-            odd = sorted(set(arrays) ^ set(variables))[0]
-            raise UserError(
-                f"the checkpoints in {self.store.directory} belong to another model (they differ in {odd}); "
-                "choose another --name, or remove the folder"
-            )
-        for name, variable in variables.items():
-            if tuple(arrays[name].shape) != tuple(variable.shape):
+    def stop_at_nan(self, loss, norm):
+        """Stops before a broken update is written anywhere. A float16 gradient may overflow: its update is skipped."""
+        skipped = hasattr(self.optimizer, "dynamic_scale")
+        for name, value in (("loss", loss), ("gradient's norm", loss if skipped else norm)):
+            if not np.isfinite(value):
                 raise UserError(
-                    f"the checkpoints in {self.store.directory} belong to a model of another size: {name} has shape "
-                    f"{tuple(variable.shape)}, received {arrays[name].shape}; choose another --name, or remove the folder"
+                    f"the {name} is {value} at step {self.progress.step} (epoch {self.progress.epoch}, batch "
+                    f"{self.progress.batch}); the last good checkpoint is kept. Try a lower --training.learning_rate"
                 )
-            variable.assign(arrays[name])
-
-    def stop_at_nan(self, loss):
-        """Stops before a broken update is written anywhere."""
-        if not np.isfinite(loss):
-            raise UserError(
-                f"the loss is {loss} at step {self.progress.step} (epoch {self.progress.epoch}, batch "
-                f"{self.progress.batch}); the last good checkpoint is kept. Try a lower --training.learning_rate"
-            )

@@ -89,7 +89,13 @@ def test_preset_then_file_then_command_line(run):
 
 def test_another_preset_and_a_name(run):
     assert run(["--preset", "large"]) == Run(Config(data=Data(limit=1000)), "large", "large")
-    assert run(["--preset=large", "--name=mine"])[1:] == ("large", "mine")
+    assert run(["--preset=large", "--name=mine", "--workers", "2"])[1:] == ("large", "mine", 2)
+
+
+@pytest.mark.parametrize("count", ["0", "-1", "two", "1.5"])
+def test_workers_are_counted_from_one(run, count):
+    with pytest.raises(UserError, match=f"--workers: expected a whole number, at least 1; received {count}"):
+        run([f"--workers={count}"])
 
 
 @pytest.mark.parametrize(

@@ -57,10 +57,22 @@ class KillAt(TrainingReporter):
             raise Killed
 
 
-def run(directory, kill_at=0, **settings):
+class Judged(Line):
+    """With a Keras metric."""
+
+    def metrics(self):
+        return {"error": keras.metrics.MeanAbsoluteError()}
+
+    def loss(self, model, batch, training):
+        total, weight, parts = super().loss(model, batch, training)
+        return total, weight, parts | {"error": (batch["y"], model(batch["x"], training=False))}
+
+
+def run(directory, kill_at=0, task=Line, callbacks=(), **settings):
     config = Config(TrainingSettings(**{"epochs": 5, "learning_rate": 0.05, "clip_norm": 0.0, **settings}))
-    task = Line(config, directory)
-    trainer = Trainer(task, task.build(), CheckpointStore(directory / "checkpoints"), KillAt(directory, kill_at))
+    task = task(config, directory)
+    store, reporter = CheckpointStore(directory / "checkpoints"), KillAt(directory, kill_at)
+    trainer = Trainer(task, task.build(), store, reporter, callbacks=callbacks)
     return trainer, trainer.fit()
 
 
@@ -72,8 +84,8 @@ def test_a_killed_run_ends_with_the_weights_of_the_uninterrupted_one(tmp_path, k
             run(tmp_path / "killed", kill_at=step, checkpoint_every=2)
     resumed, progress = run(tmp_path / "killed", checkpoint_every=2)
     assert progress.step == 20
-    for name, expected in whole.arrays().items():
-        np.testing.assert_array_equal(resumed.arrays()[name], expected, err_msg=name)
+    for name, expected in whole.state.arrays().items():
+        np.testing.assert_array_equal(resumed.state.arrays()[name], expected, err_msg=name)
 
 
 def test_a_finished_run_is_not_trained_again(tmp_path):
@@ -103,13 +115,24 @@ def test_the_average_of_checkpoints_is_kept_where_it_is_better(tmp_path):
     assert trainer.dev_losses()["dev/loss"] <= best + 1e-6
 
 
+def test_a_finished_run_is_taken_up_with_the_weights_that_were_best(tmp_path):
+    settings = {"epochs": 8, "learning_rate": 0.3, "optimizer": "sgd", "average_checkpoints": 4}
+    trainer, _ = run(tmp_path, **settings)
+    task = Line(Config(TrainingSettings(**settings)), tmp_path)
+    later = Trainer(task, task.build(), CheckpointStore(tmp_path / "checkpoints"), TrainingReporter(tmp_path))
+    later.restore()
+    later.load_best()
+    for name, expected in trainer.state.arrays().items():
+        np.testing.assert_array_equal(later.state.arrays()[name], expected, err_msg=name)
+
+
 def test_gradient_accounts_for_every_token_alike_and_the_norm_is_clipped(tmp_path):
     trainer, _ = run(tmp_path, epochs=1, optimizer="sgd", learning_rate=0.1, clip_norm=0.5)
-    before = trainer.arrays()
-    batch = {"x": tf.constant([[100.0]]), "y": tf.constant([[-100.0]])}
+    before = trainer.state.arrays()
+    batch = {"x": tf.fill([8, 1], 100.0), "y": tf.fill([8, 1], -100.0)}
     trainer.optimizer.learning_rate.assign(0.1)
-    trainer.train_step(batch)
-    moved = [trainer.arrays()[n] - before[n] for n in before if n.endswith(("kernel", "bias"))]
+    trainer.update(batch, 0.0, 0.0)
+    moved = [trainer.state.arrays()[n] - before[n] for n in before if n.endswith(("kernel", "bias"))]
     np.testing.assert_allclose(np.sqrt(sum((m**2).sum() for m in moved)), 0.1 * 0.5, rtol=1e-3)
 
 
@@ -119,6 +142,47 @@ def test_a_nan_stops_the_run_names_the_step_and_leaves_the_checkpoint(tmp_path):
     store = CheckpointStore(tmp_path / "checkpoints")
     arrays, _ = store.load(store.newest())
     assert all(np.isfinite(a).all() for a in arrays.values() if a.dtype.kind == "f")
+
+
+def test_keras_callbacks_see_every_batch_and_epoch_and_may_stop_the_run(tmp_path):
+    seen = []
+
+    class Watcher(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            seen.append((batch, logs["loss"]))
+
+        def on_epoch_end(self, epoch, logs=None):
+            seen.append((epoch, sorted(logs)))
+            self.model.stop_training = epoch == 1
+
+    trainer, progress = run(tmp_path, callbacks=[Watcher()])
+    assert progress.finished == "a callback stopped it" and progress.epoch == 2 and progress.step == 8
+    assert [place for place, _ in seen] == [0, 1, 2, 3, 0, 0, 1, 2, 3, 1]
+    assert all(isinstance(loss, float) for place, loss in seen[:4]) and "dev/loss" in seen[4][1]
+
+
+def test_keras_metrics_are_reported_for_training_and_dev_and_survive_a_kill(tmp_path):
+    def history(directory, kill_at=0):
+        try:
+            run(directory, kill_at=kill_at, task=Judged, epochs=2, checkpoint_every=1)
+        except Killed:
+            run(directory, task=Judged, epochs=2, checkpoint_every=1)
+        return [(r["train/error"], r["dev/error"], r["train/loss"]) for r in json.loads((directory / "history.json").read_text())]
+
+    whole = history(tmp_path / "whole")
+    assert whole[1][1] < whole[0][1] and history(tmp_path / "killed", kill_at=6) == whole
+
+
+def test_a_moving_average_is_what_is_scored_and_kept(tmp_path):
+    plain, _ = run(tmp_path / "plain", epochs=1)
+    averaged, progress = run(tmp_path / "averaged", epochs=1, ema=0.5)
+    slots = CheckpointStore(tmp_path / "averaged" / "checkpoints").load(progress.step)[0]
+    kernel = next(name for name in slots if name.endswith("kernel"))
+    np.testing.assert_array_equal(slots[kernel], plain.state.arrays()[kernel])  # trained on as without
+    final = averaged.state.arrays()[kernel]
+    assert not np.array_equal(final, slots[kernel])
+    assert any(name.startswith("optimizer/") and np.array_equal(array, final) for name, array in slots.items())
+    assert averaged.dev_losses()["dev/loss"] == progress.history[-1]["dev/loss"]
 
 
 def test_time_is_counted_over_restarts(tmp_path):

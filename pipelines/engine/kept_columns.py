@@ -1,0 +1,52 @@
+"""Tokenised text that is kept on the disk, so that a run that is started again need not tokenise again."""
+
+import warnings
+
+import numpy as np
+import tensorflow as tf
+
+from attention_zoo.pipelines.engine.checkpoints import CheckpointStore, CorruptCheckpoint
+
+
+def kept_columns(directory, key, make):
+    """Returns what `make` makes, from the disk if it is there.
+
+    Args:
+        directory: Where it is kept; a `CheckpointStore` writes and checks it, so half a file or a damaged one is not used.
+        key: Text that says what the columns were made from; another key makes them anew.
+        make: Returns a dict of splits to dicts of names to RaggedTensors `(N, None)`.
+
+    Returns:
+        The same dict of dicts.
+
+    Example:
+
+    >>> import tempfile
+    >>> directory, make = tempfile.mkdtemp(), lambda: print("made") or {"train": {"source": tf.ragged.constant([[1], [2, 3]])}}
+    >>> for _ in range(2):
+    ...     columns = kept_columns(directory, "two rows", make)
+    made
+    >>> columns["train"]["source"].to_list()
+    [[1], [2, 3]]
+    """
+    store = CheckpointStore(directory, keep=1)
+    try:
+        arrays, state = store.load(0) if store.steps() else ({}, {})
+    except CorruptCheckpoint as error:
+        warnings.warn(f"the kept tokens are made anew: {error}", stacklevel=2)
+        arrays, state = {}, {}
+    if state.get("key") != key:
+        splits = make()
+        arrays = {}
+        for split, columns in splits.items():
+            for name, column in columns.items():
+                arrays[f"{split}/{name}/values"] = column.values.numpy()
+                arrays[f"{split}/{name}/row_splits"] = column.row_splits.numpy()
+        store.save(0, arrays, {"key": key})
+        return splits
+    splits = {}
+    for path in sorted({path.rpartition("/")[0] for path in arrays}):
+        split, _, name = path.partition("/")
+        values, row_splits = (np.array(arrays[f"{path}/{part}"]) for part in ("values", "row_splits"))
+        splits.setdefault(split, {})[name] = tf.RaggedTensor.from_row_splits(values, row_splits)
+    return splits

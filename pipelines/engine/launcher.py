@@ -1,0 +1,79 @@
+"""A cluster on one machine, for trial: `attention-zoo train TASK --workers 2`."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+GRACE = 30.0  # seconds that the other workers get to stop by themselves when one has ended badly
+
+
+def run_workers(count, arguments):
+    """Starts the workers of a run as processes of this machine, and waits for them.
+
+    Each gets the cluster in `TF_CONFIG`, as the machines of a real one do. Worker 0, the chief, speaks; of the others only errors
+    are shown. SIGTERM and Ctrl-C are passed on.
+
+    Args:
+        count: Number of workers.
+        arguments: What comes after `attention-zoo train`.
+
+    Returns:
+        The exit code of the run: 0, or that of the first worker that failed.
+    """
+    addresses = [f"127.0.0.1:{port}" for port in free_ports(count)]
+    processes = [start(index, addresses, arguments) for index in range(count)]
+    before = signal.signal(signal.SIGTERM, lambda *_: stop(processes, signal.SIGTERM))
+    try:
+        return wait(processes)
+    except KeyboardInterrupt:
+        wait(processes)  # the terminal has sent it to them too
+        raise
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        stop(processes, signal.SIGKILL)
+
+
+def free_ports(count):
+    """Returns ports of this machine that nobody listens on."""
+    sockets = [socket.socket() for _ in range(count)]
+    for each in sockets:
+        each.bind(("127.0.0.1", 0))
+    ports = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports
+
+
+def start(index, addresses, arguments):
+    """Starts one worker."""
+    config = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
+    environment = os.environ | {"TF_CONFIG": json.dumps(config)}
+    output = None if index == 0 else subprocess.DEVNULL
+    return subprocess.Popen(
+        [sys.executable, "-m", "attention_zoo.pipelines", "train", *arguments], env=environment, stdout=output
+    )
+
+
+def wait(processes):
+    """Waits until all have ended; where one failed, the others get some time to notice. Returns the exit code."""
+    code, deadline = 0, None
+    while any(process.poll() is None for process in processes):
+        failed = [process.returncode for process in processes if process.returncode]
+        if failed and deadline is None:
+            code, deadline = failed[0], time.monotonic() + GRACE
+        if deadline and time.monotonic() > deadline:
+            stop(processes, signal.SIGKILL)
+        time.sleep(0.2)
+    code = code or next((process.returncode for process in processes if process.returncode), 0)
+    return code if code >= 0 else 128 - code  # as a shell counts a death by signal
+
+
+def stop(processes, number):
+    """Sends a signal to those that still run."""
+    for process in processes:
+        if process.poll() is None:
+            process.send_signal(number)

@@ -1,0 +1,112 @@
+"""A run of a few steps, as a program: `python distributed_run.py MODEL DIRECTORY [--settings JSON]`.
+
+How many devices there are is settled when TensorFlow starts, and a worker of a cluster is a process, so tests start this one.
+Writes the losses that a Keras callback sees to `DIRECTORY/losses-WORKER.json`.
+"""
+
+import argparse
+import json
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+from attention_zoo.pipelines import models
+from attention_zoo.pipelines.engine import experiment
+from attention_zoo.pipelines.engine.batching import token_batches
+from attention_zoo.pipelines.engine.losses import smoothed_cross_entropy
+from attention_zoo.pipelines.engine.settings import TrainingSettings
+from attention_zoo.pipelines.engine.task import Task
+
+V = 20
+MODELS = {
+    "bahdanau": lambda dropout: models.BahdanauTranslator(V, V, 8, 8, dropout=dropout),
+    "transformer": lambda dropout: models.TransformerTranslator(V, V, 8, 1, 2, 16, dropout=dropout),
+}
+
+
+@dataclass
+class Config:
+    model: str = "bahdanau"
+    data: str = "reversal"
+    dropout: float = 0.0
+    training: TrainingSettings = field(default_factory=TrainingSettings)
+
+
+class Reversal(Task):
+    """Says a sequence backwards."""
+
+    name = "reversal"
+    Config = Config
+
+    def load(self):
+        lengths = np.random.default_rng(0).integers(1, 9, size=90)
+        self.rows = {"train": self.ragged(lengths[:70], 1), "validation": self.ragged(lengths[70:], 2)}
+
+    def ragged(self, lengths, seed):
+        ids = np.random.default_rng(seed).integers(4, V, size=int(lengths.sum()))
+        source = tf.RaggedTensor.from_row_lengths(tf.constant(ids, tf.int32), lengths)
+        labels = tf.reverse(source.to_tensor(), [1])
+        labels = tf.RaggedTensor.from_row_lengths(tf.boolean_mask(labels, labels != 0), lengths)
+        begin = tf.fill([len(lengths), 1], tf.constant(2, tf.int32))
+        return {"source": source, "target": tf.concat([begin, labels[:, :-1]], axis=1), "labels": labels}
+
+    def adapt(self):
+        pass
+
+    def preprocess(self, split, epoch):
+        # The smallest batches have a row, fewer than there are replicas.
+        return token_batches(self.rows[split], 40, seed=3, epoch=epoch, shuffle=split == "train", window=30)
+
+    def build(self):
+        model = MODELS[self.config.model](self.config.dropout)
+        model.build()
+        return model
+
+    def loss(self, model, batch, training):
+        logits = model({"source": batch["source"], "target": batch["target"]}, training=training)
+        loss, nll, tokens = smoothed_cross_entropy(batch["labels"], logits, 0.1 if training else 0.0)
+        return loss, tokens, {"loss": nll, "accuracy": (batch["labels"], logits, batch["labels"] != 0)}
+
+    def metrics(self):
+        return {"accuracy": keras.metrics.SparseCategoricalAccuracy()}
+
+    def evaluate(self, model, split):
+        return {}
+
+    def illustrate(self, model, directory):
+        return []
+
+
+class Losses(keras.callbacks.Callback):
+    """Keeps what the loop reports."""
+
+    def __init__(self):
+        super().__init__()
+        self.losses = []
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.losses.append(logs["loss"])
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("model", choices=MODELS)
+    parser.add_argument("directory", type=Path)
+    parser.add_argument("--dropout", type=float, default=0.0)
+    parser.add_argument("--settings", type=json.loads, default={})
+    arguments = parser.parse_args()
+    training = TrainingSettings(**{"epochs": 3, "learning_rate": 0.01, **arguments.settings})
+    config = Config(model=arguments.model, dropout=arguments.dropout, training=training)
+    seen = Losses()
+    experiment.publish = lambda task, model, metrics, reporter: metrics  # the loop is what is looked at
+    experiment.keep_config = lambda config, directory: None
+    metrics = experiment.train(Reversal, config, arguments.directory, "test", [seen])
+    worker = json.loads(os.environ.get("TF_CONFIG", '{"task": {"index": 0}}'))["task"]["index"]
+    (arguments.directory / f"losses-{worker}.json").write_text(json.dumps({"losses": seen.losses, "metrics": metrics}))
+
+
+if __name__ == "__main__":
+    main()

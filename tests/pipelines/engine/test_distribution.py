@@ -1,0 +1,195 @@
+"""The same run on one device, on two mirrored ones and on two workers; and what happens when a worker goes."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from attention_zoo.pipelines.engine import distribution
+from attention_zoo.pipelines.engine.batching import token_batches
+from attention_zoo.pipelines.engine.checkpoints import CheckpointStore
+from attention_zoo.pipelines.engine.distribution import is_chief, make_strategy, served, shards, watching_workers, workers
+from attention_zoo.pipelines.engine.errors import UserError
+from attention_zoo.pipelines.engine.launcher import free_ports
+
+PROGRAM = Path(__file__).with_name("distributed_run.py")
+
+
+def start(model, directory, *flags, index=None, addresses=(), **settings):
+    environment = {name: value for name, value in os.environ.items() if name != "TF_CONFIG"}
+    if index is not None:
+        task = {"type": "worker", "index": index}
+        environment["TF_CONFIG"] = json.dumps({"cluster": {"worker": list(addresses)}, "task": task})
+    command = [sys.executable, str(PROGRAM), model, str(directory), "--settings", json.dumps(settings), *flags]
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def finish(process, code=0):
+    output = process.communicate(timeout=300)[0]
+    assert process.returncode == code, output[-3000:]
+    return output
+
+
+def run(model, directory, *flags, **settings):
+    finish(start(model, directory, *flags, **settings))
+    return json.loads((directory / "losses-0.json").read_text())
+
+
+def start_cluster(model, directory, **settings):
+    addresses = [f"127.0.0.1:{port}" for port in free_ports(2)]
+    return [start(model, directory, index=index, addresses=addresses, **settings) for index in range(2)]
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory):
+    """Gives the run of a model on one device, made once."""
+    done = {}
+
+    def give(model):
+        if model not in done:
+            done[model] = run(model, tmp_path_factory.mktemp(model) / "one")
+        return done[model]
+
+    return give
+
+
+@pytest.mark.parametrize("model", ["bahdanau", "transformer"])
+def test_one_device_two_mirrored_ones_and_two_workers_report_the_same_losses(model, tmp_path, alone):
+    one = alone(model)
+    mirrored = run(model, tmp_path / "mirrored", strategy="mirrored")
+    for worker in start_cluster(model, tmp_path / "workers"):
+        finish(worker)
+    assert len(one["losses"]) > 20 and one["losses"][-1] < one["losses"][0]
+    for index in range(2):  # both report the global figures
+        reported = json.loads((tmp_path / "workers" / f"losses-{index}.json").read_text())["losses"]
+        np.testing.assert_allclose(reported, one["losses"], atol=1e-5)
+    np.testing.assert_allclose(mirrored["losses"], one["losses"], atol=1e-5)
+    for name in ("dev/loss", "dev/accuracy"):
+        np.testing.assert_allclose(mirrored["metrics"][name], one["metrics"][name], atol=1e-5)
+    worker = json.loads((tmp_path / "workers" / "losses-0.json").read_text())
+    np.testing.assert_allclose(worker["metrics"]["dev/accuracy"], one["metrics"]["dev/accuracy"], atol=1e-5)
+
+
+@pytest.mark.parametrize("strategy", ["one", "mirrored"])
+def test_accumulation_makes_the_same_updates(strategy, tmp_path, alone):
+    whole = alone("transformer")
+    parts = run("transformer", tmp_path / "parts", strategy=strategy, accumulate=3)
+    np.testing.assert_allclose(parts["losses"], whole["losses"], atol=1e-5)
+
+
+@pytest.mark.parametrize("precision", ["mixed_float16", "mixed_bfloat16"])
+def test_low_precision_learns_as_well_on_two_replicas(precision, tmp_path, alone):
+    losses = run("transformer", tmp_path / "mirrored", strategy="mirrored", precision=precision)["losses"]
+    expected = alone("transformer")["losses"]
+    np.testing.assert_allclose(losses[0], expected[0], atol=0.01)
+    np.testing.assert_allclose(np.mean(losses[-12:]), np.mean(expected[-12:]), atol=0.05)
+
+
+def test_a_moving_average_is_what_two_replicas_score(tmp_path, alone):
+    plain, mirrored = alone("transformer"), run("transformer", tmp_path / "mirrored", strategy="mirrored", ema=0.9)
+    np.testing.assert_allclose(mirrored["losses"], plain["losses"], atol=1e-5)
+    assert abs(mirrored["metrics"]["dev/loss"] - plain["metrics"]["dev/loss"]) > 1e-3
+
+
+def test_a_killed_worker_stops_the_other_with_one_line_and_the_same_command_continues(tmp_path, alone):
+    whole = alone("bahdanau")
+    directory = tmp_path / "cluster"
+    processes = start_cluster("bahdanau", directory, checkpoint_every=2)
+    deadline = time.monotonic() + 200
+    while not list((directory / "checkpoints").glob("step-*.json")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    processes[1].kill()
+    output = processes[0].communicate(timeout=200)[0]
+    assert processes[0].returncode != 0
+    assert "another worker is lost" in output
+    for process in start_cluster("bahdanau", directory, checkpoint_every=2):
+        finish(process)
+    later = json.loads((directory / "losses-0.json").read_text())["losses"]
+    assert 0 < len(later) < len(whole["losses"])
+    np.testing.assert_allclose(later, whole["losses"][-len(later) :], atol=1e-5)
+
+
+def test_sigterm_writes_a_checkpoint_and_the_run_continues_from_it(tmp_path, alone):
+    whole = alone("bahdanau")
+    process = start("bahdanau", tmp_path / "stopped")
+    for line in process.stdout:
+        if "batches an epoch" in line:
+            break
+    process.send_signal(signal.SIGTERM)
+    output = process.communicate(timeout=100)[0]
+    assert process.returncode == 1 and "Preempted" in output and "a checkpoint is written" in output
+    step = CheckpointStore(tmp_path / "stopped" / "checkpoints").newest()
+    rest = run("bahdanau", tmp_path / "stopped")["losses"]
+    assert 0 < len(rest) == len(whole["losses"]) - step
+    assert rest == whole["losses"][step:]
+
+
+def test_rows_go_to_the_replicas_in_turn_and_none_is_lost():
+    batches = tf.data.Dataset.from_tensor_slices(tf.range(21)).batch(5).map(lambda rows: {"x": rows})
+    for pipelines, replicas in ((1, 3), (2, 4), (4, 4)):
+        seen = []
+        for pipeline in range(pipelines):
+            context = tf.distribute.InputContext(pipelines, pipeline, replicas)
+            here = [shard["x"].numpy().tolist() for shard in shards(batches, context)]
+            assert len(here) == 5 * replicas // pipelines
+            seen += [row for shard in here for row in shard]
+        assert sorted(seen) == list(range(21))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["{", "[]", "{}", '{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 1}}', '{"cluster": 3, "task": 4}'],
+)
+def test_a_cluster_that_cannot_be_understood_is_one_clear_error(text, monkeypatch):
+    monkeypatch.setenv("TF_CONFIG", text)
+    with pytest.raises(UserError, match="TF_CONFIG: expected"):
+        workers()
+
+
+def test_a_cluster_is_asked_for_and_there_is_none(monkeypatch):
+    for name in ("TF_CONFIG", "SLURM_STEP_NUM_TASKS"):
+        monkeypatch.delenv(name, raising=False)
+    assert workers() == []
+    with pytest.raises(UserError, match="multi_worker expects the cluster in TF_CONFIG"):
+        make_strategy("multi_worker")
+
+
+def test_auto_is_one_device_where_there_is_no_more_and_its_process_is_the_chief(monkeypatch):
+    monkeypatch.delenv("TF_CONFIG", raising=False)
+    strategy = make_strategy("auto")
+    assert strategy.num_replicas_in_sync == 1 and is_chief(strategy)
+
+
+def test_an_error_without_a_cluster_is_not_blamed_on_a_worker(monkeypatch):
+    strategy = tf.distribute.get_strategy()
+    with pytest.raises(tf.errors.UnavailableError), watching_workers(strategy):
+        raise tf.errors.UnavailableError(None, None, "a disk")
+    monkeypatch.setattr(distribution, "is_cluster", lambda strategy: True)
+    with pytest.raises(UserError, match="another worker is lost"), watching_workers(strategy):
+        raise tf.errors.UnavailableError(None, None, "a peer")
+
+
+def test_a_data_service_with_one_worker_gives_the_batches_in_their_order():
+    service = tf.data.experimental.service
+    dispatcher = service.DispatchServer()
+    address = dispatcher.target
+    worker = service.WorkerServer(service.WorkerConfig(dispatcher_address=address.partition("://")[2]))
+    rows = tf.ragged.constant([[i] * (i % 7 + 1) for i in range(200)], dtype=tf.int32)
+    for epoch in range(2):
+        batches = token_batches({"source": rows}, 40, seed=1, epoch=epoch, window=50)
+        expected = [batch["source"].numpy().tolist() for batch in batches]
+        assert [batch["source"].numpy().tolist() for batch in served(batches, address)] == expected
+        assert [batch["source"].numpy().tolist() for batch in served(batches, address).skip(3)] == expected[3:]
+    del worker
+
+
+@pytest.mark.parametrize("address", ["localhost", "grpc://localhost", "localhost:5000", "grpc://"])
+def test_an_address_that_is_none_is_one_clear_error(address):
+    with pytest.raises(UserError, match="data.service: expected grpc://HOST:PORT, received"):
+        served(tf.data.Dataset.range(3), address)
