@@ -1,0 +1,76 @@
+"""The same run on one device, on two mirrored ones and on two workers of this machine: losses and throughput side by side.
+
+    python benchmarks/scaling.py
+    python benchmarks/scaling.py --quick --json scaling.json
+
+The losses have to agree; the throughput says what distribution costs where it cannot gain anything, two replicas on the same cores. What
+to expect of real GPUs is reckoned in deploy/SCALING.md.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from statistics import median
+
+PLACES = {
+    "one": ["--training.strategy", "one"],
+    "mirrored": ["--training.strategy", "mirrored"],
+    "workers": ["--workers", "2"],
+}
+MODELS = {
+    "bahdanau": ["--model.name", "bahdanau"],
+    "transformer": ["--model.name", "transformer", "--model.units", "256", "--model.embedding_dim", "64", "--model.feed_forward", "128"],
+}
+
+
+def train(directory, model, place, limit, epochs):
+    """Runs it, and returns its history: a record an epoch."""
+    command = [
+        *(sys.executable, "-m", "attention_zoo.pipelines", "train", "translation", "--preset", "dates", "--name", "run"),
+        *("--data.limit", str(limit), "--training.epochs", str(epochs), "--model.dropout", "0"),
+        *MODELS[model],
+        *PLACES[place],
+    ]
+    environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}
+    done = subprocess.run(command, cwd=directory, env=environment, capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(f"{' '.join(command)}\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+    return json.loads((directory / "runs/translation/run/history.json").read_text())
+
+
+def main():
+    """Prints a line a model and place."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="2,000 dates and 2 epochs rather than 20,000 and 3")
+    parser.add_argument("--json", type=Path, help="where to write the figures")
+    arguments = parser.parse_args()
+    limit, epochs = (2_000, 2) if arguments.quick else (20_000, 3)
+    figures = {}
+    print(f"{'model':12} {'place':9} {'train loss':>10} {'dev loss':>9} {'loss gap':>9} {'tokens/s':>9}  ratio")
+    for model in MODELS:
+        alone = None
+        for place in PLACES:
+            with tempfile.TemporaryDirectory() as directory:
+                history = train(Path(directory), model, place, limit, epochs)
+            alone = alone or history
+            losses = [(record[name], first[name]) for record, first in zip(history, alone) for name in ("train/loss", "dev/loss")]
+            gap = max(abs(value - expected) for value, expected in losses)
+            speed = median(record["train/tokens_per_second"] for record in history[1:])  # the first one traces
+            ratio = speed / median(record["train/tokens_per_second"] for record in alone[1:])
+            last = history[-1]
+            shown = f"{last['train/loss']:10.5f} {last['dev/loss']:9.5f} {gap:9.1e} {speed:9,.0f}  {ratio:.2f}"
+            print(f"{model:12} {place:9} {shown}", flush=True)
+            if place != "one":
+                name = f"scaling/{place}_loss_gap"
+                figures[name] = max(figures.get(name, 0.0), gap)
+                figures[f"scaling/{place}_throughput_ratio_{model}"] = ratio
+    if arguments.json:
+        arguments.json.write_text(json.dumps(figures, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
