@@ -251,8 +251,7 @@ class LuongAttention(Attention):
         if self.attentional_units is None:
             return context, weights
         both = ops.concatenate([context, ops.cast(query, self.compute_dtype)], axis=-1)  # (..., T, Dv + Dq)
-        # A decoder comes here without passing through `__call__`, where Keras would have cast the weight.
-        output = ops.tanh(project(both, ops.cast(self.combine_kernel, self.compute_dtype)))  # (..., T, units)
+        output = ops.tanh(project(both, self.combine_kernel))  # (..., T, units)
         if mask is not None:
             output = ops.where(ops.any(mask, axis=-1, keepdims=True), output, 0)
         return output, weights

@@ -9,9 +9,12 @@ def project(inputs, kernel):
     `keras.ops.matmul` does the same, but on TensorFlow as a tensordot, whose gradient inside a loop does not compile under XLA
     when the lengths are open; an einsum's does, and takes a third more time in a decoder's step.
 
+    The kernel is cast to the dtype of the inputs: a decoder calls parts of layers without passing through `__call__`, where
+    Keras would have cast their weights.
+
     Args:
         inputs: (..., D).
-        kernel: (D, U), of the same dtype.
+        kernel: (D, U).
 
     Returns:
         (..., U).
@@ -24,4 +27,4 @@ def project(inputs, kernel):
     TensorShape([2, 3, 5])
     """
     rows = ops.reshape(inputs, (-1, inputs.shape[-1]))
-    return ops.reshape(ops.matmul(rows, kernel), (*ops.shape(inputs)[:-1], kernel.shape[-1]))
+    return ops.reshape(ops.matmul(rows, ops.cast(kernel, inputs.dtype)), (*ops.shape(inputs)[:-1], kernel.shape[-1]))

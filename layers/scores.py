@@ -62,10 +62,6 @@ class Score(keras.layers.Layer):
     def _kernel(self, name, *shape):
         return self.add_weight(name=name, shape=shape, initializer=keras.initializers.GlorotUniform())
 
-    def _value_of(self, weight):
-        # A decoder calls the three parts without passing through `__call__`, where Keras would have cast the weights.
-        return ops.cast(weight, self.compute_dtype)
-
 
 def _dot_product(query, key):
     """query · key for every pair: (..., T, D), (..., S, D) -> (..., T, S)."""
@@ -144,7 +140,7 @@ class GeneralScore(Score):
         self.kernel = self._kernel("kernel", query_shape[-1], key_shape[-1])
 
     def project_key(self, key):
-        return project(key, ops.transpose(self._value_of(self.kernel)))  # (..., S, Dq)
+        return project(key, ops.transpose(self.kernel))  # (..., S, Dq)
 
     def compare(self, query, key):
         return _dot_product(query, key)
@@ -186,13 +182,13 @@ class AdditiveScore(Score):
         self.vector = self._kernel("vector", self.units)
 
     def project_query(self, query):
-        return project(query, self._value_of(self.query_kernel))  # (..., T, units)
+        return project(query, self.query_kernel)  # (..., T, units)
 
     def project_key(self, key):
-        return project(key, self._value_of(self.key_kernel))  # (..., S, units)
+        return project(key, self.key_kernel)  # (..., S, units)
 
     def compare(self, query, key):
-        vector = self._value_of(self.vector)[:, None]  # (units, 1)
+        vector = self.vector[:, None]  # (units, 1)
         if query.shape[-2] == 1:
             hidden = ops.tanh(query + key)  # (..., S, units): the one query broadcasts over the keys
             return ops.swapaxes(project(hidden, vector), -2, -1)  # (..., 1, S)
@@ -238,10 +234,10 @@ class ConcatScore(AdditiveScore):
         self.vector = self._kernel("vector", units)
 
     def project_query(self, query):
-        return project(query, self._value_of(self.kernel)[: self._query_dim])  # (..., T, units)
+        return project(query, self.kernel[: self._query_dim])  # (..., T, units)
 
     def project_key(self, key):
-        return project(key, self._value_of(self.kernel)[self._query_dim :])  # (..., S, units)
+        return project(key, self.kernel[self._query_dim :])  # (..., S, units)
 
 
 @keras.saving.register_keras_serializable("attention_zoo")
@@ -275,7 +271,7 @@ class LocationScore(Score):
         self.kernel = self._kernel("kernel", query_shape[-1], self.max_length)
 
     def project_query(self, query):
-        return project(query, self._value_of(self.kernel))  # (..., T, max_length)
+        return project(query, self.kernel)  # (..., T, max_length)
 
     def compare(self, query, key):
         length = ops.shape(key)[-2]  # S: an integer where it is known, a tensor in a graph of open length
