@@ -61,7 +61,7 @@ class Translation(Task):
         """Reads the sentence pairs of the three splits."""
         data = self.config.data
         self.examples = read_parallel(data.dataset, data.locale, data.reverse, data.files, data.max_words, data.limit)
-        self.data_version = self.examples["train"].version
+        self.data_version, self.data_service = self.examples["train"].version, data.service
         for split in SPLITS:
             print(f"{split}: {len(self.examples[split]):,} sentence pairs")
 
@@ -73,10 +73,11 @@ class Translation(Task):
             atomic_write(path, learn_sentencepiece(sentences, data.vocabulary_size, data.subwords))
         self.subwords = Subwords(path.read_bytes())
         made_from = str((digest(path), self.data_version, data.max_tokens, data.max_words, data.limit, data.reverse))
-        keep = kept_columns if data.cache else lambda directory, key, make: make()
-        self.columns = keep(
-            self.run_directory / "tokens", made_from, lambda: {split: self.encode_pairs(split) for split in SPLITS}
-        )
+        self.columns = kept_columns(self.run_directory / "tokens", made_from, self.encode) if data.cache else self.encode()
+
+    def encode(self):
+        """Tokenises all splits."""
+        return {split: self.encode_pairs(split) for split in SPLITS}
 
     def encode_pairs(self, split):
         """Tokenises a split once: what the model reads (source), is given (target) and must say (labels)."""

@@ -1,5 +1,6 @@
 """Sentence pairs in memory, from any TFDS translation dataset or from one's own files."""
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,11 +78,9 @@ def prepared(name):
     """Returns a TFDS builder whose data is on the disk; of two processes that ask at once, one prepares and the other waits."""
     builder = tfds.builder(name)
     directory = str(builder.data_path)
-    if "://" in directory:  # a bucket, which knows no locks
+    in_a_bucket = "://" in directory  # where there are no locks
+    with nullcontext() if in_a_bucket else locked(Path(directory).parent / ".lock", wait=True):
         builder.download_and_prepare()
-    else:
-        with locked(Path(directory).parent / ".lock", wait=True):
-            builder.download_and_prepare()
     return builder
 
 

@@ -19,9 +19,11 @@ class Task:
         Config: Dataclass of the task's settings.
         default_preset: The preset of a run without flags.
         data_version: What `load` read, for the record: a dataset's name and version, or a file's digest.
+        data_service: Address of the tf.data service that makes the training batches; none by default.
     """
 
     data_version = ""
+    data_service = ""
     name: str
     Config: type
     default_preset: str

@@ -68,7 +68,7 @@ class Trainer:
         self.batches_per_epoch = 0
         self._seconds_before = 0.0
         self._started = 0.0
-        self._clock = 0.0  # the chief's seconds at the last step: workers must not disagree on when time is up
+        self._clock = 0.0  # the first process's seconds at the last step: workers must not disagree on when time is up
         self._stop_signal = 0.0
 
     def fit(self):
@@ -101,8 +101,7 @@ class Trainer:
 
     def batches(self, split, epoch, skip=0):
         """The batches of an epoch as the strategy wants them, each replica's share at its place."""
-
-        address = getattr(getattr(self.task.config, "data", None), "service", "") if split == "train" else ""
+        address = self.task.data_service if split == "train" else ""
 
         def of_this_process(context):
             batches = self.task.preprocess(split, epoch)
@@ -121,11 +120,11 @@ class Trainer:
             waited = time.monotonic() - waited
             if batch is None:
                 progress.epoch, progress.batch = progress.epoch + 1, 0
-                if not settings.evaluate_every:
+                if progress.epoch >= settings.epochs:
+                    self.finish(f"all {settings.epochs} epochs are done")
+                elif not settings.evaluate_every:
                     self.evaluate()
                 self.callbacks.on_epoch_end(progress.epoch - 1, progress.history[-1] if progress.history else None)
-                if progress.epoch >= settings.epochs and not progress.finished:
-                    self.finish(f"all {settings.epochs} epochs are done")
                 self.stop_if_a_callback_asks()
                 return
             self.take_step(batch, waited)
@@ -144,7 +143,7 @@ class Trainer:
         rate = learning_rate(self.settings, progress.step, self.passes(), self.settings.epochs)
         self.optimizer.learning_rate.assign(rate)
         self.callbacks.on_train_batch_begin(progress.batch - 1)
-        loss, weight, norm, stop, self._clock = self.update(batch, self._stop_signal, self.seconds() if self.chief else 0.0)
+        loss, weight, norm, stop, self._clock = self.update(batch, self._stop_signal, self.seconds())
         self.stop_at_nan(loss, norm)
         progress.loss_sum += loss * weight
         progress.weight_sum += weight
@@ -186,9 +185,8 @@ class Trainer:
             _, weight, parts = self.task.loss(self.model, batch, training=False)
             return update_metrics(self.metrics, parts), weight
 
-        parts, weight = self.strategy.run(on_replica, args=(batch,))
-        reduce = lambda value: self.strategy.reduce("SUM", value, axis=None)  # noqa: E731
-        return {name: reduce(value) for name, value in parts.items()}, reduce(weight)
+        results = self.strategy.run(on_replica, args=(batch,))
+        return tf.nest.map_structure(lambda sums: self.strategy.reduce("SUM", sums, axis=None), results)
 
     def dev_losses(self):
         """Returns the parts of the loss on the dev split, per unit of weight, as `dev/NAME`."""
@@ -294,8 +292,8 @@ class Trainer:
 
     def stop_at_nan(self, loss, norm):
         """Stops before a broken update is written anywhere. A float16 gradient may overflow: its update is skipped."""
-        skipped = hasattr(self.optimizer, "dynamic_scale")
-        for name, value in (("loss", loss), ("gradient's norm", loss if skipped else norm)):
+        judged = {"loss": loss} if self.update.scales else {"loss": loss, "gradient's norm": norm}
+        for name, value in judged.items():
             if not np.isfinite(value):
                 raise UserError(
                     f"the {name} is {value} at step {self.progress.step} (epoch {self.progress.epoch}, batch "

@@ -23,10 +23,9 @@ class Update:
     def __init__(self, task, model, optimizer, strategy, metrics, spec):
         self.task, self.model, self.optimizer, self.strategy, self.metrics = task, model, optimizer, strategy, metrics
         self.settings = settings = task.config.training
-        self._scales = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+        self.scales = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
         signature = [spec, tf.TensorSpec([2], tf.float32)]
         self._compiled = tf.function(self._step, input_signature=signature, jit_compile=settings.jit, autograph=False)
-        self._replicas_here = len(strategy.experimental_local_results(tf.function(strategy.run)(lambda: tf.constant(0))))
 
     def __call__(self, batch, stop, seconds):
         """Updates the weights.
@@ -34,14 +33,13 @@ class Update:
         Args:
             batch: An element of the distributed dataset.
             stop: 1.0 in a process that was asked to stop, else 0.0.
-            seconds: The time in the process whose clock counts, 0.0 in the others.
+            seconds: What the clock of this process says.
 
         Returns:
             Five floats, the same in all processes: the loss per unit of weight, the weight of the global batch, the norm of its
-            gradient, whether any process was asked to stop (above 0), and the seconds.
+            gradient, whether any process was asked to stop (above 0), and the seconds of the first one.
         """
-        said = tf.constant([stop, seconds / self._replicas_here])  # each replica says it, and the sum is taken
-        loss, weight, norm, (stop, seconds) = (result.numpy() for result in self._compiled(batch, said))
+        loss, weight, norm, (stop, seconds) = (result.numpy() for result in self._compiled(batch, tf.constant([stop, seconds])))
         return float(loss), float(weight), float(norm), float(stop), float(seconds)
 
     def _step(self, batch, said):
@@ -51,7 +49,8 @@ class Update:
     def _replica_step(self, batch, said):
         variables = self.model.trainable_variables
         replicas = tf.distribute.get_replica_context()
-        sums = replicas.all_reduce("SUM", [*self._sums(batch), tf.identity(said)])  # a tensor of its own
+        first = tf.cast(tf.equal(replicas.replica_id_in_sync_group, 0), tf.float32)
+        sums = replicas.all_reduce("SUM", [*self._sums(batch), said * tf.stack([1.0, first])])  # all may stop, one has the time
         gradients, (total, weight, said) = sums[: len(variables)], sums[len(variables) :]
         divisor = tf.maximum(weight, 1.0)
         gradients = [gradient / tf.cast(divisor, gradient.dtype) for gradient in gradients]
@@ -81,18 +80,18 @@ class Update:
         with tf.GradientTape() as tape:
             total, weight, parts = self.task.loss(self.model, batch, training=True)
             # float16 holds the gradient of a mean better than that of a sum; the float32 gradients become that of the sum again.
-            divisor = tf.maximum(weight, 1.0) if self._scales else 1.0
+            divisor = tf.maximum(weight, 1.0) if self.scales else 1.0
             scaled = total * self._scale() / divisor
         gradients = tape.gradient(scaled, variables, unconnected_gradients=tf.UnconnectedGradients.ZERO)
         gradients = [tf.convert_to_tensor(gradient) for gradient in gradients]
-        if self._scales:
+        if self.scales:
             gradients = [gradient * divisor for gradient in gradients]
         update_metrics(self.metrics, parts)
         return [*gradients, total, weight]
 
     def _scale(self):
         """What float16 losses are multiplied by, so that small gradients do not vanish."""
-        return tf.convert_to_tensor(self.optimizer.dynamic_scale) if self._scales else 1.0
+        return tf.convert_to_tensor(self.optimizer.dynamic_scale) if self.scales else 1.0
 
 
 def update_metrics(metrics, parts):
