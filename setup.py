@@ -14,7 +14,8 @@ PACKAGES = {
     "attention_zoo.pipelines.engine": "pipelines/engine",
 }
 
-TEST = ["pytest>=8", "pytest-xdist>=3.5", "hypothesis>=6.100"]
+DRIVING = ["gymnasium[box2d]>=1.0"]
+TEST = ["pytest>=8", "pytest-xdist>=3.5", "hypothesis>=6.100", *DRIVING]
 
 setup(
     name="attention-zoo",
@@ -44,11 +45,18 @@ setup(
         "safetensors>=0.4",
         "babel>=2.16",
         "tensorboard>=2.20",
+        "scikit-learn>=1.5",
+        "scipy>=1.13",
+        "pillow>=11",
+        "emoji>=2.14",
+        "resvg-py>=0.2",
         "tensorflow-serving-api>=2.21",  # messages only: models.config and the warm-up requests of an export
     ],
     extras_require={
         "test": TEST,
-        "backends": ["jax>=0.5", "torch>=2.6"],
+        "driving": DRIVING,
+        "backends": ["jax>=0.5", "torch>=2.6", "transformers>=5"],
+        "bench": ["torch>=2.6", "transformers>=5", "ctranslate2>=4.5", "keras-hub>=0.20"],  # peers; a missing one is named
     },
     entry_points={"console_scripts": ["attention-zoo = attention_zoo.pipelines.__main__:main"]},
 )

@@ -3,8 +3,9 @@
     python benchmarks/scaling.py
     python benchmarks/scaling.py --quick --json scaling.json
 
-The losses have to agree; the throughput says what distribution costs where it cannot gain anything, two replicas on the same cores. What
-to expect of real GPUs is reckoned in deploy/SCALING.md.
+The losses have to agree; the throughput says what distribution costs where it cannot gain anything, two replicas on the same cores. A last
+line says how fast the input pipeline makes batches of dates when nobody trains. What to expect of real GPUs is reckoned in
+deploy/SCALING.md.
 """
 
 import argparse
@@ -13,6 +14,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 from statistics import median
 
@@ -42,6 +44,25 @@ def train(directory, model, place, limit, epochs):
     return json.loads((directory / "runs/translation/run/history.json").read_text())
 
 
+def input_rate(epochs=7):
+    """Tokens a second, source and target, that the input pipeline makes in this process; the median epoch."""
+    from attention_zoo.pipelines.engine.batching import padding_share
+    from attention_zoo.pipelines.engine.command_line import presets_of
+    from attention_zoo.pipelines.engine.config import read
+    from attention_zoo.pipelines.translation import Translation
+
+    rates = []
+    with tempfile.TemporaryDirectory() as directory:
+        task = Translation(read(Translation.Config, presets_of("translation")["dates"]), directory)
+        task.load()
+        task.adapt()
+        for epoch in range(epochs):
+            began = time.perf_counter()
+            report = padding_share(task.preprocess("train", epoch))
+            rates.append(report["tokens"] / (time.perf_counter() - began))
+    return median(rates)
+
+
 def main():
     """Prints a line a model and place."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -68,6 +89,8 @@ def main():
                 name = f"scaling/{place}_loss_gap"
                 figures[name] = max(figures.get(name, 0.0), gap)
                 figures[f"scaling/{place}_throughput_ratio_{model}"] = ratio
+    figures["scaling/input_tokens_per_second"] = rate = input_rate()
+    print(f"input pipeline alone: {rate:,.0f} tokens/s")
     if arguments.json:
         arguments.json.write_text(json.dumps(figures, indent=1) + "\n")
 

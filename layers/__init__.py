@@ -1,11 +1,20 @@
 """Attention as Keras layers: a score says how well a query matches a key, an alignment turns scores into weights."""
 
-from attention_zoo.layers.alignments import Alignment, LocalMonotonicAlignment, LocalPredictiveAlignment, SoftAlignment
-from attention_zoo.layers.attention import Attention, BahdanauAttention, LuongAttention
+from attention_zoo.layers.alignments import (
+    Alignment,
+    HardAlignment,
+    LocalMonotonicAlignment,
+    LocalPredictiveAlignment,
+    SoftAlignment,
+    sample_locations,
+)
+from attention_zoo.layers.attention import Attention, BahdanauAttention, HardAttention, LuongAttention
 from attention_zoo.layers.masks import causal_mask, combine_masks, masked_softmax
-from attention_zoo.layers.multi_head import MultiHeadAttention, MultiHeadSelfAttention
+from attention_zoo.layers.multi_head import MultiHeadAttention
+from attention_zoo.layers.patches import PatchEmbedding, StochasticDepth
 from attention_zoo.layers.positions import PositionalEmbedding, SinusoidalEncoding
 from attention_zoo.layers.recurrent import AttentiveDecoder
+from attention_zoo.layers.reinforce import reinforce_loss
 from attention_zoo.layers.scores import (
     AdditiveScore,
     ConcatScore,
@@ -15,6 +24,8 @@ from attention_zoo.layers.scores import (
     ScaledDotScore,
     Score,
 )
+from attention_zoo.layers.self_attention import MultiHeadSelfAttention
+from attention_zoo.layers.spatial import SpatialAttention
 from attention_zoo.layers.transformer import TransformerDecoderBlock, TransformerEncoderBlock
 
 __all__ = [
@@ -26,20 +37,27 @@ __all__ = [
     "ConcatScore",
     "DotScore",
     "GeneralScore",
+    "HardAlignment",
+    "HardAttention",
     "LocalMonotonicAlignment",
     "LocalPredictiveAlignment",
     "LocationScore",
     "LuongAttention",
     "MultiHeadAttention",
     "MultiHeadSelfAttention",
+    "PatchEmbedding",
     "PositionalEmbedding",
     "ScaledDotScore",
     "Score",
     "SinusoidalEncoding",
     "SoftAlignment",
+    "StochasticDepth",
+    "SpatialAttention",
     "TransformerDecoderBlock",
     "TransformerEncoderBlock",
     "causal_mask",
     "combine_masks",
     "masked_softmax",
+    "reinforce_loss",
+    "sample_locations",
 ]

@@ -6,7 +6,14 @@ Notation: B batch, T queries, S keys, D features (Dq, Dk, Dv of query, key, valu
 import keras
 from keras import ops
 
-from attention_zoo.layers.alignments import Alignment, LocalMonotonicAlignment, LocalPredictiveAlignment, SoftAlignment
+from attention_zoo.layers.alignments import (
+    Alignment,
+    HardAlignment,
+    LocalMonotonicAlignment,
+    LocalPredictiveAlignment,
+    SoftAlignment,
+)
+from attention_zoo.layers.kernels import additive_blocks, additive_blocks_pay, check_kernel, choose
 from attention_zoo.layers.masks import causal_mask, combine_masks
 from attention_zoo.layers.projection import project
 from attention_zoo.layers.scores import AdditiveScore, ConcatScore, DotScore, GeneralScore, LocationScore, Score
@@ -20,6 +27,9 @@ class Attention(keras.layers.Layer):
         score: A `Score`.
         alignment: An `Alignment`. Default None: `SoftAlignment()`.
         dropout: Share of the weights that is dropped in training, in [0, 1). Default 0.
+        kernel: How a soft alignment of additive scores is computed where no weights are asked for: "plain", with all T x S
+            hidden layers at once; "blocks", some queries at a time (TensorFlow without XLA); "auto", the default: blocks where
+            they are possible and pay. The output is the same.
 
     Call arguments:
         query: (..., T, Dq).
@@ -30,16 +40,16 @@ class Attention(keras.layers.Layer):
         attention_mask: Broadcastable to (..., T, S), True = attend.
         use_causal_mask: Whether query t sees only the keys up to t. Default False.
         return_attention_scores: Whether to return the weights too. Default False.
-        training: Whether weights are dropped.
+        training: Whether weights are dropped, and locations sampled (`HardAlignment`).
 
     Returns:
         The contexts (..., T, Dv) in the compute dtype; with `return_attention_scores` also the float32 weights (..., T, S), as
-        they were before dropout. A query with nothing to attend to gets zeros.
+        they were before dropout and sampling. A query with nothing to attend to gets zeros.
 
     A loop uses the two halves of `call`: `project_key` once per sequence, `attend` at each step.
 
     Raises:
-        ValueError: `score` or `alignment` of another kind, `dropout` out of range, or as many keys as values are missing.
+        ValueError: `score`, `alignment` or `kernel` of another kind, `dropout` out of range, or not as many keys as values.
 
     Example:
 
@@ -52,8 +62,9 @@ class Attention(keras.layers.Layer):
     (TensorShape([2, 3, 4]), TensorShape([2, 3, 5]))
     """
 
-    def __init__(self, score, alignment=None, dropout=0.0, **kwargs):
+    def __init__(self, score, alignment=None, dropout=0.0, kernel="auto", **kwargs):
         super().__init__(**kwargs)
+        check_kernel(kernel)
         alignment = SoftAlignment(name="alignment", dtype=self.dtype_policy) if alignment is None else alignment
         if not isinstance(score, Score):
             raise ValueError(f"{type(self).__name__}: `score` must be a Score layer. Received: score={score!r}")
@@ -65,6 +76,7 @@ class Attention(keras.layers.Layer):
         self.score = score
         self.alignment = alignment
         self.dropout = dropout
+        self.kernel = kernel
         self._dropout_layer = keras.layers.Dropout(dropout, name="dropout", dtype=self.dtype_policy)
 
     def build(self, query_shape, value_shape, key_shape=None):
@@ -74,6 +86,7 @@ class Attention(keras.layers.Layer):
                 f"{type(self).__name__}: there must be as many keys as values. Received: key.shape={tuple(key_shape)}, "
                 f"value.shape={tuple(value_shape)}"
             )
+        self.supports_jit = self.kernel != "blocks"
         if not self.score.built:  # one that was loaded with this layer is
             self.score.build(query_shape, key_shape)
         if not self.alignment.built:
@@ -83,7 +96,13 @@ class Attention(keras.layers.Layer):
         """What of the keys is the same for all queries: (..., S, Dk) -> (..., S, features), to be given to `attend`."""
         return self.score.project_key(ops.cast(key, self.compute_dtype))
 
-    def attend(self, query, projected_key, value, mask=None, positions=None, training=None):
+    def draw(self, shape):
+        """What chance decides in training for queries of `shape` (..., T), see `Alignment.draw`."""
+        return self.alignment.draw(shape)
+
+    def attend(
+        self, query, projected_key, value, mask=None, positions=None, training=None, draws=None, with_weights=True
+    ):
         """Attends to keys that `project_key` has prepared.
 
         Args:
@@ -93,14 +112,38 @@ class Attention(keras.layers.Layer):
             mask: bool, broadcastable to (..., T, S), as `combine_masks` makes it.
             positions: integers (T,) or (..., T), the numbers of the queries; default 0, ..., T - 1.
             training: Whether weights are dropped.
+            draws: What `draw` returned, where chance is to decide.
+            with_weights: Whether the weights are wanted. Default True; without them long sequences take less memory.
 
         Returns:
-            output (..., T, Dv) and float32 weights (..., T, S).
+            output (..., T, Dv) and float32 weights (..., T, S), or None without `with_weights`.
         """
         query, value = ops.cast(query, self.compute_dtype), ops.cast(value, self.compute_dtype)
+        if not with_weights and self._additive_and_soft() and len(query.shape) == 3:
+            return self._attend_in_blocks(query, projected_key, value, mask, training), None
+        return self._attend_at_once(query, projected_key, value, mask, positions, training, draws)
+
+    def _additive_and_soft(self):
+        return isinstance(self.score, AdditiveScore) and type(self.alignment) is SoftAlignment
+
+    def _attend_in_blocks(self, query, projected_key, value, mask, training):
+        projected_query = self.score.project_query(query)  # (B, T, units)
+        lengths = ops.shape(query)[1], ops.shape(projected_key)[1]
+        dropout = {}
+        if self.dropout and training:
+            dropout = {"dropout_rate": self.dropout, "seed": self._dropout_layer.seed_generator}
+        return choose(
+            self.kernel,
+            additive_blocks_pay(*lengths, projected_query.shape[-1]),
+            lambda: additive_blocks(projected_query, projected_key, self.score.vector, value, mask, **dropout),
+            lambda: self._attend_at_once(query, projected_key, value, mask, None, training)[0],
+        )
+
+    def _attend_at_once(self, query, projected_key, value, mask, positions, training, draws=None):
         scores = self.score.compare(self.score.project_query(query), projected_key)  # (..., T, S)
         weights = self.alignment(scores, mask=mask, query=query, positions=positions)  # (..., T, S)
-        dropped = self._dropout_layer(weights, training=training) if self.dropout else weights
+        chosen = self.alignment.choose(weights, draws)
+        dropped = self._dropout_layer(chosen, training=training) if self.dropout else chosen
         return ops.matmul(ops.cast(dropped, self.compute_dtype), value), weights  # (..., T, Dv)
 
     def call(
@@ -118,7 +161,9 @@ class Attention(keras.layers.Layer):
         causal = causal_mask(ops.shape(query)[-2], ops.shape(value)[-2]) if use_causal_mask else None
         mask = combine_masks(query_mask, value_mask, attention_mask, causal)
         projected_key = self.project_key(value if key is None else key)
-        output, weights = self.attend(query, projected_key, value, mask, training=training)
+        draws = self.draw(ops.shape(query)[:-1]) if training else None
+        options = {"with_weights": return_attention_scores} | ({} if draws is None else {"draws": draws})
+        output, weights = self.attend(query, projected_key, value, mask, training=training, **options)
         return (output, weights) if return_attention_scores else output
 
     def compute_output_shape(self, query_shape, value_shape, key_shape=None):
@@ -136,6 +181,7 @@ class Attention(keras.layers.Layer):
             "score": keras.saving.serialize_keras_object(self.score),
             "alignment": keras.saving.serialize_keras_object(self.alignment),
             "dropout": self.dropout,
+            "kernel": self.kernel,
         }
 
     @classmethod
@@ -150,7 +196,7 @@ class BahdanauAttention(Attention):
 
     Args:
         units: Width of the hidden layer of the score, a positive integer; ValueError otherwise.
-        dropout: As in `Attention`, with its call arguments, shapes and methods.
+        dropout: As in `Attention`, with its `kernel`, call arguments, shapes and methods.
 
     Example:
 
@@ -172,6 +218,41 @@ class BahdanauAttention(Attention):
 
 
 @keras.saving.register_keras_serializable("attention_zoo")
+class HardAttention(Attention):
+    """Additive score, one sampled location at a time (Xu et al. 2015, sec. 4.1).
+
+    Args:
+        units: Width of the hidden layer of the score, a positive integer; ValueError otherwise.
+        expected_share, inference, seed: As in `HardAlignment`.
+
+    Call arguments, shapes and methods as in `Attention`. The weights are the probabilities of the locations.
+
+    Example:
+
+    >>> import keras
+    >>> from attention_zoo.layers import HardAttention
+    >>> attention = HardAttention(units=8, expected_share=0.0)
+    >>> value = keras.ops.array([[[1.0], [10.0], [100.0]]])
+    >>> float(attention(keras.ops.ones((1, 1, 4)), value, training=True)[0, 0, 0]) in (1.0, 10.0, 100.0)
+    True
+    """
+
+    def __init__(self, units, expected_share=0.5, inference="expectation", seed=None, **kwargs):
+        dtype = kwargs.get("dtype")
+        alignment = HardAlignment(expected_share, inference, seed, name="alignment", dtype=dtype)
+        super().__init__(AdditiveScore(units, name="score", dtype=dtype), alignment, **kwargs)
+        self.units = units
+        self.expected_share = expected_share
+        self.inference = inference
+        self.seed = seed
+
+    def get_config(self):
+        config = super().get_config()
+        del config["score"], config["alignment"], config["dropout"]  # two follow from the arguments, and there is no dropout
+        return {**config, **{name: getattr(self, name) for name in ("units", "expected_share", "inference", "seed")}}
+
+
+@keras.saving.register_keras_serializable("attention_zoo")
 class LuongAttention(Attention):
     """Any score of Luong et al. 2015 (sec. 3.1) under any of its windows (sec. 3.2), with or without the attentional state.
 
@@ -186,7 +267,7 @@ class LuongAttention(Attention):
         units: Hidden width of the concat score and of local-p's prediction. Default None: as wide as the query.
         max_length: Number of positions of the location score. Default 128.
         attentional_units: Width of h̃_t, a positive integer. Default None: the layer returns c_t.
-        dropout: As in `Attention`, with its call arguments, shapes and methods.
+        dropout: As in `Attention`, with its `kernel`, call arguments, shapes and methods.
 
     Raises:
         ValueError: An argument is none of the above.
@@ -246,8 +327,8 @@ class LuongAttention(Attention):
             shape = (value_shape[-1] + query_shape[-1], self.attentional_units)
             self.combine_kernel = self.add_weight(name="combine_kernel", shape=shape, initializer="glorot_uniform")
 
-    def attend(self, query, projected_key, value, mask=None, positions=None, training=None):
-        context, weights = super().attend(query, projected_key, value, mask, positions, training)
+    def attend(self, query, projected_key, value, mask=None, positions=None, training=None, **options):
+        context, weights = super().attend(query, projected_key, value, mask, positions, training, **options)
         if self.attentional_units is None:
             return context, weights
         both = ops.concatenate([context, ops.cast(query, self.compute_dtype)], axis=-1)  # (..., T, Dv + Dq)

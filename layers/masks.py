@@ -67,6 +67,37 @@ def combine_masks(query_mask=None, value_mask=None, attention_mask=None, causal=
     return combined
 
 
+def attending_queries(query_length, key_length, query_mask=None, value_mask=None, attention_mask=None, use_causal_mask=False):
+    """The queries that have anything to attend to, without a (T, S) mask unless `attention_mask` is one.
+
+    Args:
+        query_length, key_length: T and S, integers or scalar tensors.
+        query_mask, value_mask, attention_mask: As in `combine_masks`.
+        use_causal_mask: Whether query t sees only the keys up to t.
+
+    Returns:
+        A bool tensor that broadcasts to (..., T), or None when all of them have.
+
+    Example:
+
+    >>> from attention_zoo.layers.masks import attending_queries
+    >>> print(attending_queries(3, 3, value_mask=[[False, True, True]], use_causal_mask=True).numpy())
+    [[False  True  True]]
+    """
+    if attention_mask is not None:
+        causal = causal_mask(query_length, key_length) if use_causal_mask else None
+        return ops.any(combine_masks(query_mask, value_mask, attention_mask, causal), axis=-1)
+    attends = None
+    if value_mask is not None:
+        seen = ops.cumsum(ops.cast(value_mask, "int32"), axis=-1) > 0  # (..., S): is there any key up to here?
+        looks_at = ops.minimum(ops.arange(query_length), key_length - 1) if use_causal_mask else ops.reshape(key_length - 1, (1,))
+        attends = ops.take(seen, looks_at, axis=-1)  # (..., T or 1)
+    if query_mask is None:
+        return attends
+    query_mask = ops.cast(query_mask, "bool")
+    return query_mask if attends is None else ops.logical_and(query_mask, attends)
+
+
 def masked_softmax(scores, mask=None):
     """Softmax over the last axis, in float32, with weight 0 for what the mask forbids.
 

@@ -6,7 +6,10 @@ Shapes: B batch (one or more leading axes), T queries, S keys, D features, H hea
 import keras
 from keras import ops
 
-from attention_zoo.layers.masks import causal_mask, combine_masks, masked_softmax
+from attention_zoo.layers.dot_product import blocks_pay, dot_product_attention
+from attention_zoo.layers.kernels import check_kernel
+from attention_zoo.layers.masks import attending_queries, causal_mask, combine_masks, masked_softmax
+from attention_zoo.layers.projection import Projection
 
 
 @keras.saving.register_keras_serializable("attention_zoo")
@@ -27,6 +30,9 @@ class MultiHeadAttention(keras.layers.Layer):
         use_bias: Whether the four projections add a bias (the paper's do not).
         output_dim: Width of the output. Defaults to the width of the query.
         kernel_initializer: Of all four kernels; each gets a copy.
+        kernel: How attention is computed where no scores are asked for: "plain", all T x S scores of a head at once; "blocks",
+            in memory that grows with T + S (TensorFlow without XLA; `fit` then leaves XLA out by itself); "auto", the default,
+            whichever is faster, as `dot_product_attention` says. All give the same output.
 
     Call arguments:
         query: `(B, T, Dq)`; B may be several axes.
@@ -65,9 +71,11 @@ class MultiHeadAttention(keras.layers.Layer):
         use_bias=True,
         output_dim=None,
         kernel_initializer="glorot_uniform",
+        kernel="auto",
         **kwargs,
     ):
         super().__init__(**kwargs)
+        check_kernel(kernel)
         value_dim = key_dim if value_dim is None else value_dim
         sizes = {"num_heads": num_heads, "key_dim": key_dim, "value_dim": value_dim, "output_dim": output_dim}
         for name, size in sizes.items():
@@ -80,6 +88,7 @@ class MultiHeadAttention(keras.layers.Layer):
         self.use_bias = use_bias
         self.output_dim = output_dim
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        self.kernel = kernel
         self.weight_dropout = keras.layers.Dropout(dropout, dtype=self.dtype_policy, name="dropout")
         self.supports_masking = True
 
@@ -94,40 +103,20 @@ class MultiHeadAttention(keras.layers.Layer):
             raise ValueError(
                 f"`key` and `value` must have the same length. Received shapes: key={key_shape}, value={value_shape}"
             )
-        lead = "tuvwxyz"[: len(query_shape) - 1]  # the axes that a projection leaves alone
-        split = f"{lead}e,ehd->{lead}hd"
+        # Keras compiles with XLA unless a layer cannot be; there long sequences would need their whole matrix of scores.
+        self.supports_jit = not (self.kernel == "blocks" or self.kernel == "auto" and blocks_pay(query_shape[-2], key_shape[-2]))
         heads = self.num_heads
-        self.query_dense = self._projection("query", split, query_shape, (heads, self.key_dim), fan_axes=1)
-        self.key_dense = self._projection("key", split, key_shape, (heads, self.key_dim), fan_axes=1)
-        self.value_dense = self._projection("value", split, value_shape, (heads, self.value_dim), fan_axes=1)
+        self.query_dense = self._projection("query", query_shape, (heads, self.key_dim))
+        self.key_dense = self._projection("key", key_shape, (heads, self.key_dim))
+        self.value_dense = self._projection("value", value_shape, (heads, self.value_dim))
         joined_shape = (*query_shape[:-1], heads, self.value_dim)
         output_dim = query_shape[-1] if self.output_dim is None else self.output_dim
-        self.output_dense = self._projection(
-            "attention_output", f"{lead}hd,hde->{lead}e", joined_shape, (output_dim,), fan_axes=2
+        self.output_dense = self._projection("attention_output", joined_shape, (output_dim,), input_axes=2)
+
+    def _projection(self, name, input_shape, output_sizes, input_axes=1):
+        dense = Projection(
+            output_sizes, input_axes, self.use_bias, self.kernel_initializer, dtype=self.dtype_policy, name=name
         )
-
-    def _projection(self, name, equation, input_shape, output_sizes, fan_axes):
-        """One matmul for all heads. `fan_axes`: how many axes of the kernel are inputs."""
-        initializer = self.kernel_initializer.clone()
-
-        def draw_as_matrix(shape, dtype=None):
-            rows = columns = 1
-            for size in shape[:fan_axes]:
-                rows *= size
-            for size in shape[fan_axes:]:
-                columns *= size
-            return ops.reshape(initializer((rows, columns), dtype=dtype), shape)
-
-        kept = len(input_shape) - 1 - fan_axes  # the leading axes behind the batch, which EinsumDense wants named
-        dense = keras.layers.EinsumDense(
-            equation,
-            output_shape=(*[None] * kept, *output_sizes),
-            bias_axes=equation[-len(output_sizes) :] if self.use_bias else None,
-            kernel_initializer=draw_as_matrix,
-            dtype=self.dtype_policy,
-            name=name,
-        )
-        dense.supports_masking = True  # masks are dealt with here; a projection need not warn that it drops them
         dense.build(input_shape)
         return dense
 
@@ -144,10 +133,12 @@ class MultiHeadAttention(keras.layers.Layer):
         training=None,
     ):
         key_heads, value_heads = self.project_key_value(value, key)
+        if not return_attention_scores:
+            masks = (query_mask, value_mask, attention_mask, use_causal_mask)
+            return self.attend_without_scores(query, key_heads, value_heads, *masks, training=training)
         causal = causal_mask(ops.shape(query)[-2], ops.shape(value)[-2]) if use_causal_mask else None
         mask = combine_masks(query_mask, value_mask, attention_mask, causal)
-        output, weights = self.attend(query, key_heads, value_heads, mask, training=training)
-        return (output, weights) if return_attention_scores else output
+        return self.attend(query, key_heads, value_heads, mask, training=training)
 
     def project_key_value(self, value, key=None):
         """Projects what is attended to; a decoder does it once a sequence.
@@ -177,7 +168,7 @@ class MultiHeadAttention(keras.layers.Layer):
             (output, weights): `(B, T, output_dim)` and float32 `(B, H, T, S)`.
         """
         query_heads = ops.swapaxes(self.query_dense(query), -3, -2) * self.key_dim**-0.5  # (B, H, T, d)
-        scores = ops.einsum("...td,...sd->...ts", query_heads, key_heads)  # (B, H, T, S)
+        scores = ops.matmul(query_heads, ops.swapaxes(key_heads, -2, -1))  # (B, H, T, S)
         # Rank 2 broadcasts over the heads as it is; a mask with a batch gets an axis of size 1 for them.
         head_mask = mask if mask is None or len(mask.shape) == 2 else ops.expand_dims(mask, -3)
         weights = masked_softmax(scores, head_mask)
@@ -187,6 +178,45 @@ class MultiHeadAttention(keras.layers.Layer):
         if mask is not None:  # weights of zero still let the output bias through
             output = ops.where(ops.any(mask, axis=-1, keepdims=True), output, 0.0)
         return output, weights
+
+    def attend_without_scores(
+        self,
+        query,
+        key_heads,
+        value_heads,
+        query_mask=None,
+        value_mask=None,
+        attention_mask=None,
+        use_causal_mask=False,
+        training=None,
+    ):
+        """As `attend`, the weights staying inside the kernel; takes the masks of `call`.
+
+        Returns:
+            `(B, T, output_dim)`.
+        """
+        length = ops.shape(query)[-2]
+        if len(query.shape) > 3:  # the kernel knows one leading axis
+            causal = causal_mask(length, ops.shape(key_heads)[-2]) if use_causal_mask else None
+            mask = combine_masks(query_mask, value_mask, attention_mask, causal)
+            return self.attend(query, key_heads, value_heads, mask, training=training)[0]
+        if attention_mask is not None:
+            attention_mask = ops.cast(attention_mask, "bool")
+            attention_mask = ops.reshape(attention_mask, (*[1] * (3 - len(attention_mask.shape)), *ops.shape(attention_mask)))
+        found = dot_product_attention(
+            self.query_dense(query),  # (B, T, H, d)
+            ops.swapaxes(key_heads, 1, 2),
+            ops.swapaxes(value_heads, 1, 2),
+            key_mask=value_mask,
+            mask=None if attention_mask is None else attention_mask[:, None],
+            is_causal=use_causal_mask,
+            dropout_rate=self.dropout if training else 0.0,
+            seed=self.weight_dropout.seed_generator if self.dropout else None,
+            kernel=self.kernel,
+        )
+        output = self.output_dense(found)  # (B, T, output_dim)
+        attends = attending_queries(length, ops.shape(key_heads)[-2], query_mask, value_mask, attention_mask, use_causal_mask)
+        return output if attends is None else ops.where(attends[..., None], output, 0.0)  # else the output bias would show
 
     def compute_output_shape(self, query_shape, value_shape, key_shape=None):
         return (*query_shape[:-1], query_shape[-1] if self.output_dim is None else self.output_dim)
@@ -217,108 +247,5 @@ class MultiHeadAttention(keras.layers.Layer):
             "use_bias": self.use_bias,
             "output_dim": self.output_dim,
             "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
+            "kernel": self.kernel,
         }
-
-
-@keras.saving.register_keras_serializable("attention_zoo")
-class MultiHeadSelfAttention(MultiHeadAttention):
-    """Multi-head attention of a sequence to itself, with a cache for writing step by step.
-
-    Takes the arguments of `MultiHeadAttention` (Vaswani et al. 2017, section 3.2.3).
-
-    Call arguments:
-        query: `(B, T, D)`; B may be several axes.
-        query_mask: Bool `(B, T)`, True where there is a token, which attends and is attended to. Defaults to the Keras
-            mask of `query`. With a cache it speaks of the new tokens; cached ones can be hidden by `attention_mask`.
-        attention_mask: Bool, broadcastable to `(B, T, S)`, S counting the cached positions too.
-        use_causal_mask: Whether token i sees the tokens up to i alone. With a cache, i counts from the cached length.
-        cache: `{"key": (B, H, T_past, d), "value": (B, H, T_past, v)}`; `empty_cache(batch_size)` to begin with.
-        return_attention_scores: Whether to return the weights too (those before dropout).
-        training: Whether to apply dropout.
-
-    Returns:
-        `(B, T, output_dim)`, then with `return_attention_scores` the weights, float32 `(B, H, T, S)`, then with a cache
-        the new cache, longer by T. A new tensor each step: nothing is kept in the layer.
-
-    Example:
-
-    >>> import keras
-    >>> from attention_zoo.layers import MultiHeadSelfAttention
-    >>> layer = MultiHeadSelfAttention(num_heads=2, key_dim=4)
-    >>> sequence = keras.ops.ones((3, 5, 8))
-    >>> tuple(layer(sequence, use_causal_mask=True).shape)
-    (3, 5, 8)
-    >>> step, cache = layer(sequence[:, :1], cache=layer.empty_cache(batch_size=3), use_causal_mask=True)
-    >>> tuple(step.shape), tuple(cache["key"].shape)
-    ((3, 1, 8), (3, 2, 1, 4))
-    """
-
-    def build(self, query_shape):
-        super().build(query_shape, query_shape)
-
-    def call(
-        self,
-        query,
-        query_mask=None,
-        attention_mask=None,
-        use_causal_mask=False,
-        cache=None,
-        return_attention_scores=False,
-        training=None,
-    ):
-        if query_mask is None:  # Keras hands implicit masks to layers with several inputs alone
-            query_mask = getattr(query, "_keras_mask", None)
-        key_heads, value_heads = self.project_key_value(query)
-        past, key_mask = 0, query_mask
-        if cache is not None:
-            past = ops.shape(cache["key"])[-2]
-            key_heads = ops.concatenate([cache["key"], key_heads], axis=-2)  # (B, H, S, d)
-            value_heads = ops.concatenate([cache["value"], value_heads], axis=-2)  # (B, H, S, v)
-            cache = {"key": key_heads, "value": value_heads}
-            if query_mask is not None:
-                past_mask = ops.ones_like(key_heads[..., 0, :past, 0], dtype="bool")  # (B, T_past)
-                key_mask = ops.concatenate([past_mask, ops.cast(query_mask, "bool")], axis=-1)  # (B, S)
-        causal = None
-        if use_causal_mask and not (cache is not None and query.shape[-2] == 1):  # a lone new token sees all there is
-            length = ops.shape(query)[-2]
-            causal = causal_mask(length, past + length, past)
-        mask = combine_masks(query_mask, key_mask, attention_mask, causal)
-        output, weights = self.attend(query, key_heads, value_heads, mask, training=training)
-        results = (output, *[weights] * bool(return_attention_scores), *[cache] * (cache is not None))
-        return results if len(results) > 1 else output
-
-    def empty_cache(self, batch_size):
-        """A cache of no tokens, `{"key": (batch_size, H, 0, d), "value": (batch_size, H, 0, v)}`, in the compute dtype.
-
-        The axis of time has the static size 0: that tells a decoding loop which axis grows.
-        """
-        sizes = {"key": self.key_dim, "value": self.value_dim}
-        return {
-            name: ops.zeros((batch_size, self.num_heads, 0, size), dtype=self.compute_dtype)
-            for name, size in sizes.items()
-        }
-
-    def compute_output_shape(self, query_shape):
-        return super().compute_output_shape(query_shape, query_shape)
-
-    def compute_output_spec(
-        self,
-        query,
-        query_mask=None,
-        attention_mask=None,
-        use_causal_mask=False,
-        cache=None,
-        return_attention_scores=False,
-        training=None,
-    ):
-        length = query.shape[-2]
-        past = 0 if cache is None else cache["key"].shape[-2]
-        total = None if None in (length, past) else past + length
-        heads = (*query.shape[:-2], self.num_heads)
-        results = [keras.KerasTensor(self.compute_output_shape(query.shape), dtype=self.compute_dtype)]
-        if return_attention_scores:
-            results.append(keras.KerasTensor((*heads, length, total), dtype="float32"))
-        if cache is not None:
-            shapes = {"key": (*heads, total, self.key_dim), "value": (*heads, total, self.value_dim)}
-            results.append({name: keras.KerasTensor(shape, dtype=self.compute_dtype) for name, shape in shapes.items()})
-        return tuple(results) if len(results) > 1 else results[0]

@@ -8,6 +8,7 @@ import keras
 from keras import ops, tree
 
 from attention_zoo.layers.attention import Attention
+from attention_zoo.layers.loop import loop
 from attention_zoo.layers.masks import combine_masks
 
 ORDERS = ("attend_then_step", "step_then_attend")
@@ -49,6 +50,7 @@ class AttentiveDecoder(keras.layers.Layer):
             carry any. A step whose query is masked leaves the state as it was and gives zeros.
         return_attention_scores: Whether to return the weights too. Default False.
         training: Whether features are dropped.
+        draws: (B, T, 1), what an attention that samples goes by, from its `draw`. Default None: drawn in training.
 
     Returns:
         (outputs, contexts): the outputs of the top cell (B, T, U) and what the attention returned (B, T, A), in the compute
@@ -170,38 +172,43 @@ class AttentiveDecoder(keras.layers.Layer):
         return state
 
     def step(self, inputs, state, memory):
-        """One step.
+        """One step, of one or several hypotheses a source.
 
         Args:
-            inputs: (B, E), the embedded token.
-            state: From `start`, or the step before.
-            memory: From `project_memory`.
+            inputs: (B K, E), the embedded tokens: the K hypotheses of a source stand one after another.
+            state: From `start`, each row K times, or from the step before.
+            memory: From `project_memory`, each source once: its hypotheses ask it as K queries.
 
         Returns:
-            (output, context), state, weights: (B, U) and (B, A), the state after the step, and float32 (B, S).
+            (output, context), state, weights: (B K, U) and (B K, A), the state after the step, and float32 (B K, S).
         """
-        return self._step(ops.cast(inputs, self.compute_dtype), state, memory, None)
+        hypotheses = ops.shape(inputs)[0] // ops.maximum(ops.shape(memory["value"])[0], 1)
+        return self._step(ops.cast(inputs, self.compute_dtype), state, memory, hypotheses=hypotheses)
 
-    def _step(self, inputs, state, memory, dropped):
+    def _step(self, inputs, state, memory, dropped=None, draws=None, hypotheses=1):
         cells, position = state["cells"], state["position"]
         if self.order == "attend_then_step":
-            context, weights = self._attend(cells[-1][0], position, memory)
+            context, weights = self._attend(cells[-1][0], position, memory, draws, hypotheses)
             output, cells = self._run_cells(ops.concatenate([inputs, context], axis=-1), cells, dropped)
         else:
             if self.input_feeding:
                 inputs = ops.concatenate([inputs, state["fed"]], axis=-1)
             output, cells = self._run_cells(inputs, cells, dropped)
-            context, weights = self._attend(output, position, memory)
+            context, weights = self._attend(output, position, memory, draws, hypotheses)
         state = {"cells": cells, "position": position + 1}
         if self.input_feeding:
             state["fed"] = context
         return (output, context), state, weights
 
-    def _attend(self, query, position, memory):
-        """One query a row attends: (B, U) -> context (B, A), weights (B, S)."""
+    def _attend(self, query, position, memory, draws, hypotheses):
+        """One query a row attends: (B K, U) -> context (B K, A), weights (B K, S)."""
         mask = combine_masks(value_mask=memory.get("mask"))  # (B, 1, S)
-        context, weights = self.attention.attend(query[:, None], memory["key"], memory["value"], mask, positions=position)
-        return context[:, 0], weights[:, 0]
+        batch = ops.shape(memory["value"])[0]
+        query = ops.reshape(query, (batch, hypotheses, query.shape[-1]))
+        options = {"positions": ops.reshape(position, (batch, hypotheses))} | ({} if draws is None else {"draws": draws[:, None]})
+        context, weights = self.attention.attend(query, memory["key"], memory["value"], mask, **options)
+        rows = batch * hypotheses
+        return ops.reshape(context, (rows, context.shape[-1])), ops.reshape(weights, (rows, ops.shape(weights)[-1]))
 
     def _run_cells(self, inputs, states, dropped):
         new_states = []
@@ -222,6 +229,7 @@ class AttentiveDecoder(keras.layers.Layer):
         value_mask=None,
         return_attention_scores=False,
         training=None,
+        draws=None,
     ):
         memory = self.project_memory(value, key, value_mask)
         state = self.start(memory, initial_state)
@@ -231,13 +239,18 @@ class AttentiveDecoder(keras.layers.Layer):
             ones = [ops.ones((ops.shape(query)[0], _output_size(cell)), dtype=self.compute_dtype) for cell in self.cells[:-1]]
             dropped = [keras.random.dropout(mask, self.dropout, seed=self._seed_generator) for mask in ones]
 
+        draws = self.attention.draw(ops.shape(query)[:2]) if draws is None and training else draws
         if self._attends_in_the_loop:
+            # Draws travel beside the inputs, in float32, whose digits they need.
+            inputs = query if draws is None else ops.concatenate([ops.cast(query, "float32"), draws], axis=-1)
 
             def step(inputs, state):
-                (output, context), state, weights = self._step(inputs, state, memory, dropped)
+                drawn = None if draws is None else inputs[:, -1:]
+                inputs = inputs if draws is None else ops.cast(inputs[:, :-1], self.compute_dtype)
+                (output, context), state, weights = self._step(inputs, state, memory, dropped, drawn)
                 return (output, context, weights), state
 
-            results = _loop(step, query, state, query_mask)  # (B, T, U + A + S)
+            results = loop(step, inputs, state, query_mask)  # (B, T, U + A + S)
             outputs, contexts = results[..., :units], results[..., units : units + context_dim]
             weights = results[..., units + context_dim :]
         else:
@@ -246,9 +259,10 @@ class AttentiveDecoder(keras.layers.Layer):
                 output, states = self._run_cells(inputs, states, dropped)
                 return (output,), states
 
-            outputs = ops.cast(_loop(step, query, state["cells"], query_mask), self.compute_dtype)  # (B, T, U)
+            outputs = ops.cast(loop(step, query, state["cells"], query_mask), self.compute_dtype)  # (B, T, U)
             mask = combine_masks(query_mask, value_mask)
-            contexts, weights = self.attention.attend(outputs, memory["key"], memory["value"], mask, training=training)
+            options = {"training": training} | ({} if draws is None else {"draws": draws})
+            contexts, weights = self.attention.attend(outputs, memory["key"], memory["value"], mask, **options)
         results = (ops.cast(outputs, self.compute_dtype), ops.cast(contexts, self.compute_dtype))
         return (*results, weights) if return_attention_scores else results
 
@@ -292,34 +306,3 @@ def _is_cell(cell):
 
 def _output_size(cell):
     return getattr(cell, "output_size", None) or tree.flatten(cell.state_size)[0]
-
-
-def _loop(step, sequence, state, mask):
-    """`step(inputs, state) -> (outputs, state)` over `sequence` (B, T, E): the outputs, side by side, float32 (B, T, ·)."""
-    rnn = keras.layers.RNN(_Cell(step, state), return_sequences=True, zero_output_for_mask=True, dtype="float32", autocast=False)
-    return rnn(sequence, initial_state=[ops.cast(tensor, "float32") for tensor in tree.flatten(state)], mask=mask)
-
-
-class _Cell:
-    """A step function as the cell that `keras.layers.RNN` loops over.
-
-    `ops.scan` was no faster (both measured on TensorFlow), its gradient does not compile under XLA there, and its outputs must
-    have the shapes of its state. RNN keeps all states in one dtype: float32, which holds float16, bfloat16 and the number of a
-    step exactly.
-    """
-
-    compute_dtype = "float32"
-
-    def __init__(self, step, state):
-        self.step = step
-        self.state = state
-        self.state_size = [tensor.shape[-1] for tensor in tree.flatten(state)]
-
-    def call(self, inputs, states):
-        dtypes = [keras.backend.standardize_dtype(tensor.dtype) for tensor in tree.flatten(self.state)]
-        states = [ops.cast(tensor, dtype) for tensor, dtype in zip(states, dtypes)]
-        outputs, state = self.step(inputs, tree.pack_sequence_as(self.state, states))
-        outputs = ops.concatenate([ops.cast(tensor, "float32") for tensor in outputs], axis=-1)
-        return outputs, [ops.cast(tensor, "float32") for tensor in tree.flatten(state)]
-
-    __call__ = call

@@ -4,9 +4,12 @@ Shapes: B batch, T target or query positions, S source positions, D features, H 
 """
 
 import keras
+from keras import ops
 
 from attention_zoo.layers.masks import combine_masks
-from attention_zoo.layers.multi_head import MultiHeadAttention, MultiHeadSelfAttention
+from attention_zoo.layers.multi_head import MultiHeadAttention
+from attention_zoo.layers.patches import StochasticDepth
+from attention_zoo.layers.self_attention import MultiHeadSelfAttention
 
 
 class _TransformerBlock(keras.layers.Layer):
@@ -21,6 +24,7 @@ class _TransformerBlock(keras.layers.Layer):
         activation="relu",
         normalize_first=False,
         layer_norm_epsilon=1e-6,
+        stochastic_depth=0.0,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -34,6 +38,8 @@ class _TransformerBlock(keras.layers.Layer):
         self.activation = keras.activations.get(activation)
         self.normalize_first = normalize_first
         self.layer_norm_epsilon = layer_norm_epsilon
+        self.stochastic_depth = stochastic_depth
+        self.residual_drop = StochasticDepth(stochastic_depth, dtype=self.dtype_policy, name="stochastic_depth")
         self.residual_dropout = keras.layers.Dropout(dropout, dtype=self.dtype_policy, name="dropout")
         self.supports_masking = True
 
@@ -67,7 +73,8 @@ class _TransformerBlock(keras.layers.Layer):
         return norm(features) if self.normalize_first else features
 
     def _leave(self, features, update, norm, training):
-        features = features + self.residual_dropout(update, training=training)
+        update = self.residual_drop(self.residual_dropout(update, training=training), training=training)
+        features = features + update
         return features if self.normalize_first else norm(features)
 
     def _feed_forward(self, features, training):
@@ -85,6 +92,7 @@ class _TransformerBlock(keras.layers.Layer):
             "activation": keras.activations.serialize(self.activation),
             "normalize_first": self.normalize_first,
             "layer_norm_epsilon": self.layer_norm_epsilon,
+            "stochastic_depth": self.stochastic_depth,
         }
 
 
@@ -104,6 +112,7 @@ class TransformerEncoderBlock(_TransformerBlock):
         activation: Of the inner layer.
         normalize_first: Whether to normalise before each sublayer rather than after.
         layer_norm_epsilon: Added to the variance.
+        stochastic_depth: Probability that a sublayer is left out for an example in training; see `StochasticDepth`.
 
     Call arguments:
         query: `(B, T, D)`.
@@ -146,14 +155,15 @@ class TransformerEncoderBlock(_TransformerBlock):
     ):
         if query_mask is None:  # Keras hands implicit masks to layers with several inputs alone
             query_mask = getattr(query, "_keras_mask", None)
-        update, scores = self.self_attention(
+        update = self.self_attention(
             self._enter(query, self.self_attention_norm),
             query_mask=query_mask,
             attention_mask=attention_mask,
             use_causal_mask=use_causal_mask,
-            return_attention_scores=True,
+            return_attention_scores=return_attention_scores,
             training=training,
         )
+        update, scores = update if return_attention_scores else (update, None)
         features = self._leave(query, update, self.self_attention_norm, training)
         features = self._feed_forward(features, training)
         return (features, scores) if return_attention_scores else features
@@ -190,7 +200,8 @@ class TransformerDecoderBlock(_TransformerBlock):
         attention_mask: Bool, broadcastable to `(B, T, T)`, of the self-attention; with a cache its last axis counts the
             cached positions too.
         use_causal_mask: Whether token i sees the tokens up to i alone; True unless told otherwise.
-        cache: `{"self": {"key", "value"}}` and, unless `value` is to be projected anew, `"cross": (keys, values)`.
+        cache: `{"self": {"key", "value"}}` and, unless `value` is to be projected anew, `"cross": (keys, values)`. The latter
+            may have fewer rows, one a source, when `query` holds several hypotheses of each, one after another.
         return_attention_scores: Whether to return the weights too.
         training: Whether to apply dropout.
 
@@ -237,15 +248,16 @@ class TransformerDecoderBlock(_TransformerBlock):
     ):
         if query_mask is None:  # with `value` None, Keras sees one input, and hands over no implicit mask
             query_mask = getattr(query, "_keras_mask", None)
-        update, self_scores, *self_cache = self.self_attention(
+        update = self.self_attention(
             self._enter(query, self.self_attention_norm),
             query_mask=query_mask,
             attention_mask=attention_mask,
             use_causal_mask=use_causal_mask,
             cache=None if cache is None else cache["self"],
-            return_attention_scores=True,
+            return_attention_scores=return_attention_scores,
             training=training,
         )
+        update, *others = update if isinstance(update, tuple) else (update,)  # the scores and the cache, where there are any
         features = self._leave(query, update, self.self_attention_norm, training)
 
         memory = None if cache is None else cache.get("cross")
@@ -253,20 +265,36 @@ class TransformerDecoderBlock(_TransformerBlock):
             if value is None:
                 raise ValueError('`value` must be given unless `cache` holds its projection, "cross". Received: value=None')
             memory = self.project_memory(value)
-        update, cross_scores = self.cross_attention.attend(
-            self._enter(features, self.cross_attention_norm),
-            *memory,
-            mask=combine_masks(query_mask, value_mask),
-            training=training,
-        )
+        entered = self._enter(features, self.cross_attention_norm)
+        if cache is not None:
+            update, cross_scores = self._attend_to_memory(entered, memory, query_mask, value_mask, training)
+        elif return_attention_scores:
+            mask = combine_masks(query_mask, value_mask)
+            update, cross_scores = self.cross_attention.attend(entered, *memory, mask=mask, training=training)
+        else:
+            update = self.cross_attention.attend_without_scores(entered, *memory, query_mask, value_mask, training=training)
         features = self._leave(features, update, self.cross_attention_norm, training)
 
         results = [self._feed_forward(features, training)]
         if return_attention_scores:
-            results.append({"self": self_scores, "cross": cross_scores})
+            results.append({"self": others[0], "cross": cross_scores})
         if cache is not None:
-            results.append({"self": self_cache[0], "cross": memory})
+            results.append({"self": others[-1], "cross": memory})
         return tuple(results) if len(results) > 1 else results[0]
+
+    def _attend_to_memory(self, query, memory, query_mask, value_mask, training):
+        """The K hypotheses of a source, (B K, T, D), ask its one projection as K T queries: (B K, T, D), (B K, H, T, S)."""
+        rows, length = ops.shape(query)[0], ops.shape(query)[1]
+        batch = ops.shape(memory[0])[0]
+        queries = rows // ops.maximum(batch, 1) * length
+        if query_mask is not None:
+            query_mask = ops.reshape(query_mask, (batch, queries))
+        mask = combine_masks(query_mask, value_mask)
+        folded = ops.reshape(query, (batch, queries, query.shape[-1]))  # (B, K T, D)
+        update, scores = self.cross_attention.attend(folded, *memory, mask=mask, training=training)
+        scores = ops.swapaxes(scores, 1, 2)  # (B, K T, H, S)
+        scores = ops.reshape(scores, (rows, length, self.num_heads, ops.shape(scores)[-1]))
+        return ops.reshape(update, ops.shape(query)), ops.swapaxes(scores, 1, 2)
 
     def project_memory(self, value):
         """Keys and values of the cross-attention, projected once a source: `(B, H, S, d)` twice, from `(B, S, Dv)`."""

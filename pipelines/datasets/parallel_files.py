@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from attention_zoo.pipelines.datasets.spans import normalize
+from attention_zoo.pipelines.engine.alignment_error import read_pharaoh
 from attention_zoo.pipelines.engine.errors import UserError
 
 SHOWN = 5  # how many line numbers a report names
@@ -63,6 +64,40 @@ def read_parallel_files(source_path: str | Path, target_path: str | Path) -> tup
     if not pairs:
         raise UserError(f"expected sentence pairs in {source_name} and {target_name}, received none: {report}")
     return pairs, report
+
+
+def read_aligned_files(paths: list[str | Path]) -> tuple[list, list]:
+    """Reads sentence pairs that people have aligned word by word, in the form in which such sets are published.
+
+    Args:
+        paths: the sentences to translate from, UTF-8, a line each, words between spaces; their translations; and the links
+            between their words, a line a pair, as `read_pharaoh` reads them.
+
+    Returns:
+        The pairs (source, target), and for each its sets of sure and of possible links.
+
+    Raises:
+        UserError: if there are not three files, if one can't be read, if a line of text is empty or not UTF-8, if the files differ in their number of
+            lines, or if a link names a word that its sentence does not have.
+    """
+    if len(paths) != 3:
+        raise UserError(f"expected three files, source, target and links; received {len(paths)}: {' '.join(map(str, paths))}")
+    source_path, target_path, links_path = paths
+    pairs, report = read_parallel_files(source_path, target_path)
+    if report.kept != report.lines:
+        raise UserError(f"expected text on every line of {source_path} and {target_path}; {report}")
+    links = read_pharaoh(links_path)
+    if len(links) != len(pairs):
+        raise UserError(f"expected {links_path} with {len(pairs)} lines, as many as {source_path}, received {len(links)}")
+    for number, (pair, (_, possible)) in enumerate(zip(pairs, links), 1):
+        lengths = [len(text.split()) for text in pair]
+        for link in possible:
+            if link[0] >= lengths[0] or link[1] >= lengths[1]:
+                raise UserError(
+                    f"{links_path}, line {number}: expected links between {lengths[0]} and {lengths[1]} words, counted from 0; "
+                    f"received {link[0]} with {link[1]}"
+                )
+    return pairs, links
 
 
 def split_pairs(pairs: list[tuple[str, str]], most: int = 2_000) -> dict[str, list[tuple[str, str]]]:

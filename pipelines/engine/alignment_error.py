@@ -112,10 +112,14 @@ def read_pharaoh(path):
     """Returns (sure, possible) of every line of a file; an empty line is a sentence without links.
 
     Raises:
-        UserError: a line holds something else; it is named.
+        UserError: the file can't be read, or a line holds something else; it is named.
     """
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"expected a file of links such as 0-0 or 2?3, received {path}: {error}") from None
     sentences = []
-    for number, line in enumerate(Path(path).read_text(encoding="utf-8").split("\n"), start=1):
+    for number, line in enumerate(text.split("\n"), start=1):
         try:
             sentences.append(parse_pharaoh(line))
         except UserError as error:
@@ -181,3 +185,36 @@ def links_from_weights(weights):
     [(0, 1), (1, 0)]
     """
     return {(max(range(len(row)), key=row.__getitem__), target) for target, row in enumerate(weights) if len(row)}
+
+
+def word_links(links, source_text, target_text, source_token_offsets, target_token_offsets):
+    """Turns links between tokens into links between the words of which they are parts: words are what people link.
+
+    Args:
+        links: A set of (source token, target token). A token that is no part of a word, such as the end of the sentence, links
+            nothing.
+        source_text: The source; its words stand between spaces.
+        target_text: The target.
+        source_token_offsets: (start, end) of each source token, in characters.
+        target_token_offsets: The same of the target.
+
+    Returns:
+        A set of (source word, target word): those of which any tokens are linked.
+
+    Example: "un" "relat" "ed" and "sans" "rapport".
+
+    >>> sorted(word_links({(0, 0), (1, 1), (2, 0)}, "unrelated", "sans rapport", [(0, 2), (2, 7), (7, 9)], [(0, 4), (5, 12)]))
+    [(0, 0), (0, 1)]
+    """
+    words = [[found.span() for found in re.finditer(r"\S+", text)] for text in (source_text, target_text)]
+    source, target = (
+        [[number for number, (first, last) in enumerate(spans) if max(start, first) < min(end, last)] for start, end in offsets]
+        for spans, offsets in zip(words, (source_token_offsets, target_token_offsets))
+    )
+    return {
+        (source_word, target_word)
+        for source_token, target_token in links
+        if source_token < len(source) and target_token < len(target)
+        for source_word in source[source_token]
+        for target_word in target[target_token]
+    }

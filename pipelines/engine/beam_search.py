@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from attention_zoo.pipelines.engine.decoding_steps import StateLoop, length_penalty
+from attention_zoo.pipelines.engine.decoding_steps import StateLoop, greatest, length_penalty
 from attention_zoo.pipelines.engine.text import BOS, EOS
 
 LEAST_COVERAGE = 1e-6  # of a source token that was never looked at: its logarithm has to stay finite
@@ -45,7 +45,6 @@ def beam_search(model, memory, max_lengths, settings, source_mask=None):
     beams, places = settings.beam_size, settings.n_best
     batch = tf.shape(max_lengths)[0]
     state = model.start(memory)
-    memory = tf.nest.map_structure(lambda tensor: tf.repeat(tensor, beams, axis=0), memory)
     loop = StateLoop(model, memory, state)
     state = [tf.repeat(tensor, beams, axis=0) for tensor in tf.nest.flatten(state)]
     greatest_penalty = length_penalty(max_lengths + 1, settings.length_penalty)  # (B,)
@@ -88,7 +87,7 @@ def beam_search(model, memory, max_lengths, settings, source_mask=None):
     def continuations(log_probs, scores, must_end):
         """The 2K likeliest continuations of a sentence's K hypotheses: values, parents and tokens, each `(B, 2K)`."""
         count = tf.minimum(2 * beams + EOS, tf.shape(log_probs)[1])  # 2K are left when padding, unknown and BOS are gone
-        values, tokens = tf.math.top_k(log_probs, count)  # (B * K, C)
+        values, tokens = greatest(log_probs, count)  # (B * K, C)
         values = tf.where(tokens < EOS, -float("inf"), values)
         # At the greatest length a hypothesis can only end.
         must_end = tf.repeat(must_end, beams)[:, None]

@@ -10,13 +10,17 @@ MARKERS = "osD^vPX"
 DOTS_PER_INCH = 120
 
 
-def draw_curves(history, path):
+def draw_curves(history, path, losses=(), unit="token"):
     """Draws the losses of a run in one panel, and each metric of the dev split in a panel of its own, over the steps.
+
+    Losses have a logarithmic axis: what happens late in a run is small.
 
     Args:
         history: Records of the evaluations, dicts with "step" and figures such as "train/loss", "dev/loss", "dev/bleu". A
             record need not have all; a value that is not finite leaves a gap.
         path: The PNG; missing folders are made, and an old picture is replaced as a whole.
+        losses: The training's loss in finer steps, tuples that begin with step and loss; drawn for "train/loss".
+        unit: What a loss is the mean over.
 
     Returns:
         The `Path`.
@@ -32,19 +36,24 @@ def draw_curves(history, path):
     'curves.png'
     """
     names = list(dict.fromkeys(name for record in history for name in record))
-    losses = [name for name in names if name.endswith("/loss")]
-    metrics = [name for name in names if name.startswith("dev/") and name not in losses]
-    panels = [names for names in (losses, *([name] for name in metrics)) if names]
+    loss_names = [name for name in names if name.endswith("/loss")]
+    metrics = [name for name in names if name.startswith("dev/") and name not in loss_names]
+    panels = [names for names in (loss_names, *([name] for name in metrics)) if names]
     if not panels:
         raise ValueError(f"history: expected records with figures such as dev/loss, received {len(history)} with {names}")
     figure, grid = panels_of(len(panels))
     for axes, shown in zip(grid, panels):
         for number, name in enumerate(shown):
-            points = [(record["step"], record[name]) for record in history if name in record]
+            fine = name == "train/loss" and losses
+            points = [row[:2] for row in losses] if fine else [(r["step"], r[name]) for r in history if name in r]
             steps, values = zip(*[(step, value if math.isfinite(value) else math.nan) for step, value in points])
-            axes.plot(steps, values, **look(number), ms=3.5, label=name)
+            axes.plot(steps, values, **look(number), ms=0 if fine else 3.5, label=name)
         axes.set_xlabel("step")
-        axes.set_ylabel("loss per token" if shown is losses else shown[0])
+        axes.set_ylabel(f"loss per {unit}" if shown is loss_names else shown[0])
+        if shown is loss_names:
+            axes.set_yscale("log")
+            axes.yaxis.set_major_formatter("{x:g}")
+            axes.yaxis.set_minor_formatter("")
         if len(shown) > 1:
             axes.legend(frameon=False)
     return save(figure, path)

@@ -14,6 +14,36 @@ def length_penalty(lengths, alpha):
     return ((5.0 + tf.cast(lengths, tf.float32)) / 6.0) ** alpha
 
 
+def greatest(values, k):
+    """What `tf.math.top_k` returns for a few of many, several times faster.
+
+    The k greatest lie in the k blocks with the greatest maxima, and only those are searched.
+
+    Args:
+        values: `(N, V)`.
+        k: How many, an integer or a scalar Tensor.
+
+    Returns:
+        (values, indices): `(N, k)` each, greatest first, the lower index first where values are equal.
+
+    Example:
+
+    >>> values, indices = greatest(tf.range(320.0)[None] % 100, 3)
+    >>> values.numpy().tolist(), indices.numpy().tolist()
+    ([[99.0, 99.0, 99.0]], [[99, 199, 299]])
+    """
+    size = values.shape[-1]
+    width = next((width for width in range(128, 15, -1) if size and size % width == 0), None)
+    if width is None:  # blocks of one width would need a padded copy of all values
+        return tf.math.top_k(values, k)
+    blocks = tf.reshape(values, [-1, size // width, width])  # (N, V / W, W)
+    _, chosen = tf.math.top_k(tf.reduce_max(blocks, axis=-1), tf.minimum(k, size // width))
+    chosen = tf.sort(chosen, axis=-1)  # so that of equal values the first still comes first
+    found = tf.gather(blocks, chosen, batch_dims=1)  # (N, k, W)
+    values, places = tf.math.top_k(tf.reshape(found, [tf.shape(found)[0], -1]), k)
+    return values, tf.gather(chosen, places // width, batch_dims=1) * width + places % width
+
+
 class StateLoop:
     """Carries a model's nested state through `tf.while_loop` as a flat list with the right shape invariants.
 

@@ -2,6 +2,7 @@
 
 import json
 import platform
+import random
 from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 
@@ -19,8 +20,6 @@ from attention_zoo.pipelines.engine.export import export_saved_model
 from attention_zoo.pipelines.engine.files import atomic_write, locked
 from attention_zoo.pipelines.engine.reporting import TrainingReporter
 from attention_zoo.pipelines.engine.training import Trainer
-
-HOW_DATA_IS_READ = {"cache": None, "service": None}  # settings that may differ when a run is continued
 
 
 def train(task_class, config, run_directory, preset, callbacks=()):
@@ -50,8 +49,8 @@ def train(task_class, config, run_directory, preset, callbacks=()):
     chief = is_chief(strategy)
     with watching_workers(strategy), alone_in(run_directory) if chief else nullcontext():
         if chief:
-            keep_config(config, run_directory)
-        reporter = TrainingReporter(run_directory, silent=not chief)
+            keep_config(config, run_directory, task_class.not_of_the_data)
+        reporter = TrainingReporter(run_directory, silent=not chief, unit=task_class.unit)
         reporter.note(f"{task_class.name}, preset {preset}: everything of this run goes to {run_directory}/")
         if strategy.num_replicas_in_sync > 1:
             reporter.note(f"{strategy.num_replicas_in_sync} replicas, {type(strategy).__name__}")
@@ -77,11 +76,14 @@ def train(task_class, config, run_directory, preset, callbacks=()):
 
 
 def publish(task, model, metrics, reporter):
-    """Scores the finished model, draws, exports, and says where everything is. Returns all metrics."""
+    """Scores the finished model, draws, exports, tries the export out, and says where everything is. Returns all metrics."""
     metrics = metrics | score(task, model)
     write_metrics(task.run_directory, metrics)
     pictures = task.illustrate(model, task.run_directory / "pictures")
     exported = export_task(task, model)
+    if figures := task.try_out(exported):
+        metrics |= figures
+        write_metrics(task.run_directory, metrics)
     show_metrics(reporter.console, metrics)
     for picture in pictures:
         reporter.note(f"picture: {picture}")
@@ -130,6 +132,8 @@ def prepare(task_class, config, run_directory, strategy=None):
     task.load()
     with locked(Path(run_directory) / ".adapt", wait=True):  # one worker learns, the others read
         task.adapt()
+    # Keras takes the seeds of weights and dropout from here, and preparing a dataset for the first time draws from it, too.
+    random.seed(config.training.seed)
     with strategy.scope() if strategy else nullcontext():
         return task, task.build()
 
@@ -144,15 +148,15 @@ def finished(task_class, run_directory):
     store = CheckpointStore(run_directory / "checkpoints", config.training.keep_checkpoints)
     if store.newest() is None:
         raise UserError(f"no checkpoint in {store.directory}: train first")
-    trainer = Trainer(task, model, store, TrainingReporter(run_directory))
+    trainer = Trainer(task, model, store, TrainingReporter(run_directory, unit=task_class.unit))
     trainer.restore()
     trainer.load_best()
     return task, model
 
 
 def score(task, model):
-    """Returns the test metrics as `test/NAME`."""
-    return {f"test/{name}": value for name, value in task.evaluate(model, "test").items()}
+    """Returns the test metrics as `test/NAME`; a name with a group of its own, such as `baseline/svm`, stays as it is."""
+    return {name if "/" in name else f"test/{name}": value for name, value in task.evaluate(model, "test").items()}
 
 
 def export_task(task, model):
@@ -162,14 +166,14 @@ def export_task(task, model):
     return export_saved_model(directory, trackables, signatures, warm_up)
 
 
-def keep_config(config, run_directory):
+def keep_config(config, run_directory, not_of_the_data=()):
     """Writes the effective settings, and refuses a folder whose run has other data or another model."""
     path = run_directory / "config.yaml"
     if path.is_file():
         earlier = read(type(config), path)
         for section in ("data", "model"):
-            before, now = ({**vars(getattr(settings, section)), **HOW_DATA_IS_READ} for settings in (earlier, config))
-            if before != now:
+            before, now = (vars(getattr(settings, section)) for settings in (earlier, config))
+            if any(before[name] != now[name] for name in now if name not in not_of_the_data):
                 raise UserError(
                     f"{run_directory} holds a run with other {section} settings: {getattr(earlier, section)}, "
                     f"received {getattr(config, section)}; choose another --name, or remove the folder"

@@ -30,7 +30,8 @@ def export_saved_model(directory, trackables, signatures, warm_up=None):
             by name. Ragged outputs have no name in a signature: return padded values and lengths. `serving_default` must be
             one of the names.
         warm_up: Example inputs by name, arrays or lists: what a server computes before it answers the first request. One
-            request is written for every signature, with those of the inputs that it has. `None` writes none.
+            request is written for every signature, with those of the inputs that it has; an input of another shape than in the other
+            signatures is named "SIGNATURE/INPUT". `None` writes none.
 
     Returns:
         `Path` of the version's folder.
@@ -143,7 +144,7 @@ def warm_up_requests(task, signatures, warm_up):
     from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
     specs = {key: spec for _, inputs in signatures.values() for key, spec in inputs.items()}
-    if set(warm_up) != set(specs):
+    if {key.rpartition("/")[2] for key in warm_up} != set(specs):
         raise ValueError(f"warm_up must have the inputs of the signatures, {sorted(specs)}; received {sorted(warm_up)}")
     logs = []
     for name, (_, inputs) in signatures.items():
@@ -152,7 +153,7 @@ def warm_up_requests(task, signatures, warm_up):
         request.model_spec.name = task
         request.model_spec.signature_name = name
         for key, spec in inputs.items():
-            value = tf.convert_to_tensor(warm_up[key], spec.dtype)
+            value = tf.convert_to_tensor(warm_up.get(f"{name}/{key}", warm_up.get(key)), spec.dtype)
             if not spec.shape.is_compatible_with(value.shape):
                 raise ValueError(f"warm_up[{key!r}] must have the shape {spec.shape} of its input, received {value.shape}")
             request.inputs[key].CopyFrom(tf.make_tensor_proto(value))

@@ -1,5 +1,6 @@
-"""Shows a run while it goes on: progress bar with ETA, a line an evaluation, TensorBoard, and JSON records."""
+"""Shows a run while it goes on: progress bar with ETA, a line an evaluation, TensorBoard, and records in CSV and JSON."""
 
+import csv
 import json
 import time
 from contextlib import contextmanager
@@ -11,20 +12,36 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from attention_zoo.pipelines.engine.batching import padding_share
 from attention_zoo.pipelines.engine.files import atomic_write
 
+EVERY = 10  # steps between two points of the training's curve
+
+
+def read_losses(path):
+    """Returns the training's curve as `[(step, loss, learning_rate)]`, without the half line that a kill may have left."""
+    try:
+        with open(path, newline="") as file:
+            rows = [row for row in csv.reader(file) if len(row) == 3][1:]
+    except FileNotFoundError:
+        return []
+    return [(int(step), float(loss), float(rate)) for step, loss, rate in rows]
+
 
 class TrainingReporter:
     """Collects the figures of a run and shows them.
 
     Args:
-        run_directory: `history.json` and `tensorboard/` are written there.
+        run_directory: `losses.csv` (the mean loss of each ten steps), `history.json` (the evaluations) and `tensorboard/` are
+            written there.
         silent: Whether to show and write nothing, as the workers of a cluster do whose chief speaks for all.
+        unit: What the weight of a loss counts: "tokens", "images".
     """
 
-    def __init__(self, run_directory, silent=False):
+    def __init__(self, run_directory, silent=False, unit="tokens"):
         self.run_directory = run_directory
         self.silent = silent
+        self.unit = unit
         self.console = Console(highlight=False, quiet=silent)
         self.padding_share = 0.0
+        self._recent = []  # losses and weights since the last point of the curve
         self._reset()
 
     def _reset(self):
@@ -33,7 +50,13 @@ class TrainingReporter:
         self._steps = 0
 
     def survey(self, dataset):
-        """Counts the batches of an epoch and the share of padding in them; returns the count."""
+        """Counts the batches of an epoch and the share of padding in them; returns the count.
+
+        A dataset that knows its length has batches of one shape, and is not gone through for its padding.
+        """
+        if (count := int(dataset.cardinality())) >= 0:
+            self.note(f"{count:,} batches an epoch")
+            return count
         report = padding_share(dataset)
         self.padding_share = report["padding_share"]
         self.note(
@@ -51,11 +74,12 @@ class TrainingReporter:
             TimeElapsedColumn(),
             TextColumn("ETA"),
             TimeRemainingColumn(),
-            TextColumn("loss {task.fields[loss]:.3f}, {task.fields[speed]:,.0f} tokens/s"),
+            TextColumn("loss {task.fields[loss]:.3f}, {task.fields[speed]:,.0f} " + f"{self.unit}/s"),
         )
         directory = self.run_directory / "tensorboard"
         self.writer = tf.summary.create_noop_writer() if self.silent else tf.summary.create_file_writer(str(directory))
         self._reset()
+        self._keep_losses_until(progress.step)
         with Progress(*columns, console=self.console, transient=True) as self.bar, self.writer.as_default():
             self.row = self.bar.add_task(
                 "", total=total_steps, completed=progress.step, epoch=progress.epoch + 1, loss=0.0, speed=0.0
@@ -68,11 +92,28 @@ class TrainingReporter:
         self._tokens += weight
         self._waited += waited
         self._steps += 1
-        if progress.step % 10 == 0:
+        self._recent.append((loss, weight))
+        if progress.step % EVERY == 0:
+            weights = sum(weight for _, weight in self._recent)
+            loss = sum(loss * weight for loss, weight in self._recent) / max(weights, 1.0)
+            self._recent = []
+            self._append_loss(progress.step, loss, rate)
             speed = self._tokens / max(time.monotonic() - self._since, 1e-9)
             self.bar.update(self.row, completed=progress.step, epoch=progress.epoch + 1, loss=loss, speed=speed)
             tf.summary.scalar("train/loss", loss, step=progress.step)
             tf.summary.scalar("train/learning_rate", rate, step=progress.step)
+
+    def _append_loss(self, step, loss, rate):
+        if not self.silent:
+            with open(self.run_directory / "losses.csv", "a", newline="") as file:
+                csv.writer(file).writerow([step, f"{loss:.6g}", f"{rate:.6g}"])
+
+    def _keep_losses_until(self, step):
+        """What came after the checkpoint that a run continues from will come again."""
+        if not self.silent:
+            path = self.run_directory / "losses.csv"
+            kept = [("step", "loss", "learning_rate"), *(row for row in read_losses(path) if row[0] <= step)]
+            atomic_write(path, "".join(",".join(map(str, row)) + "\n" for row in kept))
 
     def since_last_evaluation(self):
         """Returns how fast the steps since the last call were, and starts anew."""
@@ -96,7 +137,7 @@ class TrainingReporter:
         shown = [f"{name} {record[name]:.3f}" for name in sorted(record) if name.startswith(("dev/", "train/loss"))]
         self.note(
             f"epoch {progress.epoch:>3}  step {progress.step:>6,}  {'  '.join(shown)}  "
-            f"{record['train/tokens_per_second']:,.0f} tokens/s, {1000 * record['train/step_seconds']:,.0f} ms a step, "
+            f"{record['train/tokens_per_second']:,.0f} {self.unit}/s, {1000 * record['train/step_seconds']:,.0f} ms a step, "
             f"{100 * record['input/wait_share']:.1f}% waiting for input"
             f"{'  (best)' if better else ''}"
         )

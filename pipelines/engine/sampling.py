@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from attention_zoo.pipelines.engine.decoding_steps import StateLoop, length_penalty
+from attention_zoo.pipelines.engine.decoding_steps import StateLoop, greatest, length_penalty
 from attention_zoo.pipelines.engine.text import BOS, EOS, PAD
 
 
@@ -33,7 +33,7 @@ def choose_token(log_probs, temperature, top_k, top_p, seed):
     if not top_k and top_p == 1:
         return tf.random.stateless_categorical(log_probs, 1, seed, dtype=tf.int32)[:, 0]
     count = tf.shape(log_probs)[-1]
-    likeliest, classes = tf.math.top_k(log_probs, tf.minimum(top_k, count) if top_k else count)  # (B, k), sorted
+    likeliest, classes = greatest(log_probs, tf.minimum(top_k, count) if top_k else count)  # (B, k), sorted
     before = tf.cumsum(tf.nn.softmax(likeliest), axis=-1, exclusive=True)  # mass of the likelier ones
     likeliest = tf.where(before < top_p, likeliest, -float("inf"))
     drawn = tf.random.stateless_categorical(likeliest, 1, seed, dtype=tf.int32)  # (B, 1)

@@ -1,5 +1,6 @@
 """What the engine asks of a task: eight methods, in the order in which the data flows."""
 
+import os
 from pathlib import Path
 
 
@@ -20,10 +21,15 @@ class Task:
         default_preset: The preset of a run without flags.
         data_version: What `load` read, for the record: a dataset's name and version, or a file's digest.
         data_service: Address of the tf.data service that makes the training batches; none by default.
+        unit: What the weight of a loss counts, for the messages: "tokens", "images".
+        not_of_the_data: Settings of the data section that say how the data is read, not which: a run may be continued with
+            others.
     """
 
     data_version = ""
     data_service = ""
+    not_of_the_data = ()
+    unit = "tokens"
     name: str
     Config: type
     default_preset: str
@@ -65,13 +71,42 @@ class Task:
         return {}
 
     def evaluate(self, model, split):
-        """Returns the field's metrics on a split as flat names to numbers, such as `{"bleu": 27.3}`."""
+        """Returns the field's metrics on a split as flat names to numbers, such as `{"bleu": 27.3}`.
+
+        They become `test/bleu` and, where a dev metric decides, `dev/bleu`. What is no score of this model on the test split has a
+        group of its own in its name, such as `baseline/svm`.
+        """
         raise NotImplementedError
 
     def signatures(self, model):
         """Returns `(trackables, {name: (function, {input: TensorSpec})}, warm-up inputs)` for the export."""
         raise NotImplementedError
 
+    def try_out(self, exported):
+        """Puts the exported model to work, where its scores alone do not say how good it is at that: nothing by default.
+
+        Args:
+            exported: Folder of the version that was just written.
+
+        Returns:
+            Figures by name, each with a group of its own, such as `drive/tiles_mean`.
+        """
+        return {}
+
     def illustrate(self, model, directory):
         """Draws what the model attends to, and returns the paths of the pictures."""
         raise NotImplementedError
+
+    @staticmethod
+    def read_input(argument):
+        """Returns what `predict` takes for an argument or an input line of the command line.
+
+        By default the text itself, with what is not UTF-8 replaced. A task on images reads the file of that name.
+
+        Args:
+            argument: As Python decodes arguments (`os.fsdecode`), so that the name of any file can be one.
+
+        Raises:
+            UserError: it cannot be used.
+        """
+        return os.fsencode(argument).decode("utf-8", "replace")

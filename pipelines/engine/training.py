@@ -176,7 +176,8 @@ class Trainer:
 
     @cached_property
     def compiled_evaluation_step(self):
-        return tf.function(self.evaluation_step, input_signature=[self.batches("validation", 0).element_spec])
+        signature = [self.batches("validation", 0).element_spec]
+        return tf.function(self.evaluation_step, input_signature=signature, autograph=False)
 
     def evaluation_step(self, batch):
         """Returns the sums of a dev batch over all replicas: what `loss` calls its parts, and the weight."""

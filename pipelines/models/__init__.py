@@ -1,15 +1,22 @@
 """The models of the papers, each built from attention_zoo.layers."""
 
+from attention_zoo.pipelines.models.attentive_driver import AttentiveDriver, UniformDriver
 from attention_zoo.pipelines.models.bahdanau_translator import BahdanauTranslator
 from attention_zoo.pipelines.models.luong_translator import LuongTranslator
 from attention_zoo.pipelines.models.recurrent_encoder_decoder import RecurrentEncoderDecoder
+from attention_zoo.pipelines.models.show_attend_tell import ShowAttendTell
 from attention_zoo.pipelines.models.stacked_seq2seq import StackedSeq2Seq
 from attention_zoo.pipelines.models.transformer_translator import TransformerTranslator
+from attention_zoo.pipelines.models.vision_transformer import VisionTransformer
 
 __all__ = [
+    "AttentiveDriver",
     "BahdanauTranslator",
     "LuongTranslator",
     "RecurrentEncoderDecoder",
+    "ShowAttendTell",
     "StackedSeq2Seq",
     "TransformerTranslator",
+    "UniformDriver",
+    "VisionTransformer",
 ]

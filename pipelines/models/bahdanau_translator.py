@@ -24,8 +24,8 @@ class BahdanauTranslator(RecurrentTranslator):
         t_i = maxout(U_o s_{i-1} + V_o E y_{i-1} + C_o c_i),  p(y_i) = softmax(W_o t_i)
 
     As in the paper, attention is as wide as the state and the output layer half as wide (n' = n = 1000, l = 500), in pools of
-    two. Deviations: biases (the paper "omits" them from its equations), Glorot and orthogonal initialisers rather than
-    N(0, 0.01²), dropout.
+    two. Deviations: biases (the paper "omits" them from its equations), Glorot and orthogonal initialisers (embeddings
+    N(0, 0.3²)) rather than N(0, 0.01²), dropout.
 
     Args:
         source_vocabulary_size: Rows of the source embedding.
@@ -148,12 +148,13 @@ class BahdanauTranslator(RecurrentTranslator):
         """Writes one token.
 
         Args:
-            token: (B,) ids of the tokens written last, BOS at first.
+            token: (B K,) ids of the tokens written last, BOS at first, of K hypotheses a source.
             state: From `start` or the step before.
             memory: From `encode`.
 
         Returns:
-            (logits, state, scores): float32 (B, V) for the next token, the state after the step, and `{"decoder/cross": (B, S)}`.
+            (logits, state, scores): float32 (B K, V) for the next token, the state after the step, and
+            `{"decoder/cross": (B K, S)}`.
         """
         embedded, previous = self.target_embedding(token), state["cells"][-1][0]
         (_, context), state, weights = self.decoder.step(embedded, state, memory)

@@ -157,12 +157,13 @@ class LuongTranslator(RecurrentTranslator):
         """Writes one token.
 
         Args:
-            token: (B,) ids of the tokens written last, BOS at first.
+            token: (B K,) ids of the tokens written last, BOS at first, of K hypotheses a source.
             state: From `start` or the step before.
             memory: From `encode`.
 
         Returns:
-            (logits, state, scores): float32 (B, V) for the next token, the state after the step, and `{"decoder/cross": (B, S)}`.
+            (logits, state, scores): float32 (B K, V) for the next token, the state after the step, and
+            `{"decoder/cross": (B K, S)}`.
         """
         (_, attentional), state, weights = self.decoder.step(self.target_embedding(token), state, memory)
         return self.logits(attentional), state, {"decoder/cross": weights}

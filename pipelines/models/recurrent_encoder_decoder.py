@@ -113,13 +113,15 @@ class RecurrentEncoderDecoder(RecurrentTranslator):
         """Writes one token.
 
         Args:
-            token: (B,) ids of the tokens written last, BOS at first.
+            token: (B K,) ids of the tokens written last, BOS at first, of K hypotheses a source.
             state: From `start` or the step before.
             memory: From `encode`.
 
         Returns:
-            (logits, state, scores): float32 (B, V) for the next token, the state after the step, and `{}`.
+            (logits, state, scores): float32 (B K, V) for the next token, the state after the step, and `{}`.
         """
-        read = ops.concatenate([self.target_embedding(token), memory["summary"]], axis=-1)  # (B, E + U)
+        hypotheses = ops.shape(token)[0] // ops.maximum(ops.shape(memory["summary"])[0], 1)
+        summary = ops.repeat(memory["summary"], hypotheses, axis=0)  # (B K, U)
+        read = ops.concatenate([self.target_embedding(token), summary], axis=-1)  # (B K, E + U)
         hidden, _ = self.decoder.cell(read, [state["hidden"]])
         return self.logits(self.hidden(ops.concatenate([hidden, read], axis=-1))), {"hidden": hidden}, {}

@@ -29,8 +29,12 @@ class RecurrentTranslator(keras.Model):
         self.units = units
         self.dropout = dropout
         policy = self.dtype_policy
+        # With Keras's ±0.05 the gates behind stay near their middle for hundreds of steps: on cldr_phrases Bahdanau's dev loss
+        # after two epochs is .034 with it, .016 with 0.3, .018 with 1 (three seeds, one, one).
         self.source_embedding, self.target_embedding = (
-            keras.layers.Embedding(size, embedding_dim, dtype=policy, name=f"{side}_embedding")
+            keras.layers.Embedding(
+                size, embedding_dim, keras.initializers.RandomNormal(stddev=0.3), dtype=policy, name=f"{side}_embedding"
+            )
             for side, size in (("source", source_vocabulary_size), ("target", target_vocabulary_size))
         )
         self.drop = keras.layers.Dropout(dropout, dtype=policy, name="drop")

@@ -117,12 +117,12 @@ class StackedSeq2Seq(RecurrentTranslator):
         """Writes one token.
 
         Args:
-            token: (B,) ids of the tokens written last, BOS at first.
+            token: (B K,) ids of the tokens written last, BOS at first, of K hypotheses a source.
             state: From `start` or the step before.
             memory: From `encode`.
 
         Returns:
-            (logits, state, scores): float32 (B, V) for the next token, the state after the step, and `{}`.
+            (logits, state, scores): float32 (B K, V) for the next token, the state after the step, and `{}`.
         """
         states = [(state[f"hidden/{i}"], state[f"carry/{i}"]) for i in range(self.depth)]
         output, states = self.decoder.step(self.target_embedding(token), states)

@@ -192,13 +192,13 @@ class TransformerTranslator(keras.Model):
         """Writes one token.
 
         Args:
-            token: `(B,)` ids of the tokens written last, BOS at first.
+            token: `(B K,)` ids of the tokens written last, BOS at first, of K hypotheses a source.
             state: From `start` or the step before.
             memory: From `encode`.
 
         Returns:
-            (logits, state, scores): float32 `(B, V)` for the next token, the state longer by one position, and the weights
-            `"decoder/i/self": (B, H, positions so far)` and `"decoder/i/cross": (B, H, S)`.
+            (logits, state, scores): float32 `(B K, V)` for the next token, the state longer by one position, and the weights
+            `"decoder/i/self": (B K, H, positions so far)` and `"decoder/i/cross": (B K, H, S)`.
         """
         position = ops.shape(state["decoder/0/self/key"])[-2]
         features = self.embedding(ops.expand_dims(token, -1), offset=position, training=False)  # (B, 1, D)

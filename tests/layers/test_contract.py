@@ -59,6 +59,7 @@ CASES = {
     "ConcatScore": Case(lambda: layers.ConcatScore(4), SCORE_INPUTS),
     "LocationScore": Case(lambda: layers.LocationScore(max_length=9), SCORE_INPUTS),
     "SoftAlignment": Case(layers.SoftAlignment, {"scores": floats(B, T, S)}),
+    "HardAlignment": Case(layers.HardAlignment, {"scores": floats(B, T, S)}),
     "LocalMonotonicAlignment": Case(lambda: layers.LocalMonotonicAlignment(2), {"scores": floats(B, T, S)}),
     "LocalPredictiveAlignment": Case(
         lambda: layers.LocalPredictiveAlignment(2), {"scores": floats(B, T, S), "query": QUERY}
@@ -68,6 +69,9 @@ CASES = {
     ),
     "Attention with a score that has weights": attention(lambda: layers.Attention(layers.AdditiveScore(3))),
     "BahdanauAttention": attention(lambda: layers.BahdanauAttention(4), lambda: layers.BahdanauAttention(4, dropout=0.5)),
+    "SpatialAttention": Case(lambda: layers.SpatialAttention(4), attends=True),
+    "HardAttention": attention(lambda: layers.HardAttention(4), lambda: layers.HardAttention(4, expected_share=0.2)),
+    "HardAttention argmax": attention(lambda: layers.HardAttention(4, inference="argmax")),
     **{
         f"LuongAttention {score}": attention(
             lambda score=score: layers.LuongAttention(score), lambda score=score: layers.LuongAttention(score, dropout=0.5)
@@ -91,6 +95,11 @@ CASES = {
         inputs=SELF,
         value_mask=False,
     ),
+    "PatchEmbedding": Case(lambda: layers.PatchEmbedding((2, 3), 5, (4, 6)), {"images": floats(B, 4, 6, 3)}),
+    "PatchEmbedding of another size": Case(
+        lambda: layers.PatchEmbedding(2, 5, 4, class_token=False), {"images": floats(B, 6, 10, 3)}
+    ),
+    "StochasticDepth": Case(lambda: layers.StochasticDepth(0.5), {"inputs": QUERY}),
     "SinusoidalEncoding": Case(layers.SinusoidalEncoding, {"inputs": QUERY}),
     "PositionalEmbedding": Case(lambda: layers.PositionalEmbedding(11, 6), {"token_ids": np.array([[3, 1, 0], [2, 0, 0]])}),
     "PositionalEmbedding learned": Case(
@@ -110,6 +119,9 @@ CASES = {
         lambda: layers.TransformerDecoderBlock(2, 16), lambda: layers.TransformerDecoderBlock(2, 16, dropout=0.5), zeros=False
     ),
     "AttentiveDecoder attend_then_step": Case(recurrent, attends=True, rank_4=False, zeros=False),
+    "AttentiveDecoder that samples": Case(
+        lambda: recurrent(attention=layers.HardAttention(4)), attends=True, rank_4=False, zeros=False
+    ),
     "AttentiveDecoder step_then_attend": Case(
         lambda: recurrent(order="step_then_attend", attention=layers.LuongAttention("general")),
         attends=True,

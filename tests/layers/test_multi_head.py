@@ -3,7 +3,8 @@ import numpy as np
 import pytest
 from keras import ops
 
-from attention_zoo.layers.multi_head import MultiHeadAttention, MultiHeadSelfAttention
+from attention_zoo.layers.multi_head import MultiHeadAttention
+from attention_zoo.layers.self_attention import MultiHeadSelfAttention
 
 MASKS = {
     "none": {},

@@ -2,8 +2,12 @@
 
 from pathlib import Path
 
+import keras
+import numpy as np
 import pytest
+import tensorflow_datasets as tfds
 from attention_zoo.pipelines import TASKS
+from attention_zoo.pipelines.engine import experiment
 from attention_zoo.pipelines.engine.command_line import load, presets_of
 from attention_zoo.pipelines.engine.config import read
 
@@ -23,3 +27,22 @@ def test_every_documented_system_has_a_small_and_a_paper_preset():
     for system in ("rnn", "seq2seq", "bahdanau", "luong", "transformer"):
         assert {system, f"wmt14_{system}"} <= names
     assert "dates" in names
+
+
+class OneStep(keras.callbacks.Callback):
+    """Ends the training with its first step."""
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.loss, self.model.stop_training = logs["loss"], True
+
+
+@pytest.mark.parametrize("name", [name for name in presets_of("translation") if name.startswith("wmt14_")])
+def test_a_preset_of_a_papers_size_takes_a_step_on_data_of_its_kind(name, tmp_path, monkeypatch):
+    monkeypatch.setattr(experiment, "publish", lambda task, model, metrics, reporter: metrics)
+    task = load(TASKS["translation"].task)
+    config = read(task.Config, presets_of("translation")[name])
+    config.data.limit, config.data.vocabulary_size = 12, 30  # the sizes of the model are the paper's
+    callback = OneStep()
+    with tfds.testing.mock_data(num_examples=12):
+        metrics = experiment.train(task, config, tmp_path, preset=name, callbacks=[callback])
+    assert metrics["train/steps"] == 1 and 0 < callback.loss < 2 * np.log(30) and np.isfinite(metrics["dev/loss"])

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -92,6 +93,17 @@ def test_a_killed_run_is_continued_to_metrics_pictures_and_a_saved_model(finishe
     assert (directory / "saved_models" / "translation" / "1" / "saved_model.pb").is_file()
 
 
+def test_a_runs_own_config_repeats_its_losses(finished):
+    directory = finished[0]
+    words = command("train", "translation", "--config", "runs/translation/tiny/config.yaml", "--name", "again")
+    done = subprocess.run([*words, "--export.directory", "elsewhere"], cwd=directory, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    first, second = (json.loads((directory / f"runs/translation/{name}/history.json").read_text()) for name in ("tiny", "again"))
+    for name in ("step", "train/loss", "dev/loss"):
+        assert [record[name] for record in first] == [record[name] for record in second]
+    assert len(first) == 4 and "TensorFlow" in (directory / "runs/translation/again/config.yaml").read_text().splitlines()[0]
+
+
 def test_the_session_loader_serves_all_signatures(finished, session_run):
     version = finished[0] / "saved_models" / "translation" / "1"
     text = ["one red cat", "", "two"]
@@ -163,6 +175,23 @@ def test_every_system_trains_scores_draws_and_exports(name, text_files, tmp_path
     assert ("attention" in signatures) == (name not in ("rnn", "seq2seq"))
     if name == "transformer":
         assert session_run(version, "attention", {"text": ["one dog"]})["head_weights"].shape[1:3] == (1, 2)
+
+
+def test_attention_is_scored_against_the_words_that_people_aligned(text_files, tmp_path):
+    for name, text in (("source", "red cat\nbig dog\n"), ("target", "chat rouge\ngros chien\n"), ("links", "0-1 1-0\n0-0 1?1\n")):
+        (tmp_path / name).write_text(text)
+    config = tiny(text_files, tmp_path)
+    config.data.alignment_files = [str(tmp_path / name) for name in ("source", "target", "links")]
+    task, model = experiment.prepare(Translation, config, tmp_path / "run")
+    metrics = task.evaluate(model, "test")
+    assert 0 <= metrics["human_aer"] <= 1 and 0 <= metrics["human_alignment_precision"] <= 100
+
+    def sees_the_truth(model, examples, columns):  # tokens that are words, and attention that follows the people
+        for row, (_, possible) in enumerate(task.human_links):
+            yield row, possible, *([m.span() for m in re.finditer(r"\S+", t[row])] for t in (examples.source, examples.target))
+
+    task.forced_links = sees_the_truth
+    assert task.human_alignment_scores(model) == {"human_aer": 0.0, "human_alignment_precision": 100.0}
 
 
 def test_a_size_that_the_model_does_not_have_is_refused(text_files, tmp_path):

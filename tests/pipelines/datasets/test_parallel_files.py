@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from attention_zoo.pipelines.datasets.parallel_files import read_parallel_files, split_pairs
+from attention_zoo.pipelines.datasets.parallel_files import read_aligned_files, read_parallel_files, split_pairs
 from attention_zoo.pipelines.engine.errors import UserError
 
 
@@ -100,3 +100,27 @@ def test_held_out_parts_have_a_ceiling():
 def test_too_few_sentences_to_split_are_an_error():
     with pytest.raises(UserError, match="at least 3 different source sentences to split, received 1"):
         split_pairs([("a", "b"), ("A ", "c")])
+
+
+def test_human_alignments_are_read_and_their_faults_named(tmp_path):
+    paths = [*write(tmp_path, b"a b c\nd\n", b"x y\nz\n"), tmp_path / "links"]
+    paths[2].write_text("0-0 2?1\n0-0\n")
+    pairs, links = read_aligned_files(paths)
+    assert pairs == [("a b c", "x y"), ("d", "z")]
+    assert links == [({(0, 0)}, {(0, 0), (2, 1)}), ({(0, 0)}, {(0, 0)})]
+    faults = {
+        "0-0\n": "with 2 lines, as many as .*train.en, received 1",
+        "0-0\n0-1\n": "links, line 2: expected links between 1 and 1 words, counted from 0; received 0 with 1",
+        "0-0\n0:0\n": "links, line 2: expected links such as 0-0",
+    }
+    for text, message in faults.items():
+        paths[2].write_text(text)
+        with pytest.raises(UserError, match=message):
+            read_aligned_files(paths)
+    with pytest.raises(UserError, match="expected three files, source, target and links; received 2"):
+        read_aligned_files(paths[:2])
+    with pytest.raises(UserError, match="expected a file of links"):
+        read_aligned_files([*paths[:2], tmp_path / "absent"])
+    write(tmp_path, b"a\n\n", b"x\ny\n")
+    with pytest.raises(UserError, match="expected text on every line"):
+        read_aligned_files(paths)

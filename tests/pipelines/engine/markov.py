@@ -31,14 +31,15 @@ class Markov:
 
     def step(self, token, state, memory):
         (history,) = state["history"]
+        source = tf.repeat(memory["source"], tf.shape(token)[0] // tf.maximum(tf.shape(memory["source"])[0], 1), axis=0)
         before = tf.reduce_sum(history * tf.range(1, tf.shape(history)[1] + 1), axis=1) % self.vocabulary_size
         logits = (
             tf.gather(self.last, token)
             + tf.gather(self.total, state["total"] % self.vocabulary_size)
             + tf.gather(self.before, before)
-            + tf.gather(self.source, tf.reduce_sum(memory["source"], axis=1) % 20)
+            + tf.gather(self.source, tf.reduce_sum(source, axis=1) % 20)
         )
-        mask = memory["source"] != 0
+        mask = source != 0
         weights = tf.where(mask, tf.gather(self.attention, token)[:, : tf.shape(mask)[1]], -float("inf"))
         state = {"total": state["total"] + token, "history": [tf.concat([history, token[:, None]], axis=1)]}
         return logits, state, {"cross": tf.nn.softmax(weights)}

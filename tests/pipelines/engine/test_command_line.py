@@ -14,6 +14,7 @@ TASK = '''
 """A task that notes how it was called."""
 from dataclasses import dataclass, field
 from pathlib import Path
+from attention_zoo.pipelines.engine.task import Task
 
 calls = []
 
@@ -35,7 +36,7 @@ class Config:
     """
     training: Training = field(default_factory=Training)
 
-class Toy:
+class Toy(Task):
     name = "toy"
     Config = Config
     default_preset = "small"
@@ -160,6 +161,12 @@ def test_predict_reads_lines_where_there_are_no_inputs(toy, monkeypatch, typed, 
 def test_predict_replaces_arguments_that_are_not_utf8(toy):
     assert toy.run("predict", "toy", os.fsdecode(b"caf\xe9")) == 0
     assert toy.calls[0][1] == ["caf\ufffd"]
+
+
+def test_a_task_says_what_its_input_is(toy, monkeypatch):
+    monkeypatch.setattr(toy.task.Toy, "read_input", staticmethod(lambda argument: os.fsencode(argument)[::-1]))
+    assert toy.run("predict", "toy", "abc", os.fsdecode(b"caf\xe9")) == 0
+    assert toy.calls.pop()[1] == [b"cba", b"\xe9fac"]
 
 
 def test_predict_with_nothing_to_answer_is_refused(toy, monkeypatch, capsys):

@@ -139,6 +139,14 @@ def test_gaps_in_the_records_are_gaps_in_the_curve(tmp_path):
     draw_curves([*HISTORY, {"step": 4, "dev/loss": float("nan")}, {"step": 5, "dev/bleu": float("inf")}], tmp_path / "x.png")
 
 
+def test_the_training_loss_of_the_steps_is_drawn_where_it_is_known(tmp_path, monkeypatch):
+    figures = []
+    monkeypatch.setattr("attention_zoo.pipelines.engine.curves.save", lambda figure, path: figures.append(figure) or path)
+    draw_curves(HISTORY, tmp_path / "x.png", [(1, 9.0, 0.1), (2, 4.0, 0.1), (3, 3.0, 0.1), (4, 2.0, 0.1)])
+    lines = {line.get_label(): list(line.get_ydata()) for line in figures[0].axes[0].lines}
+    assert lines == {"train/loss": [9.0, 4.0, 3.0, 2.0], "dev/loss": [6.0, 3.0, 2.0]}
+
+
 def bucket(start, end, bleu):
     return {"from": start, "to": end, "sentences": 10, "bleu": bleu, "chrf": bleu}
 

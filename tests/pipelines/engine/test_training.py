@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 from attention_zoo.pipelines.engine.checkpoints import CheckpointStore
 from attention_zoo.pipelines.engine.errors import UserError
-from attention_zoo.pipelines.engine.reporting import TrainingReporter
+from attention_zoo.pipelines.engine.reporting import TrainingReporter, read_losses
 from attention_zoo.pipelines.engine.settings import TrainingSettings
 from attention_zoo.pipelines.engine.task import Task
 from attention_zoo.pipelines.engine.training import Trainer
@@ -86,6 +86,18 @@ def test_a_killed_run_ends_with_the_weights_of_the_uninterrupted_one(tmp_path, k
     assert progress.step == 20
     for name, expected in whole.state.arrays().items():
         np.testing.assert_array_equal(resumed.state.arrays()[name], expected, err_msg=name)
+
+
+def test_the_training_curve_of_a_killed_run_is_that_of_the_uninterrupted_one(tmp_path):
+    run(tmp_path / "whole", epochs=13, checkpoint_every=10)
+    with pytest.raises(Killed):
+        run(tmp_path / "killed", epochs=13, kill_at=41, checkpoint_every=10)
+    curve = tmp_path / "killed" / "losses.csv"
+    assert [step for step, *_ in read_losses(curve)] == [10, 20, 30, 40]
+    curve.write_text(curve.read_text() + "5")  # half a line
+    run(tmp_path / "killed", epochs=13, checkpoint_every=10)
+    assert curve.read_text() == (tmp_path / "whole" / "losses.csv").read_text()
+    assert [step for step, *_ in read_losses(curve)] == [10, 20, 30, 40, 50] and read_losses(tmp_path / "none") == []
 
 
 def test_a_finished_run_is_not_trained_again(tmp_path):

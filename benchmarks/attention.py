@@ -1,0 +1,236 @@
+"""The block-by-block kernels beside Keras's and PyTorch's: time, memory, what masks cost, the share of a matrix product's speed.
+
+    python benchmarks/attention.py
+    python benchmarks/attention.py --quick --json attention.json
+
+Everything is forward and backward, float32, batch 1, 8 heads of 64, on one core with one thread a library. A ratio is ours to the
+peer's: below 1 is better. `/twin` is how far the same side came from itself; a smaller difference than that is none.
+`attention/gemm_share` is the other way round (more is better): operations a second, counting the seven products that recomputing
+needs, over those of one large product. PyTorch is optional; its matrix products run at a speed of their own, printed beside it.
+"""
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+
+from measure import compare, in_a_process_of_its_own, on_one_core, peak_memory, rate
+
+HEADS, FEATURES = 8, 64
+
+
+def heads(length, batch=1):
+    import tensorflow as tf
+
+    return [tf.random.stateless_normal((batch, length, HEADS, FEATURES), (number, 0)) for number in range(3)]
+
+
+def training_step(attention, signature=None):
+    """A function of tensors: forward, backward, and a wait for the result."""
+    import tensorflow as tf
+
+    @tf.function(autograph=False, input_signature=signature)
+    def gradients(*tensors):
+        with tf.GradientTape() as tape:
+            tape.watch(tensors)
+            output = attention(*tensors)
+            loss = tf.reduce_sum(output * output)
+        return [tf.reduce_sum(gradient) for gradient in tape.gradient(loss, tensors)]
+
+    return lambda *inputs: [float(x) for x in gradients(*inputs)]
+
+
+def step(attention, inputs, signature=None):
+    """The same as a function of no arguments."""
+    run = training_step(attention, signature)
+    return lambda: run(*inputs)
+
+
+def ours(kernel="auto", **options):
+    from attention_zoo.layers.dot_product import dot_product_attention
+
+    return lambda query, key, value: dot_product_attention(query, key, value, kernel=kernel, **options)
+
+
+def keras_op(causal=False):
+    import keras
+
+    return lambda query, key, value: keras.ops.dot_product_attention(query, key, value, is_causal=causal)
+
+
+def torch_flash(length, causal):
+    """PyTorch's fused kernel on the same numbers, or None where PyTorch is missing."""
+    try:
+        import torch
+    except ImportError:
+        return None
+    torch.set_num_threads(1)
+    inputs = [torch.tensor(x.numpy()).transpose(1, 2).contiguous().requires_grad_() for x in heads(length)]
+
+    def run():
+        with torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.FLASH_ATTENTION):
+            output = torch.nn.functional.scaled_dot_product_attention(*inputs, is_causal=causal)
+        torch.autograd.grad((output * output).sum(), inputs)
+
+    return run
+
+
+def gemm_rates(size=2048):
+    """Operations a second of one large matrix product, by library."""
+    import tensorflow as tf
+
+    matrix = tf.random.normal((size, size))
+    rates = {"tensorflow": rate(lambda: float((matrix @ matrix)[0, 0]), 2 * size**3)}
+    try:
+        import torch
+    except ImportError:
+        return rates
+    torch.set_num_threads(1)
+    other = torch.tensor(matrix.numpy())
+    return rates | {"torch": rate(lambda: float((other @ other)[0, 0]), 2 * size**3)}
+
+
+def report(figures, name, comparison):
+    figures |= comparison.figures(name)
+    print(f"{name:32} {comparison}", flush=True)
+
+
+def times(figures, lengths, repeats):
+    """Full and causal against Keras and, where it is, PyTorch."""
+    gemm = gemm_rates()
+    for library, speed in gemm.items():
+        print(f"{'large matrix product, ' + library:32} {speed / 1e9:9.1f} GFLOP/s")
+        figures[f"attention/gemm_gflops_{library}"] = speed / 1e9
+    for causal in (False, True):
+        kind = "causal" if causal else "full"
+        for length in lengths:
+            inputs = heads(length)
+            mine = step(ours(is_causal=causal), inputs)
+            if length > 512 or not causal:
+                result = compare(mine, step(keras_op(causal), inputs), repeats)
+                report(figures, f"attention/{kind}_{length}", result)
+            if length == max(lengths) and not causal:
+                operations = 14 * HEADS * length**2 * FEATURES
+                share = operations / result.ours / gemm["tensorflow"]
+                figures["attention/gemm_share"], figures["attention/gemm_share/twin"] = share, result.twin
+                print(f"{'attention/gemm_share':32} {share:.3f} of a large product's {gemm['tensorflow'] / 1e9:.1f} GFLOP/s")
+            peer = torch_flash(length, causal)
+            if peer is None:
+                print(f"attention/torch_flash_{kind}_{length}: missing, PyTorch is not installed")
+                continue
+            report(figures, f"attention/torch_flash_{kind}_{length}", compare(mine, peer, repeats))
+            print(f"{'':32} matrix products: PyTorch's run at {gemm['torch'] / gemm['tensorflow']:.2f} of TensorFlow's speed")
+
+
+def price_of_options(figures, length, repeats):
+    """Padding, a mask, dropout and open shapes, each and all of them, over the bare kernel."""
+    import tensorflow as tf
+
+    inputs, bare = heads(length), step(ours(), heads(length))
+    padding = {"key_mask": tf.range(length)[None] < length - 5}
+    mask = {"mask": tf.random.stateless_uniform((1, 1, length, length), (1, 2)) < 0.9}
+    dropout = {"dropout_rate": 0.1, "seed": 7}
+    open_shape = [tf.TensorSpec((None, None, HEADS, FEATURES))] * 3
+    cases = {
+        "padding": (padding, None),
+        "mask": (mask, None),
+        "dropout": (dropout, None),
+        "open_shapes": ({}, open_shape),
+        "dropout_mask": (padding | dropout, open_shape),
+    }
+    for name, (options, signature) in cases.items():
+        report(figures, f"attention/{name}_cost", compare(step(ours(**options), inputs, signature), bare, repeats))
+
+
+def additive(figures, batch, repeats):
+    """Bahdanau's score against Keras's layer, 512 x 512 with 256 units."""
+    import keras
+    import tensorflow as tf
+
+    from attention_zoo.layers.kernels import additive_blocks
+
+    layer = keras.layers.AdditiveAttention()
+    inputs = [tf.random.stateless_normal((batch, 512, 256), (number, 0)) for number in range(3)]
+    layer.build([x.shape for x in inputs])
+    scale = tf.random.stateless_normal((256,), (3, 0))
+    peer = step(lambda query, key, value: layer([query, value, key]), inputs)
+    mine = step(lambda query, key, value: additive_blocks(query, key, scale, value), inputs)
+    report(figures, "additive/time", compare(mine, peer, repeats))
+
+
+def memory_of(side, length):
+    """Bytes that one step adds to a process at rest; run in a process of its own."""
+    import keras
+    import tensorflow as tf
+
+    if side.startswith("additive"):
+        inputs = [tf.random.stateless_normal((8, length, 256), (number, 0)) for number in range(3)]
+        from attention_zoo.layers.kernels import additive_blocks
+
+        layer, scale = keras.layers.AdditiveAttention(), tf.ones((256,))
+        layer.build([x.shape for x in inputs])
+        attention = {
+            "additive_ours": lambda query, key, value: additive_blocks(query, key, scale, value),
+            "additive_peer": lambda query, key, value: layer([query, value, key]),
+        }[side]
+    else:
+        inputs = heads(length)
+        mine = {"kernel": "blocks"}  # the short ones below too, or the graph would count as memory
+        attention = {"ours": ours(**mine), "peer": keras_op(), "ours_causal": ours(**mine, is_causal=True)}[side]
+    run = training_step(attention, [tf.TensorSpec((x.shape[0], None, *x.shape[2:])) for x in inputs])
+    run(*[x[:, :64] for x in inputs])  # what the library and the graph take for themselves
+    before = peak_memory()
+    began = time.perf_counter()
+    run(*inputs)
+    return {"extra": peak_memory() - before, "all": peak_memory(), "seconds": time.perf_counter() - began}
+
+
+def memory(figures, quick):
+    def of(side, length):
+        return in_a_process_of_its_own(__file__, "--memory-of", side, length)
+
+    cases = {"attention/memory_4096": (4096, "ours", "peer"), "additive/memory": (512, "additive_ours", "additive_peer")}
+    for name, (length, *sides) in cases.items():
+        mine, twin, peer = of(sides[0], length), of(sides[0], length), of(sides[1], length)
+        if mine is None or twin is None or peer is None:
+            print(f"{name}: failed")
+            continue
+        figures[name], figures[f"{name}/twin"] = mine["extra"] / peer["extra"], abs(mine["extra"] / twin["extra"] - 1)
+        print(f"{name:32} ours {mine['extra'] / 2**20:.0f} MiB, Keras {peer['extra'] / 2**20:.0f} MiB, ratio {figures[name]:.4f}")
+    growth = {length: of("ours", length) for length in ((8192,) if quick else (8192, 16384, 32768))}
+    for length, found in growth.items():
+        if found:
+            figures[f"attention/memory_{length}_gib"] = found["extra"] / 2**30
+            print(f"{f'attention/memory_{length}_gib':32} {found['extra'] / 2**30:.3f} GiB beyond the process at rest")
+    if not quick:
+        found = of("ours_causal", 65536)
+        if found:
+            figures["attention/memory_65536_gib"] = found["all"] / 2**30
+            shown = f"{found['all'] / 2**30:.2f} GiB for the whole process, {found['seconds']:.0f} s (causal)"
+            print(f"{'attention/memory_65536_gib':32} {shown}")
+
+
+def main():
+    """Prints a line a figure."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="times up to 2,048, memory up to 8,192, batch 2 for additive")
+    parser.add_argument("--json", type=Path, help="where to write the figures")
+    parser.add_argument("--repeats", type=int, default=7, help="rounds of each comparison")
+    parser.add_argument("--memory-of", nargs=2, metavar=("SIDE", "LENGTH"), help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    on_one_core()
+    if arguments.memory_of:
+        side, length = arguments.memory_of
+        return print(json.dumps(memory_of(side, int(length))))
+    figures = {}
+    times(figures, (512, 1024, 2048) if arguments.quick else (512, 1024, 2048, 4096), arguments.repeats)
+    price_of_options(figures, 1024 if arguments.quick else 2048, arguments.repeats)
+    additive(figures, 2 if arguments.quick else 8, arguments.repeats)
+    memory(figures, arguments.quick)
+    if arguments.json:
+        arguments.json.write_text(json.dumps(figures, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

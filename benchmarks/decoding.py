@@ -1,0 +1,212 @@
+"""The search of a Transformer translator beside CTranslate2's, keras-hub's layers and transformers' `generate`: seconds and text.
+
+    python benchmarks/decoding.py
+    python benchmarks/decoding.py --quick --json decoding.json
+
+4 + 4 layers of width 256, 8,000 subwords, 128 sentences of 25 tokens that are answered with 30, on one core with one thread a library.
+CTranslate2 gets our weights, and the line says how many of its answers are ours, token for token. The other two have the same sizes and
+weights of their own. A ratio is ours to the peer's: below 1 is better; `/twin` is how far the same side came from itself.
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+from pathlib import Path
+
+from measure import compare, on_one_core
+
+VOCABULARY, WIDTH, LAYERS, HEADS, INNER = 8000, 256, 4, 4, 1024
+SENTENCES, SOURCE, ANSWER = 128, 25, 30
+ALPHA = 0.6  # length penalty of the beam
+
+
+def sources():
+    """Token ids (128, 25), the last of each the end of sentence."""
+    import numpy as np
+
+    tokens = np.random.default_rng(0).integers(4, VOCABULARY, (SENTENCES, SOURCE)).astype("int32")
+    tokens[:, -1] = 3
+    return tokens
+
+
+def our_model(dtype=None):
+    import keras
+
+    from attention_zoo.pipelines.models import TransformerTranslator
+
+    keras.utils.set_random_seed(1)
+    sizes = {"embedding_dim": WIDTH, "layers": LAYERS, "heads": HEADS, "feed_forward": INNER, "dropout": 0.0}
+    model = TransformerTranslator(VOCABULARY, VOCABULARY, **sizes, dtype=dtype)
+    model.build()
+    return model
+
+
+def ours(model, tokens, beams):
+    """A function of no arguments that answers with ids (B, L)."""
+    import tensorflow as tf
+
+    from attention_zoo.pipelines.engine.decoding import decode
+    from attention_zoo.pipelines.engine.decoding_settings import DecodingSettings
+
+    settings = DecodingSettings(beam_size=beams, length_penalty=ALPHA if beams > 1 else 0.0)
+
+    @tf.function(autograph=False, input_signature=[tf.TensorSpec([None, None], tf.int32)])
+    def search(source):
+        return decode(model, {"source": source}, settings, tf.fill([tf.shape(source)[0]], ANSWER))["tokens"][:, 0]
+
+    source = tf.constant(tokens)
+    return lambda: search(source).numpy()
+
+
+def ctranslate2_search(model, tokens, beams, compute_type="float32"):
+    """The same of CTranslate2, or None where it is missing."""
+    try:
+        import ctranslate2
+    except ImportError:
+        return None
+    from peers import to_ctranslate2, tokens_of
+
+    with tempfile.TemporaryDirectory() as directory:
+        to_ctranslate2(model, directory)
+        translator = ctranslate2.Translator(directory, inter_threads=1, intra_threads=1, compute_type=compute_type)
+    names = tokens_of(VOCABULARY)
+    numbers = {name: number for number, name in enumerate(names)}
+    words = [[names[token] for token in row] for row in tokens]
+    options = {"beam_size": beams, "max_decoding_length": ANSWER, "length_penalty": ALPHA if beams > 1 else 1.0}
+
+    def search():
+        results = translator.translate_batch(words, **options)
+        return [[numbers[word] for word in result.hypotheses[0]] for result in results]
+
+    return search
+
+
+def keras_hub_search(tokens):
+    """Greedy search with the layers, the caches and the sampler of keras-hub, or None where it is missing."""
+    try:
+        import keras_hub
+    except ImportError:
+        return None
+    import keras
+    import tensorflow as tf
+    from keras import ops
+
+    embed = keras_hub.layers.TokenAndPositionEmbedding(VOCABULARY, 64, WIDTH)
+    encoders = [keras_hub.layers.TransformerEncoder(INNER, HEADS) for _ in range(LAYERS)]
+    decoders = [keras_hub.layers.TransformerDecoder(INNER, HEADS) for _ in range(LAYERS)]
+
+    def logits_of(features):
+        return ops.matmul(features, ops.transpose(embed.token_embedding.embeddings))
+
+    @tf.function(autograph=False)
+    def search(source):
+        encoded = embed(source)
+        for layer in encoders:
+            encoded = layer(encoded)
+        batch, length = source.shape
+        self_cache = ops.zeros((batch, LAYERS, 2, ANSWER + 1, HEADS, WIDTH // HEADS))
+        cross_cache = ops.zeros((batch, LAYERS, 2, length, HEADS, WIDTH // HEADS))
+
+        def step(token, self_cache, index, cross_cache, first):
+            features, selves, crosses = embed(token, start_index=index), [], []
+            for number, layer in enumerate(decoders):
+                features, own, cross = layer(
+                    features,
+                    encoded,
+                    self_attention_cache=self_cache[:, number],
+                    self_attention_cache_update_index=index,
+                    cross_attention_cache=cross_cache[:, number],
+                    cross_attention_cache_update_index=0 if first else None,
+                )
+                selves.append(own)
+                crosses.append(cross)
+            return logits_of(features)[:, 0], ops.stack(selves, axis=1), ops.stack(crosses, axis=1)
+
+        prompt = ops.full((batch, ANSWER + 1), 2, dtype="int32")
+        _, self_cache, cross_cache = step(prompt[:, :1], self_cache, 0, cross_cache, True)
+
+        def following(prompt, cache, index):
+            index = index - 1
+            logits, cache, _ = step(ops.slice(prompt, [0, index], [batch, 1]), cache, index, cross_cache, False)
+            return logits, None, cache
+
+        sampler = keras_hub.samplers.GreedySampler()
+        return sampler(next=following, prompt=prompt, cache=self_cache, index=1, mask=ops.zeros_like(prompt, "bool"))
+
+    source = tf.constant(tokens)
+    keras.utils.set_random_seed(1)
+    return lambda: search(source).numpy()
+
+
+def transformers_search(tokens):
+    """Greedy `generate` of a Marian model, or None where transformers or PyTorch is missing."""
+    try:
+        import torch
+        import transformers
+    except ImportError:
+        return None
+    torch.set_num_threads(1)
+    torch.manual_seed(1)
+    config = transformers.MarianConfig(
+        vocab_size=VOCABULARY, d_model=WIDTH, encoder_layers=LAYERS, decoder_layers=LAYERS, pad_token_id=0, eos_token_id=3,
+        encoder_attention_heads=HEADS, decoder_attention_heads=HEADS, encoder_ffn_dim=INNER, decoder_ffn_dim=INNER,
+        decoder_start_token_id=2, bos_token_id=2, forced_eos_token_id=None, scale_embedding=True,
+    )  # fmt: skip
+    model = transformers.MarianMTModel(config).eval()
+    source = torch.tensor(tokens, dtype=torch.long)
+    options = {"max_new_tokens": ANSWER, "min_new_tokens": ANSWER, "num_beams": 1, "do_sample": False}
+
+    def search():
+        with torch.inference_mode():
+            return model.generate(source, attention_mask=torch.ones_like(source), **options).numpy()
+
+    return search
+
+
+def equal_answers(own, peer):
+    """How many rows are the same up to the padding."""
+    return sum([token for token in row if token] == list(other) for row, other in zip(own.tolist(), peer, strict=True))
+
+
+def report(figures, name, own, peer, repeats, goal, same=False):
+    """Prints a line, and notes the figures."""
+    if peer is None:
+        return print(f"{name:26s} missing: the peer is not installed")
+    compared = compare(own, peer, repeats)
+    text = f"  {equal_answers(own(), peer())} of the answers are equal" if same else ""
+    print(f"{name:26s} {compared}  goal {goal}{text}", flush=True)
+    figures |= compared.figures(name)
+
+
+def main():
+    """Prints a line a figure."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="three rounds of each comparison, 32 sentences")
+    parser.add_argument("--json", type=Path, help="where to write the figures")
+    parser.add_argument("--repeats", type=int, default=7, help="rounds of each comparison")
+    arguments = parser.parse_args()
+    on_one_core()
+    repeats = 3 if arguments.quick else arguments.repeats
+    tokens = sources()[: 32 if arguments.quick else SENTENCES]
+    figures, model, half = {}, our_model(), our_model("bfloat16")
+    half.set_weights(model.get_weights())
+    for name, which, rows, beams, goal, kind in (
+        ("decode/greedy_ct2", model, tokens, 1, 0.90, "float32"),
+        ("decode/one_ct2", model, tokens[:1], 1, 0.70, "float32"),
+        ("decode/beam_ct2", model, tokens, 4, 1.05, "float32"),
+        ("decode/greedy_bf16_ct2", half, tokens, 1, 0.67, "float32"),
+        ("decode/beam_bf16_ct2", half, tokens, 4, 0.85, "float32"),
+    ):
+        peer = ctranslate2_search(model, rows, beams, kind)
+        report(figures, name, ours(which, rows, beams), peer, repeats, goal, same=True)
+    report(figures, "decode/greedy_hub", ours(model, tokens, 1), keras_hub_search(tokens), repeats, 0.40)
+    report(figures, "decode/greedy_transformers", ours(model, tokens, 1), transformers_search(tokens), repeats, 0.50)
+    one = transformers_search(tokens[:1])
+    report(figures, "decode/one_transformers", ours(model, tokens[:1], 1), one, repeats, 0.25)
+    if arguments.json:
+        arguments.json.write_text(json.dumps(figures, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

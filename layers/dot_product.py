@@ -1,0 +1,177 @@
+"""Scaled dot-product attention on heads that are projected already, as plain products, in blocks, or by the backend's own kernel.
+
+Notation: B batch, T queries, S keys, H heads, K key heads (H is a multiple of K), D and V features of a head's keys and values.
+"""
+
+import keras
+from keras import ops
+
+from attention_zoo.layers.kernels import check_kernel, choose, dot_product_blocks
+from attention_zoo.layers.masks import causal_mask, combine_masks, masked_softmax
+
+_PLAIN_UP_TO = 512 * 512  # scores of a head: up to here the whole matrix stays in the cache and a loop only costs
+
+
+def dot_product_attention(
+    query,
+    key,
+    value,
+    key_mask=None,
+    mask=None,
+    bias=None,
+    is_causal=False,
+    scale=None,
+    dropout_rate=0.0,
+    seed=None,
+    kernel="auto",
+):
+    """softmax(query keyᵀ · scale + bias) value (Vaswani et al. 2017, eq. 1), laid out as `keras.ops.dot_product_attention`.
+
+    The softmax is float32 whatever the dtype, in the blocks the scores too. Gradients reach query, key, value and bias. Padding
+    and the causal order are given apart from `mask`, so that no (T, S) mask need exist.
+
+    Args:
+        query: (B, T, H, D).
+        key: (B, S, K, D); head h looks at key head h // (H / K).
+        value: (B, S, K, V).
+        key_mask: bool (B, S), True = a key that is not padding. Default None.
+        mask: bool (B or 1, H or 1, T, S), True = may attend. Default None.
+        bias: (B or 1, H or 1, T, S), added to the scores. Default None.
+        is_causal: Whether query t sees only the keys up to t. Default False.
+        scale: Of the scores. Default None: 1/√D.
+        dropout_rate: Share of the weights that is dropped, in [0, 1). Default 0.
+        seed: An integer or a `keras.random.SeedGenerator`, for dropout.
+        kernel: "plain" computes all scores at once; "blocks" block by block (TensorFlow, and not under XLA, which wants fixed
+            sizes); "auto", the default: blocks where they are possible and pay, on JAX and PyTorch the backend's own kernel where
+            there is neither dropout nor bias.
+
+    Returns:
+        (B, T, H, V) in the dtype of `query`; zeros for a query with nothing to attend to.
+
+    Raises:
+        ValueError: `kernel` is none of these, or not possible here; or H is not a multiple of K.
+
+    Example:
+
+    >>> import keras
+    >>> from attention_zoo.layers.dot_product import dot_product_attention
+    >>> query, key = keras.ops.ones((2, 700, 8, 16)), keras.ops.ones((2, 600, 2, 16))
+    >>> dot_product_attention(query, key, key, is_causal=True).shape
+    TensorShape([2, 700, 8, 16])
+    """
+    check_kernel(kernel)
+    if query.shape[2] % key.shape[2]:
+        raise ValueError(f"The heads of `query` must be a multiple of those of `key`. Received: {query.shape[2]}, {key.shape[2]}")
+    scale = query.shape[-1] ** -0.5 if scale is None else scale
+    masks = {"key_mask": key_mask, "mask": mask, "is_causal": is_causal}
+    if _native_fits(kernel, dropout_rate, bias, key, value):
+        return _native(query, key, value, scale=scale, **masks)
+    query, key, value = (ops.convert_to_tensor(x) for x in (query, key, value))
+    rest = {"bias": bias, "scale": scale, "dropout_rate": dropout_rate, "seed": seed, **masks}
+    return choose(
+        kernel,
+        blocks_pay(ops.shape(query)[1], ops.shape(key)[1]),
+        lambda: dot_product_blocks(query, key, value, **rest),
+        lambda: _plain(query, key, value, **rest),
+    )
+
+
+def blocks_pay(query_length, key_length):
+    """Whether so many scores of a head are computed faster in blocks; no, where a length is None."""
+    return None not in (query_length, key_length) and query_length * key_length > _PLAIN_UP_TO
+
+
+def attention_scores(query, key, positions, key_mask=None, mask=None, bias=None, is_causal=False, scale=None):
+    """The weights of some queries: a look at long attention without its matrix.
+
+    Args:
+        positions: integers (N,), the queries that are asked about.
+        The others: as in `dot_product_attention`.
+
+    Returns:
+        float32 (B, H, N, S).
+
+    Example:
+
+    >>> import keras
+    >>> from attention_zoo.layers.dot_product import attention_scores
+    >>> attention_scores(keras.ops.ones((2, 9, 4, 8)), keras.ops.ones((2, 7, 4, 8)), [0, 8]).shape
+    TensorShape([2, 4, 2, 7])
+    """
+    positions = ops.cast(positions, "int32")
+    scale = query.shape[-1] ** -0.5 if scale is None else scale
+    asked = ops.swapaxes(ops.take(query, positions, axis=1), 1, 2)  # (B, H, N, D)
+    mask, bias = (x if x is None else ops.take(x, positions, axis=2) for x in (mask, bias))
+    causal = positions[:, None] >= ops.arange(ops.shape(key)[1], dtype="int32") if is_causal else None  # (N, S)
+    return _weights(asked * scale, ops.swapaxes(key, 1, 2), _allowed(key_mask, mask, causal), bias)
+
+
+def attention_mass(query, key, key_mask=None, mask=None, bias=None, is_causal=False, scale=None):
+    """How much attention each key gets: its weights, summed over the queries, 256 queries at a time.
+
+    Args: as in `dot_product_attention`.
+
+    Returns:
+        float32 (B, H, S).
+
+    Example:
+
+    >>> import keras
+    >>> from attention_zoo.layers.dot_product import attention_mass
+    >>> print(attention_mass(keras.ops.ones((1, 6, 1, 8)), keras.ops.ones((1, 3, 1, 8))).numpy())
+    [[[2. 2. 2.]]]
+    """
+    length = ops.shape(query)[1]
+
+    def add_block(block, mass):
+        positions = block * 256 + ops.arange(256, dtype="int32")
+        there = ops.cast(positions < length, "float32")[:, None]  # (256, 1): the last block may be shorter
+        positions = ops.minimum(positions, length - 1)
+        return mass + ops.sum(attention_scores(query, key, positions, key_mask, mask, bias, is_causal, scale) * there, axis=-2)
+
+    nothing = ops.zeros((ops.shape(query)[0], query.shape[2], ops.shape(key)[1]))  # (B, H, S)
+    return ops.fori_loop(0, (length + 255) // 256, add_block, nothing)
+
+
+def _allowed(key_mask, mask, causal):
+    """The masks as one, broadcastable to (B, H, T, S)."""
+    padding = None if key_mask is None else ops.expand_dims(ops.cast(key_mask, "bool"), (1, 2))  # (B, 1, 1, S)
+    return combine_masks(attention_mask=mask, causal=combine_masks(attention_mask=padding, causal=causal))
+
+
+def _weights(query, key, mask, bias):
+    """float32 (B, H, T, S) from (B, H, T, D), scaled, and (B, K, S, D)."""
+    grouped = query.shape[1] // key.shape[1]
+    scores = ops.matmul(query, ops.swapaxes(ops.repeat(key, grouped, axis=1) if grouped > 1 else key, -1, -2))
+    scores = ops.cast(scores, "float32")
+    return masked_softmax(scores if bias is None else scores + ops.cast(bias, "float32"), mask)
+
+
+def _plain(query, key, value, key_mask, mask, bias, is_causal, scale, dropout_rate, seed):
+    query, key, value = (ops.swapaxes(x, 1, 2) for x in (query * scale, key, value))  # (B, H or K, T or S, D or V)
+    causal = causal_mask(ops.shape(query)[2], ops.shape(key)[2]) if is_causal else None
+    weights = _weights(query, key, _allowed(key_mask, mask, causal), bias)
+    if dropout_rate:
+        weights = keras.random.dropout(weights, dropout_rate, seed=seed)
+    grouped = query.shape[1] // value.shape[1]
+    value = ops.repeat(value, grouped, axis=1) if grouped > 1 else value
+    return ops.swapaxes(ops.matmul(ops.cast(weights, value.dtype), value), 1, 2)  # (B, T, H, V)
+
+
+def _native_fits(kernel, dropout_rate, bias, key, value):
+    """PyTorch's takes a bias or a mask, not both, JAX's values as wide as keys; neither drops weights through Keras."""
+    if kernel != "auto" or dropout_rate or bias is not None or key.shape[-1] != value.shape[-1]:
+        return False
+    return keras.backend.backend() in ("jax", "torch")
+
+
+def _native(query, key, value, key_mask, mask, is_causal, scale):
+    """The backend's own kernel. PyTorch's takes a mask or the causal flag, not both; JAX's gives a row of nothing the mean."""
+    if key_mask is None and mask is None:
+        return ops.dot_product_attention(query, key, value, scale=scale, is_causal=is_causal)
+    causal = causal_mask(ops.shape(query)[1], ops.shape(key)[1]) if is_causal else None
+    allowed = _allowed(key_mask, mask, causal)
+    allowed = ops.broadcast_to(allowed, (*allowed.shape[:2], query.shape[1], key.shape[1]))
+    attends = ops.any(allowed, axis=-1, keepdims=True)  # (B, H, T, 1)
+    found = ops.dot_product_attention(query, key, value, mask=ops.logical_or(allowed, ~attends), scale=scale)
+    return ops.where(ops.swapaxes(attends, 1, 2), found, 0.0)

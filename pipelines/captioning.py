@@ -1,0 +1,330 @@
+"""Captioning: from images with captions to a SavedModel that takes image files and says what is where (Xu et al. 2015).
+
+    attention-zoo train captioning                  # scenes of emoji, soft attention
+    attention-zoo train captioning --preset hard
+    attention-zoo predict captioning scene.png --attention attention.png
+
+The file reads in the order in which an image travels: settings, `load`, `adapt`, `preprocess`, `build`, `loss`, `caption`,
+`evaluate`, `signatures`, `illustrate`.
+"""
+
+import copy
+import io
+import json
+import sys
+from dataclasses import replace
+
+import numpy as np
+import tensorflow as tf
+
+from attention_zoo.pipelines.captioning_settings import CaptioningConfig
+from attention_zoo.pipelines.datasets.captioned_images import read_captioned_images
+from attention_zoo.pipelines.datasets.parallel import SPLITS
+from attention_zoo.pipelines.engine.caption_metrics import caption_scores
+from attention_zoo.pipelines.engine.checkpoints import CheckpointStore
+from attention_zoo.pipelines.engine.command_line import run_task
+from attention_zoo.pipelines.engine.curves import draw_curves
+from attention_zoo.pipelines.engine.decoding import decode
+from attention_zoo.pipelines.engine.errors import UserError
+from attention_zoo.pipelines.engine.export import load_saved_model
+from attention_zoo.pipelines.engine.files import atomic_write
+from attention_zoo.pipelines.engine.image_attention import draw_image_attention
+from attention_zoo.pipelines.engine.images import decode_image, decode_images, read_image_file
+from attention_zoo.pipelines.engine.losses import smoothed_cross_entropy
+from attention_zoo.pipelines.engine.pointing import looking_scores
+from attention_zoo.pipelines.engine.reporting import TrainingReporter, read_losses
+from attention_zoo.pipelines.engine.task import Task
+from attention_zoo.pipelines.engine.text import BOS, EOS
+from attention_zoo.pipelines.engine.training import Trainer
+from attention_zoo.pipelines.engine.words import Words, learn_words
+from attention_zoo.pipelines.models import ShowAttendTell
+
+EVALUATION_BATCH = 64  # images captioned together
+SHOWN = 384  # pixels of the longer side of a picture
+
+
+class Captioning(Task):
+    """Image in, sentence out; see `Task` for the order of the methods."""
+
+    name = "captioning"
+    Config = CaptioningConfig
+    default_preset = "soft"
+    read_input = staticmethod(read_image_file)
+
+    def load(self):
+        """Reads the images, still encoded, and the captions of the three splits."""
+        data = self.config.data
+        self.size = (self.config.model.image_size,) * 2
+        self.examples = read_captioned_images(data.dataset, self.size, data.folder, data.limit)
+        self.data_version = self.examples["train"].version
+        for split in SPLITS:
+            captions = sum(map(len, self.examples[split].captions))
+            print(f"{split}: {len(self.examples[split]):,} images with {captions:,} captions")
+
+    def adapt(self):
+        """Learns the words from the training split, once a run, and numbers those of all captions."""
+        path = self.run_directory / "words.txt"
+        if not path.is_file():
+            captions = (caption for several in self.examples["train"].captions for caption in several)
+            atomic_write(path, "\n".join(learn_words(captions, self.config.data.vocabulary_size)))
+        self.words = Words(path.read_text(encoding="utf-8").split("\n"))
+        self.columns = {split: self.encode(split) for split in ("train", "validation")}
+
+    def encode(self, split):
+        """Numbers the words of a split: all captions, one after the other, and whose they are."""
+        examples = self.examples[split]
+        tokens = self.words.encode([caption for several in examples.captions for caption in several])
+        owners = np.repeat(np.arange(len(examples)), [len(several) for several in examples.captions])
+        fits = tokens.row_lengths().numpy() <= self.config.data.max_words
+        if not fits.all():
+            print(f"{split}: {int((~fits).sum()):,} captions above data.max_words={self.config.data.max_words} are left out")
+        owners = owners[fits]
+        images, first, counts = np.unique(owners, return_index=True, return_counts=True)
+        if not len(images):
+            raise UserError(f"data.max_words: no caption of the {split} split has at most {self.config.data.max_words} words")
+        return {
+            "tokens": tf.ragged.boolean_mask(tokens, fits),
+            "images": images,  # those that have a caption left, the number of its first one, and how many there are
+            "first": first,
+            "counts": counts,
+            "encoded": tf.constant(examples.images),  # (N,) strings
+        }
+
+    def preprocess(self, split, epoch):
+        """Returns batches of as many images as the token budget has room for the longest caption.
+
+        Every image comes once an epoch, with a caption of its own drawn anew; the training split in a new order, too.
+        """
+        training, columns = self.config.training, self.columns[split]
+        rng = np.random.default_rng([training.seed, epoch if split == "train" else 0])
+        chosen = columns["first"] + rng.integers(columns["counts"])  # (N,)
+        order = rng.permutation(len(chosen)) if split == "train" else np.arange(len(chosen))
+        tokens, encoded = columns["tokens"], columns["encoded"]
+        longest = int(tf.reduce_max(tokens.row_lengths())) + 1
+        if longest > training.batch_tokens:
+            raise UserError(f"training.batch_tokens: expected room for {longest} tokens, received {training.batch_tokens}")
+
+        def gather(rows, captions):
+            caption = tf.gather(tokens, captions)
+            bos, eos = (tf.fill([caption.nrows(), 1], tf.constant(token, tf.int32)) for token in (BOS, EOS))
+            return {
+                "image": decode_images(tf.gather(encoded, rows), self.size),
+                "target": tf.concat([bos, caption], axis=1).to_tensor(),
+                "labels": tf.concat([caption, eos], axis=1).to_tensor(),
+            }
+
+        dataset = tf.data.Dataset.from_tensor_slices((columns["images"][order], chosen[order]))
+        dataset = dataset.batch(training.batch_tokens // longest)
+        return dataset.map(gather, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).prefetch(tf.data.AUTOTUNE)
+
+    def build(self):
+        """Returns the model, built."""
+        settings = self.config.model
+        names = ("attention", "backbone", "frozen", "embedding_dim", "units", "attention_units", "dropout", "inference")
+        try:
+            model = ShowAttendTell(
+                self.words.vocabulary_size,
+                image_size=self.size,
+                weights=None if settings.weights == "none" else settings.weights,
+                **{name: getattr(settings, name) for name in names},
+            )
+        except ValueError as error:
+            raise UserError(f"model: {error}") from None
+        model({"image": tf.zeros((1, *self.size, 3), tf.uint8), "target": tf.constant([[BOS]])})
+        return model
+
+    def loss(self, model, batch, training):
+        """Cross-entropy of the next word, summed over the words that are not padding; in training also what teaches to look."""
+        settings, labels = self.config.model, batch["labels"]
+        logits, scores = model(batch, training=training, return_attention_scores=True)
+        smoothing = self.config.training.label_smoothing if training else 0.0
+        loss, nll, tokens = smoothed_cross_entropy(labels, logits, smoothing)
+        if training and settings.attention != "mean":
+            mask = labels != 0
+            nlls = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, tf.stop_gradient(logits))  # (B, T)
+            log_likelihood = -tf.reduce_sum(tf.where(mask, nlls, 0.0), axis=1)  # (B,)
+            names = ("doubly_stochastic", "reward_scale", "entropy_scale")
+            weights = {name: getattr(settings, name) for name in names}
+            loss += tf.reduce_sum(model.attention_loss(scores, mask, log_likelihood, **weights))
+        return loss, tokens, {"loss": nll}
+
+    def search(self, model, image_bytes):
+        """Captions image files. Evaluation and serving both come through here.
+
+        Returns:
+            The decoded images, and the hypotheses of `decode`.
+        """
+        images = decode_images(image_bytes, self.size)
+        max_lengths = tf.fill([tf.shape(images)[0]], self.config.data.max_words)
+        return images, decode(model, {"image": images}, self.config.decoding, max_lengths)
+
+    def caption(self, model, image_bytes):
+        """Returns the best caption and its score, each `(B,)`."""
+        _, found = self.search(model, image_bytes)
+        return {"caption": self.words.join(found["tokens"][:, 0]), "score": found["scores"][:, 0]}
+
+    def attend(self, model, image_bytes):
+        """Captions, then reads the attention in one pass over the caption.
+
+        Returns:
+            `caption` and `score` `(B,)`, `words` `(B, T)`, `weights` `(B, T, h, w)` and `lengths` `(B,)`, the words of each.
+        """
+        images, found = self.search(model, image_bytes)
+        tokens, lengths = found["tokens"][:, 0], found["lengths"][:, 0]
+        target = tf.pad(tokens, [[0, 0], [1, 0]], constant_values=BOS)  # (B, 1 + T)
+        _, scores = model({"image": images, "target": target}, training=False, return_attention_scores=True)
+        weights = model.alignment(scores)[:, :-1]  # the last one is of the end of the sentence
+        return {
+            "caption": self.words.join(tokens),
+            "score": found["scores"][:, 0],
+            "words": self.words.names(tokens),
+            "weights": tf.reshape(weights, [*tf.unstack(tf.shape(tokens)), *model.grid]),
+            "lengths": lengths,
+        }
+
+    def answers(self, answer, model, split):
+        """Yields what `answer` (`caption` or `attend`) says of each image of a split, as dicts of NumPy values."""
+        spec = [tf.TensorSpec([None], tf.string)]
+        compiled = tf.function(lambda image_bytes: answer(model, image_bytes), input_signature=spec, autograph=False)
+        images = self.examples[split].images
+        for start in range(0, len(images), EVALUATION_BATCH):
+            batch = compiled(tf.constant(images[start : start + EVALUATION_BATCH]))
+            batch = {name: value.numpy() for name, value in batch.items()}
+            yield from ({name: value[row] for name, value in batch.items()} for row in range(len(batch["caption"])))
+
+    def evaluate(self, model, split):
+        """BLEU, CIDEr-D, ROUGE-L and exact match of the captions; on the test split also where words look, and the baseline."""
+        examples = self.examples[split]
+        if split != "test":
+            return caption_scores([a["caption"].decode() for a in self.answers(self.caption, model, split)], examples.captions)
+        answers = list(self.answers(self.attend, model, split))
+        captions = [answer["caption"].decode() for answer in answers]
+        for caption, references in list(zip(captions, examples.captions))[:: max(1, len(captions) // 5)][:5]:
+            print(f"  = {caption}\n    ({references[0]})")
+        scores = caption_scores(captions, examples.captions) | self.looking(answers, examples)
+        self.keep_answers(captions, examples)
+        if self.config.baseline.epochs and self.config.model.attention != "mean":
+            scores |= {f"baseline/{name}": value for name, value in self.baseline().items()}
+        return scores
+
+    def looking(self, answers, examples):
+        """Pointing and movement of the attention, where the model has one."""
+        if self.config.model.attention == "mean":
+            return {}
+        objects = examples.objects or [None] * len(examples)
+        spoken = ([word.decode() for word in answer["words"][: answer["lengths"]]] for answer in answers)
+        return looking_scores((words, answer["weights"], known) for words, answer, known in zip(spoken, answers, objects))
+
+    def keep_answers(self, captions, examples):
+        """Writes captions beside their references, and the scores of scenes with as many things apart."""
+        rows = ("\t".join([caption, *references]) + "\n" for caption, references in zip(captions, examples.captions))
+        atomic_write(self.run_directory / "test_captions.tsv", "".join(rows))
+        if examples.objects is None:
+            return
+        counts = [len(names) for names, _ in examples.objects]
+        by_count = {}
+        for count in sorted(set(counts)):
+            rows = [row for row, things in enumerate(counts) if things == count]
+            scores = caption_scores([captions[row] for row in rows], [examples.captions[row] for row in rows])
+            by_count[count] = {"images": len(rows), **scores}
+        atomic_write(self.run_directory / "test_by_objects.json", json.dumps(by_count, indent=1) + "\n")
+
+    def baseline(self):
+        """Trains the decoder on mean-pooled features, in a folder of its own where it can be continued, and scores it."""
+        settings = self.config
+        other = copy.copy(self)
+        other.run_directory = self.run_directory / "baseline"
+        other.config = replace(
+            settings,
+            model=replace(settings.model, attention="mean"),
+            training=replace(settings.training, epochs=settings.baseline.epochs, max_minutes=0.0),
+        )
+        reporter = TrainingReporter(other.run_directory, unit=self.unit)
+        reporter.note(f"the same without attention, for baseline.epochs={settings.baseline.epochs}, to compare with")
+        store = CheckpointStore(other.run_directory / "checkpoints", settings.training.keep_checkpoints)
+        model = other.build()
+        progress = Trainer(other, model, store, reporter).fit()
+        return other.evaluate(model, "test") | {"minutes": progress.seconds / 60, "steps": progress.step}
+
+    def signatures(self, model):
+        """Returns what the SavedModel answers: the caption, and with it the attention."""
+        spec = {"image_bytes": tf.TensorSpec([None], tf.string, name="image_bytes")}
+        signatures = {"serving_default": (lambda image_bytes: self.caption(model, image_bytes), spec)}
+        if self.config.model.attention != "mean":
+            signatures["attention"] = (lambda image_bytes: self.attend(model, image_bytes), spec)
+        return [model, self.words], signatures, {"image_bytes": tf.constant(self.examples["test"].images[:2])}
+
+    def illustrate(self, model, directory):
+        """Keeps a few test images, draws where each word looks, and the curves of the run."""
+        examples = self.examples["test"]
+        by_words = sorted(range(len(examples)), key=lambda row: -len(examples.captions[row][0].split()))
+        images = [examples.images[row] for row in by_words[:: max(1, len(by_words) // 4)][:4]]
+        for number, image in enumerate(images, 1):
+            atomic_write(self.example_file(number), image)
+        history = json.loads((self.run_directory / "history.json").read_text())
+        pictures = [draw_curves(history, directory / "curves.png", read_losses(self.run_directory / "losses.csv"))]
+        if self.config.model.attention != "mean":
+            pictures += draw_answers(images, self.attend(model, tf.constant(images)), directory)
+        return pictures
+
+    def example_file(self, number):
+        """Where `illustrate` keeps a test image."""
+        return self.run_directory / "pictures" / f"image-{number}"
+
+    def next_command(self):
+        """Returns the command a user will want next."""
+        return f"attention-zoo predict captioning {self.example_file(1)} --attention attention.png"
+
+    @staticmethod
+    def predict(inputs, model_directory, attention=None):
+        """Captions image files with an exported SavedModel and prints one line each.
+
+        Args:
+            inputs: `ImageFile`s.
+            model_directory: Folder of the task's exports; the newest version answers.
+            attention: Where to draw the attention over the first image; further ones get a number.
+
+        Returns:
+            The exit code.
+        """
+        served = load_saved_model(model_directory)
+        if attention is not None and "attention" not in served.signatures:
+            raise UserError("--attention: this model has no attention to draw; train another --preset")
+        images = [file.image_bytes for file in inputs]
+        signature = served.signatures["serving_default" if attention is None else "attention"]
+        answers = signature(image_bytes=tf.constant(images))
+        for caption in answers["caption"].numpy():
+            print(caption.decode())
+        if attention is not None:
+            for picture in draw_answers(images, answers, attention):
+                print(f"picture: {picture}", file=sys.stderr)
+        return 0
+
+
+def draw_answers(images, answers, where):
+    """Draws the attention of a batch of answers: into the folder `where`, or to the PNG file `where`, then numbered."""
+    pictures = []
+    for row, (image, length) in enumerate(zip(images, answers["lengths"].numpy())):
+        if where.suffix == ".png":
+            path = where if row == 0 else where.with_stem(f"{where.stem}-{row + 1}")
+        else:
+            path = where / f"attention-{row + 1}.png"
+        words = [word.decode() for word in answers["words"][row, :length].numpy()]
+        if words:
+            weights, caption = answers["weights"][row, :length].numpy(), answers["caption"][row].numpy().decode()
+            pictures.append(draw_image_attention(to_show(image), weights, words, path, caption))
+    return pictures
+
+
+def to_show(image_bytes):
+    """Decodes an image for a picture, in its own proportions: uint8 array `(H, W, 3)`."""
+    from PIL import Image
+
+    with Image.open(io.BytesIO(image_bytes)) as image:
+        sides = image.height, image.width
+    scale = min(1.0, SHOWN / max(sides))
+    return decode_image(image_bytes, tuple(max(1, round(side * scale)) for side in sides)).numpy()
+
+
+if __name__ == "__main__":
+    sys.exit(run_task("captioning", sys.argv[1:]))

@@ -1,0 +1,94 @@
+"""The settings of a captioning run, importable without TensorFlow, so that `--help` answers at once."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from attention_zoo.pipelines.engine.decoding_settings import DecodingSettings
+from attention_zoo.pipelines.engine.settings import ExportSettings, TrainingSettings
+
+
+@dataclass
+class DataSettings:
+    """The images and their captions.
+
+    Args:
+        dataset: A TFDS dataset of images with captions, such as emoji_scenes or coco_captions.
+        folder: One's own data instead of a dataset: images/, and captions.jsonl with a line such as
+            {"image": "cat.jpg", "captions": ["a cat"]} for each image.
+        limit: Training images to take, and a tenth as many of the other splits, for a quick look; 0 takes all.
+        max_words: Training captions with more words are left out, and no longer ones are written.
+        vocabulary_size: Words to know, the most frequent ones.
+    """
+
+    dataset: str = "emoji_scenes"
+    folder: str = ""
+    limit: int = 0
+    max_words: int = 30
+    vocabulary_size: int = 10000
+
+
+@dataclass
+class ModelSettings:
+    """The model.
+
+    Args:
+        attention: soft (the weighted sum of all locations), hard (one sampled location), mean (everywhere alike, no attention).
+        image_size: Height and width that images are brought to.
+        backbone: small (four convolutions), or a class of keras.applications, such as VGG19.
+        weights: Of a backbone by name: none (from the seed), imagenet, or a file.
+        frozen: Whether the backbone keeps its weights.
+        embedding_dim: Size of a word vector, and of the output's hidden layer.
+        units: Size of the LSTM's state.
+        attention_units: Width of the score's hidden layer.
+        dropout: Share of the output's hidden features set to zero in training.
+        doubly_stochastic: Weight of the penalty on locations that are not looked at.
+        reward_scale: hard: weight of REINFORCE.
+        entropy_scale: hard: weight of the attention's entropy.
+        inference: hard: what is looked at when a caption is written, all locations by their probability or the likeliest one.
+    """
+
+    attention: Literal["soft", "hard", "mean"] = "soft"
+    image_size: int = 96
+    backbone: str = "small"
+    weights: str = "none"
+    frozen: bool = False
+    embedding_dim: int = 128
+    units: int = 256
+    attention_units: int = 128
+    dropout: float = 0.5
+    doubly_stochastic: float = 1.0
+    reward_scale: float = 0.1
+    entropy_scale: float = 0.002
+    inference: Literal["expectation", "argmax"] = "expectation"
+
+
+@dataclass
+class BaselineSettings:
+    """The same model without attention, trained after the run to compare with.
+
+    Args:
+        epochs: Passes over the training data; 0 trains none.
+    """
+
+    epochs: int = 0
+
+
+@dataclass
+class CaptioningConfig:
+    """Settings of a captioning run.
+
+    Args:
+        data: The images and their captions.
+        model: The model.
+        training: How the weights are learned; an epoch shows every image once, with one of its captions.
+        baseline: What the run is compared with.
+        decoding: How a caption is searched for.
+        export: Where the SavedModel goes.
+    """
+
+    data: DataSettings = field(default_factory=DataSettings)
+    model: ModelSettings = field(default_factory=ModelSettings)
+    training: TrainingSettings = field(default_factory=TrainingSettings)
+    baseline: BaselineSettings = field(default_factory=BaselineSettings)
+    decoding: DecodingSettings = field(default_factory=DecodingSettings)
+    export: ExportSettings = field(default_factory=ExportSettings)

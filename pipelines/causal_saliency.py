@@ -1,0 +1,120 @@
+"""Which of the regions that a driver looks at matter (Kim and Canny 2017, sec. 3.4): the second stage.
+
+The attention of a frame, upsampled to its pixels, is sampled for particles; DBSCAN finds their clusters; each cluster's convex
+hull is painted over, and the driver asked again. A cluster whose removal raises the error is causal, the others are spurious.
+"""
+
+import numpy as np
+
+PARTICLES = 600  # for each frame
+RADIUS = 4.0  # pixels, DBSCAN's eps: half a cell of the feature map
+DENSITY = 3.0  # times the mean density of the particles: what a cluster's core has at least
+LATER = 2  # frames between the one that says what is causal and the one where that is tested
+CONTROLS = 4  # random regions for each causal one
+RESAMPLES = 2000
+
+
+def upsampled(weights, size):
+    """The weights (h, w) at every pixel (H, W), bilinear, as probabilities.
+
+    Example:
+
+    >>> upsampled(np.array([[1.0, 0.0]], "float32"), (1, 4)).round(3).tolist()
+    [[0.5, 0.375, 0.125, 0.0]]
+    """
+    from PIL import Image
+
+    image = Image.fromarray(np.asarray(weights, "float32")).resize((size[1], size[0]), Image.Resampling.BILINEAR)
+    density = np.maximum(np.asarray(image, "float64"), 0.0)
+    return density / density.sum()
+
+
+def blobs(weights, size, generator):
+    """Finds the regions that are looked at.
+
+    Args:
+        weights: (h, w), attention over a frame.
+        size: (H, W) of the frame.
+        generator: `numpy.random.Generator`.
+
+    Returns:
+        bool `(N, H, W)`: the convex hull of each cluster. None where attention is as good as uniform.
+    """
+    from scipy.spatial import ConvexHull
+    from sklearn.cluster import DBSCAN
+
+    height, width = size
+    pixels = generator.choice(height * width, PARTICLES, p=upsampled(weights, size).ravel())
+    points = np.stack([pixels % width, pixels // width], axis=1) + generator.uniform(size=(PARTICLES, 2))  # (x, y)
+    usual = PARTICLES / (height * width) * np.pi * RADIUS**2
+    labels = DBSCAN(eps=RADIUS, min_samples=int(np.ceil(DENSITY * usual))).fit_predict(points)
+    centers = np.stack([*np.meshgrid(np.arange(width) + 0.5, np.arange(height) + 0.5)], axis=-1)  # (H, W, 2)
+    found = [np.zeros((0, height, width), bool)]
+    for label in range(labels.max() + 1):
+        planes = ConvexHull(points[labels == label]).equations  # outside of one: above 0
+        inside = (centers @ planes[:, :2].T + planes[:, 2] <= 0.0).all(axis=-1)
+        if inside.any():
+            found.append(inside[None])
+    return np.concatenate(found)
+
+
+def painted_over(frame, masks):
+    """Copies of a frame (H, W, 3) with the pixels of each mask (N, H, W) in the frame's mean color."""
+    mean = frame.reshape(-1, 3).mean(axis=0).round().astype(frame.dtype)
+    return np.where(masks[..., None], mean, frame)
+
+
+def examine(predict, frames, steering, states, weights, seed=0):
+    """Tells causal blobs from spurious ones, and tests what was found.
+
+    A mask that was chosen because it raised the error will do so in that very frame, whatever it covers. The test is
+    therefore made `LATER` frames on: the causal hulls of the earlier frame against the same shapes elsewhere, moved by chance
+    (around the edges, so that the area is the same).
+
+    Args:
+        predict: `predict(frames (N, H, W, 3), state) -> steering (N,)`, all from one state.
+        frames: List of pairs of frames: the one that is looked at, and the one `LATER` frames on.
+        steering: List of pairs: the true steering of both.
+        states: List of pairs: the driver's state before each of both.
+        weights: List of (h, w): attention over the first frame of each pair.
+        seed: Of particles and random regions.
+
+    Returns:
+        A dict of numbers: blobs, spurious_share, and, where any is causal, deletion_ratio: the mean error with the causal
+        regions painted over, divided by that with random regions; `deletion_ratio_low` and `_high` hold its 95% interval (paired
+        bootstrap over the frames), and `deletion_frames` says how many there were.
+    """
+    generator = np.random.default_rng(seed)
+    total = causal_count = 0
+    pairs = []
+    for (first, later), (truth, later_truth), (state, later_state), alpha in zip(frames, steering, states, weights):
+        masks = blobs(alpha, first.shape[:2], generator)
+        if not len(masks):
+            continue
+        answers = predict(np.concatenate([first[None], painted_over(first, masks)]), state)
+        errors = np.abs(answers - truth)
+        causal = errors[1:] > errors[0]
+        total, causal_count = total + len(masks), causal_count + int(causal.sum())
+        if causal.any():
+            region = masks[causal].any(axis=0)
+            moved = [np.roll(region, tuple(generator.integers(region.shape)), axis=(0, 1)) for _ in range(CONTROLS)]
+            answers = predict(painted_over(later, np.stack([region, *moved])), later_state)
+            errors = np.abs(answers - later_truth)
+            pairs.append((errors[0], errors[1:].mean()))
+    report = {"blobs": total, "spurious_share": 1.0 - causal_count / total if total else 0.0, "deletion_frames": len(pairs)}
+    return report | (deletion_ratio(np.array(pairs), generator) if pairs else {})
+
+
+def deletion_ratio(pairs, generator):
+    """Ratio of the means of the columns of (N, 2), with the ends of its 95% interval by resampling rows.
+
+    Example:
+
+    >>> deletion_ratio(np.array([[2.0, 1.0], [4.0, 2.0]]), np.random.default_rng(0))
+    {'deletion_ratio': 2.0, 'deletion_ratio_low': 2.0, 'deletion_ratio_high': 2.0}
+    """
+    rows = generator.integers(len(pairs), size=(RESAMPLES, len(pairs)))
+    means = np.maximum(np.concatenate([pairs.mean(axis=0)[None], pairs[rows].mean(axis=1)]), 1e-12)  # (1 + RESAMPLES, 2)
+    ratios = means[:, 0] / means[:, 1]
+    low, high = np.quantile(ratios[1:], [0.025, 0.975])
+    return {"deletion_ratio": float(ratios[0]), "deletion_ratio_low": float(low), "deletion_ratio_high": float(high)}

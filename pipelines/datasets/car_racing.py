@@ -1,0 +1,91 @@
+"""Laps of a scripted expert in gymnasium's CarRacing-v3: what the camera saw, and how the expert steered.
+
+Each lap is a track of its own, and whole laps go into a split. The wheels are disturbed while the expert's answer is recorded, so
+that recoveries are part of the data in all splits; see `car_racing_expert`. Nothing is downloaded: the laps are driven on this
+machine, on all of its cores, in two or three minutes.
+"""
+
+import os
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+
+import numpy as np
+import tensorflow_datasets as tfds
+from etils import epath
+
+from attention_zoo.pipelines.datasets.car_racing_expert import FRAME_SIZE, make_environment, record
+
+TRACKS = {"train": range(1000, 1016), "validation": range(2000, 2003), "test": range(3000, 3004)}  # seeds
+NOISE = 0.1  # rad, standard deviation of the disturbance
+AHEAD = 4  # laps that wait to be written, for each process: a lap is 20 MB
+
+_DESCRIPTION = """\
+Frames of CarRacing-v3 at 25 a second, 84 rows of 96 pixels: the lowest 12 rows, which show the instruments, are cut off.
+`steering` is the angle of the front wheels in rad, to the right above 0, that the expert chose at this frame; `speed` is in m/s,
+`episode` the seed of the track, `step` the number of the frame in its lap. Frames are stored lap by lap, in order."""
+
+_CITATION = """\
+@article{towers2024gymnasium,
+  title = {Gymnasium: A Standard Interface for Reinforcement Learning Environments},
+  author = {Towers, Mark and others},
+  journal = {arXiv:2407.17032},
+  year = {2024}
+}"""
+
+
+class CarRacing(tfds.core.GeneratorBasedBuilder):
+    """`tfds.load("car_racing")`: {"frame", "steering", "speed", "episode", "step"}, 23 laps, some 17,000 frames.
+
+    The first use drives the laps. Raises `UserError` without the extra `driving` (gymnasium with Box2D).
+    """
+
+    VERSION = tfds.core.Version("1.0.0")
+    RELEASE_NOTES = {"1.0.0": "16 laps for training, 3 for validation, 4 for the test."}
+    code_path = epath.Path(__file__)  # TFDS would look for a folder `attention_zoo`, and there is none
+
+    def _info(self):
+        return tfds.core.DatasetInfo(
+            builder=self,
+            description=_DESCRIPTION,
+            features=tfds.features.FeaturesDict(
+                {
+                    "frame": tfds.features.Image(shape=(*FRAME_SIZE, 3), encoding_format="png"),
+                    "steering": tfds.features.Scalar(np.float32),
+                    "speed": tfds.features.Scalar(np.float32),
+                    "episode": tfds.features.Scalar(np.int32),
+                    "step": tfds.features.Scalar(np.int32),
+                }
+            ),
+            supervised_keys=("frame", "steering"),
+            homepage="https://gymnasium.farama.org/environments/box2d/car_racing/",
+            citation=_CITATION,
+            license="MIT",
+            disable_shuffling=True,
+        )
+
+    def _split_generators(self, dl_manager):
+        make_environment().close()  # fails here, in one line, where it is not installed
+        return {split: self._generate_examples(seeds) for split, seeds in TRACKS.items()}
+
+    def _generate_examples(self, seeds):
+        number = 0
+        for seed, lap in laps(seeds):
+            for step, frame in enumerate(lap["frames"]):
+                columns = {name: lap[name][step] for name in ("steering", "speed")}
+                yield number, {"frame": frame, **columns, "episode": seed, "step": step}
+                number += 1
+
+
+def laps(seeds, noise=NOISE, max_decisions=0):
+    """Yields (seed, lap) of `record`, in the order of the seeds, driven by as many processes as there are cores."""
+    processes = max(1, min(len(seeds), len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()))
+    # A process of its own start: TensorFlow's threads do not survive a fork.
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+        waiting = []
+        for seed in seeds:
+            waiting.append((seed, pool.submit(record, seed, noise=noise, max_decisions=max_decisions)))
+            if len(waiting) >= AHEAD * processes:
+                seed, lap = waiting.pop(0)
+                yield seed, lap.result()
+        for seed, lap in waiting:
+            yield seed, lap.result()

@@ -1,0 +1,133 @@
+"""How good captions are, against several references each: BLEU-1 to 4, CIDEr-D, ROUGE-L, exact match.
+
+All compare lower-case words, as `split_words` splits them, and go from 0 up; BLEU, ROUGE-L and exact match end at 100, CIDEr-D at
+1000. The test compares CIDEr-D and ROUGE-L with what the scorer of the COCO captions gives.
+"""
+
+import math
+from collections import Counter
+
+from sacrebleu.metrics import BLEU
+
+from attention_zoo.pipelines.engine.errors import UserError
+from attention_zoo.pipelines.engine.words import split_words
+
+ORDERS = (1, 2, 3, 4)  # words of an n-gram
+SIGMA = 6.0  # CIDEr-D: how much a difference in length costs
+BETA = 1.2  # ROUGE-L: how much more recall counts than precision
+
+
+def caption_scores(captions, references):
+    """Scores a corpus of captions.
+
+    Args:
+        captions: The answers, as plain text.
+        references: For each a list of right answers, not empty; one may have more than another.
+
+    Returns:
+        A dict: "bleu1" to "bleu4" (Papineni et al. 2002, of the corpus, as sacreBLEU counts them), "cider" (CIDEr-D, Vedantam et
+        al. 2015, times 100 as papers print it), "rouge_l" (Lin 2004), and "exact_match", the share that is one of its references.
+
+    Raises:
+        UserError: there is nothing to score, or no reference for a caption.
+
+    Example:
+
+    >>> scores = caption_scores(["a dog left of a key", "a cat"], [["a dog left of a key", "a dog above a key"], ["a bus"]])
+    >>> {name: round(value, 1) for name, value in scores.items() if name in ("bleu1", "exact_match")}
+    {'bleu1': 87.5, 'exact_match': 50.0}
+    """
+    if not captions or len(captions) != len(references) or not all(references):
+        raise UserError(
+            f"captions: expected one or more references for each of them, received {len(captions)} captions and references for "
+            f"{sum(map(bool, references))}"
+        )
+    said = [split_words(caption) for caption in captions]
+    right = [[split_words(reference) for reference in several] for several in references]
+    most = max(map(len, right))
+    # sacreBLEU wants the first references of all captions, then the second ones, and None where there are no more.
+    streams = [[" ".join(several[n]) if n < len(several) else None for several in right] for n in range(most)]
+    scores = {}
+    for order in ORDERS:
+        bleu = BLEU(max_ngram_order=order, tokenize="none", force=True)
+        scores[f"bleu{order}"] = bleu.corpus_score([" ".join(words) for words in said], streams).score
+    scores["cider"] = 100 * _mean(cider_d(said, right))
+    scores["rouge_l"] = 100 * _mean(rouge_l(words, several) for words, several in zip(said, right))
+    scores["exact_match"] = 100 * _mean(words in several for words, several in zip(said, right))
+    return scores
+
+
+def cider_d(captions, references):
+    """CIDEr-D of each caption (Vedantam et al. 2015, "CIDEr: Consensus-based Image Description Evaluation", sec. 3 and 5).
+
+    For n-grams of each order the cosine between caption and reference, weighted by how few images have the n-gram in a
+    reference, with counts clipped to those of the reference, times a Gaussian of the difference in length; the mean over
+    references and orders, times 10.
+
+    Args:
+        captions: Lists of words.
+        references: For each a list of lists of words.
+
+    Returns:
+        A list of floats, from 0 to 10.
+    """
+    frequency = Counter(gram for several in references for gram in {g for words in several for g in _grams(words)})
+    logarithm = math.log(len(references))
+
+    def vector(words):
+        counts = _grams(words)
+        weighted = {gram: count * (logarithm - math.log(max(1, frequency[gram]))) for gram, count in counts.items()}
+        norms = {n: math.sqrt(sum(w * w for gram, w in weighted.items() if len(gram) == n)) for n in ORDERS}
+        return weighted, norms, sum(count for gram, count in counts.items() if len(gram) == 2)  # bigrams stand for the length
+
+    def similarity(caption, reference):
+        weights, norms, length = caption
+        goals, goal_norms, goal_length = reference
+        dots = dict.fromkeys(ORDERS, 0.0)
+        for gram, weight in weights.items():
+            goal = goals.get(gram, 0.0)
+            dots[len(gram)] += min(weight, goal) * goal
+        cosines = [dots[n] / (norms[n] * goal_norms[n]) if norms[n] and goal_norms[n] else dots[n] for n in ORDERS]
+        return _mean(cosines) * math.exp(-((length - goal_length) ** 2) / (2 * SIGMA**2))
+
+    return [
+        10 * _mean(similarity(vector(words), vector(reference)) for reference in several)
+        for words, several in zip(captions, references)
+    ]
+
+
+def rouge_l(words, references):
+    """ROUGE-L of a caption (Lin 2004, sec. 3): F of the longest common subsequence, with the best precision and recall of any.
+
+    Example:
+
+    >>> round(rouge_l("a dog on grass".split(), ["a cat on grass".split()]), 2)
+    0.75
+    """
+    common = [_common_length(words, reference) for reference in references]
+    precision = max(common) / len(words) if words else 0.0
+    recall = max(length / len(reference) if reference else 0.0 for length, reference in zip(common, references))
+    if not precision or not recall:
+        return 0.0
+    return (1 + BETA**2) * precision * recall / (recall + BETA**2 * precision)
+
+
+def _common_length(one, other):
+    """Length of the longest common subsequence."""
+    row = [0] * (len(other) + 1)
+    for word in one:
+        before = row
+        row = [0]
+        for place, match in enumerate(other):
+            row.append(before[place] + 1 if word == match else max(before[place + 1], row[-1]))
+    return row[-1]
+
+
+def _grams(words):
+    """How often each n-gram of all orders occurs."""
+    return Counter(tuple(words[i : i + n]) for n in ORDERS for i in range(len(words) - n + 1))
+
+
+def _mean(values):
+    values = list(values)
+    return sum(values) / len(values)

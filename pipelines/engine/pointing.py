@@ -1,0 +1,90 @@
+"""Does a word that names a thing look at the thing? Attention to an image, scored against the boxes of what is in it.
+
+The peak of a map is the middle of its heaviest cell: where the map, brought to the image's size, is greatest.
+"""
+
+import math
+
+import numpy as np
+
+from attention_zoo.pipelines.engine.words import split_words
+
+
+def find_mentions(words, names):
+    """Finds the names of things in an answer.
+
+    Args:
+        words: As `split_words` splits the answer.
+        names: Of the things.
+
+    Returns:
+        A list of (first word, last word + 1, number of the thing), in the order of the words, none inside another.
+
+    Example:
+
+    >>> find_mentions("a green apple left of a dog".split(), ["dog", "apple", "green apple"])
+    [(1, 3, 2), (6, 7, 0)]
+    """
+    parts = [split_words(name) for name in names]
+    found, start = [], 0
+    while start < len(words):
+        fits = [number for number, part in enumerate(parts) if part and words[start : start + len(part)] == part]
+        if fits:
+            number = max(fits, key=lambda number: len(parts[number]))
+            found.append((start, start + len(parts[number]), number))
+        start = found[-1][1] if fits else start + 1
+    return found
+
+
+def peak(weights):
+    """Row and column of the heaviest cell of a map `(h, w)`; the first of several."""
+    return divmod(int(np.argmax(weights)), np.shape(weights)[1])
+
+
+def lies_in(cell, grid, box):
+    """Whether the middle of a cell lies in a box (top, left, bottom, right), from 0 to 1.
+
+    Example:
+
+    >>> lies_in((0, 3), (4, 4), (0.0, 0.5, 0.5, 1.0)), lies_in((2, 3), (4, 4), (0.0, 0.5, 0.5, 1.0))
+    (True, False)
+    """
+    down, across = ((place + 0.5) / size for place, size in zip(cell, grid))
+    top, left, bottom, right = box
+    return bool(top <= down <= bottom and left <= across <= right)
+
+
+def looking_scores(answers):
+    """Scores where words look.
+
+    Args:
+        answers: Iterable of (words, weights, objects): the T words of an answer, their maps `(T, h, w)`, and the (names, boxes)
+            of what is in the image, or None where that is not known.
+
+    Returns:
+        A dict. "pointing": of the words that name a thing of the image, the share (0 to 100) whose peak lies in its box.
+        "movement": how many cells the peak moves, on average, from one thing that is named to the next; a name of several words
+        looks where they look together. Where the things are not known there is no pointing, and movement is from word to word.
+        What no answer gave anything for is left out.
+
+    Example:
+
+    >>> maps = np.zeros((2, 2, 2)); maps[0, 0, 0] = maps[1, 1, 1] = 1.0
+    >>> things = (["dog", "cat"], [(0.0, 0.0, 0.5, 0.5), (0.0, 0.0, 0.5, 0.5)])
+    >>> scores = looking_scores([(["dog", "cat"], maps, things)])
+    >>> scores["pointing"], round(scores["movement"], 3)
+    (50.0, 1.414)
+    """
+    hits, moves = [], []
+    for words, weights, objects in answers:
+        weights = np.asarray(weights)
+        spans = [(place, place + 1, None) for place in range(len(words))]
+        if objects is not None:
+            names, boxes = objects
+            spans = find_mentions(words, names)
+            for start, end, number in spans:
+                hits += [lies_in(peak(weights[place]), weights.shape[1:], boxes[number]) for place in range(start, end)]
+        peaks = [peak(weights[start:end].sum(axis=0)) for start, end, _ in spans]
+        moves += [math.dist(one, other) for one, other in zip(peaks, peaks[1:])]
+    scores = {"pointing": 100 * float(np.mean(hits))} if hits else {}
+    return scores | ({"movement": float(np.mean(moves))} if moves else {})

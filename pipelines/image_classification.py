@@ -1,0 +1,316 @@
+"""Image classification: from labelled images to a SavedModel that takes image files and shows where it looked.
+
+    attention-zoo train image_classification                      # handwritten digits, a small Vision Transformer
+    attention-zoo train image_classification --data.directory photos --data.height 64 --data.width 64 --data.color true
+    attention-zoo predict image_classification photo.jpg --attention attention.png
+
+The file reads in the order in which an image travels: settings, `load`, `adapt`, `preprocess`, `build`, `loss`, `classify`,
+`evaluate`, `signatures`, `illustrate`.
+"""
+
+import json
+import sys
+from functools import partial
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from attention_zoo.pipelines.datasets.image_sets import read_image_sets
+from attention_zoo.pipelines.datasets.parallel import SPLITS
+from attention_zoo.pipelines.engine.augmentation import augment, either
+from attention_zoo.pipelines.engine.command_line import run_task
+from attention_zoo.pipelines.engine.curves import draw_curves
+from attention_zoo.pipelines.engine.errors import UserError
+from attention_zoo.pipelines.engine.export import load_saved_model
+from attention_zoo.pipelines.engine.files import atomic_write
+from attention_zoo.pipelines.engine.image_attention import draw_image_attention
+from attention_zoo.pipelines.engine.images import decode_image, decode_images, read_image_file, shown_image
+from attention_zoo.pipelines.engine.reporting import read_losses
+from attention_zoo.pipelines.engine.task import Task
+from attention_zoo.pipelines.image_classification_baselines import knn_predictions, svm_predictions, train_cnn
+from attention_zoo.pipelines.image_classification_settings import ImageClassificationConfig, ModelSettings
+from attention_zoo.pipelines.models.vision_transformer import VisionTransformer, sizes_of
+
+SHUFFLED = 10_000  # images among which the next is drawn, where they are not all in memory
+LARGEST_IN_MEMORY = 4_000_000_000  # bytes of pixels
+ANSWERED_TOGETHER = 32  # files in a batch of `predict`
+SIZES = ("patch_size", "layers", "dim", "feed_forward", "heads")
+
+
+class ImageClassification(Task):
+    """Image in, class out; see `Task` for the order of the methods."""
+
+    name = "image_classification"
+    Config = ImageClassificationConfig
+    default_preset = "digits"
+    unit = "images"
+    not_of_the_data = ("in_memory",)
+    read_input = staticmethod(read_image_file)
+
+    def load(self):
+        """Finds the images of the three splits; they stay encoded."""
+        data = self.config.data
+        self.size = (data.height, data.width)
+        splits = (data.train_split, data.validation_split, data.test_split)
+        self.sets = read_image_sets(data.dataset, splits, data.directory)
+        self.labels, self.data_version = self.sets["train"].labels, self.sets["train"].version
+        for split, one in self.sets.items():
+            if data.limit:
+                one.count = min(one.count, data.limit if split == "train" else max(1, data.limit // 10))
+                one.examples = one.examples.take(one.count)
+            print(f"{split}: {one.count:,} images of {len(self.labels):,} classes")
+
+    def adapt(self):
+        """Learns nothing: pixels are scaled, classes are named by the data. Decodes what is to be kept in memory."""
+        if not self.config.data.in_memory:
+            return
+        pixels = sum(one.count for one in self.sets.values()) * self.size[0] * self.size[1] * (3 if self.config.data.color else 1)
+        if pixels > LARGEST_IN_MEMORY:
+            raise UserError(f"data.in_memory: expected false for {pixels / 1e9:,.1f} GB of pixels, received true")
+        self.arrays = {}
+        for split in SPLITS:
+            batches = list(self.decoded(self.sets[split].examples).batch(256).as_numpy_iterator())
+            self.arrays[split] = {name: np.concatenate([batch[name] for batch in batches]) for name in ("image", "label")}
+
+    def decoded(self, examples):
+        """Encoded examples to pixels, uint8 `(H, W, C)`."""
+        return examples.map(
+            lambda row: {**row, "image": self.in_channels(decode_image(row["image"], self.size))},
+            num_parallel_calls=tf.data.AUTOTUNE,
+        )
+
+    def in_channels(self, images):
+        """uint8 `(..., 3)` to as many channels as the model sees."""
+        if self.config.data.color:
+            return images
+        return tf.cast(tf.round(tf.reduce_mean(tf.cast(images, tf.float32), axis=-1, keepdims=True)), tf.uint8)
+
+    def preprocess(self, split, epoch):
+        """Returns batches of images from -1 to 1 and one-hot labels; those for training in a new order and changed anew."""
+        data, training = self.config.data, self.config.training
+        seed = int(tf.random.experimental.stateless_fold_in([training.seed, 1], epoch)[1])  # the first of the two stays
+        examples = tf.data.Dataset.from_tensor_slices(self.arrays[split]) if data.in_memory else self.sets[split].examples
+        if split == "train":
+            among = self.sets[split].count if data.in_memory else SHUFFLED
+            examples = examples.shuffle(among, seed=seed, reshuffle_each_iteration=False)
+        if not data.in_memory:
+            examples = self.decoded(examples)
+        layers, mixers = self.augmentation() if split == "train" else ([], [])
+
+        def prepare(number, batch):
+            ready = {"images": tf.cast(batch["image"], tf.float32), "labels": tf.one_hot(batch["label"], len(self.labels))}
+            own = tf.stack([tf.cast(seed, tf.int64), number])  # the seed of a batch
+            if layers:
+                ready = augment(layers, ready, own)
+            if len(mixers) == 2:
+                ready = either(*([mixer] for mixer in mixers), ready, own + [1, 0])
+            elif mixers:
+                ready = augment(mixers, ready, own + [1, 0])
+            return {"images": self.scaled(ready["images"]), "labels": ready["labels"]}
+
+        batches = examples.batch(self.batch_size()).enumerate()
+        return batches.map(prepare, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).prefetch(tf.data.AUTOTUNE)
+
+    def batch_size(self):
+        """Images in a batch: `training.batch_tokens` over the patches and the class token of one."""
+        patch, pooling = self.model_sizes()["patch_size"], self.config.model.pooling
+        tokens = (self.size[0] // patch) * (self.size[1] // patch) + (pooling == "token")
+        if self.config.training.batch_tokens < tokens:
+            raise UserError(f"training.batch_tokens: expected at least {tokens}, those of an image; received less")
+        return self.config.training.batch_tokens // tokens
+
+    def augmentation(self):
+        """Returns the layers that change each image, and those that mix two."""
+        settings, layers = self.config.augmentation, []
+        precise = {"dtype": "float32"}  # whatever the model's policy: pixels are not moved about in bfloat16
+        black = {"fill_mode": "constant", **precise}
+        if settings.flip:
+            layers.append(keras.layers.RandomFlip("horizontal", **precise))
+        if settings.translation:
+            layers.append(keras.layers.RandomTranslation(settings.translation, settings.translation, **black))
+        if settings.rotation:
+            layers.append(keras.layers.RandomRotation(settings.rotation / 360.0, **black))
+        if settings.zoom:
+            layers.append(keras.layers.RandomZoom(settings.zoom, **black))
+        if settings.rand_augment:
+            layers.append(keras.layers.RandAugment(value_range=(0, 255), factor=settings.rand_augment, **precise))
+        mixers = [keras.layers.MixUp(settings.mixup, **precise)] * bool(settings.mixup)
+        return layers, mixers + [keras.layers.CutMix(settings.cutmix, **precise)] * bool(settings.cutmix)
+
+    def scaled(self, images):
+        """Pixels from 0 to 255 as the model sees them, float32 from -1 to 1."""
+        return tf.cast(images, tf.float32) / 127.5 - 1.0
+
+    def model_sizes(self):
+        """The sizes that `model.variant` stands for, or those given one by one."""
+        settings = self.config.model
+        if not settings.variant:
+            return {name: getattr(settings, name) for name in SIZES}
+        try:
+            sizes = sizes_of(settings.variant)
+        except ValueError as error:
+            raise UserError(f"model.variant: {error}") from None
+        for name in SIZES:
+            if getattr(settings, name) != getattr(ModelSettings(), name):
+                raise UserError(f"model.{name}: expected none beside model.variant {settings.variant}; received one")
+        return sizes
+
+    def build(self):
+        """Returns the model, built by a call on one image."""
+        settings, sizes = self.config.model, self.model_sizes()
+        if any(side % sizes["patch_size"] for side in self.size):
+            raise UserError(
+                f"data.height, data.width: expected multiples of the patch, {sizes['patch_size']}; received {self.size}"
+            )
+        options = {name: getattr(settings, name) for name in ("pooling", "dropout", "stochastic_depth")}
+        model = VisionTransformer(len(self.labels), self.size, **sizes, **options)
+        model(tf.zeros(self.image_shape(1)))
+        return model
+
+    def image_shape(self, count=None):
+        """Shape of a batch of images, `(B, H, W, C)`."""
+        return (count, *self.size, 3 if self.config.data.color else 1)
+
+    def loss(self, model, batch, training):
+        """Cross-entropy of the labels, smoothed in training, summed over the images."""
+        logits, labels = model(batch["images"], training=training), batch["labels"]
+        smoothing = self.config.training.label_smoothing if training else 0.0
+        log_probabilities = tf.nn.log_softmax(tf.cast(logits, tf.float32))  # (B, K)
+        nll = -tf.reduce_sum(labels * log_probabilities)
+        uniform = -tf.reduce_sum(tf.reduce_mean(log_probabilities, axis=-1))
+        right = tf.equal(tf.argmax(logits, axis=-1), tf.argmax(labels, axis=-1))
+        parts = {"loss": nll, "accuracy": 100.0 * tf.reduce_sum(tf.cast(right, tf.float32))}
+        return (1.0 - smoothing) * nll + smoothing * uniform, tf.cast(tf.shape(labels)[0], tf.float32), parts
+
+    def classify(self, model, image_bytes):
+        """Returns the class of encoded images: `label` `(B,)`, and all `labels` and `probabilities` `(B, K)`, best first."""
+        return self.answer(model(self.scaled(self.in_channels(decode_images(image_bytes, self.size))), training=False))
+
+    def answer(self, logits):
+        """Logits `(B, K)` in words."""
+        probabilities, order = tf.math.top_k(tf.nn.softmax(tf.cast(logits, tf.float32)), len(self.labels))
+        labels = tf.gather(tf.constant(self.labels), order)
+        return {"label": labels[:, 0], "labels": labels, "probabilities": probabilities}
+
+    def attend(self, model, image_bytes):
+        """The answer of `classify`, with `attention` `(B, h, w)`, the rollout, and `head_attention` `(B, layers, H, h, w)`."""
+        images = self.scaled(self.in_channels(decode_images(image_bytes, self.size)))
+        logits, scores = model(images, training=False, return_attention_scores=True)
+        maps = {"attention": model.rollout(scores, images.shape), "head_attention": model.head_maps(scores, images.shape)}
+        return self.answer(logits) | maps
+
+    def evaluate(self, model, split):
+        """Accuracy in percent; on the test split that of the baselines, too."""
+        scores = {"accuracy": self.accuracy(model, split)}
+        if split == "test":
+            scores |= {f"baseline/{name}": value for name, value in self.baselines().items()}
+        return scores
+
+    def accuracy(self, model, split):
+        """Accuracy of any model from images to logits, in percent."""
+        right = tf.function(
+            lambda batch: tf.equal(tf.argmax(model(batch["images"], training=False), -1), tf.argmax(batch["labels"], -1)),
+            autograph=False,
+            reduce_retracing=True,
+        )
+        return 100.0 * float(np.concatenate([right(batch).numpy() for batch in self.preprocess(split, 0)]).mean())
+
+    def baselines(self):
+        """Accuracies of the baselines in percent, trained once a run."""
+        settings, path = self.config.baselines, self.run_directory / "baselines.json"
+        if path.is_file() and list(known := json.loads(path.read_text())) == settings.names:
+            return known
+        found = {}
+        for name in settings.names:
+            print(f"baseline: {name}")
+            if name == "cnn":
+                seed = self.config.training.seed
+                batches = partial(self.preprocess, "train")
+                cnn = train_cnn(batches, self.image_shape()[1:], len(self.labels), settings.cnn_epochs, seed=seed)
+                found[name] = self.accuracy(cnn, "test")
+                continue
+            if not self.config.data.in_memory:
+                raise UserError(f"baselines.names: {name} needs data.in_memory; leave it out, or keep the images in memory")
+            predictions = {"knn": knn_predictions, "svm": svm_predictions}[name]
+            train, test = self.arrays["train"], self.arrays["test"]
+            found[name] = 100.0 * float(np.mean(predictions(train["image"], train["label"], test["image"]) == test["label"]))
+        atomic_write(path, json.dumps(found) + "\n")
+        return found
+
+    def examples(self, count):
+        """A few encoded images of the test split."""
+        return next(iter(self.sets["test"].examples.batch(count)))["image"]
+
+    def signatures(self, model):
+        """Returns what the SavedModel answers: the class, and the class with the attention."""
+        spec = {"image_bytes": tf.TensorSpec([None], tf.string, name="image_bytes")}
+        signatures = {
+            "serving_default": (lambda image_bytes: self.classify(model, image_bytes), spec),
+            "attention": (lambda image_bytes: self.attend(model, image_bytes), spec),
+        }
+        return [model], signatures, {"image_bytes": self.examples(2)}
+
+    def illustrate(self, model, directory):
+        """Draws what decided the class of a few test images, and the curves of the run."""
+        images = self.examples(4)
+        pictures = draw_answers(images.numpy(), self.attend(model, images), directory)
+        history = json.loads((self.run_directory / "history.json").read_text())
+        losses = read_losses(self.run_directory / "losses.csv")
+        pictures.append(draw_curves(history, directory / "curves.png", losses, unit="image"))
+        atomic_write(self.run_directory / "example.png", tf.io.encode_png(shown_image(images[0].numpy())).numpy())
+        return pictures
+
+    def next_command(self):
+        """Returns the command a user will want next."""
+        return f"attention-zoo predict {self.name} {self.run_directory / 'example.png'} --attention attention.png"
+
+    @staticmethod
+    def predict(inputs, model_directory, attention=None):
+        """Classifies image files with an exported SavedModel, and prints a line each: the file, its class, how probable it is.
+
+        Args:
+            inputs: What `read_input` returned.
+            model_directory: Folder of the task's exports; the newest version answers.
+            attention: Where to draw what decided the class of the first image; further ones get a number.
+
+        Returns:
+            The exit code.
+        """
+        served = load_saved_model(model_directory)
+        answer = served.signatures["serving_default" if attention is None else "attention"]
+        for start in range(0, len(inputs), ANSWERED_TOGETHER):
+            files = inputs[start : start + ANSWERED_TOGETHER]
+            contents = [file.image_bytes for file in files]
+            try:
+                answers = answer(image_bytes=tf.constant(contents))
+            except tf.errors.InvalidArgumentError as error:
+                raise UserError(f"{', '.join(file.name for file in files)}: {error.message.splitlines()[0]}") from None
+            for file, label, probabilities in zip(files, answers["label"].numpy(), answers["probabilities"].numpy()):
+                print(f"{file.name}\t{label.decode()}\t{probabilities[0]:.3f}")
+            if attention is not None:
+                for picture in draw_answers(contents, answers, attention, start):
+                    print(f"picture: {picture}", file=sys.stderr)
+        return 0
+
+
+def draw_answers(images, answers, where, start=0):
+    """Draws rollout and heads of the last block for each image: into the folder `where`, or to the PNG `where`, then numbered."""
+    pictures = []
+    for row, image in enumerate(images):
+        label, probability = answers["label"][row].numpy().decode(), float(answers["probabilities"][row, 0])
+        heads = answers["head_attention"][row, -1].numpy()  # (H, h, w)
+        weights = np.concatenate([answers["attention"][row].numpy()[None], heads])
+        captions = ["rollout", *(f"head {number + 1}" for number in range(len(heads)))]
+        number = start + row
+        if where.suffix == ".png":
+            path = where if number == 0 else where.with_stem(f"{where.stem}-{number + 1}")
+        else:
+            path = where / f"attention-{number + 1}.png"
+        title = f"{label} ({probability:.0%}); heads of the last block"
+        pictures.append(draw_image_attention(shown_image(image), weights, captions, path, title))
+    return pictures
+
+
+if __name__ == "__main__":
+    sys.exit(run_task("image_classification", sys.argv[1:]))

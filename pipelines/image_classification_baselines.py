@@ -1,0 +1,66 @@
+"""What a Vision Transformer has to beat: nearest neighbours, a support vector machine and a small CNN on the same split."""
+
+import keras
+import numpy as np
+
+NEIGHBOURS = 3
+
+
+def knn_predictions(train, labels, test):
+    """Labels of the nearest training images, by the distance of their pixels.
+
+    Args:
+        train: Images `(N, H, W, C)`.
+        labels: Their classes, integers `(N,)`.
+        test: Images `(M, H, W, C)`.
+
+    Returns:
+        Classes of the test images, integers `(M,)`.
+    """
+    from sklearn.neighbors import KNeighborsClassifier
+
+    return KNeighborsClassifier(NEIGHBOURS, weights="distance").fit(rows_of(train), labels).predict(rows_of(test))
+
+
+def svm_predictions(train, labels, test):
+    """Labels by a support vector machine with an RBF kernel, C=10 and scikit-learn's width; arguments of `knn_predictions`."""
+    from sklearn.svm import SVC
+
+    return SVC(C=10.0, gamma="scale").fit(rows_of(train), labels).predict(rows_of(test))
+
+
+def rows_of(images):
+    """uint8 images `(N, H, W, C)` as rows from 0 to 1."""
+    return np.reshape(images, (len(images), -1)).astype("float32") / 255.0
+
+
+def train_cnn(batches, image_shape, num_classes, epochs, learning_rate=1e-3, seed=1):
+    """Trains three convolutions, pooled to one vector, by Adam.
+
+    Args:
+        batches: Called with the number of an epoch, gives its `tf.data.Dataset` of dicts of images and one-hot labels.
+        image_shape: `(H, W, C)`.
+        num_classes: K.
+        epochs: Passes over the data.
+        learning_rate: Of Adam; it falls to zero as a cosine.
+        seed: Of the initial weights.
+
+    Returns:
+        The `keras.Model`, images to logits `(B, K)`.
+    """
+    convolutions = []
+    for i, filters in enumerate((32, 64, 128)):
+        initializer = keras.initializers.HeNormal(seed=seed + i)
+        convolutions.append(keras.layers.Conv2D(filters, 3, padding="same", activation="relu", kernel_initializer=initializer))
+        convolutions.append(keras.layers.MaxPooling2D(2, padding="same"))
+    head = keras.layers.Dense(num_classes, kernel_initializer=keras.initializers.GlorotUniform(seed=seed), dtype="float32")
+    pool = keras.layers.GlobalMaxPooling2D()
+    model = keras.Sequential([keras.Input(image_shape), *convolutions[:-1], pool, head])
+    steps = max(1, epochs * int(batches(0).cardinality()))
+    schedule = keras.optimizers.schedules.CosineDecay(learning_rate, steps)
+    loss = keras.losses.CategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.Adam(schedule), loss, jit_compile=False)
+    for epoch in range(epochs):
+        pairs = batches(epoch).map(lambda batch: (batch["images"], batch["labels"]))
+        model.fit(pairs, shuffle=False, verbose=0)  # they come shuffled
+    return model

@@ -1,0 +1,121 @@
+"""The settings of an image classification run, importable without TensorFlow, so that `--help` answers at once."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from attention_zoo.pipelines.engine.settings import ExportSettings, TrainingSettings
+
+
+@dataclass
+class DataSettings:
+    """The labelled images.
+
+    Args:
+        dataset: A TFDS dataset of images with class labels, such as digits, cifar10 or imagenet2012; or sklearn_digits.
+        directory: One's own images instead: DIRECTORY/CLASS/*, split by content, or DIRECTORY/{train,validation,test}/CLASS/*.
+        train_split: What of the dataset is for training, in TFDS's words, such as train[:90%].
+        validation_split: What of it decides which checkpoint is best.
+        test_split: What of it is tested on.
+        height: Height that every image is brought to, in pixels; a multiple of the patch.
+        width: Width that every image is brought to.
+        color: Three channels, or one of grey.
+        in_memory: Decode all images once and keep them; otherwise they are decoded anew each epoch.
+        limit: Training images to take, and a tenth as many of the other splits, for a quick look; 0 takes all.
+    """
+
+    dataset: str = "digits"
+    directory: str = ""
+    train_split: str = "train"
+    validation_split: str = "validation"
+    test_split: str = "test"
+    height: int = 28
+    width: int = 28
+    color: bool = False
+    in_memory: bool = True
+    limit: int = 0
+
+
+@dataclass
+class AugmentationSettings:
+    """How training images are changed at random.
+
+    Args:
+        translation: Largest shift, as a share of the side.
+        rotation: Largest turn to either side, in degrees.
+        zoom: Largest change of size, as a share.
+        flip: Mirror half of the images.
+        rand_augment: Magnitude of RandAugment's two operations, from 0 to 1 (Cubuk et al. 2020); 0 leaves them out. A batch
+            shares the choice of the operations.
+        mixup: Alpha of mixup (Zhang et al. 2018); 0 is none. Of mixup and cutmix, a batch gets one.
+        cutmix: Alpha of cutmix (Yun et al. 2019); 0 is none.
+    """
+
+    translation: float = 0.0
+    rotation: float = 0.0
+    zoom: float = 0.0
+    flip: bool = False
+    rand_augment: float = 0.0
+    mixup: float = 0.0
+    cutmix: float = 0.0
+
+
+@dataclass
+class ModelSettings:
+    """The Vision Transformer.
+
+    Args:
+        variant: Ti, S, B, L or H, a slash and the patch, such as B/16, instead of the five sizes that follow; none by default.
+        patch_size: Side of a patch, in pixels.
+        layers: Number of blocks.
+        dim: Width.
+        feed_forward: Width of the blocks' inner layer.
+        heads: Attention heads of a block.
+        pooling: What is classified: the class token, or the mean of the patches.
+        dropout: Share of activations set to zero in training.
+        stochastic_depth: Probability that the last block is left out for an example in training.
+    """
+
+    variant: str = ""
+    patch_size: int = 4
+    layers: int = 4
+    dim: int = 64
+    feed_forward: int = 128
+    heads: int = 4
+    pooling: Literal["token", "mean"] = "token"
+    dropout: float = 0.0
+    stochastic_depth: float = 0.0
+
+
+@dataclass
+class BaselineSettings:
+    """What the model is compared with, trained on the same split.
+
+    Args:
+        names: knn, the three nearest neighbours by pixels; svm, with an RBF kernel; cnn, three small convolutions. The first two
+            take all images into memory.
+        cnn_epochs: Passes of the CNN over the same augmented batches.
+    """
+
+    names: list[Literal["knn", "svm", "cnn"]] = field(default_factory=lambda: ["knn", "svm", "cnn"])
+    cnn_epochs: int = 10
+
+
+@dataclass
+class ImageClassificationConfig:
+    """Settings of an image classification run.
+
+    Args:
+        data: The labelled images.
+        augmentation: How training images are changed at random.
+        model: The Vision Transformer.
+        training: How the weights are learned; the tokens of batch_tokens are patches.
+        baselines: What the model is compared with.
+        export: Where the SavedModel goes.
+    """
+
+    data: DataSettings = field(default_factory=DataSettings)
+    augmentation: AugmentationSettings = field(default_factory=AugmentationSettings)
+    model: ModelSettings = field(default_factory=ModelSettings)
+    training: TrainingSettings = field(default_factory=TrainingSettings)
+    baselines: BaselineSettings = field(default_factory=BaselineSettings)
+    export: ExportSettings = field(default_factory=ExportSettings)

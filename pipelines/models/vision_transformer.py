@@ -1,0 +1,205 @@
+"""The Vision Transformer: an image is 16x16 words."""
+
+import re
+
+import keras
+from attention_zoo.layers import PatchEmbedding, TransformerEncoderBlock
+from keras import ops
+
+# Layers, width D, feed-forward width and heads. B, L and H are those of Dosovitskiy et al. 2020, table 1; Ti and S those of
+# DeiT (Touvron et al. 2021, table 1).
+SIZES = {
+    "Ti": (12, 192, 768, 3),
+    "S": (12, 384, 1536, 6),
+    "B": (12, 768, 3072, 12),
+    "L": (24, 1024, 4096, 16),
+    "H": (32, 1280, 5120, 16),
+}
+
+
+def sizes_of(variant):
+    """The arguments of `VisionTransformer` that a name such as "B/16" stands for: a size of `SIZES` and the patch.
+
+    Raises:
+        ValueError: It is no such name.
+
+    Example:
+
+    >>> sizes_of("B/16")
+    {'layers': 12, 'dim': 768, 'feed_forward': 3072, 'heads': 12, 'patch_size': 16}
+    """
+    match = re.fullmatch(r"(\w+)/([1-9]\d*)", variant)
+    if not match or match[1] not in SIZES:
+        raise ValueError(f"`variant` must be one of {', '.join(SIZES)}, a slash and the patch, as B/16. Received: {variant!r}")
+    names = ("layers", "dim", "feed_forward", "heads")
+    return dict(zip(names, SIZES[match[1]])) | {"patch_size": int(match[2])}
+
+
+@keras.saving.register_keras_serializable("attention_zoo")
+class VisionTransformer(keras.Model):
+    """Classifies images by an encoder over their patches (Dosovitskiy et al. 2020, section 3.1 and equations 1 to 4).
+
+    Patches, class token and learned positions; blocks with normalisation before each sublayer and exact GELU; a last
+    normalisation; the class token, or the mean of the patches, through a linear head that starts at zero.
+
+    Args:
+        num_classes: K.
+        image_size: Height and width that the positions are learned for, or one integer for both. Images of other sizes get
+            interpolated positions, see `PatchEmbedding`.
+        patch_size: Height and width of a patch, or one integer for both.
+        layers: Number of blocks.
+        dim: Width D.
+        feed_forward: Width of the blocks' inner layer.
+        heads: Attention heads of a block; D must be a multiple.
+        pooling: "token", the class token's features, or "mean", those of all patches, without a class token.
+        dropout: Share of the features dropped after the positions and after each sublayer.
+        stochastic_depth: Probability that the last block's sublayers are left out for an example in training; it grows
+            linearly from 0 at the first (Huang et al. 2016, section 3).
+
+    Call arguments:
+        images: Floats `(B, H, W, C)`, best between -1 and 1.
+        return_attention_scores: Whether to return the attention too.
+        training: Whether to apply dropout and stochastic depth.
+
+    Returns:
+        Logits, float32 `(B, K)`, and with `return_attention_scores` also a dict of float32 weights `"encoder/0/self":
+        (B, heads, T, T)` and so on, T patches with the class token in front, if there is one.
+
+    Raises:
+        ValueError: If `pooling` is unknown or sizes do not fit.
+
+    Example:
+
+    >>> import keras
+    >>> model = VisionTransformer(10, 28, patch_size=7, layers=2, dim=16, feed_forward=32, heads=2)
+    >>> logits, scores = model(keras.ops.zeros((3, 28, 28, 1)), return_attention_scores=True)
+    >>> tuple(logits.shape), {name: tuple(weights.shape) for name, weights in scores.items()}
+    ((3, 10), {'encoder/0/self': (3, 2, 17, 17), 'encoder/1/self': (3, 2, 17, 17)})
+    >>> tuple(VisionTransformer(1000, 224, **sizes_of("Ti/16"))(keras.ops.zeros((1, 224, 192, 3))).shape)
+    (1, 1000)
+    """
+
+    def __init__(
+        self,
+        num_classes,
+        image_size,
+        patch_size,
+        layers,
+        dim,
+        feed_forward,
+        heads,
+        pooling="token",
+        dropout=0.0,
+        stochastic_depth=0.0,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        if pooling not in ("token", "mean"):
+            raise ValueError(f'`pooling` must be "token" or "mean". Received: pooling={pooling!r}')
+        self.num_classes = num_classes
+        self.image_size = image_size
+        self.patch_size = patch_size
+        self.num_layers = layers
+        self.dim = dim
+        self.feed_forward = feed_forward
+        self.heads = heads
+        self.pooling = pooling
+        self.dropout = dropout
+        self.stochastic_depth = stochastic_depth
+        self.embedding = PatchEmbedding(
+            patch_size, dim, image_size, class_token=pooling == "token", dtype=self.dtype_policy, name="embedding"
+        )
+        self.embedding_dropout = keras.layers.Dropout(dropout, dtype=self.dtype_policy, name="embedding_dropout")
+        self.blocks = [
+            TransformerEncoderBlock(
+                heads,
+                feed_forward,
+                dropout=dropout,
+                activation="gelu",
+                normalize_first=True,
+                stochastic_depth=stochastic_depth * i / max(1, layers - 1),
+                dtype=self.dtype_policy,
+                name=f"block_{i}",
+            )
+            for i in range(layers)
+        ]
+        self.norm = keras.layers.LayerNormalization(epsilon=1e-6, dtype=self.dtype_policy, name="norm")
+        self.head = keras.layers.Dense(num_classes, kernel_initializer="zeros", dtype="float32", name="head")
+
+    def call(self, images, return_attention_scores=False, training=None):
+        features = self.embedding_dropout(self.embedding(images), training=training)  # (B, T, D)
+        scores = {}
+        for i, block in enumerate(self.blocks):
+            if return_attention_scores:
+                features, scores[f"encoder/{i}/self"] = block(features, return_attention_scores=True, training=training)
+            else:  # long sequences of patches then need no T x T matrix
+                features = block(features, training=training)
+        features = self.norm(features)
+        pooled = features[:, 0] if self.pooling == "token" else ops.mean(features, axis=1)  # (B, D)
+        logits = self.head(pooled)  # (B, K)
+        return (logits, scores) if return_attention_scores else logits
+
+    def rollout(self, scores, images_shape):
+        """Where the answer came from, through all blocks: `attention_rollout` of the class token, or the mean of the patches.
+
+        Args:
+            scores: As the call returns them.
+            images_shape: Of the images, `(B, H, W, C)`.
+
+        Returns:
+            Float32 `(B, H/P, W/P)`, each map summing to 1.
+        """
+        maps = attention_rollout([scores[f"encoder/{i}/self"] for i in range(self.num_layers)])  # (B, T, T)
+        return self._map(maps[:, None], images_shape)[:, 0]
+
+    def head_maps(self, scores, images_shape):
+        """Where each head of each block looks, for the class token or on average: `(B, layers, heads, H/P, W/P)`."""
+        maps = [self._map(scores[f"encoder/{i}/self"], images_shape) for i in range(self.num_layers)]
+        return ops.stack(maps, axis=1)
+
+    def _map(self, weights, images_shape):
+        """`(B, N, T, T)` to what is left of each on the grid of patches, `(B, N, H/P, W/P)`."""
+        grid = self.embedding.grid_of(images_shape)
+        pooled = weights[:, :, 0, 1:] if self.pooling == "token" else ops.mean(weights, axis=2)  # (B, N, patches)
+        pooled = pooled / ops.maximum(ops.sum(pooled, axis=-1, keepdims=True), 1e-12)
+        return ops.reshape(pooled, (-1, weights.shape[1], *grid))
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "num_classes": self.num_classes,
+            "image_size": self.image_size,
+            "patch_size": self.patch_size,
+            "layers": self.num_layers,
+            "dim": self.dim,
+            "feed_forward": self.feed_forward,
+            "heads": self.heads,
+            "pooling": self.pooling,
+            "dropout": self.dropout,
+            "stochastic_depth": self.stochastic_depth,
+        }
+
+
+def attention_rollout(scores):
+    """Attention through all layers and the residual connections beside them (Abnar & Zuidema 2020, section 3).
+
+    Of each layer the mean over the heads, A, becomes 0.5 A + 0.5 I; the product of all, the last on the left, says how much
+    of each input token is in each output token.
+
+    Args:
+        scores: Weights of the layers, from the first to the last, each `(B, H, T, T)` with rows that sum to 1.
+
+    Returns:
+        `(B, T, T)`, rows that sum to 1.
+
+    Example:
+
+    >>> import keras
+    >>> attention_rollout([keras.ops.array([[[[0.0, 1.0], [0.0, 1.0]]]])]).numpy().tolist()
+    [[[0.5, 0.5], [0.0, 1.0]]]
+    """
+    rollout = None
+    for weights in scores:
+        mixed = 0.5 * ops.mean(weights, axis=1) + 0.5 * ops.eye(weights.shape[-1], dtype=weights.dtype)  # (B, T, T)
+        rollout = mixed if rollout is None else ops.matmul(mixed, rollout)
+    return rollout

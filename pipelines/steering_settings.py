@@ -1,0 +1,76 @@
+"""The settings of a steering run, importable without TensorFlow, so that `--help` answers at once."""
+
+from dataclasses import dataclass, field
+
+from attention_zoo.pipelines.engine.settings import ExportSettings, TrainingSettings
+
+
+@dataclass
+class DataSettings:
+    """The drives.
+
+    Args:
+        dataset: A TFDS dataset of drives with the features frame, steering, episode and step.
+        folders: One's own drives instead of a dataset, a folder each: `frames/` with the images, and `steering.csv`, lines of
+            timestamp,frame,steering. The last folder is the test split, the one before it validation, the others training.
+        height: Rows of a frame, which is resized to it.
+        width: Pixels of a row.
+        clip_frames: Consecutive frames that the recurrent network learns from at once; `training.batch_tokens` counts frames.
+        flip: Mirror half of the training clips, and their steering.
+    """
+
+    dataset: str = "car_racing"
+    folders: list[str] = field(default_factory=list)
+    height: int = 84
+    width: int = 96
+    clip_frames: int = 20
+    flip: bool = True
+
+
+@dataclass
+class ModelSettings:
+    """The network of Kim and Canny 2017.
+
+    Args:
+        units: Size of the recurrent state, and of the hidden layers of attention and output.
+        dropout: Share of the output's hidden features set to zero in training.
+        coverage: λ, the weight of Σ_i (1 - Σ_t α_ti)², which wants every location of a clip to be looked at once.
+    """
+
+    units: int = 64
+    dropout: float = 0.0
+    coverage: float = 0.001
+
+
+@dataclass
+class DriveSettings:
+    """What the exported model does with a wheel in its hands.
+
+    Args:
+        tracks: Unseen tracks of the racing game that it drives; 0 drives none.
+        first_seed: Seed of the first of them; the others follow.
+        max_decisions: Decisions after which a drive ends, 25 a second; 0 ends with the lap.
+    """
+
+    tracks: int = 6
+    first_seed: int = 4000
+    max_decisions: int = 0
+
+
+@dataclass
+class SteeringConfig:
+    """Settings of a steering run.
+
+    Args:
+        data: The drives.
+        model: The network.
+        training: How the weights are learned.
+        drive: Closed-loop drives of the exported model.
+        export: Where the SavedModel goes.
+    """
+
+    data: DataSettings = field(default_factory=DataSettings)
+    model: ModelSettings = field(default_factory=ModelSettings)
+    training: TrainingSettings = field(default_factory=TrainingSettings)
+    drive: DriveSettings = field(default_factory=DriveSettings)
+    export: ExportSettings = field(default_factory=ExportSettings)

@@ -1,0 +1,80 @@
+"""Labelled images from TFDS, scikit-learn and folders, as encoded files in a fixed order."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_datasets as tfds
+from attention_zoo.pipelines.datasets.image_sets import read_image_sets, split_of
+from attention_zoo.pipelines.engine.errors import UserError
+from PIL import Image
+
+
+def photos(directory, names, count, seed=0):
+    rng = np.random.default_rng(seed)
+    for name in names:
+        (directory / name).mkdir(parents=True)
+        for number in range(count):
+            Image.fromarray(rng.integers(0, 256, (9, 7, 3), "uint8")).save(directory / name / f"{number}.png")
+    return directory
+
+
+def contents(one):
+    return [(row["image"], int(row["label"])) for row in one.examples.as_numpy_iterator()]
+
+
+def test_folders_are_classes_and_the_content_decides_the_split(tmp_path):
+    root = photos(tmp_path / "photos", ["dog", "cat"], 40)
+    (root / "cat" / "copy.png").write_bytes((root / "cat" / "0.png").read_bytes())
+    (root / "cat" / "notes.txt").write_text("no image")
+    sets = read_image_sets("", directory=str(root))
+    assert sets["train"].labels == ["cat", "dog"] and sum(one.count for one in sets.values()) == 81
+    found = {split: contents(one) for split, one in sets.items()}
+    assert found == {split: contents(one) for split, one in sets.items()}, "the order is fixed"
+    copied = (root / "cat" / "0.png").read_bytes()
+    assert sum(any(image == copied for image, _ in rows) for rows in found.values()) == 1, "copies stay together"
+    for image, label in found["test"]:
+        assert image in {path.read_bytes() for path in (root / ["cat", "dog"][label]).glob("*.png")}
+    assert "SHA-256" in sets["test"].version
+
+
+def test_folders_may_be_split_already(tmp_path):
+    for seed, (split, count) in enumerate({"train": 5, "validation": 2, "test": 3}.items()):
+        photos(tmp_path / split, ["a", "b"], count, seed)
+    sets = read_image_sets("", directory=str(tmp_path))
+    assert {split: one.count for split, one in sets.items()} == {"train": 10, "validation": 4, "test": 6}
+    assert [label for _, label in contents(sets["test"])] == [0, 0, 0, 1, 1, 1]
+
+
+def test_folders_that_cannot_be_used_are_refused(tmp_path):
+    with pytest.raises(UserError, match="data.directory: expected a folder of folders"):
+        read_image_sets("", directory=str(tmp_path / "none"))
+    photos(tmp_path, ["only"], 3)
+    with pytest.raises(UserError, match="expected folders of at least two classes .* received 3 files in 1 folders"):
+        read_image_sets("", directory=str(tmp_path))
+    photos(tmp_path, ["other"], 3)
+    (tmp_path / "other" / "broken.jpg").write_bytes(b"no image")
+    with pytest.raises(UserError, match="broken.jpg: expected a JPEG, PNG, GIF or BMP image"):
+        read_image_sets("", directory=str(tmp_path))
+
+
+def test_scikit_learns_digits_are_split_by_their_pixels():
+    sets = read_image_sets("sklearn_digits")
+    assert sum(one.count for one in sets.values()) == 1797 and sets["train"].labels == list("0123456789")
+    assert 100 < sets["test"].count < 260 and 100 < sets["validation"].count < 260
+    image = tf.io.decode_png(contents(sets["test"])[0][0])
+    assert image.shape == (8, 8, 1) and int(tf.reduce_max(image)) == 255
+    assert all(split_of(image) == "validation" for image, _ in contents(sets["validation"]))
+
+
+@pytest.mark.parametrize("name, classes", [("cifar10", 10), ("imagenet2012", 1000)])
+def test_public_image_sets_are_read_by_name(name, classes):
+    with tfds.testing.mock_data(num_examples=4):
+        sets = read_image_sets(name, ("train", "train", "test" if name == "cifar10" else "validation"))
+        assert len(sets["train"].labels) == classes
+        image, label = contents(sets["train"])[0]
+    assert tf.io.decode_image(image).shape[-1] == 3 and 0 <= label < classes
+
+
+def test_a_dataset_that_is_not_of_labelled_images_is_refused():
+    with tfds.testing.mock_data(num_examples=2), pytest.raises(UserError, match="expected a dataset of images with class labels"):
+        read_image_sets("glue/cola")

@@ -1,0 +1,255 @@
+"""Image classification end to end, tiny: train, kill, resume, export, serve through the session loader, predict."""
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_datasets as tfds
+import yaml
+from attention_zoo.pipelines import TASKS
+from attention_zoo.pipelines.engine import experiment
+from attention_zoo.pipelines.engine.command_line import presets_of
+from attention_zoo.pipelines.engine.config import read
+from attention_zoo.pipelines.engine.errors import UserError
+from attention_zoo.pipelines.engine.settings import ExportSettings, TrainingSettings
+from attention_zoo.pipelines.image_classification import ImageClassification
+from attention_zoo.pipelines.image_classification_baselines import knn_predictions, svm_predictions
+from attention_zoo.pipelines.image_classification_settings import (
+    AugmentationSettings,
+    BaselineSettings,
+    DataSettings,
+    ImageClassificationConfig,
+    ModelSettings,
+)
+from PIL import Image
+
+SIDES = {"left": (0, slice(0, 4)), "right": (1, slice(4, 8))}
+
+
+def side(name, rng):
+    """A noisy image that is bright on one side."""
+    pixels = rng.integers(0, 60, (8, 8, 3))
+    pixels[:, SIDES[name][1]] += 150
+    return pixels.astype("uint8")
+
+
+def encoded(pixels, kind="PNG"):
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, kind)
+    return buffer.getvalue()
+
+
+@pytest.fixture(autouse=True)
+def precision():
+    """A run sets the precision of all models to come."""
+    yield
+    keras.config.set_dtype_policy("float32")
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    """Folders of two classes that differ in where they are bright."""
+    directory, rng = tmp_path_factory.mktemp("photos"), np.random.default_rng(0)
+    for name in SIDES:
+        (directory / name).mkdir()
+        for number in range(60):
+            (directory / name / f"{number}.png").write_bytes(encoded(side(name, rng)))
+    return directory
+
+
+def tiny(photos, directory, augmentation=None, baselines=(), **training):
+    return ImageClassificationConfig(
+        data=DataSettings(directory=str(photos), height=8, width=8),
+        augmentation=augmentation or AugmentationSettings(zoom=0.1),
+        model=ModelSettings(patch_size=4, layers=2, dim=8, feed_forward=16, heads=2),
+        training=TrainingSettings(**{"epochs": 1, "batch_tokens": 80, "learning_rate": 1e-2, **training}),
+        baselines=BaselineSettings(names=list(baselines), cnn_epochs=1),
+        export=ExportSettings(directory=str(directory / "saved_models")),
+    )
+
+
+def prepared(config, directory):
+    return experiment.prepare(ImageClassification, config, directory)
+
+
+def command(*words):
+    return [sys.executable, "-m", "attention_zoo.pipelines", *words]
+
+
+@pytest.fixture(scope="module")
+def finished(photos, tmp_path_factory):
+    """A run that was killed in the middle and started again, as its folder and what the second start printed."""
+    directory = tmp_path_factory.mktemp("run")
+    settings = tiny(photos, directory, baselines=["knn", "svm", "cnn"], epochs=6, checkpoint_every=2)
+    config = directory / "tiny.yaml"
+    config.write_text(yaml.safe_dump({name: vars(section) for name, section in vars(settings).items()}))
+    words = command("train", "image_classification", "--config", str(config), "--name", "tiny")
+    checkpoints = directory / "runs" / "image_classification" / "tiny" / "checkpoints"
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    first = subprocess.Popen(words, cwd=directory, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    deadline = time.monotonic() + 300
+    while not list(checkpoints.glob("*.json")) and first.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    first.send_signal(signal.SIGKILL)
+    assert first.wait() == -signal.SIGKILL, first.stderr.read().decode()
+    second = subprocess.run(words, cwd=directory, env=environment, capture_output=True, text=True)
+    assert second.returncode == 0, second.stdout + second.stderr
+    return directory, second.stdout
+
+
+def version_of(finished):
+    return finished[0] / "saved_models" / "image_classification" / "1"
+
+
+def test_a_killed_run_is_continued_to_metrics_pictures_and_a_saved_model(finished):
+    directory, printed = finished
+    run = directory / "runs" / "image_classification" / "tiny"
+    metrics = json.loads((run / "metrics.json").read_text())
+    assert {"test/accuracy", "baseline/knn", "baseline/svm", "baseline/cnn", "dev/accuracy", "dev/loss"} <= set(metrics)
+    assert metrics["baseline/knn"] == metrics["baseline/svm"] == 100.0 and metrics["test/accuracy"] > 80
+    history = json.loads((run / "history.json").read_text())
+    assert [record["epoch"] for record in history] == [1, 2, 3, 4, 5, 6]
+    for picture in ("curves.png", "attention-1.png", "attention-4.png"):
+        assert (run / "pictures" / picture).read_bytes().startswith(b"\x89PNG")
+    assert "attention-zoo predict image_classification runs" in printed and "images/s" in printed
+    assert (version_of(finished) / "saved_model.pb").is_file()
+
+
+def test_a_resumed_run_has_the_losses_of_one_that_was_never_killed(finished):
+    directory = finished[0]
+    config = read(ImageClassificationConfig, directory / "runs/image_classification/tiny/config.yaml")
+    config.baselines.names, config.export.directory = [], str(directory / "elsewhere")
+    experiment.train(ImageClassification, config, directory / "again", preset="again")
+    first, second = (
+        json.loads((directory / run / "history.json").read_text()) for run in ("runs/image_classification/tiny", "again")
+    )
+    for name in ("step", "train/loss", "dev/loss", "dev/accuracy"):
+        assert [record[name] for record in first] == [record[name] for record in second]
+
+
+def test_the_session_loader_serves_both_signatures(finished, session_run):
+    rng = np.random.default_rng(5)
+    large = np.array(Image.fromarray(side("left", rng)).resize((300, 200), Image.Resampling.BOX))
+    images = [encoded(side("right", rng)), encoded(large, "JPEG"), encoded(large, "BMP"), encoded(side("right", rng), "GIF")]
+    answer = session_run(version_of(finished), "serving_default", {"image_bytes": images})
+    assert answer["label"].tolist() == [b"right", b"left", b"left", b"right"]
+    assert answer["labels"].shape == answer["probabilities"].shape == (4, 2)
+    np.testing.assert_array_equal(answer["labels"][:, 0], answer["label"])
+    np.testing.assert_allclose(answer["probabilities"].sum(axis=1), 1.0, atol=1e-5)
+    assert (np.diff(answer["probabilities"], axis=1) <= 0).all()
+    seen = session_run(version_of(finished), "attention", {"image_bytes": images})
+    np.testing.assert_array_equal(seen["label"], answer["label"])
+    assert seen["attention"].shape == (4, 2, 2) and seen["head_attention"].shape == (4, 2, 2, 2, 2)
+    np.testing.assert_allclose(seen["attention"].sum(axis=(1, 2)), 1.0, atol=1e-5)
+    np.testing.assert_allclose(seen["head_attention"].sum(axis=(3, 4)), 1.0, atol=1e-5)
+
+
+def test_odd_input_gets_an_answer_or_one_clear_error(finished, session_run):
+    version, empty = version_of(finished), np.array([], object)
+    assert session_run(version, "serving_default", {"image_bytes": empty})["labels"].shape == (0, 2)
+    assert session_run(version, "attention", {"image_bytes": empty})["attention"].shape == (0, 2, 2)
+    pixel = encoded(np.full((1, 1, 3), 9, "uint8"))
+    assert session_run(version, "serving_default", {"image_bytes": [pixel]})["label"].shape == (1,)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="expected a JPEG, PNG, GIF or BMP image, received 4 bytes"):
+        session_run(version, "serving_default", {"image_bytes": [pixel, b"text"]})
+
+
+def test_predict_prints_a_line_a_file_and_draws(finished, photos):
+    directory = finished[0]
+    names = [str(photos / "left" / "1.png"), str(photos / "right" / "2.png")]
+    words = command("predict", "image_classification", *names, "--attention", "out.png")
+    done = subprocess.run(words, cwd=directory, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    rows = [line.split("\t") for line in done.stdout.splitlines()]
+    assert [row[:2] for row in rows] == [[names[0], "left"], [names[1], "right"]] and all(0.5 <= float(p) <= 1 for *_, p in rows)
+    for picture in ("out.png", "out-2.png"):
+        assert (directory / picture).read_bytes().startswith(b"\x89PNG")
+    done = subprocess.run(command("predict", "image_classification", "none.png"), cwd=directory, capture_output=True, text=True)
+    assert done.returncode == 2 and done.stderr.splitlines()[-1].startswith("attention-zoo: none.png: expected an image file")
+
+
+def test_evaluate_trains_no_baseline_again(finished, monkeypatch):
+    directory = finished[0] / "runs" / "image_classification" / "tiny"
+    before = json.loads((directory / "metrics.json").read_text())
+    monkeypatch.setattr("attention_zoo.pipelines.image_classification.svm_predictions", None)
+    after = experiment.evaluate(ImageClassification, directory)
+    assert after["test/accuracy"] == before["test/accuracy"] and after["baseline/svm"] == before["baseline/svm"]
+
+
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_batches_are_a_function_of_split_and_epoch(in_memory, photos, tmp_path):
+    config = tiny(photos, tmp_path, AugmentationSettings(translation=0.2, mixup=0.5, cutmix=0.5))
+    config.data.in_memory = in_memory
+    task, _ = prepared(config, tmp_path)
+    first, again, other = ([b["images"].numpy() for b in task.preprocess("train", epoch)] for epoch in (3, 3, 4))
+    assert len(first) == int(task.preprocess("train", 3).cardinality()) and first[0].shape == (16, 8, 8, 1)
+    for a, b in zip(first, again, strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert not np.array_equal(first[0], other[0]) and -1 <= first[0].min() < first[0].max() <= 1
+    skipped = [batch["images"].numpy() for batch in task.preprocess("train", 3).skip(2)]
+    np.testing.assert_array_equal(np.concatenate(skipped), np.concatenate(first[2:]))
+    for split in ("validation", "test"):  # nothing is shuffled or changed
+        pixels = [row["image"] for row in task.decoded(task.sets[split].examples).as_numpy_iterator()]
+        batches = np.concatenate([batch["images"].numpy() for batch in task.preprocess(split, 0)])
+        np.testing.assert_allclose(batches, np.array(pixels) / 127.5 - 1, atol=1e-6)
+
+
+def test_the_loss_by_hand(photos, tmp_path):
+    task, _ = prepared(tiny(photos, tmp_path, label_smoothing=0.2), tmp_path)
+    logits = tf.math.log([[0.9, 0.1], [0.4, 0.6]])
+    batch = {"images": None, "labels": tf.constant([[1.0, 0.0], [1.0, 0.0]])}
+    total, weight, parts = task.loss(lambda images, training: logits, batch, training=True)
+    nll = -np.log(0.9) - np.log(0.4)
+    uniform = -np.mean(np.log([0.9, 0.1])) - np.mean(np.log([0.4, 0.6]))
+    assert float(total) == pytest.approx(0.8 * nll + 0.2 * uniform, rel=1e-5) and float(weight) == 2.0
+    assert float(parts["loss"]) == pytest.approx(nll, rel=1e-5) and float(parts["accuracy"]) == 100.0
+    assert float(task.loss(lambda images, training: logits, batch, training=False)[0]) == pytest.approx(nll, rel=1e-5)
+
+
+def test_neighbours_and_machines_by_hand():
+    train = np.array([0, 10, 20, 200, 210, 220], "uint8").reshape(6, 1, 1, 1)
+    labels, test = np.array([0, 0, 0, 1, 1, 1]), np.array([30, 180], "uint8").reshape(2, 1, 1, 1)
+    assert knn_predictions(train, labels, test).tolist() == svm_predictions(train, labels, test).tolist() == [0, 1]
+
+
+@pytest.mark.parametrize(
+    "section, name, value, message",
+    [
+        ("data", "height", 10, "data.height, data.width: expected multiples of the patch, 4"),
+        ("model", "variant", "X/4", "model.variant: `variant` must be one of Ti, S, B, L, H"),
+        ("model", "variant", "Ti/4", "model.layers: expected none beside model.variant Ti/4|model.dim"),
+        ("training", "batch_tokens", 4, "training.batch_tokens: expected at least 5"),
+    ],
+)
+def test_settings_that_do_not_fit_are_refused(section, name, value, message, photos, tmp_path):
+    config = tiny(photos, tmp_path)
+    setattr(getattr(config, section), name, value)
+    with pytest.raises(UserError, match=message):
+        task, _ = prepared(config, tmp_path)
+        task.preprocess("train", 0)
+
+
+@pytest.mark.parametrize("name", ["cifar10", "imagenet2012"])
+def test_presets_of_public_sets_take_a_step_on_data_of_their_kind(name, tmp_path):
+    config = read(ImageClassificationConfig, presets_of("image_classification")[name])
+    config.model.variant = f"Ti/{config.model.variant.rpartition('/')[2]}"  # the sizes are counted elsewhere
+    config.data.train_split = config.data.validation_split = "train"  # mocked data has no share of a split
+    config.data.limit = 2
+    with tfds.testing.mock_data(num_examples=2):
+        task, model = prepared(config, tmp_path)
+        batch = next(iter(task.preprocess("train", 0)))
+    loss, weight, _ = task.loss(model, batch, training=True)
+    assert float(weight) == 2 and float(loss) / 2 == pytest.approx(np.log(len(task.labels)), rel=1e-3), "the head starts at zero"
+
+
+def test_the_task_is_registered_with_its_default_preset():
+    assert {"digits", "sklearn_digits", "cifar10", "imagenet2012"} <= set(presets_of("image_classification"))
+    assert TASKS["image_classification"].default_preset == ImageClassification.default_preset == "digits"

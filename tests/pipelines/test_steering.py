@@ -1,0 +1,228 @@
+"""Steering end to end, tiny: train, kill, resume, export, serve through the session loader, drive, predict."""
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import yaml
+from attention_zoo.pipelines.datasets.drives import Drive
+from attention_zoo.pipelines.engine.errors import UserError
+from attention_zoo.pipelines.engine.settings import ExportSettings, TrainingSettings
+from attention_zoo.pipelines.steering import Steering, Track
+from attention_zoo.pipelines.steering_settings import DataSettings, DriveSettings, ModelSettings, SteeringConfig
+from PIL import Image
+
+SIZE = (16, 24)
+
+
+def road(angle, size=SIZE):
+    """A frame whose bright column says the steering."""
+    frame = np.full((*size, 3), 40, "uint8")
+    frame[:, int((angle + 0.4) / 0.8 * (size[1] - 4)) :][:, :4] = 230
+    return frame
+
+
+def encoded(frame, kind="PNG"):
+    content = io.BytesIO()
+    Image.fromarray(frame).save(content, kind)
+    return content.getvalue()
+
+
+def drive(count, seed):
+    angles = np.random.default_rng(seed).uniform(-0.4, 0.4, count).astype("float32")
+    return Drive(f"drive {seed}", np.stack([road(angle) for angle in angles]), angles)
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    """Four short drives of one's own."""
+    root, found = tmp_path_factory.mktemp("drives"), []
+    for number in range(4):
+        folder, lap = root / f"drive-{number}", drive(24, number)
+        (folder / "frames").mkdir(parents=True)
+        lines = ["timestamp,frame,steering"]
+        for row, (frame, angle) in enumerate(zip(lap.frames, lap.steering)):
+            Image.fromarray(frame).save(folder / "frames" / f"{row}.png")
+            lines.append(f"{row / 25},{row}.png,{angle}")
+        (folder / "steering.csv").write_text("\n".join(lines) + "\n")
+        found.append(str(folder))
+    return found
+
+
+def tiny(folders, directory, **training):
+    return SteeringConfig(
+        data=DataSettings(folders=folders, height=SIZE[0], width=SIZE[1], clip_frames=4),
+        model=ModelSettings(units=4),
+        training=TrainingSettings(**{"epochs": 1, "batch_tokens": 16, **training}),
+        drive=DriveSettings(tracks=1, max_decisions=3),
+        export=ExportSettings(directory=str(directory / "saved_models")),
+    )
+
+
+def task_of(tmp_path, **drives):
+    task = Steering(tiny([], tmp_path), tmp_path)
+    task.drives = {"train": [drive(24, 0)], "validation": [drive(9, 1)], "test": [drive(9, 2)]} | drives
+    return task
+
+
+@pytest.fixture(scope="module")
+def finished(folders, tmp_path_factory):
+    """A run that was killed in the middle and started again, as its folder and what the second start printed."""
+    pytest.importorskip("Box2D", reason="the simulator comes with the extra `driving`")
+    directory = tmp_path_factory.mktemp("run")
+    config = tiny(folders, directory, epochs=5, checkpoint_every=1)
+    sections = {name: vars(getattr(config, name)) for name in ("data", "model", "training", "drive", "export")}
+    (directory / "tiny.yaml").write_text(yaml.safe_dump(sections))
+    words = command("train", "steering", "--config", "tiny.yaml", "--name", "tiny")
+    checkpoints = directory / "runs" / "steering" / "tiny" / "checkpoints"
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    first = subprocess.Popen(words, cwd=directory, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    deadline = time.monotonic() + 300
+    while not list(checkpoints.glob("*.json")) and first.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    first.send_signal(signal.SIGKILL)
+    assert first.wait() == -signal.SIGKILL, first.stderr.read().decode()
+    second = subprocess.run(words, cwd=directory, env=environment, capture_output=True, text=True)
+    assert second.returncode == 0, second.stdout + second.stderr
+    return directory, second.stdout
+
+
+def command(*words):
+    return [sys.executable, "-m", "attention_zoo.pipelines", *words]
+
+
+def test_a_killed_run_is_continued_to_metrics_pictures_a_saved_model_and_a_drive(finished):
+    directory, printed = finished
+    run = directory / "runs" / "steering" / "tiny"
+    metrics = json.loads((run / "metrics.json").read_text())
+    needed = {"test/mae", "baseline/constant_mae", "baseline/no_attention_mae", "drive/tiles_mean", "drive/tiles_min"}
+    assert needed | {"causal/spurious_share", "causal/blobs", "dev/loss", "parameters"} <= set(metrics)
+    history = json.loads((run / "history.json").read_text())
+    assert [record["epoch"] for record in history] == [1, 2, 3, 4, 5]
+    for picture in ("curves.png", "attention-1.png"):
+        assert (run / "pictures" / picture).read_bytes().startswith(b"\x89PNG")
+    assert (run / "pictures" / "drive.gif").read_bytes().startswith(b"GIF8")
+    (report,) = json.loads((run / "drives.json").read_text())
+    assert report["seed"] == 4000 and report["decisions"] == 3
+    assert metrics["drive/tiles_mean"] == pytest.approx(100 * report["tiles"])
+    assert "attention-zoo predict steering track:" in printed
+
+
+def test_the_session_loader_serves_clips_and_single_frames_alike(finished, session_run):
+    version = finished[0] / "saved_models" / "steering" / "1"
+    clip = [[encoded(road(angle)) for angle in row] for row in ((0.1, 0.2, 0.3), (-0.3, 0.0, 0.3))]
+    seen = session_run(version, "attention", {"image_bytes": clip})
+    assert seen["steering"].shape == (2, 3) and seen["weights"].shape == (2, 3, 2, 3)
+    np.testing.assert_allclose(seen["weights"].sum(axis=(2, 3)), 1.0, atol=1e-5)
+    best = session_run(version, "serving_default", {"image_bytes": clip})
+    np.testing.assert_allclose(best["steering"], seen["steering"][:, -1], atol=1e-6)
+    frames = [[row[t] for row in clip] for t in range(3)]
+    state = session_run(version, "start", {"image_bytes": frames[0]})
+    for t in range(3):
+        state = session_run(version, "step", {"image_bytes": frames[t], "hidden": state["hidden"], "carry": state["carry"]})
+        np.testing.assert_allclose(state["steering"], seen["steering"][:, t], atol=1e-5)
+        np.testing.assert_allclose(state["weights"], seen["weights"][:, t], atol=1e-5)
+
+
+def test_empty_batches_get_empty_answers_and_what_is_no_image_one_clear_error(finished, session_run):
+    version = finished[0] / "saved_models" / "steering" / "1"
+    none = np.zeros((0,), object)
+    assert session_run(version, "serving_default", {"image_bytes": none.reshape(0, 3)})["steering"].shape == (0,)
+    assert session_run(version, "attention", {"image_bytes": none.reshape(0, 3)})["weights"].shape == (0, 3, 2, 3)
+    state = {name: np.zeros((0, 4), "float32") for name in ("hidden", "carry")}
+    assert session_run(version, "step", {"image_bytes": none} | state)["steering"].shape == (0,)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="expected one frame at least"):
+        session_run(version, "serving_default", {"image_bytes": none.reshape(1, 0)})
+    with pytest.raises(tf.errors.InvalidArgumentError, match="expected a JPEG, PNG, GIF or BMP image"):
+        session_run(version, "serving_default", {"image_bytes": [[b"hello"]]})
+    large = encoded(np.zeros((300, 200, 3), "uint8"), "JPEG")
+    assert np.isfinite(session_run(version, "serving_default", {"image_bytes": [[large]]})["steering"]).all()
+
+
+def test_predict_answers_a_clip_and_drives_a_track(finished, folders):
+    files = [f"{folders[0]}/frames/{number}.png" for number in range(3)]
+    for words in ([*files, "--attention", "clip.gif"], [files[0], "--attention", "frame.png"]):
+        done = subprocess.run(command("predict", "steering", *words), cwd=finished[0], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        assert len([float(line) for line in done.stdout.splitlines()]) == len(words) - 2
+    assert (finished[0] / "clip.gif").read_bytes().startswith(b"GIF8")
+    assert (finished[0] / "frame.png").read_bytes().startswith(b"\x89PNG")
+    words = command("predict", "steering", "track:4", files[0])
+    done = subprocess.run(words, cwd=finished[0], capture_output=True, text=True)
+    assert done.returncode == 2 and "received both" in done.stderr
+
+
+def test_evaluate_keeps_the_network_without_attention(finished):
+    directory = finished[0]
+    run = directory / "runs" / "steering" / "tiny"
+    before = json.loads((run / "metrics.json").read_text())
+    checkpoints = sorted((run / "no_attention" / "checkpoints").iterdir())
+    words = command("evaluate", "steering", "--run", str(run))
+    done = subprocess.run(words, cwd=directory, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    after = json.loads((run / "metrics.json").read_text())
+    assert after["baseline/no_attention_mae"] == pytest.approx(before["baseline/no_attention_mae"])
+    assert after["drive/tiles_mean"] == before["drive/tiles_mean"]
+    assert sorted((run / "no_attention" / "checkpoints").iterdir()) == checkpoints
+
+
+def test_training_batches_are_clips_in_order_some_mirrored(tmp_path):
+    task = task_of(tmp_path)
+    batches = list(task.preprocess("train", 0))
+    assert [tuple(batch["frames"].shape) for batch in batches] == [(4, 4, *SIZE, 3), (2, 4, *SIZE, 3)]
+    mirrored = 0
+    source = task.drives["train"][0]
+    for clip, steering in zip(*(np.concatenate([batch[name] for batch in batches]) for name in ("frames", "steering"))):
+        forward = [s for s in range(21) if np.allclose(source.steering[s : s + 4], steering)]
+        backward = [s for s in range(21) if np.allclose(source.steering[s : s + 4], -steering)]
+        mirrored += bool(backward)
+        (begin,), sign = (forward, 1) if forward else (backward, -1)
+        np.testing.assert_array_equal(clip, source.frames[begin : begin + 4, :, ::sign])
+    assert 0 < mirrored < 6
+    np.testing.assert_array_equal(list(task.preprocess("train", 0))[0]["frames"], batches[0]["frames"])
+    assert not np.array_equal(list(task.preprocess("train", 1))[0]["frames"], batches[0]["frames"])
+
+
+def test_dev_clips_go_through_the_drive_once(tmp_path):
+    task = task_of(tmp_path)
+    steering = np.concatenate([batch["steering"] for batch in task.preprocess("validation", 0)])
+    np.testing.assert_array_equal(steering.ravel(), task.drives["validation"][0].steering[:8])
+
+
+def test_the_loss_is_the_papers(tmp_path):
+    task = task_of(tmp_path)
+    model = task.build()
+    batch = next(iter(task.preprocess("train", 0)))
+    total, weight, parts = task.loss(model, batch, training=True)
+    steering, scores = model(batch["frames"], return_attention_scores=True)
+    error = np.abs(np.array(steering) - batch["steering"].numpy()).sum()
+    coverage = np.square(1 - np.array(scores["driver/spatial"]).sum(axis=1)).sum()
+    assert float(weight) == 16 and float(parts["loss"]) == pytest.approx(error, rel=1e-5)
+    assert float(total) == pytest.approx(error + task.config.model.coverage * coverage, rel=1e-5)
+
+
+def test_the_drive_along_carries_the_state_like_one_long_clip(tmp_path):
+    task = task_of(tmp_path)
+    model, lap = task.build(), task.drives["test"][0]
+    steering, weights, states = task.along(model, lap)
+    whole, scores = model(lap.frames[None], return_attention_scores=True)
+    np.testing.assert_allclose(steering, whole[0], atol=1e-5)
+    np.testing.assert_allclose(weights, scores["driver/spatial"][0], atol=1e-5)
+    assert states.shape == (9, 2, 4)
+    np.testing.assert_allclose(states[0], np.concatenate(model.start(lap.frames[:1])), atol=1e-6)
+
+
+def test_an_input_of_predict_is_a_track_or_a_file(tmp_path):
+    assert Steering.read_input("track:12") == Track(12)
+    (tmp_path / "a.png").write_bytes(encoded(road(0.0)))
+    assert Steering.read_input(str(tmp_path / "a.png")).image_bytes.startswith(b"\x89PNG")
+    for wrong in ("track:one", "track:-1", "nothing.png"):
+        with pytest.raises(UserError, match="expected an image file"):
+            Steering.read_input(wrong)
