@@ -10,14 +10,35 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from PIL import Image
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 ENVIRONMENT = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
-TINY = {
-    "data": {"limit": 400, "vocabulary_size": 400, "max_words": 0},
-    "model": {"embedding_dim": 8, "units": 8},
-    "training": {"epochs": 1},
+TINY = {  # settings of each task with which a training of the README takes seconds
+    "translation": {
+        "data": {"limit": 400, "vocabulary_size": 400, "max_words": 0},
+        "model": {"embedding_dim": 8, "units": 8},
+        "training": {"epochs": 1},
+    },
+    "captioning": {
+        "data": {"limit": 40},
+        "model": {"image_size": 32, "embedding_dim": 8, "units": 8, "attention_units": 8},
+        "training": {"epochs": 1},
+        "baseline": {"epochs": 0},
+    },
+    "image_classification": {
+        "data": {"limit": 200},
+        "model": {"layers": 1, "dim": 8, "feed_forward": 8, "heads": 2},
+        "training": {"epochs": 1},
+        "baselines": {"names": []},
+    },
+    "steering": {
+        "data": {"folders": ["drives/1", "drives/2", "drives/3"], "height": 16, "width": 24, "clip_frames": 4},
+        "model": {"units": 4},
+        "training": {"epochs": 1, "batch_tokens": 16},
+        "drive": {"tracks": 1, "max_decisions": 3},
+    },
 }
 
 
@@ -40,17 +61,29 @@ def attention_zoo(words, directory):
     return python(["-m", "attention_zoo.pipelines", *words], directory)
 
 
+def write_drive(folder, frames=12):
+    """A recorded drive of grey frames."""
+    (folder / "frames").mkdir(parents=True)
+    for number in range(frames):
+        Image.new("RGB", (24, 16), (20 * number,) * 3).save(folder / "frames" / f"{number}.png")
+    rows = [f"{number / 25},{number}.png,{number / 100}" for number in range(frames)]
+    (folder / "steering.csv").write_text("\n".join(["timestamp,frame,steering", *rows]) + "\n")
+
+
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     """A folder in which `attention-zoo train translation` has run, with a tiny model on the first phrases."""
     directory = tmp_path_factory.mktemp("readme")
-    (directory / "tiny.yaml").write_text(yaml.safe_dump(TINY))
+    for task, settings in TINY.items():
+        (directory / f"{task}.yaml").write_text(yaml.safe_dump(settings))
+    for number in TINY["steering"]["data"]["folders"]:
+        write_drive(directory / number)
     words = [f"{i % 7} cats and {i % 11} dogs" for i in range(60)]
     (directory / "train.en").write_text("\n".join(f"{w} {i}" for i, w in enumerate(words)) + "\n")
     (directory / "train.fr").write_text("\n".join(f"{w} {i} !" for i, w in enumerate(words)) + "\n")
     main_command = re.search(r"<!-- main-command -->\n```bash\n(.*?)\n```", README, re.DOTALL)[1]
     assert main_command == "pip install -e . && attention-zoo train translation"
-    attention_zoo(["train", "translation", "--config", "tiny.yaml"], directory)
+    attention_zoo(["train", "translation", "--config", "translation.yaml"], directory)
     return directory
 
 
@@ -66,7 +99,7 @@ def test_every_command_runs(trained):
         words = shlex.split(command)[1:]
         if words[0] == "train" and "--help" not in words:
             extra = ["--data.vocabulary_size", "60"] if "--data-files" in words else []
-            words += ["--config", "tiny.yaml", *extra]
+            words += ["--config", f"{words[1]}.yaml", *extra]
         attention_zoo(words, trained)
     assert (trained / "alignment.png").read_bytes().startswith(b"\x89PNG")
 

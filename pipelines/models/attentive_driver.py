@@ -3,11 +3,14 @@
 Shapes: B batch, T frames, H x W a frame, h x w its feature map, S = h w locations, D features of a location, U units.
 """
 
+from functools import reduce
+
 import keras
 from keras import ops
 
 from attention_zoo.layers.loop import loop
 from attention_zoo.layers.spatial import SpatialAttention
+from attention_zoo.pipelines.models.image_encoder import convolve
 
 CONVOLUTIONS = ((24, 5, 2), (36, 5, 2), (48, 5, 2), (64, 3, 1), (64, 3, 1))  # filters, kernel size, stride
 
@@ -114,8 +117,7 @@ class AttentiveDriver(keras.Model):
         batch, time = ops.shape(frames)[:2]
         colors = ops.cast(ops.reshape(frames, (-1, self.height, self.width, 3)), "float32") / 255.0
         features = ops.cast(ops.image.rgb_to_hsv(colors) - 0.5, self.compute_dtype)  # (B T, H, W, 3)
-        for convolution in self.convolutions:
-            features = convolution(features)
+        features = convolve(lambda images: reduce(lambda maps, layer: layer(maps), self.convolutions, images), features)
         return ops.reshape(features, (batch, time, self.grid[0] * self.grid[1], features.shape[-1]))
 
     def first_state(self, features):

@@ -59,7 +59,8 @@ class ImageEncoder(keras.layers.Layer):
 
     def call(self, images, training=None):
         images = self._preprocess(ops.cast(images, "float32"))
-        features = self.network(images, training=bool(training) and not self.frozen)  # (B, h, w, D)
+        training = bool(training) and not self.frozen
+        features = convolve(lambda images: self.network(images, training=training), images)  # (B, h, w, D)
         h, w = self.grid
         places = [ops.linspace(-1.0, 1.0, size) if size > 1 else ops.zeros((1,)) for size in (h, w)]
         places = ops.stack(ops.meshgrid(*places, indexing="ij"), axis=-1)  # (h, w, 2)
@@ -74,6 +75,15 @@ class ImageEncoder(keras.layers.Layer):
         # What is loaded has its weights from the file: they need not be fetched from elsewhere first.
         config = {"image_size": self.image_size, "backbone": self.backbone, "weights": None, "frozen": self.frozen}
         return {**super().get_config(), **config}
+
+
+def convolve(network, images):
+    """Returns `network(images)`, also of no images, which TensorFlow's convolution hands back as they are on CPUs (2.21)."""
+    count = ops.shape(images)[0]
+    if isinstance(count, int) and count > 0:
+        return network(images)
+    spare = ops.zeros((1, *images.shape[1:]), images.dtype)[ops.minimum(count, 1) :]  # a blank image, where there is none
+    return network(ops.concatenate([images, spare]))[:count]
 
 
 def _centered(images):
