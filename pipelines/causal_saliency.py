@@ -51,7 +51,10 @@ def blobs(weights, size, generator):
     centers = np.stack([*np.meshgrid(np.arange(width) + 0.5, np.arange(height) + 0.5)], axis=-1)  # (H, W, 2)
     found = [np.zeros((0, height, width), bool)]
     for label in range(labels.max() + 1):
-        planes = ConvexHull(points[labels == label]).equations  # outside of one: above 0
+        members = points[labels == label]
+        if len(members) < 3:  # neighbouring clusters took what lay around its core
+            continue
+        planes = ConvexHull(members).equations  # outside of one: above 0
         inside = (centers @ planes[:, :2].T + planes[:, 2] <= 0.0).all(axis=-1)
         if inside.any():
             found.append(inside[None])

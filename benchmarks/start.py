@@ -1,0 +1,94 @@
+"""How long one waits: for `import attention_zoo.layers`, for `attention-zoo --help`, for a SavedModel's first answer.
+
+    python benchmarks/start.py
+    python benchmarks/start.py --export saved_models/translation --text "3 hours ago"
+
+Seconds, each in processes of their own that take turns. `start/import_s` is what the import adds to `import keras`,
+`start/answer_s` what the first answer adds to `import tensorflow`; `/twin` is how far a second, equal half of the rounds was off.
+"""
+
+import argparse
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+from statistics import median
+
+FIRST_ANSWER = """
+import sys
+import tensorflow as tf
+import tensorflow_text
+served = tf.saved_model.load(sys.argv[1])
+print(served.signatures["serving_default"](text=tf.constant([sys.argv[2]])))
+"""
+
+
+def seconds(*command):
+    """How long a program takes."""
+    began = time.perf_counter()
+    done = subprocess.run(command, env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}, capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(f"failed: {command}\n{done.stderr[-800:]}")
+    return time.perf_counter() - began
+
+
+def measured(programs, repeats):
+    """Two halves of the rounds for each program, in random order: {name: (seconds, seconds)}, medians."""
+    for program in programs.values():  # what is read from the disk is read once more
+        seconds(*program)
+    rounds = {(name, half): [] for name in programs for half in (0, 1)}
+    order = random.Random(0)
+    for _ in range(repeats):
+        for name, half in order.sample(list(rounds), len(rounds)):
+            rounds[name, half].append(seconds(*programs[name]))
+    return {name: tuple(median(rounds[name, half]) for half in (0, 1)) for name in programs}
+
+
+def newest(directory):
+    """The newest version in a folder of exports, or None."""
+    versions = [path for path in directory.glob("*") if path.name.isdecimal()] if directory.is_dir() else []
+    return max(versions, key=lambda path: int(path.name), default=None)
+
+
+def main():
+    """Prints a line a figure."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="two rounds")
+    parser.add_argument("--json", type=Path, help="where to write the figures")
+    parser.add_argument("--repeats", type=int, default=5, help="rounds, of two of each program")
+    parser.add_argument("--export", type=Path, default=Path("saved_models/translation"), help="a translator's exports")
+    parser.add_argument("--text", default="3 hours ago", help="what it translates")
+    arguments = parser.parse_args()
+    python = [sys.executable, "-c"]
+    programs = {
+        "keras": [*python, "import keras"],
+        "layers": [*python, "import keras, attention_zoo.layers"],
+        "help": [sys.executable, "-m", "attention_zoo.pipelines", "--help"],
+    }
+    version = newest(arguments.export)
+    if version:
+        programs["tensorflow"] = [*python, "import tensorflow, tensorflow_text"]
+        programs["answer"] = [*python, FIRST_ANSWER, str(version), arguments.text]
+    found = measured(programs, 2 if arguments.quick else arguments.repeats)
+    figures = {}
+
+    def report(name, longer, shorter=None):
+        halves = [a - b for a, b in zip(found[longer], found[shorter] if shorter else (0.0, 0.0))]
+        figures[name], figures[f"{name}/twin"] = sum(halves) / 2, abs(halves[0] - halves[1])
+        print(f"{name:16} {figures[name]:6.2f} s  twins ±{figures[f'{name}/twin']:.2f}", flush=True)
+
+    report("start/import_s", "layers", "keras")
+    report("start/help_s", "help")
+    if version:
+        report("start/answer_s", "answer", "tensorflow")
+    else:
+        print(f"start/answer_s   missing: no export in {arguments.export}; first: attention-zoo train translation")
+    if arguments.json:
+        arguments.json.write_text(json.dumps(figures, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
