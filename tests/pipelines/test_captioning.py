@@ -147,11 +147,17 @@ def test_evaluate_takes_up_the_finished_run_and_does_not_train_the_baseline_agai
         assert after[name] == pytest.approx(before[name]), name
 
 
-@pytest.mark.parametrize("attention, epochs", [("soft", 40), ("hard", 80)])
-def test_it_learns_what_is_where(attention, epochs, folder, tmp_path):
-    config = tiny(folder, tmp_path, attention, baseline=0, epochs=epochs)
-    metrics = experiment.train(Captioning, config, tmp_path / "run", preset=attention)
-    assert metrics["test/exact_match"] > 50.0  # what is reached by the place alone is a third, by the color alone a half
+def test_soft_attention_learns_what_is_where(folder, tmp_path):
+    metrics = experiment.train(Captioning, tiny(folder, tmp_path, baseline=0, epochs=40), tmp_path / "run", preset="soft")
+    assert metrics["test/exact_match"] == 100.0
+
+
+def test_hard_attention_learns_what_is_where(folder, tmp_path):
+    config = tiny(folder, tmp_path, "hard", baseline=0, epochs=80)
+    metrics = experiment.train(Captioning, config, tmp_path / "run", preset="hard")
+    # Of the eight tokens of a caption, which of the two sentences it is can't be known, log 2 / 8 = .087; neither can the
+    # place by who sees the color alone, .173, nor the color by who sees the place alone, .224.
+    assert metrics["dev/loss"] < 0.15
 
 
 def test_the_mean_pooled_model_trains_and_exports_without_attention(folder, tmp_path):
