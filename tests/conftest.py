@@ -3,8 +3,11 @@
 A model that `tf.saved_model.load` reads can still fail in TF Serving, so every end-to-end test of an export runs both.
 """
 
+import os
 import shutil
+import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -32,6 +35,28 @@ def c_api_run(tmp_path_factory):
         return run_in_c(program, version_directory, signature, inputs)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def killed_and_continued():
+    """`killed_and_continued(words, directory, checkpoints) -> what the second start printed`.
+
+    Runs a program in a folder, kills it at its first checkpoint, and runs it again.
+    """
+    return kill_and_continue
+
+
+def kill_and_continue(words, directory, checkpoints):
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    first = subprocess.Popen(words, cwd=directory, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    deadline = time.monotonic() + 300
+    while not list(checkpoints.glob("*.json")) and first.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    first.send_signal(signal.SIGKILL)
+    assert first.wait() == -signal.SIGKILL, first.stderr.read().decode()
+    second = subprocess.run(words, cwd=directory, env=environment, capture_output=True, text=True)
+    assert second.returncode == 0, second.stdout + second.stderr
+    return second.stdout
 
 
 def run_in_session(version_directory, signature, inputs):

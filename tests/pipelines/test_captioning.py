@@ -2,11 +2,8 @@
 
 import io
 import json
-import os
-import signal
 import subprocess
 import sys
-import time
 from dataclasses import asdict
 
 import numpy as np
@@ -62,23 +59,14 @@ def command(*words):
 
 
 @pytest.fixture(scope="module")
-def finished(folder, tmp_path_factory):
+def finished(folder, tmp_path_factory, killed_and_continued):
     """A run that was killed in the middle and started again, as its folder and what the second start printed."""
     directory = tmp_path_factory.mktemp("run")
     config = directory / "tiny.yaml"
     config.write_text(yaml.safe_dump(asdict(tiny(folder, directory, epochs=4, checkpoint_every=1))))
     words = command("train", "captioning", "--config", str(config), "--name", "tiny")
     checkpoints = directory / "runs" / "captioning" / "tiny" / "checkpoints"
-    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
-    first = subprocess.Popen(words, cwd=directory, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    deadline = time.monotonic() + 300
-    while not list(checkpoints.glob("*.json")) and first.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.02)
-    first.send_signal(signal.SIGKILL)
-    assert first.wait() == -signal.SIGKILL, first.stderr.read().decode()
-    second = subprocess.run(words, cwd=directory, env=environment, capture_output=True, text=True)
-    assert second.returncode == 0, second.stdout + second.stderr
-    return directory, second.stdout
+    return directory, killed_and_continued(words, directory, checkpoints)
 
 
 def test_a_killed_run_is_continued_to_metrics_pictures_and_a_saved_model(finished):

@@ -2,11 +2,8 @@
 
 import io
 import json
-import os
-import signal
 import subprocess
 import sys
-import time
 
 import keras
 import numpy as np
@@ -85,7 +82,7 @@ def command(*words):
 
 
 @pytest.fixture(scope="module")
-def finished(photos, tmp_path_factory):
+def finished(photos, tmp_path_factory, killed_and_continued):
     """A run that was killed in the middle and started again, as its folder and what the second start printed."""
     directory = tmp_path_factory.mktemp("run")
     settings = tiny(photos, directory, baselines=["knn", "svm", "cnn"], epochs=6, checkpoint_every=2)
@@ -93,16 +90,7 @@ def finished(photos, tmp_path_factory):
     config.write_text(yaml.safe_dump({name: vars(section) for name, section in vars(settings).items()}))
     words = command("train", "image_classification", "--config", str(config), "--name", "tiny")
     checkpoints = directory / "runs" / "image_classification" / "tiny" / "checkpoints"
-    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
-    first = subprocess.Popen(words, cwd=directory, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    deadline = time.monotonic() + 300
-    while not list(checkpoints.glob("*.json")) and first.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.02)
-    first.send_signal(signal.SIGKILL)
-    assert first.wait() == -signal.SIGKILL, first.stderr.read().decode()
-    second = subprocess.run(words, cwd=directory, env=environment, capture_output=True, text=True)
-    assert second.returncode == 0, second.stdout + second.stderr
-    return directory, second.stdout
+    return directory, killed_and_continued(words, directory, checkpoints)
 
 
 def version_of(finished):

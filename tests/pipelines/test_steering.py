@@ -2,11 +2,8 @@
 
 import io
 import json
-import os
-import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -73,7 +70,7 @@ def task_of(tmp_path, **drives):
 
 
 @pytest.fixture(scope="module")
-def finished(folders, tmp_path_factory):
+def finished(folders, tmp_path_factory, killed_and_continued):
     """A run that was killed in the middle and started again, as its folder and what the second start printed."""
     pytest.importorskip("Box2D", reason="the simulator comes with the extra `driving`")
     directory = tmp_path_factory.mktemp("run")
@@ -82,16 +79,7 @@ def finished(folders, tmp_path_factory):
     (directory / "tiny.yaml").write_text(yaml.safe_dump(sections))
     words = command("train", "steering", "--config", "tiny.yaml", "--name", "tiny")
     checkpoints = directory / "runs" / "steering" / "tiny" / "checkpoints"
-    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
-    first = subprocess.Popen(words, cwd=directory, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    deadline = time.monotonic() + 300
-    while not list(checkpoints.glob("*.json")) and first.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.02)
-    first.send_signal(signal.SIGKILL)
-    assert first.wait() == -signal.SIGKILL, first.stderr.read().decode()
-    second = subprocess.run(words, cwd=directory, env=environment, capture_output=True, text=True)
-    assert second.returncode == 0, second.stdout + second.stderr
-    return directory, second.stdout
+    return directory, killed_and_continued(words, directory, checkpoints)
 
 
 def command(*words):

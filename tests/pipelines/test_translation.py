@@ -1,13 +1,10 @@
 """Translation end to end, tiny: train, kill, resume, export, serve through the session loader and the C API, predict."""
 
 import json
-import os
 import random
 import re
-import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -58,7 +55,7 @@ def command(*words):
 
 
 @pytest.fixture(scope="module")
-def finished(text_files, tmp_path_factory):
+def finished(text_files, tmp_path_factory, killed_and_continued):
     """A run that was killed in the middle and started again, as its folder and what the second start printed."""
     directory = tmp_path_factory.mktemp("run")
     config = directory / "tiny.yaml"
@@ -67,16 +64,7 @@ def finished(text_files, tmp_path_factory):
     config.write_text(yaml.safe_dump(sections))
     words = command("train", "translation", "--config", str(config), "--name", "tiny")
     checkpoints = directory / "runs" / "translation" / "tiny" / "checkpoints"
-    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
-    first = subprocess.Popen(words, cwd=directory, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    deadline = time.monotonic() + 300
-    while not list(checkpoints.glob("*.json")) and first.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.02)
-    first.send_signal(signal.SIGKILL)
-    assert first.wait() == -signal.SIGKILL, first.stderr.read().decode()
-    second = subprocess.run(words, cwd=directory, env=environment, capture_output=True, text=True)
-    assert second.returncode == 0, second.stdout + second.stderr
-    return directory, second.stdout
+    return directory, killed_and_continued(words, directory, checkpoints)
 
 
 def test_a_killed_run_is_continued_to_metrics_pictures_and_a_saved_model(finished):
