@@ -13,9 +13,8 @@ import argparse
 import json
 import sys
 import time
-from pathlib import Path
 
-from measure import compare, in_a_process_of_its_own, on_one_core, peak_memory, rate
+from measure import compare, in_a_process_of_its_own, on_one_core, parser_of, peak_memory, rate, write_figures
 
 HEADS, FEATURES = 8, 64
 
@@ -213,10 +212,7 @@ def memory(figures, quick):
 
 def main():
     """Prints a line a figure."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="times up to 2,048, memory up to 8,192, batch 2 for additive")
-    parser.add_argument("--json", type=Path, help="where to write the figures")
-    parser.add_argument("--repeats", type=int, default=7, help="rounds of each comparison")
+    parser = parser_of(__doc__, "times up to 2,048, memory up to 8,192, batch 2 for additive")
     parser.add_argument("--memory-of", nargs=2, metavar=("SIDE", "LENGTH"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     on_one_core()
@@ -228,8 +224,7 @@ def main():
     price_of_options(figures, 1024 if arguments.quick else 2048, arguments.repeats)
     additive(figures, 2 if arguments.quick else 8, arguments.repeats)
     memory(figures, arguments.quick)
-    if arguments.json:
-        arguments.json.write_text(json.dumps(figures, indent=1) + "\n")
+    write_figures(figures, arguments.json)
 
 
 if __name__ == "__main__":

@@ -8,13 +8,10 @@ CTranslate2 gets our weights, and the line says how many of its answers are ours
 weights of their own. A ratio is ours to the peer's: below 1 is better; `/twin` is how far the same side came from itself.
 """
 
-import argparse
-import json
 import sys
 import tempfile
-from pathlib import Path
 
-from measure import compare, on_one_core
+from measure import compare, on_one_core, parser_of, write_figures
 
 VOCABULARY, WIDTH, LAYERS, HEADS, INNER = 8000, 256, 4, 4, 1024
 SENTENCES, SOURCE, ANSWER = 128, 25, 30
@@ -181,10 +178,7 @@ def report(figures, name, own, peer, repeats, goal, same=False):
 
 def main():
     """Prints a line a figure."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="three rounds of each comparison, 32 sentences")
-    parser.add_argument("--json", type=Path, help="where to write the figures")
-    parser.add_argument("--repeats", type=int, default=7, help="rounds of each comparison")
+    parser = parser_of(__doc__, "three rounds of each comparison, 32 sentences")
     arguments = parser.parse_args()
     on_one_core()
     repeats = 3 if arguments.quick else arguments.repeats
@@ -204,8 +198,7 @@ def main():
     report(figures, "decode/greedy_transformers", ours(model, tokens, 1), transformers_search(tokens), repeats, 0.50)
     one = transformers_search(tokens[:1])
     report(figures, "decode/one_transformers", ours(model, tokens[:1], 1), one, repeats, 0.25)
-    if arguments.json:
-        arguments.json.write_text(json.dumps(figures, indent=1) + "\n")
+    write_figures(figures, arguments.json)
 
 
 if __name__ == "__main__":

@@ -9,12 +9,9 @@ batches over theirs: seconds a sentence, so below 1 is better. `input/tokenise` 
 call, beside one by one in `Dataset.map`. One core, one thread a library.
 """
 
-import argparse
-import json
 import sys
-from pathlib import Path
 
-from measure import compare, on_one_core
+from measure import compare, on_one_core, parser_of, write_figures
 
 BUDGET = 4096  # tokens a batch
 VOCABULARY = 1000
@@ -47,10 +44,7 @@ def report(figures, name, compared, count):
 
 def main():
     """Prints a line a figure."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="10,000 sentences, three rounds")
-    parser.add_argument("--json", type=Path, help="where to write the figures")
-    parser.add_argument("--repeats", type=int, default=7, help="rounds of each comparison")
+    parser = parser_of(__doc__, "10,000 sentences, three rounds")
     arguments = parser.parse_args()
     on_one_core()
     import tensorflow as tf
@@ -82,8 +76,7 @@ def main():
     report(figures, "input/sentences_per_s", compared, count)
     compared = compare(lambda: together(every).flat_values.numpy(), lambda: exhaust(one_by_one), repeats)
     report(figures, "input/tokenise", compared, count)
-    if arguments.json:
-        arguments.json.write_text(json.dumps(figures, indent=1) + "\n")
+    write_figures(figures, arguments.json)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ A machine's speed drifts by more than what is to be measured. So the sides alter
 timed twice, as itself and as its twin: how far the twins are apart is how far two sides may be apart and still be the same.
 """
 
+import argparse
 import json
 import os
 import random
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import median
 
 # One thread for every library. They have to be told before they are imported.
@@ -99,6 +101,28 @@ def in_a_process_of_its_own(script, *arguments):
         print(f"failed: {' '.join(command)}\n{done.stderr[-800:]}", file=sys.stderr)
         return None
     return json.loads(done.stdout.splitlines()[-1])
+
+
+def parser_of(doc, quick, repeats=7, rounds="rounds of each comparison"):
+    """The command line of a benchmark: --quick, --json and --repeats.
+
+    Args:
+        doc: The script's docstring.
+        quick: What `--quick` does.
+        repeats: Default of `--repeats`.
+        rounds: What `--repeats` counts.
+    """
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help=quick)
+    parser.add_argument("--json", type=Path, help="where to write the figures")
+    parser.add_argument("--repeats", type=int, default=repeats, help=rounds)
+    return parser
+
+
+def write_figures(figures, path):
+    """Writes the figures as JSON, where a path was given."""
+    if path:
+        path.write_text(json.dumps(figures, indent=1) + "\n")
 
 
 def on_one_core():

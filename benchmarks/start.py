@@ -7,8 +7,6 @@ Seconds, each in processes of their own that take turns. `start/import_s` is wha
 `start/answer_s` what the first answer adds to `import tensorflow`; `/twin` is how far a second, equal half of the rounds was off.
 """
 
-import argparse
-import json
 import os
 import random
 import subprocess
@@ -16,6 +14,8 @@ import sys
 import time
 from pathlib import Path
 from statistics import median
+
+from measure import parser_of, write_figures
 
 FIRST_ANSWER = """
 import sys
@@ -55,10 +55,7 @@ def newest(directory):
 
 def main():
     """Prints a line a figure."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="two rounds")
-    parser.add_argument("--json", type=Path, help="where to write the figures")
-    parser.add_argument("--repeats", type=int, default=5, help="rounds, of two of each program")
+    parser = parser_of(__doc__, "two rounds", repeats=5, rounds="rounds, of two of each program")
     parser.add_argument("--export", type=Path, default=Path("saved_models/translation"), help="a translator's exports")
     parser.add_argument("--text", default="3 hours ago", help="what it translates")
     arguments = parser.parse_args()
@@ -86,8 +83,7 @@ def main():
         report("start/answer_s", "answer", "tensorflow")
     else:
         print(f"start/answer_s   missing: no export in {arguments.export}; first: attention-zoo train translation")
-    if arguments.json:
-        arguments.json.write_text(json.dumps(figures, indent=1) + "\n")
+    write_figures(figures, arguments.json)
 
 
 if __name__ == "__main__":

@@ -9,13 +9,10 @@ loop over the target, as textbook code does. keras-hub is optional. bfloat16 of 
 is what its users have.
 """
 
-import argparse
-import json
 import sys
 import time
-from pathlib import Path
 
-from measure import compare, on_one_core
+from measure import compare, on_one_core, parser_of, write_figures
 
 BATCH, LENGTH, VOCABULARY = 64, 25, 8000
 WIDTH, INNER, HEADS, LAYERS = 256, 1024, 4, 4
@@ -126,10 +123,7 @@ def report(figures, name, own, peer, repeats, goal):
 
 def main():
     """Prints a line a figure."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="three rounds, 12 tokens")
-    parser.add_argument("--json", type=Path, help="where to write the figures")
-    parser.add_argument("--repeats", type=int, default=7, help="rounds of each comparison")
+    parser = parser_of(__doc__, "three rounds, 12 tokens")
     parser.add_argument("--units", type=int, default=256, help="of the recurrent translators")
     arguments = parser.parse_args()
     on_one_core()
@@ -156,8 +150,7 @@ def main():
             model = transformer(dtype)
             own = training_step(lambda inputs, model=model: model(inputs, training=True), model, inputs)
             report(figures, figure, own, peer, repeats, goal)
-    if arguments.json:
-        arguments.json.write_text(json.dumps(figures, indent=1) + "\n")
+    write_figures(figures, arguments.json)
 
 
 if __name__ == "__main__":

@@ -23,7 +23,6 @@ from attention_zoo.pipelines.datasets.parallel import SPLITS
 from attention_zoo.pipelines.engine.caption_metrics import caption_scores
 from attention_zoo.pipelines.engine.checkpoints import CheckpointStore
 from attention_zoo.pipelines.engine.command_line import run_task
-from attention_zoo.pipelines.engine.curves import draw_curves
 from attention_zoo.pipelines.engine.decoding import decode
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.export import load_saved_model
@@ -32,7 +31,7 @@ from attention_zoo.pipelines.engine.image_attention import draw_image_attention
 from attention_zoo.pipelines.engine.images import decode_image, decode_images, read_image_file
 from attention_zoo.pipelines.engine.losses import smoothed_cross_entropy
 from attention_zoo.pipelines.engine.pointing import looking_scores
-from attention_zoo.pipelines.engine.reporting import TrainingReporter, read_losses
+from attention_zoo.pipelines.engine.reporting import TrainingReporter
 from attention_zoo.pipelines.engine.task import Task
 from attention_zoo.pipelines.engine.text import BOS, EOS
 from attention_zoo.pipelines.engine.training import Trainer
@@ -261,8 +260,7 @@ class Captioning(Task):
         images = [examples.images[row] for row in by_words[:: max(1, len(by_words) // 4)][:4]]
         for number, image in enumerate(images, 1):
             atomic_write(self.example_file(number), image)
-        history = json.loads((self.run_directory / "history.json").read_text())
-        pictures = [draw_curves(history, directory / "curves.png", read_losses(self.run_directory / "losses.csv"))]
+        pictures = [self.draw_curves(directory)]
         if self.config.model.attention != "mean":
             pictures += draw_answers(images, self.attend(model, tf.constant(images)), directory)
         return pictures

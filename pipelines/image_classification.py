@@ -20,13 +20,11 @@ from attention_zoo.pipelines.datasets.image_sets import read_image_sets
 from attention_zoo.pipelines.datasets.parallel import SPLITS
 from attention_zoo.pipelines.engine.augmentation import augment, either
 from attention_zoo.pipelines.engine.command_line import run_task
-from attention_zoo.pipelines.engine.curves import draw_curves
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.export import load_saved_model
 from attention_zoo.pipelines.engine.files import atomic_write
 from attention_zoo.pipelines.engine.image_attention import draw_image_attention
 from attention_zoo.pipelines.engine.images import decode_image, decode_images, read_image_file, shown_image
-from attention_zoo.pipelines.engine.reporting import read_losses
 from attention_zoo.pipelines.engine.task import Task
 from attention_zoo.pipelines.image_classification_baselines import knn_predictions, svm_predictions, train_cnn
 from attention_zoo.pipelines.image_classification_settings import ImageClassificationConfig, ModelSettings
@@ -255,9 +253,7 @@ class ImageClassification(Task):
         """Draws what decided the class of a few test images, and the curves of the run."""
         images = self.examples(4)
         pictures = draw_answers(images.numpy(), self.attend(model, images), directory)
-        history = json.loads((self.run_directory / "history.json").read_text())
-        losses = read_losses(self.run_directory / "losses.csv")
-        pictures.append(draw_curves(history, directory / "curves.png", losses, unit="image"))
+        pictures.append(self.draw_curves(directory))
         atomic_write(self.run_directory / "example.png", tf.io.encode_png(shown_image(images[0].numpy())).numpy())
         return pictures
 

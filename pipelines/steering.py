@@ -22,13 +22,12 @@ from attention_zoo.pipelines.datasets.drives import SPLITS, all_clips, balanced_
 from attention_zoo.pipelines.driving import describe, drive, write_gif
 from attention_zoo.pipelines.engine.checkpoints import CheckpointStore
 from attention_zoo.pipelines.engine.command_line import run_task
-from attention_zoo.pipelines.engine.curves import draw_curves
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.export import load_saved_model
 from attention_zoo.pipelines.engine.files import atomic_write
 from attention_zoo.pipelines.engine.image_attention import draw_image_attention
 from attention_zoo.pipelines.engine.images import decode_images, read_image_file
-from attention_zoo.pipelines.engine.reporting import TrainingReporter, read_losses
+from attention_zoo.pipelines.engine.reporting import TrainingReporter
 from attention_zoo.pipelines.engine.task import Task
 from attention_zoo.pipelines.engine.training import Trainer
 from attention_zoo.pipelines.steering_settings import SteeringConfig
@@ -244,9 +243,7 @@ class Steering(Task):
         for number, row in enumerate(rows, start=1):
             seen = drive.frames[row], weights[row], steering[row]
             pictures.append(draw_watched([seen], directory / f"attention-{number}.png"))
-        history = json.loads((self.run_directory / "history.json").read_text())
-        losses = read_losses(self.run_directory / "losses.csv")
-        return [*pictures, draw_curves(history, directory / "curves.png", losses, unit="frame")]
+        return [*pictures, self.draw_curves(directory)]
 
     def next_command(self):
         """Returns the command a user will want next."""

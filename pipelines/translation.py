@@ -22,7 +22,7 @@ from attention_zoo.pipelines.engine.alignment_error import ErrorCounts, links_fr
 from attention_zoo.pipelines.engine.attention_maps import draw_alignment
 from attention_zoo.pipelines.engine.batching import token_batches
 from attention_zoo.pipelines.engine.command_line import run_task
-from attention_zoo.pipelines.engine.curves import draw_curves, draw_scores_by_length
+from attention_zoo.pipelines.engine.curves import draw_scores_by_length
 from attention_zoo.pipelines.engine.decoding import decode
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.export import load_saved_model
@@ -30,7 +30,6 @@ from attention_zoo.pipelines.engine.files import atomic_write, digest
 from attention_zoo.pipelines.engine.kept_columns import kept_columns
 from attention_zoo.pipelines.engine.losses import smoothed_cross_entropy
 from attention_zoo.pipelines.engine.metrics import scores_by_length, translation_scores
-from attention_zoo.pipelines.engine.reporting import read_losses
 from attention_zoo.pipelines.engine.task import Task
 from attention_zoo.pipelines.engine.text import BOS, EOS, Subwords, learn_sentencepiece
 from attention_zoo.pipelines.translation_settings import ModelSettings, TranslationConfig
@@ -280,9 +279,7 @@ class Translation(Task):
             chosen = sorted(range(len(sources)), key=lambda row: abs(len(sources[row].split()) - 12))[:4]
             answers = self.attend(model, tf.constant([sources[row] for row in chosen]))
             pictures += draw_answers(answers, directory)
-        history = json.loads((self.run_directory / "history.json").read_text())
-        losses = read_losses(self.run_directory / "losses.csv")
-        pictures.append(draw_curves(history, directory / "curves.png", losses))
+        pictures.append(self.draw_curves(directory))
         by_length = json.loads((self.run_directory / "test_by_length.json").read_text())
         pictures.append(draw_scores_by_length({self.config.model.name: by_length}, directory / "bleu_by_length.png"))
         return pictures

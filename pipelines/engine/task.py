@@ -1,5 +1,6 @@
 """What the engine asks of a task: eight methods, in the order in which the data flows."""
 
+import json
 import os
 from pathlib import Path
 
@@ -96,6 +97,15 @@ class Task:
     def illustrate(self, model, directory):
         """Draws what the model attends to, and returns the paths of the pictures."""
         raise NotImplementedError
+
+    def draw_curves(self, directory):
+        """Draws the losses and the dev metrics of the run, for `illustrate`; returns the path of the picture."""
+        from attention_zoo.pipelines.engine.curves import draw_curves
+        from attention_zoo.pipelines.engine.reporting import read_losses
+
+        history = json.loads((self.run_directory / "history.json").read_text())
+        losses = read_losses(self.run_directory / "losses.csv")
+        return draw_curves(history, directory / "curves.png", losses, unit=self.unit.removesuffix("s"))
 
     @staticmethod
     def read_input(argument):

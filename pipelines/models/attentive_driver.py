@@ -3,8 +3,6 @@
 Shapes: B batch, T frames, H x W a frame, h x w its feature map, S = h w locations, D features of a location, U units.
 """
 
-from functools import reduce
-
 import keras
 from keras import ops
 
@@ -117,8 +115,13 @@ class AttentiveDriver(keras.Model):
         batch, time = ops.shape(frames)[:2]
         colors = ops.cast(ops.reshape(frames, (-1, self.height, self.width, 3)), "float32") / 255.0
         features = ops.cast(ops.image.rgb_to_hsv(colors) - 0.5, self.compute_dtype)  # (B T, H, W, 3)
-        features = convolve(lambda images: reduce(lambda maps, layer: layer(maps), self.convolutions, images), features)
+        features = convolve(self._feature_maps, features)  # (B T, h, w, D)
         return ops.reshape(features, (batch, time, self.grid[0] * self.grid[1], features.shape[-1]))
+
+    def _feature_maps(self, features):
+        for convolution in self.convolutions:
+            features = convolution(features)
+        return features
 
     def first_state(self, features):
         """(h_0, c_0), each (B, U), from the features (B, S, D) of the first frame."""
