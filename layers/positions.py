@@ -174,18 +174,22 @@ class PositionalEmbedding(keras.layers.Layer):
             features = self.position_encoding(features, offset=offset)
         return self.sum_dropout(features, training=training)
 
-    def logits(self, features):
+    def logits(self, features, matrix=None):
         """Scores every token of the vocabulary: `features E^T`.
 
         Args:
             features: `(..., D)`.
+            matrix: What `output_matrix` returns; a decoding loop makes it once. Default None: made here.
 
         Returns:
             float32 `(..., V)`.
         """
-        embeddings = ops.cast(self.token_embedding.embeddings, self.compute_dtype)  # (V, D)
-        features = ops.cast(features, self.compute_dtype)
-        return ops.cast(ops.matmul(features, ops.transpose(embeddings)), "float32")
+        matrix = self.output_matrix() if matrix is None else matrix
+        return ops.cast(ops.matmul(ops.cast(features, self.compute_dtype), matrix), "float32")
+
+    def output_matrix(self):
+        """The embeddings as `logits` multiplies with them: `(D, V)`, in the compute dtype."""
+        return ops.transpose(ops.cast(self.token_embedding.embeddings, self.compute_dtype))
 
     def compute_mask(self, token_ids, previous_mask=None):
         return ops.not_equal(token_ids, 0) if self.mask_zero else None

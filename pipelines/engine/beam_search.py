@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from attention_zoo.pipelines.engine.decoding_steps import StateLoop, greatest, length_penalty
+from attention_zoo.pipelines.engine.decoding_steps import extend_until_done, greatest, length_penalty, step_of
 from attention_zoo.pipelines.engine.text import BOS, EOS
 
 LEAST_COVERAGE = 1e-6  # of a source token that was never looked at: its logarithm has to stay finite
@@ -44,33 +44,34 @@ def beam_search(model, memory, max_lengths, settings, source_mask=None):
     """
     beams, places = settings.beam_size, settings.n_best
     batch = tf.shape(max_lengths)[0]
-    state = model.start(memory)
-    loop = StateLoop(model, memory, state)
-    state = [tf.repeat(tensor, beams, axis=0) for tensor in tf.nest.flatten(state)]
-    greatest_penalty = length_penalty(max_lengths + 1, settings.length_penalty)  # (B,)
+    state = tf.nest.map_structure(lambda tensor: tf.repeat(tensor, beams, axis=0), model.start(memory))
+    advance, memory = step_of(model, memory)
 
-    def undone(step, token, scores, tokens, coverage, finished, state):
-        return tf.reduce_any(tf.reduce_max(scores, axis=1) / greatest_penalty > finished["scores"][:, -1])
+    def is_done(living):
+        bound = tf.reduce_max(living["scores"], axis=1) / length_penalty(living["max_lengths"] + 1, settings.length_penalty)
+        return bound <= living["finished"]["scores"][:, -1]
 
-    def extend(step, token, scores, tokens, coverage, finished, state):
-        log_probs, state, attention = loop.step(token, state)
-        if settings.coverage_penalty:
-            coverage += attended(model, attention, batch, beams)  # (B, K, S)
-        values, parents, token = continuations(log_probs, scores, step >= max_lengths)  # (B, 2K)
+    def extend(step, living):
+        batch = tf.shape(living["scores"])[0]
+        log_probs, state, attention = advance(living)
+        must_end = step >= living["max_lengths"]
+        values, parents, token = continuations(log_probs, living["scores"], must_end, batch)  # (B, 2K)
         ends = token == EOS
 
         # Those that end: (B, K) newcomers compete with the (B, N) that are there.
         last = parents[:, :beams]
         ended_scores = values[:, :beams] / length_penalty(step + 1, settings.length_penalty)
         if settings.coverage_penalty:
-            penalties = settings.coverage_penalty * coverage_penalty(coverage, source_mask)
+            coverage = attended(model, attention, batch, beams)  # (B, K, S)
+            before = living["coverage"]  # of length 0 in the first step
+            coverage += tf.pad(before, [[0, 0], [0, 0], [0, tf.shape(coverage)[2] - tf.shape(before)[2]]])
+            penalties = settings.coverage_penalty * coverage_penalty(coverage, living.get("source_mask"))
             ended_scores += tf.gather(penalties, last, batch_dims=1)
         newcomers = {
             "scores": tf.where(ends[:, :beams], ended_scores, -float("inf")),
-            "tokens": tf.gather(tokens, last, batch_dims=1),
-            "lengths": tf.fill([batch, beams], step),
+            "tokens": tf.gather(living["tokens"], last, batch_dims=1),
         }
-        finished = {name: tf.concat([finished[name], newcomers[name]], axis=1) for name in finished}
+        finished = {name: tf.concat([there, newcomers[name]], axis=1) for name, there in living["finished"].items()}
         _, best = tf.math.top_k(finished["scores"], places)
         finished = {name: tf.gather(tensor, best, batch_dims=1) for name, tensor in finished.items()}
         finished["tokens"] = tf.pad(finished["tokens"], [[0, 0], [0, 0], [0, 1]])
@@ -78,13 +79,19 @@ def beam_search(model, memory, max_lengths, settings, source_mask=None):
         # Those that live on: (B, K) of the (B, 2K).
         scores, chosen = tf.math.top_k(tf.where(ends, -float("inf"), values), beams)
         parents, token = (tf.gather(tensor, chosen, batch_dims=1) for tensor in (parents, token))
-        tokens = tf.concat([tf.gather(tokens, parents, batch_dims=1), token[:, :, None]], axis=2)
-        coverage = tf.gather(coverage, parents, batch_dims=1)
         rows = tf.reshape(parents + beams * tf.range(batch)[:, None], [-1])  # (B * K,)
-        state = [tf.gather(tensor, rows) for tensor in state]
-        return step + 1, tf.reshape(token, [-1]), scores, tokens, coverage, finished, state
+        longer = {
+            "token": tf.reshape(token, [-1]),
+            "tokens": tf.concat([tf.gather(living["tokens"], parents, batch_dims=1), token[:, :, None]], axis=2),
+            "scores": scores,
+            "finished": finished,
+            "state": tf.nest.map_structure(lambda tensor: tf.gather(tensor, rows), state),
+        }
+        if settings.coverage_penalty:
+            longer["coverage"] = tf.gather(coverage, parents, batch_dims=1)
+        return living | longer
 
-    def continuations(log_probs, scores, must_end):
+    def continuations(log_probs, scores, must_end, batch):
         """The 2K likeliest continuations of a sentence's K hypotheses: values, parents and tokens, each `(B, 2K)`."""
         count = tf.minimum(2 * beams + EOS, tf.shape(log_probs)[1])  # 2K are left when padding, unknown and BOS are gone
         values, tokens = greatest(log_probs, count)  # (B * K, C)
@@ -98,41 +105,26 @@ def beam_search(model, memory, max_lengths, settings, source_mask=None):
         tokens = tf.gather(tf.reshape(tokens, [batch, beams * count]), chosen, batch_dims=1)
         return values, chosen // count, tokens
 
-    # All beams begin alike: only the first may have children in the first step.
-    scores = tf.zeros([batch, beams]) + tf.where(tf.range(beams) == 0, 0.0, -float("inf"))
-    finished = {
-        "scores": tf.fill([batch, places], -float("inf")),
-        "tokens": tf.zeros([batch, places, 0], tf.int32),
-        "lengths": tf.zeros([batch, places], tf.int32),
+    living = {
+        "token": tf.fill([batch * beams], BOS),
+        "tokens": tf.zeros([batch, beams, 0], tf.int32),
+        # All beams begin alike: only the first may have children in the first step.
+        "scores": tf.zeros([batch, beams]) + tf.where(tf.range(beams) == 0, 0.0, -float("inf")),
+        "finished": {
+            "scores": tf.fill([batch, places], -float("inf")),
+            "tokens": tf.zeros([batch, places, 0], tf.int32),
+        },
+        "max_lengths": max_lengths,
+        "state": state,
+        "memory": memory,
     }
-    _, _, _, _, _, finished, _ = tf.while_loop(
-        undone,
-        extend,
-        (
-            0,
-            tf.fill([batch * beams], BOS),
-            scores,
-            tf.zeros([batch, beams, 0], tf.int32),
-            tf.zeros([batch, beams, 1]),
-            finished,
-            state,
-        ),
-        shape_invariants=(
-            tf.TensorShape([]),
-            tf.TensorShape([None]),
-            tf.TensorShape([None, beams]),
-            tf.TensorShape([None, beams, None]),
-            tf.TensorShape([None, beams, None]),
-            {
-                "scores": tf.TensorShape([None, places]),
-                "tokens": tf.TensorShape([None, places, None]),
-                "lengths": tf.TensorShape([None, places]),
-            },
-            loop.shapes,
-        ),
+    if settings.coverage_penalty:
+        living["coverage"] = tf.zeros([batch, beams, 0])
+        if source_mask is not None:
+            living["source_mask"] = source_mask
+    return extend_until_done(
+        extend, is_done, lambda living: (living["finished"]["tokens"], living["finished"]["scores"]), living, beams
     )
-    longest = tf.maximum(tf.reduce_max(finished["lengths"]), 0)  # the maximum of an empty batch is below 0
-    return finished | {"tokens": finished["tokens"][:, :, :longest]}
 
 
 def attended(model, attention, batch, beams):

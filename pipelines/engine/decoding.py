@@ -24,7 +24,8 @@ def decode(model, inputs, settings, max_lengths):
         model: Has `encode(inputs, training=False) -> memory`, `start(memory) -> state`, `step(token (B K,), state, memory) ->
             (logits (B K, V), state, scores)` and, for a coverage penalty, `alignment(scores) -> (B K, S)`. Memory and state
             are nests of batch-first Tensors: K hypotheses of a source have K rows of state, one after another, and one of
-            memory, which is never copied. An axis of the state that grows from step to step starts with static size 0.
+            memory, but for `memory["shared"]`, a nest of what all sources share. Sources that are answered leave the batch. An
+            axis of the state that grows from step to step starts with static size 0.
         inputs: Dict of Tensors for `encode`. Where "source" is one of them, its zeros are padding, and need no coverage.
         settings: `DecodingSettings`.
         max_lengths: Greatest number of tokens of each answer, int32 `(B,)`.

@@ -1,6 +1,8 @@
-"""What greedy decoding, sampling and beam search share: one step of the model inside a loop."""
+"""What greedy decoding, sampling and beam search share: the loop over a batch that shrinks, penalties and the greatest of many."""
 
 import tensorflow as tf
+
+LEAVING_SHARE = 0.25  # of a batch has to be done before it leaves: copying the rest costs less than the steps it is spared
 
 
 def length_penalty(lengths, alpha):
@@ -44,31 +46,91 @@ def greatest(values, k):
     return values, tf.gather(chosen, places // width, batch_dims=1) * width + places % width
 
 
-class StateLoop:
-    """Carries a model's nested state through `tf.while_loop` as a flat list with the right shape invariants.
-
-    The batch axis is free, and so is every axis of static size 0: it grows from step to step.
+def step_of(model, memory):
+    """Takes apart what belongs to the sources of a batch and what they share.
 
     Args:
-        model: Has `step(token, state, memory) -> (logits, state, scores)`.
-        memory: What the steps read and never change.
-        state: What `model.start` returned.
+        model: As `decode` takes it.
+        memory: What `model.encode` returned.
+
+    Returns:
+        (step, memory): `step(living) -> (log_probs, state, scores)`, with float32 log-probabilities, for `living` with a "token", a
+        "state" and a "memory" as it is returned: without "shared".
     """
+    shared = {name: nest for name, nest in memory.items() if name == "shared"}
 
-    def __init__(self, model, memory, state):
-        self.model = model
-        self.memory = memory
-        self.structure = state
-        self.shapes = [
-            tf.TensorShape([None, *(None if size == 0 else size for size in tensor.shape[1:])])
-            for tensor in tf.nest.flatten(state)
-        ]
+    def step(living):
+        logits, state, scores = model.step(living["token"], living["state"], living["memory"] | shared)
+        return tf.nn.log_softmax(tf.cast(logits, tf.float32)), state, scores
 
-    def step(self, token, flat_state):
-        """One step: float32 log-probabilities `(B, V)`, the new flat state, and the scores of the attention."""
-        state = tf.nest.pack_sequence_as(self.structure, flat_state)
-        logits, state, scores = self.model.step(token, state, self.memory)
-        flat_state = tf.nest.flatten(state)
-        for tensor, shape in zip(flat_state, self.shapes, strict=True):
+    return step, {name: nest for name, nest in memory.items() if name != "shared"}
+
+
+def extend_until_done(extend, is_done, answers, living, beams=1):
+    """Lets the hypotheses of a batch grow until all sentences are done.
+
+    A step costs as much as the rows in it, so sentences that are done leave the batch whenever they are a quarter of it.
+
+    Args:
+        extend: `(step, living) -> living`, one token longer.
+        is_done: `living -> (B,)` bool.
+        answers: `living -> (tokens, scores)`, int32 `(B, N, L)`, filled up with 0, and float32 `(B, N)`.
+        living: Dict of nests of Tensors `(B, ...)`, and `(B beams, ...)` in "token" and "state". An axis of static size 0 grows.
+        beams: Rows of "token" and "state" for a sentence.
+
+    Returns:
+        A dict of `tokens`, int32 `(B, N, longest)`, `lengths`, int32 `(B, N)`, and `scores`, float32 `(B, N)`.
+    """
+    shapes = [
+        tf.TensorShape([None, *(None if size == 0 else size for size in tensor.shape[1:])])
+        for tensor in tf.nest.flatten(living)
+    ]
+
+    def pack(flat):
+        return tf.nest.pack_sequence_as(living, flat)
+
+    def most_are_undone(step, flat):
+        done = is_done(pack(flat))
+        return tf.reduce_sum(tf.cast(done, tf.float32)) < LEAVING_SHARE * tf.cast(tf.size(done), tf.float32)
+
+    def grow(step, flat):
+        flat = tf.nest.flatten(extend(step, pack(flat)))
+        for tensor, shape in zip(flat, shapes, strict=True):
             tensor.set_shape(shape)  # the loop compares static shapes, and a step may have lost some
-        return tf.nn.log_softmax(tf.cast(logits, tf.float32)), flat_state, scores
+        return step + 1, flat
+
+    def take(flat, sentences):
+        hypotheses = tf.reshape(sentences[:, None] * beams + tf.range(beams), [-1])
+        return tf.nest.flatten({
+            name: tf.nest.map_structure(lambda x, rows=hypotheses if name in ("token", "state") else sentences: tf.gather(x, rows), nest)
+            for name, nest in pack(flat).items()
+        })  # fmt: skip
+
+    def until_some_leave(step, sentences, flat, tokens, scores):
+        step, flat = tf.while_loop(most_are_undone, grow, (step, flat), shape_invariants=(tf.TensorShape([]), shapes))
+        done = is_done(pack(flat))
+        gone, left = (tf.cast(tf.where(rows)[:, 0], tf.int32) for rows in (done, ~done))
+        found_tokens, found_scores = (tf.gather(found, gone) for found in answers(pack(flat)))
+        places = tf.gather(sentences, gone)[:, None]
+        tokens = tf.pad(tokens, [[0, 0], [0, 0], [0, tf.shape(found_tokens)[2] - tf.shape(tokens)[2]]])
+        tokens = tf.tensor_scatter_nd_update(tokens, places, found_tokens)
+        scores = tf.tensor_scatter_nd_update(scores, places, found_scores)
+        return step, tf.gather(sentences, left), take(flat, left), tokens, scores
+
+    tokens, scores = answers(living)  # of the shapes that the answers begin with
+    sentences = tf.range(tf.shape(scores)[0])
+    _, _, _, tokens, scores = tf.while_loop(
+        lambda step, sentences, *_: tf.size(sentences) > 0,
+        until_some_leave,
+        (0, sentences, tf.nest.flatten(living), tokens, scores),
+        shape_invariants=(
+            tf.TensorShape([]),
+            tf.TensorShape([None]),
+            shapes,
+            tf.TensorShape([None, *tokens.shape[1:2], None]),
+            scores.shape,
+        ),
+    )
+    lengths = tf.math.count_nonzero(tokens, axis=2, dtype=tf.int32)
+    longest = tf.maximum(tf.reduce_max(lengths), 0)  # the maximum of an empty batch is below 0
+    return {"tokens": tokens[:, :, :longest], "lengths": lengths, "scores": scores}

@@ -2,11 +2,11 @@
 
 import tensorflow as tf
 
-from attention_zoo.pipelines.engine.decoding_steps import StateLoop, greatest, length_penalty
+from attention_zoo.pipelines.engine.decoding_steps import extend_until_done, greatest, length_penalty, step_of
 from attention_zoo.pipelines.engine.text import BOS, EOS, PAD
 
 
-def choose_token(log_probs, temperature, top_k, top_p, seed):
+def choose_token(log_probs, temperature, top_k, top_p, seed, first=0):
     """Picks a class of each row.
 
     The probabilities are tempered first, cut to the `top_k` likeliest (Fan et al. 2018) and then to the nucleus of mass
@@ -18,6 +18,7 @@ def choose_token(log_probs, temperature, top_k, top_p, seed):
         top_k: Classes to draw from; 0 is all.
         top_p: Mass of the smallest set of likeliest classes to draw from; 1 is all.
         seed: Two integers; the same give the same draw.
+        first: Classes below this one are never picked. Default 0.
 
     Returns:
         int32 `(B,)`.
@@ -28,57 +29,57 @@ def choose_token(log_probs, temperature, top_k, top_p, seed):
     [1]
     """
     if temperature == 0:
-        return tf.argmax(log_probs, axis=-1, output_type=tf.int32)
-    log_probs = log_probs / temperature
+        likeliest, classes = greatest(log_probs, first + 1)  # (B, first + 1): not all of them lie below `first`
+        best = tf.argmax(tf.where(classes < first, -float("inf"), likeliest), axis=-1)
+        return tf.gather(classes, best, batch_dims=1)
+    log_probs = log_probs[:, first:] / temperature
     if not top_k and top_p == 1:
-        return tf.random.stateless_categorical(log_probs, 1, seed, dtype=tf.int32)[:, 0]
+        return first + tf.random.stateless_categorical(log_probs, 1, seed, dtype=tf.int32)[:, 0]
     count = tf.shape(log_probs)[-1]
     likeliest, classes = greatest(log_probs, tf.minimum(top_k, count) if top_k else count)  # (B, k), sorted
     before = tf.cumsum(tf.nn.softmax(likeliest), axis=-1, exclusive=True)  # mass of the likelier ones
     likeliest = tf.where(before < top_p, likeliest, -float("inf"))
     drawn = tf.random.stateless_categorical(likeliest, 1, seed, dtype=tf.int32)  # (B, 1)
-    return tf.gather(classes, drawn, batch_dims=1)[:, 0]
+    return first + tf.gather(classes, drawn, batch_dims=1)[:, 0]
 
 
 def sample(model, memory, max_lengths, settings):
     """Writes one hypothesis a sentence; see `decode` for arguments and results."""
-    state = model.start(memory)
-    loop = StateLoop(model, memory, state)
     batch = tf.shape(max_lengths)[0]
     seed = tf.constant([settings.seed, 0])
+    state = model.start(memory)
+    advance, memory = step_of(model, memory)
 
-    def unfinished(step, token, *_):
-        return tf.reduce_any(token != EOS)
-
-    def write(step, token, tokens, scores, state):
-        log_probs, state, _ = loop.step(token, state)
-        # Padding, unknown and begin of sentence have the ids below EOS.
-        chosen = EOS + choose_token(
-            log_probs[:, EOS:],
+    def write(step, living):
+        log_probs, state, _ = advance(living)
+        chosen = choose_token(
+            log_probs,
             settings.temperature,
             settings.top_k,
             settings.top_p,
             tf.random.experimental.stateless_fold_in(seed, step),
+            first=EOS,  # padding, unknown and begin of sentence have the ids below
         )
-        finished = token == EOS
-        token = tf.where(finished | (step >= max_lengths), EOS, chosen)
-        scores += tf.where(finished, 0.0, tf.gather(log_probs, token, batch_dims=1))
-        tokens = tf.concat([tokens, tf.where(token == EOS, PAD, token)[:, None]], axis=1)
-        return step + 1, token, tokens, scores, state
+        finished = is_done(living)
+        token = tf.where(finished | (step >= living["max_lengths"]), EOS, chosen)
+        scores = living["scores"] + tf.where(finished, 0.0, tf.gather(log_probs, token, batch_dims=1))
+        tokens = tf.concat([living["tokens"], tf.where(token == EOS, PAD, token)[:, None]], axis=1)
+        return living | {"token": token, "tokens": tokens, "scores": scores, "state": state}
 
-    _, _, tokens, scores, _ = tf.while_loop(
-        unfinished,
-        write,
-        (0, tf.fill([batch], BOS), tf.zeros([batch, 0], tf.int32), tf.zeros([batch]), tf.nest.flatten(state)),
-        shape_invariants=(
-            tf.TensorShape([]),
-            tf.TensorShape([None]),
-            tf.TensorShape([None, None]),
-            tf.TensorShape([None]),
-            loop.shapes,
-        ),
-    )
-    tokens = tokens[:, :-1]  # in the last step all wrote the end
-    lengths = tf.reduce_sum(tf.cast(tokens != PAD, tf.int32), axis=1)
-    scores /= length_penalty(lengths + 1, settings.length_penalty)
-    return {"tokens": tokens[:, None], "lengths": lengths[:, None], "scores": scores[:, None]}
+    def is_done(living):
+        return living["token"] == EOS
+
+    def answers(living):
+        lengths = tf.math.count_nonzero(living["tokens"], axis=1, dtype=tf.int32)
+        scores = living["scores"] / length_penalty(lengths + 1, settings.length_penalty)
+        return living["tokens"][:, None], scores[:, None]
+
+    living = {
+        "token": tf.fill([batch], BOS),
+        "tokens": tf.zeros([batch, 0], tf.int32),
+        "scores": tf.zeros([batch]),
+        "max_lengths": max_lengths,
+        "state": state,
+        "memory": memory,
+    }
+    return extend_until_done(write, is_done, answers, living)

@@ -157,8 +157,8 @@ class TransformerTranslator(keras.Model):
             all_scores[f"encoder/{i}/self"] = scores  # (B, H, S, S)
         return self.encoder_norm(features) if self.normalize_first else features, all_scores
 
-    def _logits(self, features):
-        return self.embedding.logits(self.decoder_norm(features) if self.normalize_first else features)
+    def _logits(self, features, matrix=None):
+        return self.embedding.logits(self.decoder_norm(features) if self.normalize_first else features, matrix)
 
     def encode(self, inputs, training=False):
         """Reads the source, and projects it for every block of the decoder, once.
@@ -168,13 +168,14 @@ class TransformerTranslator(keras.Model):
             training: Whether to apply dropout.
 
         Returns:
-            The memory: `"source_mask"`, bool `(B, S)`; `"decoder/i/cross/key"` and `"decoder/i/cross/value"`, `(B, H, S, d)`.
+            The memory: `"source_mask"`, bool `(B, S)`; `"decoder/i/cross/key"` and `"decoder/i/cross/value"`, `(B, H, S, d)`; and
+            for all sources `"shared": {"output": (D, V)}`, the embeddings as the matrix that steps multiply with.
         """
         if not self.built:
             self.build()
         source_mask = ops.not_equal(inputs["source"], 0)
         encoded, _ = self._encode(inputs["source"], source_mask, training)
-        memory = {"source_mask": source_mask}
+        memory = {"source_mask": source_mask, "shared": {"output": self.embedding.output_matrix()}}
         for i, block in enumerate(self.decoder_blocks):
             memory[f"decoder/{i}/cross/key"], memory[f"decoder/{i}/cross/value"] = block.project_memory(encoded)
         return memory
@@ -216,7 +217,7 @@ class TransformerTranslator(keras.Model):
             )
             next_state |= {f"decoder/{i}/self/{part}": tensor for part, tensor in cache["self"].items()}
             all_scores |= {f"decoder/{i}/{kind}": weights[:, :, 0] for kind, weights in scores.items()}
-        return self._logits(features[:, 0]), next_state, all_scores
+        return self._logits(features[:, 0], memory["shared"]["output"]), next_state, all_scores
 
     def alignment(self, scores):
         """The mean over layers and heads of the attention to the source: `(B, T, S)`, or `(B, S)` for a step."""

@@ -150,6 +150,16 @@ def test_the_loop_ends_when_all_are_done(beam_size):
     assert len(calls) <= 2
 
 
+@pytest.mark.parametrize("beam_size", [1, 3])
+def test_sentences_that_are_done_leave_the_batch(beam_size):
+    model, rows = Markov(seed=9, end_bias=-30.0), []
+    step = model.step
+    model.step = lambda token, *rest: rows.append(len(token) // beam_size) or step(token, *rest)
+    found = decode(model, {"source": SOURCE}, DecodingSettings(beam_size=beam_size), [2, 6, 2, 4])  # eager: every step is a call
+    assert found["lengths"][:, 0].numpy().tolist() == [2, 6, 2, 4]
+    assert rows == [4, 4, 4, 2, 2, 1, 1]
+
+
 @pytest.mark.parametrize(
     "settings", [DecodingSettings(), DecodingSettings(temperature=1.0), DecodingSettings(beam_size=3, n_best=2)]
 )

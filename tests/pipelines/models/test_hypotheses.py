@@ -22,7 +22,8 @@ def test_hypotheses_that_share_their_sources_memory_take_the_step_of_copied_memo
     model = MODELS[name]()
     memory = model.encode({"source": np.array([[5, 6, 7, 3], [8, 9, 3, 0]])})
     state = tree.map_structure(lambda tensor: keras.ops.repeat(tensor, 3, axis=0), model.start(memory))
-    copied = tree.map_structure(lambda tensor: keras.ops.repeat(tensor, 3, axis=0), memory)
+    own = {name: tensor for name, tensor in memory.items() if name != "shared"}
+    copied = memory | tree.map_structure(lambda tensor: keras.ops.repeat(tensor, 3, axis=0), own)
     shared_state = copied_state = state
     for tokens in ([2, 2, 2, 2, 2, 2], [4, 5, 6, 7, 8, 9]):
         logits, shared_state, scores = model.step(np.array(tokens), shared_state, memory)
