@@ -6,10 +6,15 @@
 4 + 4 layers of width 256, 8,000 subwords, 128 sentences of 25 tokens that are answered with 30, on one core with one thread a library.
 CTranslate2 gets our weights, and the line says how many of its answers are ours, token for token. The other two have the same sizes and
 weights of their own. A ratio is ours to the peer's: below 1 is better; `/twin` is how far the same side came from itself.
+
+`decode/unequal` has no peer: verses of the Bible's test split, answered at the lengths of their translations, sorted by length and
+leaving the batch when they are done, beside batches in the order of the book that wait for their longest; `decode/leaving` is
+sorted both times.
 """
 
 import sys
 import tempfile
+from unittest import mock
 
 from measure import compare, on_one_core, parser_of, write_figures
 
@@ -161,6 +166,43 @@ def transformers_search(tokens):
     return search
 
 
+def verses(count):
+    """Token ids of `count` verses and the lengths of their translations, in the order of the book."""
+    import tensorflow as tf
+
+    from attention_zoo.pipelines.datasets.parallel import read_parallel
+    from attention_zoo.pipelines.engine.text import EOS, Subwords, learn_sentencepiece
+
+    examples = read_parallel("bible_translation/en-fr", "", False, [], 0, 0)
+    learnt_from = [*examples["validation"].source, *examples["validation"].target]
+    subwords = Subwords(learn_sentencepiece(learnt_from, VOCABULARY // 2))
+    source, target = (
+        subwords.tokenize(tf.constant(texts[:count])) for texts in (examples["test"].source, examples["test"].target)
+    )
+    source = tf.concat([source, tf.fill([source.nrows(), 1], tf.constant(EOS, tf.int32))], axis=1)
+    return source, tf.cast(target.row_lengths(), tf.int32)
+
+
+def answer_all(model, source, lengths, in_order, leaving_share):
+    """A function of no arguments that answers all sources in batches of 128."""
+    import tensorflow as tf
+
+    from attention_zoo.pipelines.engine import decoding_steps
+    from attention_zoo.pipelines.engine.decoding import decode
+    from attention_zoo.pipelines.engine.decoding_settings import DecodingSettings
+
+    @tf.function(autograph=False, input_signature=[tf.TensorSpec([None, None], tf.int32), tf.TensorSpec([None], tf.int32)])
+    def search(source, lengths):
+        return decode(model, {"source": source}, DecodingSettings(), lengths)["tokens"]
+
+    with mock.patch.object(decoding_steps, "LEAVING_SHARE", leaving_share):
+        search.get_concrete_function()
+    order = tf.argsort(source.row_lengths(), stable=True) if in_order else tf.range(source.nrows())
+    rows = [order[start : start + SENTENCES] for start in range(0, len(order), SENTENCES)]
+    batches = [(tf.gather(source, some).to_tensor(), tf.gather(lengths, some)) for some in rows]
+    return lambda: [search(*batch).numpy() for batch in batches]
+
+
 def equal_answers(own, peer):
     """How many rows are the same up to the padding."""
     return sum([token for token in row if token] == list(other) for row, other in zip(own.tolist(), peer, strict=True))
@@ -198,6 +240,11 @@ def main():
     report(figures, "decode/greedy_transformers", ours(model, tokens, 1), transformers_search(tokens), repeats, 0.50)
     one = transformers_search(tokens[:1])
     report(figures, "decode/one_transformers", ours(model, tokens[:1], 1), one, repeats, 0.25)
+    source, lengths = verses(256 if arguments.quick else 768)
+    shrinking = answer_all(model, source, lengths, in_order=True, leaving_share=0.25)
+    for name, in_order in (("decode/unequal", False), ("decode/leaving", True)):
+        waiting = answer_all(model, source, lengths, in_order, leaving_share=1.0)
+        report(figures, name, shrinking, waiting, min(3, repeats), 0.77 if name == "decode/unequal" else 1.0)
     write_figures(figures, arguments.json)
 
 
