@@ -7,8 +7,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
+from attention_zoo.pipelines.captioning import Captioning
+from attention_zoo.pipelines.captioning_settings import CaptioningConfig
 from attention_zoo.pipelines.datasets import captioned_images
 from attention_zoo.pipelines.datasets.captioned_images import read_captioned_images, read_folder
+from attention_zoo.pipelines.engine import experiment
+from attention_zoo.pipelines.engine.command_line import presets_of
+from attention_zoo.pipelines.engine.config import read
 from attention_zoo.pipelines.engine.errors import UserError
 from PIL import Image
 
@@ -45,6 +50,21 @@ def test_coco_captions_is_read_by_name():
     for split, name in (("train", "train"), ("validation", "val"), ("test", "test")):
         assert splits[split].captions == [[name], ["a"], ["b", "c"]] and splits[split].objects is None
         assert splits[split].images == [png(seed=n) for n in range(3)]
+
+
+def test_the_preset_of_the_papers_size_takes_a_step_on_it(tmp_path):
+    config = read(CaptioningConfig, presets_of("captioning")["coco_captions"])
+    config.model.weights = "none"  # else they are downloaded
+    with tfds.testing.mock_data(num_examples=3, as_dataset_fn=encoded_examples):
+        task, model = experiment.prepare(Captioning, config, tmp_path)
+        (batch,) = task.preprocess("train", 0)
+    assert batch["image"].shape == (3, 224, 224, 3) and model.alignment(model(batch, return_attention_scores=True)[1]).shape[-1] == 196
+    with tf.GradientTape() as tape:
+        loss, tokens, parts = task.loss(model, batch, training=True)
+    gradients = tape.gradient(loss, model.trainable_variables)
+    assert 0 < float(parts["loss"] / tokens) < 2 * np.log(task.words.vocabulary_size)
+    assert all(np.isfinite(tf.convert_to_tensor(gradient)).all() for gradient in gradients)
+    assert not any("vgg" in weight.path for weight in model.trainable_variables), "the paper's backbone is not trained"
 
 
 def test_a_dataset_without_captions_is_refused():
