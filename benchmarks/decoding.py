@@ -183,7 +183,7 @@ def verses(count):
     return source, tf.cast(target.row_lengths(), tf.int32)
 
 
-def answer_all(model, source, lengths, in_order, leaving_share):
+def answer_all(model, source, lengths, in_order, leaving):
     """A function of no arguments that answers all sources in batches of 128."""
     import tensorflow as tf
 
@@ -195,7 +195,7 @@ def answer_all(model, source, lengths, in_order, leaving_share):
     def search(source, lengths):
         return decode(model, {"source": source}, DecodingSettings(), lengths)["tokens"]
 
-    with mock.patch.object(decoding_steps, "LEAVING_SHARE", leaving_share):
+    with mock.patch.object(decoding_steps, "LEAVING_SHARE", decoding_steps.LEAVING_SHARE if leaving else 1.0):
         search.get_concrete_function()
     order = tf.argsort(source.row_lengths(), stable=True) if in_order else tf.range(source.nrows())
     rows = [order[start : start + SENTENCES] for start in range(0, len(order), SENTENCES)]
@@ -241,10 +241,9 @@ def main():
     one = transformers_search(tokens[:1])
     report(figures, "decode/one_transformers", ours(model, tokens[:1], 1), one, repeats, 0.25)
     source, lengths = verses(256 if arguments.quick else 768)
-    shrinking = answer_all(model, source, lengths, in_order=True, leaving_share=0.25)
-    for name, in_order in (("decode/unequal", False), ("decode/leaving", True)):
-        waiting = answer_all(model, source, lengths, in_order, leaving_share=1.0)
-        report(figures, name, shrinking, waiting, min(3, repeats), 0.77 if name == "decode/unequal" else 1.0)
+    shrinking = answer_all(model, source, lengths, in_order=True, leaving=True)
+    for name, in_order, goal in (("decode/unequal", False, 0.77), ("decode/leaving", True, 1.0)):
+        report(figures, name, shrinking, answer_all(model, source, lengths, in_order, leaving=False), min(3, repeats), goal)
     write_figures(figures, arguments.json)
 
 

@@ -101,10 +101,11 @@ def extend_until_done(extend, is_done, answers, living, beams=1):
 
     def take(flat, sentences):
         hypotheses = tf.reshape(sentences[:, None] * beams + tf.range(beams), [-1])
-        return tf.nest.flatten({
-            name: tf.nest.map_structure(lambda x, rows=hypotheses if name in ("token", "state") else sentences: tf.gather(x, rows), nest)
-            for name, nest in pack(flat).items()
-        })  # fmt: skip
+        taken = {}
+        for name, nest in pack(flat).items():
+            rows = hypotheses if name in ("token", "state") else sentences
+            taken[name] = tf.nest.map_structure(lambda tensor: tf.gather(tensor, rows), nest)
+        return tf.nest.flatten(taken)
 
     def until_some_leave(step, sentences, flat, tokens, scores):
         step, flat = tf.while_loop(most_are_undone, grow, (step, flat), shape_invariants=(tf.TensorShape([]), shapes))
