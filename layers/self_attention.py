@@ -1,6 +1,7 @@
 """Multi-head attention of a sequence to itself, all at once or step by step.
 
-Shapes: B batch (one or more leading axes), T new positions, S all positions, D features, H heads, d key_dim, v value_dim.
+Shapes: B batch (one or more leading axes), T new positions, S all positions, D features, H heads, d key_dim, v value_dim, L the
+positions that a cache has room for.
 """
 
 import keras
@@ -22,13 +23,14 @@ class MultiHeadSelfAttention(MultiHeadAttention):
             mask of `query`. With a cache it speaks of the new tokens; cached ones can be hidden by `attention_mask`.
         attention_mask: Bool, broadcastable to `(B, T, S)`, S counting the cached positions too.
         use_causal_mask: Whether token i sees the tokens up to i alone. With a cache, i counts from the cached length.
-        cache: `{"key": (B, H, T_past, d), "value": (B, H, T_past, v)}`; `empty_cache(batch_size)` to begin with.
+        cache: `{"key": (B, H, T_past, d), "value": (B, H, T_past, v)}`, or one of fixed size: `{"key": (B, H, L, d), "value":
+            (B, H, L, v), "length": T_past}`, where S is L. `empty_cache` makes both.
         return_attention_scores: Whether to return the weights too (those before dropout).
         training: Whether to apply dropout.
 
     Returns:
         `(B, T, output_dim)`, then with `return_attention_scores` the weights, float32 `(B, H, T, S)`, then with a cache
-        the new cache, longer by T. A new tensor each step: nothing is kept in the layer.
+        the new cache, longer by T, or with T more of its room taken. A new tensor each step: nothing is kept in the layer.
 
     Example:
 
@@ -41,6 +43,9 @@ class MultiHeadSelfAttention(MultiHeadAttention):
     >>> step, cache = layer(sequence[:, :1], cache=layer.empty_cache(batch_size=3), use_causal_mask=True)
     >>> tuple(step.shape), tuple(cache["key"].shape)
     ((3, 1, 8), (3, 2, 1, 4))
+    >>> step, cache = layer(sequence[:, :1], cache=layer.empty_cache(batch_size=3, max_length=5), use_causal_mask=True)
+    >>> tuple(cache["key"].shape), int(cache["length"])
+    ((3, 2, 5, 4), 1)
     """
 
     def build(self, query_shape):
@@ -64,32 +69,59 @@ class MultiHeadSelfAttention(MultiHeadAttention):
             return self.attend_without_scores(query, key_heads, value_heads, *masks, training=training)
         past, key_mask = 0, query_mask
         if cache is not None:
-            past = ops.shape(cache["key"])[-2]
-            key_heads = ops.concatenate([cache["key"], key_heads], axis=-2)  # (B, H, S, d)
-            value_heads = ops.concatenate([cache["value"], value_heads], axis=-2)  # (B, H, S, v)
-            cache = {"key": key_heads, "value": value_heads}
-            if query_mask is not None:
-                past_mask = ops.ones_like(key_heads[..., 0, :past, 0], dtype="bool")  # (B, T_past)
-                key_mask = ops.concatenate([past_mask, ops.cast(query_mask, "bool")], axis=-1)  # (B, S)
+            past = cache["length"] if "length" in cache else ops.shape(cache["key"])[-2]
+            cache, key_mask = self._append(cache, key_heads, value_heads, query_mask)
+            key_heads, value_heads = cache["key"], cache["value"]
         causal = None
         if use_causal_mask and not (cache is not None and query.shape[-2] == 1):  # a lone new token sees all there is
             length = ops.shape(query)[-2]
-            causal = causal_mask(length, past + length, past)
+            causal = causal_mask(length, ops.shape(key_heads)[-2], past)
         mask = combine_masks(query_mask, key_mask, attention_mask, causal)
         output, weights = self.attend(query, key_heads, value_heads, mask, training=training)
         results = (output, *[weights] * bool(return_attention_scores), *[cache] * (cache is not None))
         return results if len(results) > 1 else output
 
-    def empty_cache(self, batch_size):
-        """A cache of no tokens, `{"key": (batch_size, H, 0, d), "value": (batch_size, H, 0, v)}`, in the compute dtype.
+    def _append(self, cache, keys, values, query_mask):
+        """Puts new keys and values behind the cached ones.
 
-        The axis of time has the static size 0: that tells a decoding loop which axis grows.
+        Returns:
+            (cache, key_mask): the cache with the new ones, and who can be attended to, `(B, S)`, `(S,)` or None.
+        """
+        if "length" not in cache:
+            if query_mask is not None:
+                past_mask = ops.ones_like(cache["key"][..., 0, :, 0], dtype="bool")  # (B, T_past)
+                query_mask = ops.concatenate([past_mask, ops.cast(query_mask, "bool")], axis=-1)  # (B, S)
+            joined = (ops.concatenate(pair, axis=-2) for pair in ((cache["key"], keys), (cache["value"], values)))
+            return dict(zip(("key", "value"), joined)), query_mask
+        past = cache["length"]
+        length = past + ops.shape(keys)[-2]
+        start = [*[0] * (len(keys.shape) - 2), past, 0]
+        written = {"key": ops.slice_update(cache["key"], start, keys), "value": ops.slice_update(cache["value"], start, values)}
+        key_mask = ops.arange(ops.shape(cache["key"])[-2]) < length  # (L,)
+        if query_mask is not None:
+            room = ops.ones_like(written["key"][..., 0, :, 0], dtype="bool")  # (B, L)
+            room = ops.slice_update(room, [*[0] * (len(room.shape) - 1), past], ops.cast(query_mask, "bool"))
+            key_mask = ops.logical_and(room, key_mask)
+        return written | {"length": length}, key_mask
+
+    def empty_cache(self, batch_size, max_length=None):
+        """A cache of no tokens, in the compute dtype.
+
+        Args:
+            batch_size: B, an integer or a scalar tensor.
+            max_length: L, for how many tokens there shall be room, an integer or a scalar tensor: shapes then stay the same from
+                step to step, as XLA and JAX ask for. Nobody may write more. Default None: each step adds to the cache.
+
+        Returns:
+            `{"key": (B, H, 0, d), "value": (B, H, 0, v)}`, whose static size 0 tells a decoding loop which axis grows; with
+            `max_length` `{"key": (B, H, L, d), "value": (B, H, L, v), "length": 0}`.
         """
         sizes = {"key": self.key_dim, "value": self.value_dim}
-        return {
-            name: ops.zeros((batch_size, self.num_heads, 0, size), dtype=self.compute_dtype)
-            for name, size in sizes.items()
+        room = 0 if max_length is None else max_length
+        cache = {
+            name: ops.zeros((batch_size, self.num_heads, room, size), dtype=self.compute_dtype) for name, size in sizes.items()
         }
+        return cache if max_length is None else cache | {"length": ops.zeros((), "int32")}
 
     def compute_output_shape(self, query_shape):
         return super().compute_output_shape(query_shape, query_shape)
@@ -105,13 +137,15 @@ class MultiHeadSelfAttention(MultiHeadAttention):
         training=None,
     ):
         length = query.shape[-2]
+        fixed = cache is not None and "length" in cache
         past = 0 if cache is None else cache["key"].shape[-2]
-        total = None if None in (length, past) else past + length
+        total = past if fixed else None if None in (length, past) else past + length
         heads = (*query.shape[:-2], self.num_heads)
         results = [keras.KerasTensor(self.compute_output_shape(query.shape), dtype=self.compute_dtype)]
         if return_attention_scores:
             results.append(keras.KerasTensor((*heads, length, total), dtype="float32"))
         if cache is not None:
             shapes = {"key": (*heads, total, self.key_dim), "value": (*heads, total, self.value_dim)}
-            results.append({name: keras.KerasTensor(shape, dtype=self.compute_dtype) for name, shape in shapes.items()})
+            written = {name: keras.KerasTensor(shape, dtype=self.compute_dtype) for name, shape in shapes.items()}
+            results.append(written | ({"length": keras.KerasTensor((), dtype="int32")} if fixed else {}))
         return tuple(results) if len(results) > 1 else results[0]

@@ -9,6 +9,7 @@ from keras import ops
 from attention_zoo.layers.masks import combine_masks
 from attention_zoo.layers.multi_head import MultiHeadAttention
 from attention_zoo.layers.patches import StochasticDepth
+from attention_zoo.layers.projection import Projection, leading_axes
 from attention_zoo.layers.self_attention import MultiHeadSelfAttention
 
 
@@ -62,11 +63,9 @@ class _TransformerBlock(keras.layers.Layer):
 
     def _build_feed_forward(self, shape):
         self.feed_forward_norm = self._build_norm("feed_forward_norm", shape)
-        self.feed_forward_in = keras.layers.Dense(
-            self.intermediate_dim, self.activation, dtype=self.dtype_policy, name="feed_forward_in"
-        )
+        self.feed_forward_in = Projection((self.intermediate_dim,), dtype=self.dtype_policy, name="feed_forward_in")
         self.feed_forward_in.build(shape)
-        self.feed_forward_out = keras.layers.Dense(shape[-1], dtype=self.dtype_policy, name="feed_forward_out")
+        self.feed_forward_out = Projection((shape[-1],), dtype=self.dtype_policy, name="feed_forward_out")
         self.feed_forward_out.build((*shape[:-1], self.intermediate_dim))
 
     def _enter(self, features, norm):
@@ -79,7 +78,8 @@ class _TransformerBlock(keras.layers.Layer):
 
     def _feed_forward(self, features, training):
         """Section 3.3: `FFN(x) = max(0, x W_1 + b_1) W_2 + b_2`."""
-        update = self.feed_forward_out(self.feed_forward_in(self._enter(features, self.feed_forward_norm)))
+        entered = self._enter(features, self.feed_forward_norm)
+        update = self.feed_forward_out(self.activation(self.feed_forward_in(entered)))
         return self._leave(features, update, self.feed_forward_norm, training)
 
     def get_config(self):
@@ -200,7 +200,7 @@ class TransformerDecoderBlock(_TransformerBlock):
         attention_mask: Bool, broadcastable to `(B, T, T)`, of the self-attention; with a cache its last axis counts the
             cached positions too.
         use_causal_mask: Whether token i sees the tokens up to i alone; True unless told otherwise.
-        cache: `{"self": {"key", "value"}}` and, unless `value` is to be projected anew, `"cross": (keys, values)`. The latter
+        cache: `{"self": block.empty_cache(B)}` and, unless `value` is to be projected anew, `"cross": (keys, values)`. The latter
             may have fewer rows, one a source, when `query` holds several hypotheses of each, one after another.
         return_attention_scores: Whether to return the weights too.
         training: Whether to apply dropout.
@@ -294,15 +294,15 @@ class TransformerDecoderBlock(_TransformerBlock):
         update, scores = self.cross_attention.attend(folded, *memory, mask=mask, training=training)
         scores = ops.swapaxes(scores, 1, 2)  # (B, K T, H, S)
         scores = ops.reshape(scores, (rows, length, self.num_heads, ops.shape(scores)[-1]))
-        return ops.reshape(update, ops.shape(query)), ops.swapaxes(scores, 1, 2)
+        return ops.reshape(update, (*leading_axes(query), query.shape[-1])), ops.swapaxes(scores, 1, 2)
 
     def project_memory(self, value):
         """Keys and values of the cross-attention, projected once a source: `(B, H, S, d)` twice, from `(B, S, Dv)`."""
         return self.cross_attention.project_key_value(value)
 
-    def empty_cache(self, batch_size):
+    def empty_cache(self, batch_size, max_length=None):
         """A self-attention cache of no tokens; see `MultiHeadSelfAttention.empty_cache`."""
-        return self.self_attention.empty_cache(batch_size)
+        return self.self_attention.empty_cache(batch_size, max_length)
 
     def compute_output_shape(self, query_shape, value_shape):
         return query_shape
@@ -320,8 +320,9 @@ class TransformerDecoderBlock(_TransformerBlock):
         training=None,
     ):
         dim, length = query.shape[-1], query.shape[-2]
+        fixed = cache is not None and "length" in cache["self"]
         past = 0 if cache is None else cache["self"]["key"].shape[-2]
-        total = None if None in (length, past) else past + length
+        total = past if fixed else None if None in (length, past) else past + length
         heads, key_dim = (*query.shape[:-2], self.num_heads), dim // self.num_heads
         source_length = cache["cross"][0].shape[-2] if value is None else value.shape[-2]
         results = [keras.KerasTensor(query.shape, dtype=self.compute_dtype)]
@@ -330,5 +331,6 @@ class TransformerDecoderBlock(_TransformerBlock):
             results.append({n: keras.KerasTensor((*heads, length, k), dtype="float32") for n, k in lengths.items()})
         if cache is not None:
             key, cross = (keras.KerasTensor((*heads, k, key_dim), dtype=self.compute_dtype) for k in (total, source_length))
-            results.append({"self": {"key": key, "value": key}, "cross": (cross, cross)})
+            taken = {"length": keras.KerasTensor((), dtype="int32")} if fixed else {}
+            results.append({"self": {"key": key, "value": key} | taken, "cross": (cross, cross)})
         return tuple(results) if len(results) > 1 else results[0]

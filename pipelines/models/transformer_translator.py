@@ -202,7 +202,8 @@ class TransformerTranslator(keras.Model):
             `"decoder/i/self": (B K, H, positions so far)` and `"decoder/i/cross": (B K, H, S)`.
         """
         position = ops.shape(state["decoder/0/self/key"])[-2]
-        features = self.embedding(ops.expand_dims(token, -1), offset=position, training=False)  # (B, 1, D)
+        features = self.embedding(ops.expand_dims(token, -1), offset=position, training=False)
+        features = ops.reshape(features, (-1, 1, self.embedding_dim))  # without the mask: what was written is no padding
         next_state, all_scores = {}, {}
         for i, block in enumerate(self.decoder_blocks):
             written = {"key": state[f"decoder/{i}/self/key"], "value": state[f"decoder/{i}/self/value"]}

@@ -185,12 +185,13 @@ def test_implicit_masks_equal_explicit_ones_and_an_explicit_one_wins(layer_class
 
 @pytest.mark.parametrize("policy", ["float32", "mixed_float16", "mixed_bfloat16"])
 @pytest.mark.parametrize("chunk", [1, 2])
-def test_step_by_step_with_the_cache_equals_the_whole_sequence(policy, chunk):
+@pytest.mark.parametrize("room", [None, 7])
+def test_step_by_step_with_the_cache_equals_the_whole_sequence(policy, chunk, room):
     sequence = normal(2, 6, 8)
     layer = MultiHeadSelfAttention(num_heads=2, key_dim=4, value_dim=3, dtype=policy)
     whole, scores = layer(sequence, use_causal_mask=True, return_attention_scores=True)
-    cache = layer.empty_cache(2)
-    assert cache["key"].shape[2] == 0 and keras.backend.standardize_dtype(cache["key"].dtype) == layer.compute_dtype
+    cache = layer.empty_cache(2, room)
+    assert cache["key"].shape[2] == (room or 0) and keras.backend.standardize_dtype(cache["key"].dtype) == layer.compute_dtype
     tolerance = 1e-5 if policy == "float32" else 2e-2
     for start in range(0, 6, chunk):
         stop = start + chunk
@@ -198,15 +199,45 @@ def test_step_by_step_with_the_cache_equals_the_whole_sequence(policy, chunk):
             sequence[:, start:stop], use_causal_mask=True, cache=cache, return_attention_scores=True
         )
         np.testing.assert_allclose(array(output), array(whole)[:, start:stop], atol=tolerance)
-        np.testing.assert_allclose(array(weights), array(scores)[:, :, start:stop, :stop], atol=tolerance)
-        assert tuple(cache["key"].shape) == (2, 2, stop, 4) and tuple(cache["value"].shape) == (2, 2, stop, 3)
+        np.testing.assert_allclose(array(weights)[..., :stop], array(scores)[:, :, start:stop, :stop], atol=tolerance)
+        assert not array(weights)[..., stop:].any()
+        length = room or stop
+        assert tuple(cache["key"].shape) == (2, 2, length, 4) and tuple(cache["value"].shape) == (2, 2, length, 3)
+        assert room is None or int(cache["length"]) == stop
 
 
-def test_a_query_mask_with_a_cache_speaks_of_the_new_tokens():
+def test_steps_with_a_cache_of_fixed_size_compile_once():
+    sequence, traced = normal(2, 5, 8), []
+    layer = MultiHeadSelfAttention(num_heads=2, key_dim=4)
+    whole = array(layer(sequence, use_causal_mask=True))
+
+    def step(token, cache):
+        traced.append(1)
+        return layer(token, cache=cache, use_causal_mask=True)
+
+    if keras.backend.backend() == "jax":
+        import jax
+
+        step = jax.jit(step)
+    elif keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        step = tf.function(step, jit_compile=True)
+    else:
+        pytest.skip("nothing is compiled on this backend")
+    cache = layer.empty_cache(2, max_length=5)
+    for place in range(5):
+        output, cache = step(ops.convert_to_tensor(sequence[:, place : place + 1]), cache)
+        np.testing.assert_allclose(array(output)[:, 0], whole[:, place], atol=1e-5)
+    assert len(traced) == 1
+
+
+@pytest.mark.parametrize("room", [None, 6])
+def test_a_query_mask_with_a_cache_speaks_of_the_new_tokens(room):
     sequence, mask = normal(1, 5, 8), np.array([[True, True, True, True, False]])
     layer = MultiHeadSelfAttention(num_heads=2, key_dim=4)
     whole = layer(sequence, query_mask=mask)
-    _, cache = layer(sequence[:, :2], cache=layer.empty_cache(1))
+    _, cache = layer(sequence[:, :2], cache=layer.empty_cache(1, room))
     output, _ = layer(sequence[:, 2:], query_mask=mask[:, 2:], cache=cache)
     np.testing.assert_allclose(array(output), array(whole)[:, 2:], atol=1e-5)
 
@@ -259,9 +290,10 @@ def test_saved_in_a_functional_model_it_answers_as_before(tmp_path):
         np.testing.assert_array_equal(array(before), array(after))
 
 
-def test_symbolic_calls_and_compute_output_shape_tell_the_shapes_of_real_calls():
+@pytest.mark.parametrize("room", [None, 9])
+def test_symbolic_calls_and_compute_output_shape_tell_the_shapes_of_real_calls(room):
     layer = MultiHeadSelfAttention(2, 3, value_dim=4, output_dim=5)
-    cache = layer.empty_cache(2)
+    cache = layer.empty_cache(2, room)
     real = layer(normal(2, 6, 8), cache=cache, return_attention_scores=True)
     symbolic = layer.compute_output_spec(keras.KerasTensor((2, 6, 8)), cache=cache, return_attention_scores=True)
     assert keras.tree.map_structure(lambda t: tuple(t.shape), real) == keras.tree.map_structure(

@@ -93,18 +93,19 @@ def test_the_decoder_block_computes_section_3_of_the_paper(normalize_first):
 
 @pytest.mark.parametrize("normalize_first", [False, True])
 @pytest.mark.parametrize("chunk", [1, 2])
-def test_step_by_step_with_the_cache_equals_the_whole_sequence(normalize_first, chunk):
+@pytest.mark.parametrize("room", [None, 4])
+def test_step_by_step_with_the_cache_equals_the_whole_sequence(normalize_first, chunk, room):
     target, source = normal(2, 4, 8), normal(2, 5, 8, seed=1)
     block = decoder(normalize_first=normalize_first)
     whole, scores = block(target, source, value_mask=SOURCE_MASK, return_attention_scores=True)
-    cache = {"self": block.empty_cache(2), "cross": block.project_memory(source)}
+    cache = {"self": block.empty_cache(2, room), "cross": block.project_memory(source)}
     for start in range(0, 4, chunk):
         stop = start + chunk
         output, weights, cache = block(
             target[:, start:stop], None, value_mask=SOURCE_MASK, cache=cache, return_attention_scores=True
         )
         np.testing.assert_allclose(array(output), array(whole)[:, start:stop], atol=1e-5)
-        np.testing.assert_allclose(array(weights["self"]), array(scores["self"])[:, :, start:stop, :stop], atol=1e-5)
+        np.testing.assert_allclose(array(weights["self"])[..., :stop], array(scores["self"])[:, :, start:stop, :stop], atol=1e-5)
         np.testing.assert_allclose(array(weights["cross"]), array(scores["cross"])[:, :, start:stop], atol=1e-5)
 
 
@@ -189,7 +190,8 @@ def test_symbolic_calls_tell_the_shapes_and_dtypes_of_real_calls(policy, block_c
     options = [{}, {"return_attention_scores": True}]
     block(*inputs)
     if block_class is TransformerDecoderBlock:
-        options.append({"cache": {"self": block.empty_cache(2)}, "return_attention_scores": True})
+        for cache in (block.empty_cache(2), block.empty_cache(2, max_length=6)):
+            options.append({"cache": {"self": cache}, "return_attention_scores": True})
     for option in options:
         real = block(*inputs, **option)
         symbolic = block.compute_output_spec(*[keras.KerasTensor(x.shape) for x in inputs], **option)
