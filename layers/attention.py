@@ -17,6 +17,7 @@ from attention_zoo.layers.kernels import additive_blocks, additive_blocks_pay, c
 from attention_zoo.layers.masks import causal_mask, combine_masks
 from attention_zoo.layers.projection import project
 from attention_zoo.layers.scores import AdditiveScore, ConcatScore, DotScore, GeneralScore, LocationScore, Score
+from attention_zoo.layers.shapes import check_attention_shapes
 
 
 @keras.saving.register_keras_serializable("attention_zoo")
@@ -49,7 +50,8 @@ class Attention(keras.layers.Layer):
     A loop uses the two halves of `call`: `project_key` once per sequence, `attend` at each step.
 
     Raises:
-        ValueError: `score`, `alignment` or `kernel` of another kind, `dropout` out of range, or not as many keys as values.
+        ValueError: `score`, `alignment` or `kernel` of another kind, `dropout` out of range, inputs of different or of too small
+            rank, or not as many keys as values.
 
     Example:
 
@@ -81,11 +83,7 @@ class Attention(keras.layers.Layer):
 
     def build(self, query_shape, value_shape, key_shape=None):
         key_shape = value_shape if key_shape is None else key_shape
-        if None not in (key_shape[-2], value_shape[-2]) and key_shape[-2] != value_shape[-2]:
-            raise ValueError(
-                f"{type(self).__name__}: there must be as many keys as values. Received: key.shape={tuple(key_shape)}, "
-                f"value.shape={tuple(value_shape)}"
-            )
+        check_attention_shapes(type(self).__name__, query_shape, value_shape, key_shape)
         self.supports_jit = self.kernel != "blocks"
         if not self.score.built:  # one that was loaded with this layer is
             self.score.build(query_shape, key_shape)
@@ -124,7 +122,8 @@ class Attention(keras.layers.Layer):
         return self._attend_at_once(query, projected_key, value, mask, positions, training, draws)
 
     def _additive_and_soft(self):
-        return isinstance(self.score, AdditiveScore) and type(self.alignment) is SoftAlignment
+        additive = type(self.score).compare is AdditiveScore.compare  # a subclass may have one of its own
+        return additive and type(self.alignment) is SoftAlignment
 
     def _attend_in_blocks(self, query, projected_key, value, mask, training):
         projected_query = self.score.project_query(query)  # (B, T, units)
@@ -240,7 +239,7 @@ class HardAttention(Attention):
     def __init__(self, units, expected_share=0.5, inference="expectation", seed=None, **kwargs):
         dtype = kwargs.get("dtype")
         alignment = HardAlignment(expected_share, inference, seed, name="alignment", dtype=dtype)
-        super().__init__(AdditiveScore(units, name="score", dtype=dtype), alignment, **kwargs)
+        super().__init__(AdditiveScore(units, name="score", dtype=dtype), alignment, dropout=0.0, **kwargs)
         self.units = units
         self.expected_share = expected_share
         self.inference = inference

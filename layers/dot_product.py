@@ -8,6 +8,7 @@ from keras import ops
 
 from attention_zoo.layers.kernels import check_kernel, choose, dot_product_blocks
 from attention_zoo.layers.masks import causal_mask, combine_masks, masked_softmax
+from attention_zoo.layers.shapes import exceeds
 
 _PLAIN_UP_TO = 512 * 512  # scores of a head: up to here the whole matrix stays in the cache and a loop only costs
 
@@ -78,7 +79,7 @@ def dot_product_attention(
 
 def blocks_pay(query_length, key_length):
     """Whether so many scores of a head are computed faster in blocks; no, where a length is None."""
-    return None not in (query_length, key_length) and query_length * key_length > _PLAIN_UP_TO
+    return None not in (query_length, key_length) and exceeds(_PLAIN_UP_TO, query_length, key_length)
 
 
 def attention_scores(query, key, positions, key_mask=None, mask=None, bias=None, is_causal=False, scale=None):

@@ -12,6 +12,8 @@ Notation: B batch, T queries, S keys, H heads, K key heads, D and V features of 
 import keras
 from keras import ops
 
+from attention_zoo.layers.shapes import exceeds
+
 KERNELS = ("auto", "plain", "blocks")
 _MASKED = -1.0e30  # below any score, and far enough from the end of float32 that a score can be added to it
 
@@ -49,7 +51,9 @@ def _seed_pair(seed):
     """Two int32 for TensorFlow's stateless random numbers."""
     import tensorflow as tf
 
-    return tf.cast(seed.next(), tf.int32) if isinstance(seed, keras.random.SeedGenerator) else tf.stack([int(seed or 0), 0])
+    if seed is None:  # other ones at each call, as `keras.random` has it
+        return keras.random.randint((2,), 0, 2**31 - 1)
+    return tf.cast(seed.next(), tf.int32) if isinstance(seed, keras.random.SeedGenerator) else tf.stack([int(seed), 0])
 
 
 def dot_product_blocks(query, key, value, key_mask, mask, bias, is_causal, scale, dropout_rate, seed):
@@ -105,7 +109,8 @@ def dot_product_blocks(query, key, value, key_mask, mask, bias, is_causal, scale
         return tf.ones_like(x[:, :1])
 
     def turns(i, j, length):
-        numbers = tf.random.stateless_uniform((size,), seed + tf.stack([i + 1, j + 1]), 0, 65536, tf.int32)
+        own_seed = tf.random.experimental.stateless_fold_in(seed, i * group * per_head + j)
+        numbers = tf.random.stateless_uniform((size,), own_seed, 0, 65536, tf.int32)
         return tf.cast(numbers[:length], tf.uint16)
 
     def loop(count, body, state):
@@ -210,7 +215,7 @@ def dot_product_blocks(query, key, value, key_mask, mask, bias, is_causal, scale
 
 def additive_blocks_pay(query_length, key_length, units):
     """Whether so many hidden units of a sequence, more than 4 MB of them, are computed faster in blocks."""
-    return query_length * key_length * units > 2**20
+    return exceeds(2**20, query_length, key_length, units)
 
 
 def additive_blocks(query, key, vector, value, mask=None, dropout_rate=0.0, seed=None):
@@ -259,13 +264,12 @@ def additive_blocks(query, key, vector, value, mask=None, dropout_rate=0.0, seed
         scores = tf.reshape(tf.matmul(tf.reshape(hidden, (-1, units)), vector[:, None]), (last - first, keys))
         factor = 1.0
         if mask is not None:
-            allowed = mask[sequence % tf.shape(mask)[0]]  # (T or 1, S or 1)
-            allowed = allowed[first:last] if mask.shape[1] != 1 else allowed
+            allowed = mask[sequence % tf.shape(mask)[0], tf.minimum(first, tf.shape(mask)[1] - 1) : last]  # (rows or 1, S or 1)
             weights = tf.where(allowed, tf.nn.softmax(tf.where(allowed, scores, _MASKED)), 0.0)
         else:
             weights = tf.nn.softmax(scores)
         if dropout_rate:
-            numbers = tf.random.stateless_uniform(tf.shape(scores), seed + tf.stack([0, i]))
+            numbers = tf.random.stateless_uniform(tf.shape(scores), tf.random.experimental.stateless_fold_in(seed, i))
             factor = tf.cast(numbers >= dropout_rate, tf.float32) / (1 - dropout_rate)
         return hidden, weights, factor
 
@@ -310,4 +314,4 @@ def _whole(x, queries, keys):
     """A mask or bias of all queries and keys, from one that is the same for all of either."""
     import tensorflow as tf
 
-    return tf.broadcast_to(x, (*tf.unstack(tf.shape(x)[:2]), queries, keys)) if 1 in x.shape[2:] else x
+    return tf.broadcast_to(x, (*tf.unstack(tf.shape(x)[:2]), queries, keys)) if {1, None} & set(x.shape[2:]) else x

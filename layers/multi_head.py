@@ -10,6 +10,7 @@ from attention_zoo.layers.dot_product import blocks_pay, dot_product_attention
 from attention_zoo.layers.kernels import check_kernel
 from attention_zoo.layers.masks import attending_queries, causal_mask, combine_masks, masked_softmax
 from attention_zoo.layers.projection import Projection
+from attention_zoo.layers.shapes import check_attention_shapes
 
 
 @keras.saving.register_keras_serializable("attention_zoo")
@@ -49,7 +50,7 @@ class MultiHeadAttention(keras.layers.Layer):
         `(B, T, output_dim)`, and with `return_attention_scores` also the weights, float32 `(B, H, T, S)`.
 
     Raises:
-        ValueError: If a size is not a positive integer, if the ranks of the inputs differ, or if `key` and `value`
+        ValueError: If a size is not a positive integer, `dropout` is out of range, if the ranks of the inputs differ, or if `key` and `value`
             have different lengths.
 
     Example:
@@ -81,6 +82,8 @@ class MultiHeadAttention(keras.layers.Layer):
         for name, size in sizes.items():
             if (name, size) != ("output_dim", None) and (not isinstance(size, int) or size < 1):
                 raise ValueError(f"`{name}` must be a positive integer. Received: {name}={size!r}")
+        if not 0 <= dropout < 1:
+            raise ValueError(f"`dropout` must be in [0, 1). Received: dropout={dropout!r}")
         self.num_heads = num_heads
         self.key_dim = key_dim
         self.value_dim = value_dim
@@ -94,15 +97,7 @@ class MultiHeadAttention(keras.layers.Layer):
 
     def build(self, query_shape, value_shape, key_shape=None):
         key_shape = value_shape if key_shape is None else key_shape
-        if len(query_shape) < 3 or not len(query_shape) == len(value_shape) == len(key_shape):
-            raise ValueError(
-                "`query`, `value` and `key` must have the same rank, 3 or more. "
-                f"Received shapes: query={query_shape}, value={value_shape}, key={key_shape}"
-            )
-        if None not in (value_shape[-2], key_shape[-2]) and value_shape[-2] != key_shape[-2]:
-            raise ValueError(
-                f"`key` and `value` must have the same length. Received shapes: key={key_shape}, value={value_shape}"
-            )
+        check_attention_shapes(type(self).__name__, query_shape, value_shape, key_shape)
         # Keras compiles with XLA unless a layer cannot be; there long sequences would need their whole matrix of scores.
         self.supports_jit = not (self.kernel == "blocks" or self.kernel == "auto" and blocks_pay(query_shape[-2], key_shape[-2]))
         heads = self.num_heads
@@ -169,8 +164,8 @@ class MultiHeadAttention(keras.layers.Layer):
         """
         query_heads = ops.swapaxes(self.query_dense(query), -3, -2) * self.key_dim**-0.5  # (B, H, T, d)
         scores = ops.matmul(query_heads, ops.swapaxes(key_heads, -2, -1))  # (B, H, T, S)
-        # Rank 2 broadcasts over the heads as it is; a mask with a batch gets an axis of size 1 for them.
-        head_mask = mask if mask is None or len(mask.shape) == 2 else ops.expand_dims(mask, -3)
+        # Without a batch it broadcasts over the heads as it is; a mask with one gets an axis of size 1 for them.
+        head_mask = mask if mask is None or len(mask.shape) <= 2 else ops.expand_dims(mask, -3)
         weights = masked_softmax(scores, head_mask)
         dropped = self.weight_dropout(ops.cast(weights, self.compute_dtype), training=training)
         found = ops.matmul(dropped, value_heads)  # (B, H, T, v)

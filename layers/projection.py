@@ -3,30 +3,7 @@
 import keras
 from keras import ops
 
-
-def leading_axes(inputs, features=1):
-    """The sizes of the leading axes of a tensor, as `ops.reshape` takes them.
-
-    Where one of them alone is open it is -1, which a graph need not work out; several open ones are scalar tensors.
-
-    Args:
-        inputs: A tensor.
-        features: How many axes at the end are left out. Default 1.
-
-    Returns:
-        A tuple of integers or scalar tensors.
-
-    Example:
-
-    >>> import keras
-    >>> from attention_zoo.layers.projection import leading_axes
-    >>> leading_axes(keras.Input((3, 4))), leading_axes(keras.ops.ones((2, 3, 4, 5)), features=2)
-    ((-1, 3), (2, 3))
-    """
-    sizes = tuple(inputs.shape[:-features])
-    if sizes.count(None) == 1 and 0 not in sizes:  # of nothing, reshape would not know how many -1 means
-        return tuple(-1 if size is None else size for size in sizes)
-    return tuple(ops.shape(inputs)[:-features])
+from attention_zoo.layers.shapes import leading_axes
 
 
 def project(inputs, kernel):

@@ -10,6 +10,7 @@ from keras import ops, tree
 from attention_zoo.layers.attention import Attention
 from attention_zoo.layers.loop import loop
 from attention_zoo.layers.masks import combine_masks
+from attention_zoo.layers.shapes import at_least
 
 ORDERS = ("attend_then_step", "step_then_attend")
 
@@ -79,7 +80,7 @@ class AttentiveDecoder(keras.layers.Layer):
     """
 
     def __init__(self, cells, attention, order="attend_then_step", input_feeding=False, dropout=0.0, **kwargs):
-        super().__init__(**kwargs)
+        super().__init__(autocast=False, **kwargs)  # draws need the digits of float32, and all else is cast where it is used
         self.supports_masking = True
         self.cells = list(cells) if isinstance(cells, (list, tuple)) else [cells]
         self.attention = attention
@@ -182,7 +183,7 @@ class AttentiveDecoder(keras.layers.Layer):
         Returns:
             (output, context), state, weights: (B K, U) and (B K, A), the state after the step, and float32 (B K, S).
         """
-        hypotheses = ops.shape(inputs)[0] // ops.maximum(ops.shape(memory["value"])[0], 1)
+        hypotheses = ops.shape(inputs)[0] // at_least(ops.shape(memory["value"])[0], 1)
         return self._step(ops.cast(inputs, self.compute_dtype), state, memory, hypotheses=hypotheses)
 
     def _step(self, inputs, state, memory, dropped=None, draws=None, hypotheses=1):
@@ -231,6 +232,7 @@ class AttentiveDecoder(keras.layers.Layer):
         training=None,
         draws=None,
     ):
+        query = ops.cast(query, self.compute_dtype)
         memory = self.project_memory(value, key, value_mask)
         state = self.start(memory, initial_state)
         units, context_dim = (shape[-1] for shape in self.compute_output_shape(query.shape, value.shape))

@@ -10,6 +10,7 @@ import keras
 from keras import ops
 
 from attention_zoo.layers.projection import project
+from attention_zoo.layers.shapes import at_least
 
 
 @keras.saving.register_keras_serializable("attention_zoo")
@@ -52,6 +53,9 @@ class Score(keras.layers.Layer):
 
     def call(self, query, key):
         return self.compare(self.project_query(query), self.project_key(key))
+
+    def compute_mask(self, query, previous_mask=None):
+        return None  # that of the query, (..., T), is none of pairs of queries and keys
 
     def compute_output_shape(self, query_shape, key_shape):
         return (*query_shape[:-1], key_shape[-2])
@@ -276,7 +280,7 @@ class LocationScore(Score):
     def compare(self, query, key):
         length = ops.shape(key)[-2]  # S: an integer where it is known, a tensor in a graph of open length
         if not isinstance(length, int) or length > self.max_length:
-            missing = ops.maximum(length - self.max_length, 0)
+            missing = at_least(length - self.max_length, 0)
             past_the_end = ops.full((*ops.shape(query)[:-1], missing), -float("inf"), dtype=query.dtype)
             query = ops.concatenate([query, past_the_end], axis=-1)
         return query[..., :length]  # (..., T, S)

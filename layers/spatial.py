@@ -39,9 +39,11 @@ class SpatialAttention(BahdanauAttention):
     """
 
     def __init__(self, units, **kwargs):
-        super().__init__(units, **kwargs)
+        super().__init__(units, dropout=0.0, **kwargs)
 
     def build(self, query_shape, value_shape, key_shape=None):
+        if value_shape[-2] is None:
+            raise ValueError(f"SpatialAttention: the number of locations must be known. Received: value.shape={tuple(value_shape)}")
         super().build(query_shape, value_shape, key_shape)
         self.build_gate(query_shape[-1])
 

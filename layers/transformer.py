@@ -9,8 +9,9 @@ from keras import ops
 from attention_zoo.layers.masks import combine_masks
 from attention_zoo.layers.multi_head import MultiHeadAttention
 from attention_zoo.layers.patches import StochasticDepth
-from attention_zoo.layers.projection import Projection, leading_axes
+from attention_zoo.layers.projection import Projection
 from attention_zoo.layers.self_attention import MultiHeadSelfAttention
+from attention_zoo.layers.shapes import at_least, leading_axes
 
 
 class _TransformerBlock(keras.layers.Layer):
@@ -286,7 +287,7 @@ class TransformerDecoderBlock(_TransformerBlock):
         """The K hypotheses of a source, (B K, T, D), ask its one projection as K T queries: (B K, T, D), (B K, H, T, S)."""
         rows, length = ops.shape(query)[0], ops.shape(query)[1]
         batch = ops.shape(memory[0])[0]
-        queries = rows // ops.maximum(batch, 1) * length
+        queries = rows // at_least(batch, 1) * length
         if query_mask is not None:
             query_mask = ops.reshape(query_mask, (batch, queries))
         mask = combine_masks(query_mask, value_mask)

@@ -369,7 +369,7 @@ def test_errors_name_the_argument_and_what_was_received():
         (lambda: LuongAttention("bilinear"), "`score` must be one of .*'general'.* Received: score='bilinear'"),
         (lambda: LuongAttention(window="local"), "`window` must be one of .*'monotonic'.* Received: window='local'"),
         (lambda: LuongAttention(attentional_units=0), "`attentional_units` must be .* Received: attentional_units=0"),
-        (lambda: Attention(DotScore())(QUERY, VALUE, VALUE[:, :3]), r"as many keys as values.*\(2, 3, 6\).*\(2, 5, 6\)"),
+        (lambda: Attention(DotScore())(QUERY, VALUE, VALUE[:, :3]), r"same length.*\(2, 5, 6\).*\(2, 3, 6\)"),
     ]:
         with pytest.raises(ValueError, match=message):
             arguments()

@@ -1,4 +1,4 @@
-"""Runs the generic layer test again on the other Keras backends: `pip install -e ".[backends]" && pytest -m backends`."""
+"""Runs the generic layer test, and that of compiled steps, again on the other Keras backends: `pip install -e ".[backends]" && pytest -m backends`."""
 
 import os
 import subprocess
@@ -11,9 +11,9 @@ import pytest
 @pytest.mark.backends
 @pytest.mark.parametrize("backend", ["jax", "torch"])
 def test_every_layer_keeps_the_contract_on(backend):
-    path = Path(__file__).with_name("test_contract.py")
-    command = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", "-m", "", str(path)]
+    paths = [Path(__file__).with_name(name) for name in ("test_contract.py", "test_compiled_steps.py")]
+    command = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", "-m", "", *map(str, paths)]
     environment = {**os.environ, "KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"}
-    run = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=path.parents[2])
+    run = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=paths[0].parents[2])
     assert run.returncode == 0, run.stdout[-6000:]
     assert " passed" in run.stdout

@@ -120,3 +120,16 @@ def test_arguments_out_of_range_are_refused():
         layers.HardAlignment(expected_share=1.5)
     with pytest.raises(ValueError, match="`inference` must be"):
         layers.HardAttention(3, inference="soft")
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_float16", "mixed_bfloat16"])
+def test_a_decoder_looks_where_its_draws_say_whatever_the_policy(policy):
+    keras.utils.set_random_seed(1)
+    decoder = layers.AttentiveDecoder(
+        keras.layers.GRUCell(4, dtype=policy), layers.HardAttention(4, expected_share=0.0, dtype=policy), dtype=policy
+    )
+    query, places = keras.random.normal((16, 12, 3)), ops.broadcast_to(ops.eye(196), (16, 196, 196))
+    draws = decoder.attention.draw((16, 12))
+    _, looked_at, weights = decoder(query, places, return_attention_scores=True, training=True, draws=draws)
+    credited = layers.sample_locations(weights, draws)  # as REINFORCE reads them
+    np.testing.assert_array_equal(ops.convert_to_numpy(ops.cast(looked_at, "float32")), ops.convert_to_numpy(credited))

@@ -135,6 +135,20 @@ def test_dropout_drops_its_share_and_keeps_the_mean():
     assert 0.15 < by_row.min() and by_row.max() < 0.35 and 0.015 < by_row.std() < 0.025
     assert (weights[:, :, 0] != weights[:, :, 1]).mean() > 0.3  # heads drop apart
     assert (weights != drawn(4)).mean() > 0.3
+    np.testing.assert_array_equal(weights, drawn(3))
+    assert (drawn(None) != drawn(None)).mean() > 0.3  # without a seed each call draws anew
+
+
+def test_no_call_repeats_the_dropout_of_the_one_before():
+    keys, units = 128, 1024  # four queries a block
+    query, key = np.zeros((1, 16, units), "float32"), np.zeros((1, keys, units), "float32")
+    identity, seeds = np.eye(keys, dtype="float32")[None], keras.random.SeedGenerator(1)
+    masks = [
+        np.array(additive_blocks(query, key, np.zeros(units, "float32"), identity, dropout_rate=0.5, seed=seeds))[0] > 0
+        for _ in range(3)
+    ]
+    rows = np.concatenate(masks)  # (3 * 16, keys)
+    assert len(np.unique(rows, axis=0)) == len(rows)
 
 
 def test_long_sequences_take_the_blocks_by_themselves_also_where_lengths_come_late():
@@ -217,6 +231,28 @@ LAYERS = {
     "Bahdanau": lambda kernel, dropout: layers.BahdanauAttention(16, dropout=dropout, kernel=kernel),
     "concat": lambda kernel, dropout: layers.LuongAttention("concat", attentional_units=5, dropout=dropout, kernel=kernel),
 }
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_a_mask_that_turns_out_to_be_the_same_for_all_queries_reaches_every_block(name):
+    import tensorflow as tf
+
+    layer, inputs = LAYERS[name]("blocks", 0.0), (normal(2, 600, 8), normal(2, 600, 6, seed=1))
+    mask = np.random.default_rng(2).random((1, 1, 600)) < 0.5
+    expected = layer(*inputs, attention_mask=np.broadcast_to(mask, (1, 600, 600)))
+    open_mask = tf.function(
+        lambda mask: layer(*inputs, attention_mask=mask), input_signature=[tf.TensorSpec((None, None, None), tf.bool)]
+    )
+    np.testing.assert_allclose(open_mask(mask), expected, atol=1e-5)
+
+
+def test_a_score_that_compares_in_its_own_way_is_not_taken_for_the_additive_one():
+    class Sharper(layers.AdditiveScore):
+        def compare(self, query, key):
+            return 5 * super().compare(query, key)
+
+    attention, inputs = layers.Attention(Sharper(64)), (normal(2, 130, 8), normal(2, 130, 6, seed=1))
+    np.testing.assert_allclose(attention(*inputs), attention(*inputs, return_attention_scores=True)[0], atol=1e-5)
 
 
 @pytest.mark.parametrize("mask", MASKS)

@@ -206,32 +206,6 @@ def test_step_by_step_with_the_cache_equals_the_whole_sequence(policy, chunk, ro
         assert room is None or int(cache["length"]) == stop
 
 
-def test_steps_with_a_cache_of_fixed_size_compile_once():
-    sequence, traced = normal(2, 5, 8), []
-    layer = MultiHeadSelfAttention(num_heads=2, key_dim=4)
-    whole = array(layer(sequence, use_causal_mask=True))
-
-    def step(token, cache):
-        traced.append(1)
-        return layer(token, cache=cache, use_causal_mask=True)
-
-    if keras.backend.backend() == "jax":
-        import jax
-
-        step = jax.jit(step)
-    elif keras.backend.backend() == "tensorflow":
-        import tensorflow as tf
-
-        step = tf.function(step, jit_compile=True)
-    else:
-        pytest.skip("nothing is compiled on this backend")
-    cache = layer.empty_cache(2, max_length=5)
-    for place in range(5):
-        output, cache = step(ops.convert_to_tensor(sequence[:, place : place + 1]), cache)
-        np.testing.assert_allclose(array(output)[:, 0], whole[:, place], atol=1e-5)
-    assert len(traced) == 1
-
-
 @pytest.mark.parametrize("room", [None, 6])
 def test_a_query_mask_with_a_cache_speaks_of_the_new_tokens(room):
     sequence, mask = normal(1, 5, 8), np.array([[True, True, True, True, False]])
@@ -312,6 +286,14 @@ def test_compiled_by_xla_it_gives_the_same():
     expected = layer(query, value, **MASKS["all"])
     compiled = tf.function(lambda q, v: layer(q, v, **MASKS["all"]), jit_compile=True)
     np.testing.assert_allclose(array(compiled(query, value)), array(expected), atol=1e-5)
+
+
+def test_a_mask_of_keys_alone_means_the_same_with_and_without_scores():
+    query, mask = normal(2, 4, 6), np.array([True, False, True, True])
+    layer = MultiHeadAttention(2, 3)
+    with_scores, scores = layer(query, query, attention_mask=mask, return_attention_scores=True)
+    np.testing.assert_allclose(array(with_scores), array(layer(query, query, attention_mask=mask)), atol=1e-5)
+    assert not array(scores)[..., 1].any()
 
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="takes gradients with a tape")

@@ -1,0 +1,75 @@
+"""Sizes of tensors, some of which a graph learns late."""
+
+from keras import ops
+
+
+def leading_axes(inputs, features=1):
+    """The sizes of the leading axes of a tensor, as `ops.reshape` takes them.
+
+    Where one of them alone is open it is -1, which a graph need not work out; several open ones are scalar tensors.
+
+    Args:
+        inputs: A tensor.
+        features: How many axes at the end are left out. Default 1.
+
+    Returns:
+        A tuple of integers or scalar tensors.
+
+    Example:
+
+    >>> import keras
+    >>> from attention_zoo.layers.shapes import leading_axes
+    >>> leading_axes(keras.Input((3, 4))), leading_axes(keras.ops.ones((2, 3, 4, 5)), features=2)
+    ((-1, 3), (2, 3))
+    """
+    sizes = tuple(inputs.shape[:-features])
+    if sizes.count(None) == 1 and 0 not in sizes:  # of nothing, reshape would not know how many -1 means
+        return tuple(-1 if size is None else size for size in sizes)
+    return tuple(ops.shape(inputs)[:-features])
+
+
+def at_least(size, least):
+    """The greater of a size and an integer. An integer stays one: under `jax.jit`, shapes must not be tensors.
+
+    Example:
+
+    >>> from attention_zoo.layers.shapes import at_least
+    >>> at_least(0, 1), at_least(5, 1)
+    (1, 5)
+    """
+    return max(size, least) if isinstance(size, int) else ops.maximum(size, least)
+
+
+def exceeds(limit, *sizes):
+    """Whether the product of sizes is above a limit; computed in floating point, since int32 would wrap around.
+
+    Args:
+        limit: A number.
+        *sizes: Integers or scalar tensors.
+
+    Returns:
+        A bool, or a scalar bool tensor.
+
+    Example:
+
+    >>> import keras
+    >>> from attention_zoo.layers.shapes import exceeds
+    >>> exceeds(2**20, 2**16, 2**16), bool(exceeds(2**20, keras.ops.array(2**16), 2**16))
+    (True, True)
+    """
+    product = 1.0
+    for size in sizes:
+        product *= float(size) if isinstance(size, int) else ops.cast(size, "float32")
+    return product > limit
+
+
+def check_attention_shapes(layer, query_shape, value_shape, key_shape):
+    """ValueError unless query, value and key have the same rank, 3 or more, and there are as many keys as values."""
+    received = f"Received shapes: query={tuple(query_shape)}, value={tuple(value_shape)}, key={tuple(key_shape)}"
+    if len(query_shape) < 3 or not len(query_shape) == len(value_shape) == len(key_shape):
+        raise ValueError(
+            f"{layer}: `query`, `value` and `key` must have the same rank, 3 or more; a single query for each example is of shape "
+            f"(B, 1, D). {received}"
+        )
+    if None not in (value_shape[-2], key_shape[-2]) and value_shape[-2] != key_shape[-2]:
+        raise ValueError(f"{layer}: `key` and `value` must have the same length. {received}")
