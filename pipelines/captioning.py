@@ -120,15 +120,12 @@ class Captioning(Task):
         """Returns the model, built."""
         settings = self.config.model
         names = ("attention", "backbone", "frozen", "embedding_dim", "units", "attention_units", "dropout", "inference")
-        try:
-            model = ShowAttendTell(
-                self.words.vocabulary_size,
-                image_size=self.size,
-                weights=None if settings.weights == "none" else settings.weights,
-                **{name: getattr(settings, name) for name in names},
-            )
-        except ValueError as error:
-            raise UserError(f"model: {error}") from None
+        model = ShowAttendTell(
+            self.words.vocabulary_size,
+            image_size=self.size,
+            weights=None if settings.weights == "none" else settings.weights,
+            **{name: getattr(settings, name) for name in names},
+        )
         model({"image": tf.zeros((1, *self.size, 3), tf.uint8), "target": tf.constant([[BOS]])})
         return model
 

@@ -16,7 +16,7 @@ class DataSettings:
             ted_hrlr_translate/pt_to_en or wmt14_translate/de-en.
         locale: The language on the other side of cldr_phrases (target) and dates (source); any locale that Babel knows.
         reverse: Translate from the dataset's second language into its first, such as wmt14_translate/de-en from English.
-        files: One's own text instead of a dataset: two files with a sentence a line, source and target.
+        files: One's own text instead of a dataset: two files with a sentence a line, source and target (as --data-files, too).
         alignment_files: Sentences that people aligned word by word, to score the attention against: source, target, and links such
             as 0-0 or 2?3 (Pharaoh's format), a line a pair.
         max_words: Pairs with more words on either side are left out; 0 keeps all.

@@ -7,6 +7,7 @@ from pathlib import Path
 import tensorflow_datasets as tfds
 
 from attention_zoo.pipelines.datasets.parallel_files import read_parallel_files, split_pairs
+from attention_zoo.pipelines.engine.config import suggest
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.files import digest, locked
 
@@ -46,7 +47,7 @@ def read_parallel(dataset, locale="", reverse=False, files=(), max_words=0, limi
         A dict of "train", "validation" and "test" to `Examples`.
 
     Raises:
-        UserError: the dataset lacks a split, is not one of sentence pairs, or has none that is short enough.
+        UserError: there is no such dataset, it lacks a split, is not one of sentence pairs, or has none that is short enough.
     """
     if files:
         if len(files) != 2:
@@ -75,8 +76,20 @@ def read_parallel(dataset, locale="", reverse=False, files=(), max_words=0, limi
 
 
 def prepared(name):
-    """Returns a TFDS builder whose data is on the disk; of two processes that ask at once, one prepares and the other waits."""
-    builder = tfds.builder(name)
+    """Returns a TFDS builder whose data is on the disk; of two processes that ask at once, one prepares and the other waits.
+
+    Raises:
+        UserError: TFDS knows no such dataset, or the dataset no such configuration.
+    """
+    base, _, configuration = name.partition("/")
+    try:
+        builder = tfds.builder(name)
+    except ValueError as error:
+        known = tfds.list_builders(with_community_datasets=False)
+        if base not in known:
+            raise UserError(f"data.dataset: expected a dataset of TFDS, received {base}{suggest(base, known)}") from None
+        setting = "data.locale" if base in LOCALISED else "data.dataset"
+        raise UserError(f"{setting}: {base} has no configuration {configuration or 'by default'}") from error
     directory = str(builder.data_path)
     in_a_bucket = "://" in directory  # where there are no locks
     with nullcontext() if in_a_bucket else locked(Path(directory).parent / ".lock", wait=True):

@@ -7,9 +7,12 @@ import argparse
 import errno
 import os
 import sys
+import tempfile
 import warnings
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
+from importlib.metadata import version
 from pathlib import Path
 
 from attention_zoo.pipelines.engine.errors import Preempted, UserError
@@ -28,7 +31,7 @@ HELP = """usage: attention-zoo COMMAND ...
   tasks                         lists the tasks and their presets
   datasets                      lists the data sets that come with the project
 
-`attention-zoo train TASK --help` lists every setting of a task.
+`attention-zoo train TASK --help` lists every setting of a task, `attention-zoo --version` says which version this is.
 A run is kept in runs/TASK/PRESET (or runs/TASK/RUN), the exported model in saved_models/TASK/VERSION.
 """
 
@@ -83,6 +86,9 @@ def main(tasks, datasets=(), argv=None):
     }
     if command in ("-h", "--help", "help"):
         print(HELP, end="")
+        return 0
+    if command in ("-V", "--version"):
+        print(f"attention-zoo {version('attention-zoo')}")
         return 0
     warnings.formatwarning = lambda message, *_: f"warning: {message}\n"  # a user has no use for our line numbers
     try:
@@ -168,6 +174,8 @@ def predict(tasks, argv):
     if not inputs:
         raise UserError("expected something to answer, as INPUT or on standard input; received nothing")
     directory = arguments.model or Path("saved_models") / name
+    if not any(directory.glob("*/saved_model.pb")):  # seen before TensorFlow is loaded
+        raise UserError(f"no SavedModel in {directory}: `attention-zoo train {name}` writes one to saved_models/{name}")
     task = load(entry.task)
     return task.predict([task.read_input(argument) for argument in inputs], directory, arguments.attention)
 
@@ -244,10 +252,30 @@ def load(reference):
     # Tensors of a step come from memory that is kept, not from the system anew: a step on CPUs takes a tenth to a quarter less.
     os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "true")
     module, _, name = reference.partition(":")
-    found = getattr(import_module(module), name)
+    with quiet_start():
+        found = getattr(import_module(module), name)
     if "absl.logging" in sys.modules:  # what TensorFlow Datasets warns its own developers of
         sys.modules["absl.logging"].set_verbosity("error")
     return found
+
+
+@contextmanager
+def quiet_start():
+    """Withholds what is written to standard error, by TensorFlow's libraries above all, unless an error follows."""
+    sys.stderr.flush()
+    with tempfile.TemporaryFile() as written:
+        stderr = os.dup(2)
+        os.dup2(written.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            written.seek(0)
+            os.write(stderr, written.read())
+            raise
+        finally:
+            sys.stderr.flush()
+            os.dup2(stderr, 2)
+            os.close(stderr)
 
 
 class Parser(argparse.ArgumentParser):

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from attention_zoo.pipelines.engine.errors import UserError
+from attention_zoo.pipelines.engine.errors import check_ranges
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,4 @@ class DecodingSettings:
             "top_k": (self.top_k >= 0, "at least 0"),
             "top_p": (0 < self.top_p <= 1, "above 0 and at most 1"),
         }
-        for name, (holds, expected) in rules.items():
-            if not holds:
-                raise UserError(f"{name}: expected {expected}, received {getattr(self, name)}")
+        check_ranges(self, rules)

@@ -7,3 +7,26 @@ class UserError(ValueError):
 
 class Preempted(Exception):
     """The run was asked to stop (SIGTERM); its checkpoint is written."""
+
+
+def check_ranges(settings, rules):
+    """Checks a section of settings.
+
+    Args:
+        settings: The section.
+        rules: Dict of the names of its fields to (whether the value will do, what was expected).
+
+    Raises:
+        UserError: A value will not do.
+
+    Example:
+
+    >>> from types import SimpleNamespace
+    >>> check_ranges(SimpleNamespace(epochs=0), {"epochs": (False, "at least 1")})
+    Traceback (most recent call last):
+        ...
+    attention_zoo.pipelines.engine.errors.UserError: epochs: expected at least 1, received 0
+    """
+    for name, (holds, expected) in rules.items():
+        if not holds:
+            raise UserError(f"{name}: expected {expected}, received {getattr(settings, name)}")

@@ -135,7 +135,12 @@ def prepare(task_class, config, run_directory, strategy=None):
     # Keras takes the seeds of weights and dropout from here, and preparing a dataset for the first time draws from it, too.
     random.seed(config.training.seed)
     with strategy.scope() if strategy else nullcontext():
-        return task, task.build()
+        try:
+            return task, task.build()
+        except UserError:
+            raise
+        except ValueError as error:  # a layer that a setting does not suit
+            raise UserError(f"model: {error}") from error
 
 
 def finished(task_class, run_directory):
@@ -167,17 +172,21 @@ def export_task(task, model):
 
 
 def keep_config(config, run_directory, not_of_the_data=()):
-    """Writes the effective settings, and refuses a folder whose run has other data or another model."""
+    """Writes the effective settings, and refuses a folder whose run has other data or another model.
+
+    What failed before anything was learned binds nobody: its data until words were learned from them, its model until the first
+    checkpoint.
+    """
     path = run_directory / "config.yaml"
-    if path.is_file():
-        earlier = read(type(config), path)
-        for section in ("data", "model"):
-            before, now = (vars(getattr(settings, section)) for settings in (earlier, config))
-            if any(before[name] != now[name] for name in now if name not in not_of_the_data):
-                raise UserError(
-                    f"{run_directory} holds a run with other {section} settings: {getattr(earlier, section)}, "
-                    f"received {getattr(config, section)}; choose another --name, or remove the folder"
-                )
+    kept = {file.name for file in run_directory.iterdir()} - {path.name, ".lock", ".adapt"}
+    binding = ("data", "model") if CheckpointStore(run_directory / "checkpoints").steps() else ("data",) if kept else ()
+    earlier = read(type(config), path) if binding and path.is_file() else config
+    for section in binding:
+        before, now = (vars(getattr(settings, section)) for settings in (earlier, config))
+        changed = [name for name in now if before[name] != now[name] and name not in not_of_the_data]
+        if changed:
+            differences = ", ".join(f"{section}.{name} {before[name]!r}, received {now[name]!r}" for name in changed)
+            raise UserError(f"{run_directory} holds a run with {differences}; choose another --name, or remove the folder")
     write_config(config, run_directory)
 
 

@@ -93,7 +93,7 @@ def load_saved_model(directory):
     directory = Path(directory)
     versions = complete_versions(directory)
     if not versions:
-        raise UserError(f"no SavedModel in {directory}: `attention-zoo train {directory.name}` writes one")
+        raise UserError(f"no SavedModel in {directory}: `attention-zoo train` and `attention-zoo export` write one")
     return tf.saved_model.load(str(directory / str(versions[-1])))
 
 

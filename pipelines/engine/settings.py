@@ -6,6 +6,8 @@ Plain dataclasses, importable without TensorFlow, so that `--help` answers at on
 from dataclasses import dataclass
 from typing import Literal
 
+from attention_zoo.pipelines.engine.errors import check_ranges
+
 
 @dataclass
 class TrainingSettings:
@@ -69,6 +71,20 @@ class TrainingSettings:
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
     jit: bool = False
     seed: int = 1
+
+    def __post_init__(self):
+        counts = ("epochs", "batch_tokens", "keep_checkpoints", "average_checkpoints", "accumulate")
+        from_zero = (
+            *("max_minutes", "warmup_steps", "halve_after", "weight_decay", "clip_norm"),
+            *("patience", "evaluate_every", "checkpoint_every"),
+        )
+        shares = ("beta_2", "label_smoothing", "ema")
+        rules = {name: (getattr(self, name) >= 1, "at least 1") for name in counts}
+        rules |= {name: (getattr(self, name) > 0, "above 0") for name in ("learning_rate", "epsilon", "halve_every")}
+        rules |= {name: (getattr(self, name) >= 0, "at least 0") for name in from_zero}
+        rules |= {name: (0 <= getattr(self, name) < 1, "at least 0 and below 1") for name in shares}
+        rules["monitor"] = (self.monitor.startswith("dev/"), "dev/loss, or dev/ and a metric of the task")
+        check_ranges(self, rules)
 
 
 @dataclass

@@ -72,8 +72,8 @@ class BahdanauTranslator(RecurrentTranslator):
         super().__init__(source_vocabulary_size, target_vocabulary_size, embedding_dim, units, dropout, **kwargs)
         if output not in READOUTS:
             raise ValueError(f"`output` must be one of {READOUTS}. Received: output={output!r}")
-        if units % 2:
-            raise ValueError(f"`units` must be even: the output layer has half as many. Received: units={units}")
+        if units < 1 or units % 2:
+            raise ValueError(f"`units` must be even, since the output layer has half as many, and positive. Received: units={units}")
         self.readout = output
         policy = self.dtype_policy
         gru = keras.layers.RNN(GRUCell(units, dtype=policy), return_sequences=True, return_state=True, dtype=policy, name="gru")

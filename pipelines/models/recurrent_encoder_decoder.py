@@ -54,8 +54,8 @@ class RecurrentEncoderDecoder(RecurrentTranslator):
 
     def __init__(self, source_vocabulary_size, target_vocabulary_size, embedding_dim=256, units=256, dropout=0.1, **kwargs):
         super().__init__(source_vocabulary_size, target_vocabulary_size, embedding_dim, units, dropout, **kwargs)
-        if units % 2:
-            raise ValueError(f"`units` must be even: the output layer has half as many. Received: units={units}")
+        if units < 1 or units % 2:
+            raise ValueError(f"`units` must be even, since the output layer has half as many, and positive. Received: units={units}")
         policy = self.dtype_policy
         self.encoder = keras.layers.RNN(GRUCell(units, dtype=policy), dtype=policy, name="encoder")
         self.summarise = keras.layers.Dense(units, activation="tanh", dtype=policy, name="summarise")

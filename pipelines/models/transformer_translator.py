@@ -77,7 +77,7 @@ class TransformerTranslator(keras.Model):
                 f"one embedding: learn one vocabulary from both languages. Received: {source_vocabulary_size} and "
                 f"{target_vocabulary_size}"
             )
-        if embedding_dim % heads:
+        if heads < 1 or embedding_dim < 1 or embedding_dim % heads:
             raise ValueError(
                 f"`embedding_dim` must be a multiple of `heads`. Received: embedding_dim={embedding_dim}, heads={heads}"
             )

@@ -4,6 +4,7 @@ import random
 
 import pytest
 
+from attention_zoo.pipelines.datasets.parallel import read_parallel
 from attention_zoo.pipelines.datasets.parallel_files import read_aligned_files, read_parallel_files, split_pairs
 from attention_zoo.pipelines.engine.errors import UserError
 
@@ -124,3 +125,16 @@ def test_human_alignments_are_read_and_their_faults_named(tmp_path):
     write(tmp_path, b"a\n\n", b"x\ny\n")
     with pytest.raises(UserError, match="expected text on every line"):
         read_aligned_files(paths)
+
+
+@pytest.mark.parametrize(
+    "dataset, locale, message",
+    [
+        ("cifar11", "", "expected a dataset of TFDS, received cifar11; did you mean cifar10"),
+        ("cldr_phrases", "xx", "data.locale: cldr_phrases has no configuration xx"),
+        ("bible_translation/en-xx", "", "data.dataset: bible_translation has no configuration en-xx"),
+    ],
+)
+def test_a_dataset_that_is_not_there_is_named_with_the_nearest(dataset, locale, message):
+    with pytest.raises(UserError, match=message):
+        read_parallel(dataset, locale)

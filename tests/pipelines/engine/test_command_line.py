@@ -1,3 +1,4 @@
+import importlib.metadata
 import io
 import os
 import subprocess
@@ -69,6 +70,9 @@ def toy(tmp_path, monkeypatch):
     engine = types.SimpleNamespace(train=note("train"), evaluate=note("evaluate"), export=note("export"))
     monkeypatch.setitem(sys.modules, "attention_zoo.pipelines.engine.experiment", engine)
     monkeypatch.chdir(tmp_path)
+    for exported in ("saved_models/toy/1", "m/toy/1"):
+        (tmp_path / exported).mkdir(parents=True)
+        (tmp_path / exported / "saved_model.pb").touch()
     tasks = {"toy": Entry("toy_task:Toy", "plays", default_preset="small")}
     return types.SimpleNamespace(
         run=lambda *argv: main(tasks, DATASETS, list(argv)), calls=toy_task.calls, task=toy_task, engine=engine, tasks=tasks
@@ -187,6 +191,7 @@ def test_predict_with_nothing_to_answer_is_refused(toy, monkeypatch, capsys):
         (["evaluate", "toy", "--run", "a", "--name", "b"], "not allowed with argument --run"),
         (["predict", "toi", "x"], "received toi; did you mean toy?"),
         (["predict", "toy", "x", "--attn", "y"], "unrecognized arguments: --attn"),
+        (["predict", "toy", "x", "--model", "m/tyo"], "no SavedModel in m/tyo: `attention-zoo train toy` writes one"),
         (["tasks", "--all"], "tasks: unrecognized arguments: --all"),
         (["train", "toy", "--epochs", "3"], "--epochs: no such option; did you mean --training.epochs?"),
         (["train", "toy", "--training.epochs", "x"], "--training.epochs: expected int, received 'x'"),
@@ -244,6 +249,21 @@ def test_tables_list_tasks_and_data_sets(toy, capsys):
     assert toy.run("datasets") == 0
     shown = capsys.readouterr().out
     assert "numbers in words [0, 99]" in shown and "CC0" in shown
+
+
+def test_the_version_is_that_of_the_installation(toy, capsys):
+    assert toy.run("--version") == 0
+    assert capsys.readouterr().out == f"attention-zoo {importlib.metadata.version('attention-zoo')}\n"
+
+
+def test_what_libraries_write_as_they_load_is_seen_only_where_loading_fails(capfd):
+    with command_line.quiet_start():
+        os.write(2, b"noise")
+    assert capfd.readouterr().err == ""
+    with pytest.raises(ImportError), command_line.quiet_start():
+        os.write(2, b"a reason")
+        raise ImportError
+    assert capfd.readouterr().err == "a reason"
 
 
 @pytest.mark.parametrize("argv", [[], ["--help"], ["-h"], ["help"]])

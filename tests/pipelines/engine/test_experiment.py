@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 import keras
 import numpy as np
 import pytest
-from attention_zoo.pipelines.engine.experiment import prepare
+from attention_zoo.pipelines.engine.checkpoints import CheckpointStore
+from attention_zoo.pipelines.engine.errors import UserError
+from attention_zoo.pipelines.engine.experiment import keep_config, prepare
 from attention_zoo.pipelines.engine.settings import TrainingSettings
 from attention_zoo.pipelines.engine.task import Task
 
@@ -48,3 +50,85 @@ def test_a_run_starts_from_the_same_weights_whether_or_not_its_data_had_to_be_pr
 def test_another_seed_gives_other_weights(tmp_path):
     models = [prepare(Prepares, Config(TrainingSettings(seed=seed)), tmp_path)[1] for seed in (0, 1)]
     assert np.abs(np.asarray(models[0].weights[0]) - np.asarray(models[1].weights[0])).max() > 1e-3
+
+
+class PreparesNothing(Prepares):
+    def build(self):
+        return keras.layers.Dropout(2.0)
+
+
+def test_settings_that_no_model_can_be_built_from_are_a_mistake_of_the_user(tmp_path):
+    with pytest.raises(UserError, match="model: .*rate"):
+        prepare(PreparesNothing, Config(), tmp_path)
+
+
+@dataclass
+class Data:
+    """What is read.
+
+    Args:
+        files: Paths.
+        limit: How many.
+    """
+
+    files: list[str] = field(default_factory=list)
+    limit: int = 0
+
+
+@dataclass
+class Model:
+    """What learns.
+
+    Args:
+        units: Its size.
+    """
+
+    units: int = 1
+
+
+@dataclass
+class Settings:
+    """A run.
+
+    Args:
+        data: What is read.
+        model: What learns.
+    """
+
+    data: Data = field(default_factory=Data)
+    model: Model = field(default_factory=Model)
+
+
+def test_a_run_that_failed_before_it_learned_anything_binds_nobody(tmp_path):
+    keep_config(Settings(Data(["misspelt"]), Model(3)), tmp_path)
+    (tmp_path / ".lock").touch()
+    keep_config(Settings(Data(["right"]), Model(4)), tmp_path)
+    assert "right" in (tmp_path / "config.yaml").read_text()
+
+
+def test_words_that_were_learned_bind_the_data_and_a_checkpoint_binds_the_model_too(tmp_path):
+    keep_config(Settings(Data(["a"]), Model(3)), tmp_path)
+    (tmp_path / "words.txt").write_text("a")
+    with pytest.raises(UserError, match=r"holds a run with data.files \['a'\], received \['b'\]; choose another --name"):
+        keep_config(Settings(Data(["b"]), Model(3)), tmp_path)
+    keep_config(Settings(Data(["a"], limit=5), Model(4)), tmp_path, not_of_the_data=("limit",))
+    CheckpointStore(tmp_path / "checkpoints").save(1, {"w": np.zeros(2)}, {})
+    with pytest.raises(UserError, match="holds a run with model.units 4, received 5"):
+        keep_config(Settings(Data(["a"]), Model(5)), tmp_path, not_of_the_data=("limit",))
+    assert "units: 4" in (tmp_path / "config.yaml").read_text()
+
+
+@pytest.mark.parametrize(
+    "name, value, expected",
+    [
+        ("epochs", -1, "at least 1"),
+        ("batch_tokens", 0, "at least 1"),
+        ("learning_rate", 0.0, "above 0"),
+        ("warmup_steps", -1, "at least 0"),
+        ("ema", 1.0, "below 1"),
+        ("monitor", "loss", "dev/loss, or dev/ and a metric"),
+    ],
+)
+def test_settings_out_of_range_are_refused_before_anything_starts(name, value, expected):
+    with pytest.raises(UserError, match=f"{name}: expected {'.*' if expected == 'below 1' else ''}{expected}.*, received {value}"):
+        TrainingSettings(**{name: value})

@@ -161,7 +161,7 @@ def test_export_killed_before_the_rename_leaves_no_version_and_the_next_one_clea
             dense(tmp_path / "tiny")
     assert [path.name for path in (tmp_path / "tiny").iterdir()] == [".1.partial"]
     assert complete_versions(tmp_path / "tiny") == []
-    with pytest.raises(UserError, match="attention-zoo train tiny"):
+    with pytest.raises(UserError, match="no SavedModel in .*tiny: `attention-zoo train`"):
         load_saved_model(tmp_path / "tiny")
     dense(tmp_path / "tiny")
     assert [path.name for path in (tmp_path / "tiny").iterdir()] == ["1"]
@@ -179,7 +179,7 @@ def test_incomplete_version_is_not_loaded_and_its_number_is_not_used_again(tmp_p
 
 def test_no_version_is_an_error_that_names_the_command(tmp_path):
     assert complete_versions(tmp_path / "translation") == []
-    with pytest.raises(UserError, match=r"no SavedModel in .*translation: `attention-zoo train translation`"):
+    with pytest.raises(UserError, match=r"no SavedModel in .*translation: `attention-zoo train`"):
         load_saved_model(tmp_path / "translation")
 
 
