@@ -282,7 +282,7 @@ class Captioning(Task):
         Returns:
             The exit code.
         """
-        served = load_saved_model(model_directory)
+        served = load_saved_model(model_directory, "caption")
         if attention is not None and "attention" not in served.signatures:
             raise UserError("--attention: this model has no attention to draw; train another --preset")
         images = [file.image_bytes for file in inputs]

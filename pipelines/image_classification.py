@@ -273,7 +273,7 @@ class ImageClassification(Task):
         Returns:
             The exit code.
         """
-        served = load_saved_model(model_directory)
+        served = load_saved_model(model_directory, "label")
         answer = served.signatures["serving_default" if attention is None else "attention"]
         for start in range(0, len(inputs), ANSWERED_TOGETHER):
             files = inputs[start : start + ANSWERED_TOGETHER]

@@ -43,6 +43,7 @@ class Steering(Task):
     Config = SteeringConfig
     default_preset = "car_racing"
     unit = "frames"
+    falling = ("loss", "mae")
     network = models.AttentiveDriver
 
     @property
@@ -273,7 +274,7 @@ class Steering(Task):
         inputs, tracks = list(inputs), [one for one in inputs if isinstance(one, Track)]
         if tracks and len(tracks) < len(inputs):
             raise UserError("expected either tracks (track:SEED) or the frames of one clip, received both")
-        served, watched = load_saved_model(model_directory), []
+        served, watched = load_saved_model(model_directory, "steering"), []
         for track in tracks:
             watch = WATCHED if attention is not None and not watched else 0
             report, seen = drive(served, track.seed, watch=watch)

@@ -58,6 +58,7 @@ class Translation(Task):
     Config = TranslationConfig
     default_preset = "bahdanau"
     not_of_the_data = ("cache", "service", "alignment_files")
+    falling = ("loss", "aer", "human_aer")
 
     def load(self):
         """Reads the sentence pairs of the three splits."""
@@ -84,15 +85,18 @@ class Translation(Task):
         """Tokenises all splits."""
         return {split: self.encode_pairs(split) for split in SPLITS}
 
-    def encode_pairs(self, split):
-        """Tokenises a split once: what the model reads (source), is given (target) and must say (labels)."""
+    def encode_pairs(self, split, all_rows=False):
+        """Tokenises a split once: what the model reads (source), is given (target) and must say (labels).
+
+        Pairs that are too long to train on are left out, unless all rows are asked for.
+        """
         source, target = (
             self.subwords.tokenize(tf.constant(texts)) for texts in (self.examples[split].source, self.examples[split].target)
         )
         limit = self.config.data.max_tokens - 1
         fits = (source.row_lengths() <= limit) & (target.row_lengths() <= limit)
         left_out = int(tf.reduce_sum(tf.cast(~fits, tf.int32)))
-        if split in ("train", "validation") and left_out:
+        if split in ("train", "validation") and left_out and not all_rows:
             print(f"{split}: {left_out:,} pairs above data.max_tokens={limit + 1} are left out")
             source, target = tf.ragged.boolean_mask(source, fits), tf.ragged.boolean_mask(target, fits)
         bos, eos = (tf.fill([source.nrows(), 1], tf.constant(token, tf.int32)) for token in (BOS, EOS))
@@ -122,6 +126,8 @@ class Translation(Task):
         size = self.subwords.vocabulary_size
         model = model_class(source_vocabulary_size=size, target_vocabulary_size=size, **options)
         model({"source": tf.constant([[EOS]]), "target": tf.constant([[BOS]])})
+        if self.config.decoding.coverage_penalty and not self.attends(model):
+            raise UserError(f"decoding.coverage_penalty: expected 0, since the model {settings.name} has no attention")
         return model
 
     def loss(self, model, batch, training):
@@ -231,7 +237,7 @@ class Translation(Task):
     def alignment_scores(self, model, split):
         """Alignment error rate of the forced reference, and the share of links that lie on the truth."""
         examples, counts = self.examples[split], ErrorCounts()
-        for row, links, *offsets in self.forced_links(model, examples, self.columns[split]):
+        for row, links, *offsets in self.forced_links(model, examples, self.encode_pairs(split, all_rows=True)):
             sure, possible = links_from_spans(examples.alignment[row], *offsets)
             known = {link[1] for link in possible}  # a target token without a gold span is not judged
             counts.add({link for link in links if link[1] in known}, sure, possible)
@@ -300,7 +306,7 @@ class Translation(Task):
         Returns:
             The exit code.
         """
-        served = load_saved_model(model_directory)
+        served = load_saved_model(model_directory, "translation")
         text = tf.constant(list(inputs))
         answers = served.signatures["serving_default"](text=text)
         for sentence, translation, cut in zip(inputs, answers["translation"].numpy(), answers["truncated"].numpy()):

@@ -104,6 +104,7 @@ def read_folders(directory):
             f"received {len(paths)} files in {len(names)} folders"
         )
     contents = [hashlib.sha256(read_image_file(path).image_bytes).hexdigest() for path, _, _ in paths]
+    contents, paths = zip(*sorted(zip(contents, paths)))  # classes mixed, so that the first ones are a fair sample
     splits = [root if given else split_of(bytes.fromhex(content)) for (_, _, root), content in zip(paths, contents)]
     version = f"{directory} SHA-256 {hashlib.sha256(''.join(contents).encode()).hexdigest()}"
     sets = in_splits([str(path) for path, _, _ in paths], [label for _, label, _ in paths], splits, names, version)

@@ -52,7 +52,7 @@ def read_parallel(dataset, locale="", reverse=False, files=(), max_words=0, limi
     if files:
         if len(files) != 2:
             raise UserError(f"data.files: expected two files, source and target; received {len(files)}: {' '.join(files)}")
-        pairs, report = read_parallel_files(*files)
+        pairs, report = read_parallel_files(*(files[::-1] if reverse else files))
         print(report)
         splits = split_pairs(pairs)
         version = ", ".join(f"{path} SHA-256 {digest(path)}" for path in files)

@@ -141,11 +141,16 @@ class CheckpointStore:
 
     def newest(self):
         """Returns the newest step whose checkpoint is intact, or None; warns of each damaged one that is passed over."""
-        for step in reversed(self.steps()):
+        return self.first_intact(reversed(self.steps()))
+
+    def first_intact(self, steps):
+        """Returns the first of some steps whose checkpoint is there and intact, or None; warns of each damaged one before it."""
+        there = set(self.steps())
+        for step in dict.fromkeys(step for step in steps if step in there):
             try:
                 self.load(step)
             except CorruptCheckpoint as error:
-                warnings.warn(f"checkpoint of step {step} is passed over: {error}", stacklevel=2)
+                warnings.warn(f"checkpoint of step {step} is passed over: {error}", stacklevel=3)
             else:
                 return step
         return None

@@ -101,7 +101,8 @@ def main(tasks, datasets=(), argv=None):
     except OSError as error:
         if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT):
             raise
-        print(f"attention-zoo: {error.filename or 'writing'}: {error.strerror}", file=sys.stderr)
+        full = "; free some and start the same command again" if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
+        print(f"attention-zoo: {error.filename or 'writing'}: {error.strerror}{full}", file=sys.stderr)
         return 2
     except Preempted as stopped:
         print(f"attention-zoo: {stopped}", file=sys.stderr)

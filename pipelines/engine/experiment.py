@@ -48,18 +48,23 @@ def train(task_class, config, run_directory, preset, callbacks=()):
     run_directory.mkdir(parents=True, exist_ok=True)
     chief = is_chief(strategy)
     with watching_workers(strategy), alone_in(run_directory) if chief else nullcontext():
-        if chief:
-            keep_config(config, run_directory, task_class.not_of_the_data)
+        earlier = keep_config(config, run_directory, task_class.not_of_the_data) if chief else None
         reporter = TrainingReporter(run_directory, silent=not chief, unit=task_class.unit)
         reporter.note(f"{task_class.name}, preset {preset}: everything of this run goes to {run_directory}/")
         if strategy.num_replicas_in_sync > 1:
             reporter.note(f"{strategy.num_replicas_in_sync} replicas, {type(strategy).__name__}")
         task, model = prepare(task_class, config, run_directory, strategy)
-        if chief:
-            write_config(config, run_directory, task.data_version)
         reporter.note(f"model of {model.count_params():,} parameters")
         store = CheckpointStore(run_directory / "checkpoints", config.training.keep_checkpoints)
         trainer = Trainer(task, model, store, reporter, strategy, callbacks)
+        trainer.restore()
+        if chief:  # only now is it known that the run can be continued like this
+            known = recorded_version(run_directory) if earlier else ""
+            if known and known != task.data_version:
+                raise UserError(f"{run_directory} holds a run on {known}, received {task.data_version}; choose another --name")
+            if earlier and trainer.progress.finished:
+                refuse_changes(run_directory, "a finished run", "training", earlier, config, ("strategy",))
+            write_config(config, run_directory, task.data_version)
         progress = trainer.fit()
         reporter.note(f"training ended after {progress.seconds / 60:.1f} minutes, {progress.step:,} steps: {progress.finished}")
         metrics = {
@@ -68,8 +73,9 @@ def train(task_class, config, run_directory, preset, callbacks=()):
             "train/minutes": progress.seconds / 60,
             "train/steps": progress.step,
             "train/epochs": progress.epoch + progress.batch / max(1, trainer.batches_per_epoch),
-            "input/padding_share": reporter.padding_share,
         }
+        if reporter.padding_share is not None:
+            metrics["input/padding_share"] = reporter.padding_share
         metrics = publish(task, plain_model(task, model, strategy), metrics, reporter) if chief else {}
         wait_for_all(strategy)
     return metrics
@@ -176,18 +182,28 @@ def keep_config(config, run_directory, not_of_the_data=()):
 
     What failed before anything was learned binds nobody: its data until words were learned from them, its model until the first
     checkpoint.
+
+    Returns:
+        The earlier settings, which stay in the file until it is known that the run can be continued; None where nothing is bound.
     """
     path = run_directory / "config.yaml"
     kept = {file.name for file in run_directory.iterdir()} - {path.name, ".lock", ".adapt"}
     binding = ("data", "model") if CheckpointStore(run_directory / "checkpoints").steps() else ("data",) if kept else ()
-    earlier = read(type(config), path) if binding and path.is_file() else config
+    if not binding or not path.is_file():
+        return write_config(config, run_directory)
+    earlier = read(type(config), path)
     for section in binding:
-        before, now = (vars(getattr(settings, section)) for settings in (earlier, config))
-        changed = [name for name in now if before[name] != now[name] and name not in not_of_the_data]
-        if changed:
-            differences = ", ".join(f"{section}.{name} {before[name]!r}, received {now[name]!r}" for name in changed)
-            raise UserError(f"{run_directory} holds a run with {differences}; choose another --name, or remove the folder")
-    write_config(config, run_directory)
+        refuse_changes(run_directory, "a run", section, earlier, config, not_of_the_data)
+    return earlier
+
+
+def refuse_changes(run_directory, what, section, earlier, config, free=()):
+    """UserError where settings of a section differ from those of an earlier start, but for those that are free."""
+    before, now = (vars(getattr(settings, section)) for settings in (earlier, config))
+    changed = [name for name in now if before[name] != now[name] and name not in free]
+    if changed:
+        differences = ", ".join(f"{section}.{name} {before[name]!r}, received {now[name]!r}" for name in changed)
+        raise UserError(f"{run_directory} holds {what} with {differences}; choose another --name, or remove the folder")
 
 
 def write_config(config, run_directory, data_version=""):
@@ -195,6 +211,12 @@ def write_config(config, run_directory, data_version=""):
     heads = [f"Python {platform.python_version()}, TensorFlow {tf.__version__}, Keras {keras.__version__}"]
     heads += [f"Data: {data_version}"] * bool(data_version)
     atomic_write(run_directory / "config.yaml", "".join(f"# {head}\n" for head in heads) + dump(config))
+
+
+def recorded_version(run_directory):
+    """Which data the run was last started with, as `write_config` noted it; "" where it did not."""
+    lines = (run_directory / "config.yaml").read_text(encoding="utf-8").splitlines()
+    return next((line.removeprefix("# Data: ") for line in lines if line.startswith("# Data: ")), "")
 
 
 @contextmanager

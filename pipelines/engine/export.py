@@ -73,20 +73,21 @@ def export_saved_model(directory, trackables, signatures, warm_up=None):
     return directory / str(version)
 
 
-def load_saved_model(directory):
+def load_saved_model(directory, answer=None):
     """Loads the newest complete version of a task's SavedModel.
 
     It takes TensorFlow and, for the text ops, tensorflow_text; no code of this project is needed by what it returns.
 
     Args:
         directory: `saved_models/TASK`.
+        answer: Name of an output that `serving_default` must have. Default None: any model will do.
 
     Returns:
         The loaded object; `loaded.signatures[name](input=tensor)` answers with a dict of tensors. Keep the
         object as long as its signatures: they lose their variables with it.
 
     Raises:
-        UserError: there is no complete version.
+        UserError: there is no complete version, or it answers with something else.
     """
     import tensorflow_text  # noqa: F401  registers the ops of the tokenizers
 
@@ -94,7 +95,11 @@ def load_saved_model(directory):
     versions = complete_versions(directory)
     if not versions:
         raise UserError(f"no SavedModel in {directory}: `attention-zoo train` and `attention-zoo export` write one")
-    return tf.saved_model.load(str(directory / str(versions[-1])))
+    loaded = tf.saved_model.load(str(directory / str(versions[-1])))
+    answers = loaded.signatures["serving_default"].structured_outputs
+    if answer is not None and answer not in answers:
+        raise UserError(f"{directory}: expected a model that answers with {answer}, received one with {', '.join(sorted(answers))}")
+    return loaded
 
 
 def complete_versions(directory):

@@ -20,6 +20,7 @@ TAIL = 65536  # the end of an image lies in these last bytes: some cameras write
 
 _MAGIC = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"BM")  # in the order of FORMATS
 _END = (b"\xff\xd9", b"IEND", b";", b"")
+_PNG_BIT_DEPTH = 24  # its place in the head
 _PNG_COLOR_TYPE = 25  # its place in the head: 0 grey, 2 RGB, 3 palette (alpha by a chunk), 4 grey and alpha, 6 RGBA
 _HEXADECIMAL = [f"{value:02x}" for value in range(256)]
 
@@ -63,7 +64,7 @@ def decode_image(image_bytes, size):
         lambda: _decode_jpeg(image_bytes, shrink),
         lambda: _decode_png(image_bytes, head),
         lambda: _in_color(tf.io.decode_image(image_bytes, expand_animations=False)),
-        lambda: _in_color(tf.io.decode_bmp(image_bytes)),
+        lambda: _decode_bmp(image_bytes, head),
     ]
     image = tf.switch_case(kind, branches)
     image.set_shape((None, None, 3))
@@ -119,6 +120,9 @@ def check_image(image_bytes, name):
         with Image.open(io.BytesIO(image_bytes), formats=FORMATS) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise UserError(f"{expected} of at most {MAX_PIXELS:,} pixels, received {image.width} x {image.height}")
+            bits = int.from_bytes(image_bytes[28:30], "little")
+            if image.format == "BMP" and bits not in (8, 24, 32):
+                raise UserError(f"{expected}, and a BMP of 8, 24 or 32 bits a pixel, received one of {bits}")
             image.load()
     except (UnidentifiedImageError, Image.DecompressionBombError):
         raise UserError(f"{expected}, received {len(image_bytes):,} bytes of something else") from None
@@ -237,11 +241,33 @@ def _decode_png(image_bytes, head):
     def over_white():
         image = tf.io.decode_png(image_bytes, 4)
         color, alpha = tf.cast(image[..., :3], tf.uint16), tf.cast(image[..., 3:], tf.uint16)
+        # Of palettes of 1, 2 or 4 bits the decoder fills alpha up with 1, 3 or 15, where the file has none.
+        opaque = tf.cast(2 ** tf.cast(head[_PNG_BIT_DEPTH], tf.int32) - 1, tf.uint16)
+        alpha = tf.where((opaque < 255) & (tf.reduce_max(alpha) <= opaque), alpha * (255 // opaque), alpha)
         # At most 255 * 255 + 127: a large image takes two bytes a channel, not four.
         return tf.cast((color * alpha + 255 * (255 - alpha) + 127) // 255, tf.uint8)
 
     has_alpha = tf.reduce_any(head[_PNG_COLOR_TYPE] == tf.constant([3, 4, 6], tf.uint8))
     return tf.cond(has_alpha, over_white, lambda: tf.io.decode_png(image_bytes, 3))
+
+
+def _decode_bmp(image_bytes, head):
+    """Decodes 8 bits with a palette, 24 or 32; the decoder hands indices of a palette back as they are."""
+    bits = tf.cast(head[28], tf.int32) + 256 * tf.cast(head[29], tf.int32)
+    message = tf.strings.join(["image_bytes: expected a BMP of 8, 24 or 32 bits a pixel, received ", tf.strings.as_string(bits)])
+
+    with tf.control_dependencies([tf.debugging.Assert((bits == 8) | (bits == 24) | (bits == 32), [message])]):
+        image_bytes = tf.identity(image_bytes)
+        start = tf.io.decode_raw(tf.strings.substr(image_bytes, 0, 54), tf.uint8)  # file header and image header
+
+    def of_palette():
+        header, colors = (tf.reduce_sum(tf.cast(part, tf.int32) * [1, 256]) for part in (head[14:16], start[46:48]))
+        colors = tf.where(colors == 0, 256, tf.minimum(colors, 256))
+        entries = tf.io.decode_raw(tf.strings.substr(image_bytes, 14 + header, 4 * colors), tf.uint8)
+        palette = tf.reshape(entries, (-1, 4))[:, 2::-1]  # from blue, green, red and nothing
+        return tf.gather(palette, tf.minimum(tf.cast(tf.io.decode_bmp(image_bytes)[..., 0], tf.int32), tf.shape(palette)[0] - 1))
+
+    return tf.cond(bits == 8, of_palette, lambda: _in_color(tf.io.decode_bmp(image_bytes)))
 
 
 def _in_color(image):

@@ -61,7 +61,7 @@ def start(index, addresses, arguments):
 def wait(processes):
     """Waits until all have ended; where one failed, the others get some time to notice. Returns the exit code."""
     code, deadline = 0, None
-    while any(process.poll() is None for process in processes):
+    while None in [process.poll() for process in processes]:  # all are asked, each time
         failed = [process.returncode for process in processes if process.returncode]
         if failed and deadline is None:
             code, deadline = failed[0], time.monotonic() + GRACE

@@ -16,12 +16,13 @@ EVERY = 10  # steps between two points of the training's curve
 
 
 def read_losses(path):
-    """Returns the training's curve as `[(step, loss, learning_rate)]`, without the half line that a kill may have left."""
+    """Returns the training's curve as `[(step, loss, learning_rate)]`, without the half line that a kill or a full disk left."""
     try:
-        with open(path, newline="") as file:
-            rows = [row for row in csv.reader(file) if len(row) == 3][1:]
+        text = path.read_text()
     except FileNotFoundError:
         return []
+    whole = text[: text.rfind("\n") + 1]
+    rows = [row for row in csv.reader(whole.splitlines()) if len(row) == 3][1:]
     return [(int(step), float(loss), float(rate)) for step, loss, rate in rows]
 
 
@@ -40,7 +41,7 @@ class TrainingReporter:
         self.silent = silent
         self.unit = unit
         self.console = Console(highlight=False, quiet=silent)
-        self.padding_share = 0.0
+        self.padding_share = None
         self._recent = []  # losses and weights since the last point of the curve
         self._reset()
 
@@ -52,9 +53,11 @@ class TrainingReporter:
     def survey(self, dataset):
         """Counts the batches of an epoch and the share of padding in them; returns the count.
 
-        A dataset that knows its length has batches of one shape, and is not gone through for its padding.
+        A dataset that knows its length is not gone through for its padding: that is 0 where its rows have one shape, or not known.
         """
         if (count := int(dataset.cardinality())) >= 0:
+            specs = tf.nest.flatten(dataset.element_spec)
+            self.padding_share = 0.0 if all(None not in spec.shape[1:] for spec in specs) else None
             self.note(f"{count:,} batches an epoch")
             return count
         report = padding_share(dataset)

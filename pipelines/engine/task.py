@@ -23,6 +23,7 @@ class Task:
         data_version: What `load` read, for the record: a dataset's name and version, or a file's digest.
         data_service: Address of the tf.data service that makes the training batches; none by default.
         unit: What the weight of a loss counts, for the messages: "tokens", "images".
+        falling: Metrics of the dev split that are better when they are lower; all others are better when they are higher.
         not_of_the_data: Settings of the data section that say how the data is read, not which: a run may be continued with
             others.
     """
@@ -30,6 +31,7 @@ class Task:
     data_version = ""
     data_service = ""
     not_of_the_data = ()
+    falling = ("loss",)
     unit = "tokens"
     name: str
     Config: type

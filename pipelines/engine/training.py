@@ -22,6 +22,9 @@ from attention_zoo.pipelines.engine.schedules import learning_rate, make_optimiz
 from attention_zoo.pipelines.engine.updates import Update, update_metrics
 
 
+RATE_SETTERS = (keras.callbacks.LearningRateScheduler, keras.callbacks.ReduceLROnPlateau)
+
+
 @dataclass
 class Progress:
     """Where a run stands. JSON-able."""
@@ -62,6 +65,9 @@ class Trainer:
             self.optimizer.build(model.trainable_variables)
             self.metrics = task.metrics()
         self.state = RunState(model, self.optimizer, self.metrics)
+        if any(isinstance(callback, RATE_SETTERS) for callback in callbacks):
+            raise UserError("callbacks: expected none that sets the learning rate, which is training.schedule's; received one")
+        object.__setattr__(model, "optimizer", self.optimizer)  # callbacks look for it; the model is not to own its variables
         self.callbacks = keras.callbacks.CallbackList(list(callbacks), model=model)
         self.progress = Progress()
         model.stop_training = False  # a callback may set it
@@ -82,13 +88,16 @@ class Trainer:
         """
         with self.listening_for_sigterm():
             self.train()
+        if self._stop_signal:  # it came during the last evaluation
+            raise Preempted("stopped after the last step; a checkpoint is written, the same command goes on from there")
         wait_for_all(self.strategy)  # until the chief has written what the others are to read
         self.load_best()
         return self.progress
 
     def train(self):
         """Runs the epochs that are left."""
-        self.restore()
+        if not self.progress.step:
+            self.restore()
         spec = self.batches("train", 0).element_spec
         self.update = Update(self.task, self.model, self.optimizer, self.strategy, self.metrics, spec)
         self.batches_per_epoch = self.reporter.survey(self.task.preprocess("train", 0))
@@ -124,7 +133,9 @@ class Trainer:
                     self.finish(f"all {settings.epochs} epochs are done")
                 elif not settings.evaluate_every:
                     self.evaluate()
-                self.callbacks.on_epoch_end(progress.epoch - 1, progress.history[-1] if progress.history else None)
+                record = progress.history[-1] if progress.history else {}
+                logs = {name: value for name, value in record.items() if name not in ("step", "epoch")}  # names of Keras's own
+                self.callbacks.on_epoch_end(progress.epoch - 1, logs)
                 self.stop_if_a_callback_asks()
                 return
             self.take_step(batch, waited)
@@ -218,10 +229,11 @@ class Trainer:
                 scores = self.task.evaluate(self.model, "validation")
                 record |= {f"dev/{name}": value for name, value in scores.items()}
         if settings.monitor not in record:
+            self.save()  # so that the epoch is not lost
             raise UserError(f"training.monitor: expected one of {', '.join(sorted(record))}; received {settings.monitor}")
         value = record[settings.monitor]
         best = progress.best_value
-        better = best is None or (value < best if settings.monitor == "dev/loss" else value > best)
+        better = best is None or (value < best if self.falls else value > best)
         if better:
             progress.best_value, progress.best_step, progress.evaluations_without_gain = value, progress.step, 0
         else:
@@ -231,10 +243,15 @@ class Trainer:
         progress.loss_sum = progress.weight_sum = 0.0
         record |= self.reporter.since_last_evaluation()
         progress.history.append({"step": progress.step, "epoch": progress.epoch, **record})
-        self.reporter.evaluation(progress, record, better)
         if settings.patience and progress.evaluations_without_gain >= settings.patience:
             progress.finished = f"{settings.patience} evaluations without a better {settings.monitor}"
         self.save()
+        self.reporter.evaluation(progress, record, better)
+
+    @property
+    def falls(self):
+        """Whether the monitored figure is better when it is lower."""
+        return self.settings.monitor.removeprefix("dev/") in self.task.falling
 
     def passes(self):
         """Passes over the data so far, with fraction; under `max_minutes` at least as many as the clock says.
@@ -274,13 +291,23 @@ class Trainer:
             arrays, state = self.store.load(step)
             self.state.assign(arrays)
             self.progress = Progress(**state)
+            self._clock = self.progress.seconds
 
     def load_best(self):
-        """Gives the model its best weights: those of the best checkpoint, or the average of the last if it is better."""
-        progress = self.progress
-        self.state.assign(self.store.load(progress.best_step)[0])
+        """Gives the model its best weights: those of the best checkpoint, or the average of the last if it is better.
+
+        A checkpoint that is damaged is passed over for the next best.
+        """
+        progress, monitor = self.progress, self.settings.monitor
+        records = [record for record in progress.history if monitor in record]
+        ranked = sorted(records, key=lambda record: record[monitor] if self.falls else -record[monitor])
+        best = self.store.first_intact([progress.best_step, *(record["step"] for record in ranked)])
+        if best is None:
+            raise UserError(f"{self.store.directory} holds no evaluated checkpoint; train on with the same command first")
+        self.state.assign(self.store.load(best)[0])
         self.state.take_average()
         steps = progress.evaluated_steps[-self.settings.average_checkpoints :]
+        steps = [step for step in steps if len(steps) > 1 and self.store.first_intact([step]) is not None]
         if len(steps) < 2:
             return
         best, best_loss = self.state.arrays(), self.dev_losses()["dev/loss"]

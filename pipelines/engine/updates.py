@@ -3,6 +3,8 @@
 import keras
 import tensorflow as tf
 
+from attention_zoo.pipelines.engine.errors import UserError
+
 
 class Update:
     """Takes a step on a global batch whose rows lie with the replicas.
@@ -25,7 +27,11 @@ class Update:
         self.settings = settings = task.config.training
         self.scales = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
         signature = [spec, tf.TensorSpec([2], tf.float32)]
-        self._compiled = tf.function(self._step, input_signature=signature, jit_compile=settings.jit, autograph=False)
+        self._compiled = tf.function(self._step, input_signature=signature, autograph=False)
+        if settings.jit:  # of one part of one replica's rows: neither loops over open shapes nor collectives are XLA's
+            if strategy.num_replicas_in_sync > 1 and not tf.config.list_physical_devices("GPU"):
+                raise UserError("training.jit: expected one device or GPUs, received several replicas on CPUs, which XLA can't serve")
+            self._sums_of = tf.function(self._sums_of, jit_compile=True, autograph=False)
 
     def __call__(self, batch, stop, seconds):
         """Updates the weights.

@@ -217,7 +217,7 @@ class ShowAttendTell(keras.Model):
         """What the attention is taught besides the likelihood, each caption's by itself.
 
         λ Σ_i (1 - Σ_t α_ti)² (eq. 14) asks for every location to be looked at; where locations were sampled, `reinforce_loss` is
-        added, and the baseline moves: b <- 0.9 b + 0.1 mean log p(y|s).
+        added, and the baseline moves: b <- 0.9 b + 0.1 mean log p(y|s), once for each part of a batch that is computed in parts.
 
         Args:
             scores: What the call returned in training.
@@ -237,7 +237,10 @@ class ShowAttendTell(keras.Model):
         before = ops.convert_to_tensor(self.baseline)
         samples = scores["decoder/sample"]
         loss = loss + reinforce_loss(log_likelihood, weights, samples, before, mask, reward_scale, entropy_scale)
-        self.baseline.assign(BASELINE_DECAY * before + (1 - BASELINE_DECAY) * ops.mean(ops.stop_gradient(log_likelihood)))
+        count = ops.shape(log_likelihood)[0]  # a replica, or a part of a batch, may have no rows
+        mean = ops.sum(ops.stop_gradient(log_likelihood)) / ops.cast(ops.maximum(count, 1), "float32")
+        moved = BASELINE_DECAY * before + (1 - BASELINE_DECAY) * mean
+        self.baseline.assign(ops.where(count > 0, moved, before))
         return loss
 
     def alignment(self, scores):

@@ -3,6 +3,7 @@
 import json
 import random
 import re
+import shutil
 import subprocess
 import sys
 
@@ -15,6 +16,7 @@ from attention_zoo.pipelines.datasets.parallel import read_parallel
 from attention_zoo.pipelines.engine import experiment
 from attention_zoo.pipelines.engine.decoding_settings import DecodingSettings
 from attention_zoo.pipelines.engine.errors import UserError
+from attention_zoo.pipelines.engine.export import load_saved_model
 from attention_zoo.pipelines.engine.settings import ExportSettings, TrainingSettings
 from attention_zoo.pipelines.translation import Translation
 from attention_zoo.pipelines.translation_settings import DataSettings, ModelSettings, TranslationConfig
@@ -191,8 +193,53 @@ def test_a_size_that_the_model_does_not_have_is_refused(text_files, tmp_path):
 
 def test_a_folder_with_another_model_is_refused(finished, text_files):
     config = tiny(text_files, finished[0], "luong")
-    with pytest.raises(UserError, match="other model settings"):
+    with pytest.raises(UserError, match="holds a run with model.name 'bahdanau', received 'luong'"):
         experiment.train(Translation, config, finished[0] / "runs/translation/tiny", preset="luong")
+
+
+def test_a_finished_run_is_not_relabelled_with_settings_it_was_not_trained_with(finished, text_files):
+    run = finished[0] / "runs/translation/tiny"
+    before = (run / "config.yaml").read_text()
+    config = tiny(text_files, finished[0], epochs=4, checkpoint_every=2, learning_rate=0.5)
+    with pytest.raises(UserError, match="holds a finished run with training.learning_rate 0.001, received 0.5"):
+        experiment.train(Translation, config, run, preset="bahdanau")
+    assert (run / "config.yaml").read_text() == before
+
+
+def test_data_that_changed_under_its_name_is_refused(finished, text_files, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(finished[0] / "runs/translation/tiny", run)
+    head = (run / "config.yaml").read_text()
+    (run / "config.yaml").write_text(re.sub(r"(# Data: .*?SHA-256 )\w{4}", r"\g<1>0000", head, count=1))
+    config = tiny(text_files, finished[0], epochs=4, checkpoint_every=2)
+    with pytest.raises(UserError, match="holds a run on .*SHA-256 0000.*, received .*SHA-256"):
+        experiment.train(Translation, config, run, preset="bahdanau")
+
+
+def test_a_coverage_penalty_without_attention_is_refused_before_training(text_files, tmp_path):
+    config = tiny(text_files, tmp_path, "rnn")
+    config.decoding = DecodingSettings(beam_size=2, coverage_penalty=0.2)
+    with pytest.raises(UserError, match="decoding.coverage_penalty: expected 0, since the model rnn has no attention"):
+        experiment.train(Translation, config, tmp_path / "run", preset="rnn")
+
+
+def test_own_files_can_be_reversed(text_files):
+    back = read_parallel("", files=text_files, reverse=True)["test"]
+    assert {word for sentence in back.source for word in sentence.split()} <= set(FRENCH.values())
+    assert {word for sentence in back.target for word in sentence.split()} <= set(ENGLISH)
+
+
+def test_alignments_are_scored_row_by_row_also_where_long_pairs_do_not_train(text_files, tmp_path):
+    config = tiny(text_files, tmp_path)
+    task, _ = experiment.prepare(Translation, config, tmp_path / "run")
+    config.data.max_tokens = 6
+    kept, whole = (task.encode_pairs("validation", all_rows=all_rows) for all_rows in (False, True))
+    assert kept["source"].nrows() < whole["source"].nrows() == len(task.examples["validation"])
+
+
+def test_a_model_that_answers_something_else_is_named(finished):
+    with pytest.raises(UserError, match="expected a model that answers with caption, received one with score, translation"):
+        load_saved_model(finished[0] / "saved_models" / "translation", "caption")
 
 
 @pytest.mark.parametrize("dataset, target_language", [("ted_hrlr_translate/pt_to_en", "en"), ("wmt14_translate/de-en", "en")])

@@ -31,6 +31,7 @@ def smooth(height=12, width=20):
 IMAGE = smooth()
 COLOR = Image.fromarray(IMAGE)
 GREY = IMAGE[..., 1]
+FEW = {count: COLOR.quantize(count) for count in (2, 4, 16)}  # palettes of 1, 2 and 4 bits
 GOOD = {
     "jpeg": (encoded(COLOR, "JPEG", quality=98, subsampling=0), IMAGE, 4),
     "progressive jpeg": (encoded(COLOR, "JPEG", quality=98, subsampling=0, progressive=True), IMAGE, 4),
@@ -44,6 +45,8 @@ GOOD = {
     "gif": (encoded(COLOR.quantize(256), "GIF"), np.array(COLOR.quantize(256).convert("RGB")), 0),
     "bmp": (encoded(COLOR, "BMP"), IMAGE, 0),
     "grey bmp": (encoded(Image.fromarray(GREY), "BMP"), np.stack([GREY] * 3, -1), 0),
+    **{f"{n} color png": (encoded(few, "PNG"), np.array(few.convert("RGB")), 0) for n, few in FEW.items()},
+    **{f"{n} color bmp": (encoded(few, "BMP"), np.array(few.convert("RGB")), 0) for n, few in FEW.items()},
     "32-bit bmp": (encoded(COLOR.convert("RGBA"), "BMP"), IMAGE, 0),
 }
 
@@ -66,6 +69,7 @@ BAD = {
     "truncated png": (GOOD["png"][0][:-30], "expected a whole PNG image, received one that is cut off after"),
     "truncated gif": (GOOD["gif"][0][:400], "GIF"),
     "truncated bmp": (GOOD["bmp"][0][:-30], "(?i)bmp"),
+    "1-bit bmp": (encoded(COLOR.convert("1"), "BMP"), "expected a BMP of 8, 24 or 32 bits a pixel, received 1"),
     "a bomb": (png_of_size(30_000, 30_000), f"1 to {MAX_PIXELS:,} pixels, received 30000 x 30000"),
     "a size beyond int32": (png_of_size(2**31 - 1, 2**31 - 1), "pixels, received"),
     "a PNG without pixels": (png_of_size(4, 4), "PNG"),

@@ -1,6 +1,7 @@
 """The loop on a task small enough to see through: exact resume, early stop, averaging, and what it refuses."""
 
 import json
+import signal
 from dataclasses import dataclass, field
 
 import keras
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from attention_zoo.pipelines.engine.checkpoints import CheckpointStore
-from attention_zoo.pipelines.engine.errors import UserError
+from attention_zoo.pipelines.engine.errors import Preempted, UserError
 from attention_zoo.pipelines.engine.reporting import TrainingReporter, read_losses
 from attention_zoo.pipelines.engine.settings import TrainingSettings
 from attention_zoo.pipelines.engine.task import Task
@@ -94,7 +95,11 @@ def test_the_training_curve_of_a_killed_run_is_that_of_the_uninterrupted_one(tmp
         run(tmp_path / "killed", epochs=13, kill_at=41, checkpoint_every=10)
     curve = tmp_path / "killed" / "losses.csv"
     assert [step for step, *_ in read_losses(curve)] == [10, 20, 30, 40]
-    curve.write_text(curve.read_text() + "5")  # half a line
+    for torn in ("5", "50,1.2", "50,1.2,", "50,1.2,3.1e"):  # what a kill or a full disk leaves of a line
+        curve.write_text((text := curve.read_text()) + torn)
+        assert [step for step, *_ in read_losses(curve)] == [10, 20, 30, 40]
+        curve.write_text(text)
+    curve.write_text(text + torn)
     run(tmp_path / "killed", epochs=13, checkpoint_every=10)
     assert curve.read_text() == (tmp_path / "whole" / "losses.csv").read_text()
     assert [step for step, *_ in read_losses(curve)] == [10, 20, 30, 40, 50] and read_losses(tmp_path / "none") == []
@@ -119,6 +124,59 @@ def test_a_metric_that_rises_can_decide_and_an_unknown_one_is_named(tmp_path):
     assert progress.best_value == max(record["dev/slope"] for record in progress.history)
     with pytest.raises(UserError, match="expected one of dev/loss, dev/slope; received dev/blue"):
         run(tmp_path / "b", monitor="dev/blue")
+    assert CheckpointStore(tmp_path / "b" / "checkpoints").newest() == 4  # the epoch is not lost
+
+
+class Falling(Line):
+    falling = ("loss", "slope")
+
+
+def test_a_task_says_which_of_its_metrics_fall(tmp_path):
+    _, progress = run(tmp_path, monitor="dev/slope", task=Falling)
+    assert progress.best_value == min(record["dev/slope"] for record in progress.history)
+
+
+def test_a_damaged_best_checkpoint_gives_way_to_the_next_best(tmp_path):
+    settings = {"epochs": 50, "learning_rate": 3.0, "optimizer": "adam", "patience": 2}  # the best is not the newest
+    _, progress = run(tmp_path, **settings)
+    ranked = sorted(progress.history, key=lambda record: record["dev/loss"])
+    best = next((tmp_path / "checkpoints").glob(f"step-{progress.best_step:08d}-*.safetensors"))
+    best.write_bytes(best.read_bytes()[:-9])
+    with pytest.warns(UserWarning, match=f"step {progress.best_step} is passed over"):
+        trainer, _ = run(tmp_path, **settings)
+    there = [record for record in ranked[1:] if list((tmp_path / "checkpoints").glob(f"step-{record['step']:08d}.json"))]
+    np.testing.assert_allclose(trainer.dev_losses()["dev/loss"], there[0]["dev/loss"], rtol=1e-6)
+
+
+def test_sigterm_during_the_last_evaluation_is_not_lost(tmp_path):
+    class Impatient(Line):
+        def evaluate(self, model, split):
+            signal.raise_signal(signal.SIGTERM)
+            return super().evaluate(model, split)
+
+    with pytest.raises(Preempted, match="after the last step"):
+        run(tmp_path, task=Impatient, epochs=1, monitor="dev/slope")
+    _, progress = run(tmp_path, epochs=1, monitor="dev/slope")
+    assert progress.step == 4 and progress.finished
+
+
+def test_under_a_time_limit_the_learning_rate_of_a_resumed_run_does_not_jump(tmp_path):
+    settings = {"epochs": 10_000, "max_minutes": 0.1, "schedule": "linear", "learning_rate": 0.1, "checkpoint_every": 1}
+    with pytest.raises(Killed):
+        run(tmp_path, kill_at=20, **settings)
+    rates = []
+
+    class Noting(TrainingReporter):
+        def step(self, progress, loss, weight, rate, waited):
+            rates.append(rate)
+            raise Killed
+
+    task = Line(Config(TrainingSettings(**settings | {"clip_norm": 0.0})), tmp_path)
+    store = CheckpointStore(tmp_path / "checkpoints")
+    with pytest.raises(Killed):
+        Trainer(task, task.build(), store, Noting(tmp_path)).fit()
+    seconds = store.load(store.newest())[1]["seconds"]
+    assert rates[0] <= 0.1 * (1 - seconds / 6) + 1e-6
 
 
 def test_the_average_of_checkpoints_is_kept_where_it_is_better(tmp_path):
@@ -171,6 +229,37 @@ def test_keras_callbacks_see_every_batch_and_epoch_and_may_stop_the_run(tmp_path
     assert progress.finished == "a callback stopped it" and progress.epoch == 2 and progress.step == 8
     assert [place for place, _ in seen] == [0, 1, 2, 3, 0, 0, 1, 2, 3, 1]
     assert all(isinstance(loss, float) for place, loss in seen[:4]) and "dev/loss" in seen[4][1]
+
+
+def test_the_usual_callbacks_of_keras_work_in_the_loop(tmp_path):
+    best = tmp_path / "best.keras"
+    callbacks = [
+        keras.callbacks.ModelCheckpoint(best, monitor="dev/loss", mode="min", save_best_only=True),
+        keras.callbacks.EarlyStopping("dev/loss", mode="min", patience=50),
+        keras.callbacks.CSVLogger(tmp_path / "log.csv"),
+        keras.callbacks.TensorBoard(tmp_path / "board"),
+        keras.callbacks.TerminateOnNaN(),
+    ]
+    trainer, progress = run(tmp_path, callbacks=callbacks)
+    assert progress.epoch == 5 and len((tmp_path / "log.csv").read_text().splitlines()) == 6
+    np.testing.assert_array_equal(keras.models.load_model(best).weights[0], trainer.model.weights[0])
+
+
+def test_a_callback_that_would_set_the_learning_rate_is_refused(tmp_path):
+    with pytest.raises(UserError, match="training.schedule"):
+        run(tmp_path, callbacks=[keras.callbacks.ReduceLROnPlateau("dev/loss")])
+
+
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_compiled_by_xla_the_updates_are_the_same(tmp_path, accumulate):
+    class Steady(Line):
+        def build(self):
+            keras.utils.set_random_seed(1)
+            return keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+
+    plain, _ = run(tmp_path / "plain", task=Steady, epochs=2)
+    compiled, _ = run(tmp_path / "compiled", task=Steady, epochs=2, jit=True, accumulate=accumulate)
+    np.testing.assert_allclose(compiled.model.weights[0], plain.model.weights[0], rtol=1e-4)
 
 
 def test_keras_metrics_are_reported_for_training_and_dev_and_survive_a_kill(tmp_path):

@@ -100,6 +100,14 @@ def test_the_baseline_moves_a_tenth_of_the_way_and_is_saved(tmp_path):
     assert float(keras.models.load_model(tmp_path / "model.keras").baseline.numpy()) == pytest.approx(-1.9, rel=1e-6)
 
 
+def test_no_captions_leave_the_baseline_as_it_is():
+    model = make("hard")
+    _, scores = model(INPUTS, training=True, return_attention_scores=True)
+    scores = {name: tensor[:0] for name, tensor in scores.items()}
+    model.attention_loss(scores, INPUTS["target"][:0] != 0, ops.zeros((0,)))
+    assert float(model.baseline.numpy()) == 0.0
+
+
 def test_what_earned_more_than_the_baseline_becomes_likelier():
     model = make("hard", dropout=0.0)
     score = next(weight for weight in model.trainable_weights if weight.path.endswith("/vector"))
