@@ -4,9 +4,9 @@ import math
 
 from attention_zoo.pipelines.engine.attention_maps import save
 
-# Okabe & Ito 2008: told apart by all eyes. With the markers, also in grey.
-COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-MARKERS = "osD^vPX"
+# Okabe & Ito 2008, told apart by all eyes, but grey for their yellow. With the markers, also in print without colors.
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#888888")
+MARKERS = "osD^vPX*"
 DOTS_PER_INCH = 120
 
 
