@@ -219,10 +219,38 @@ def _size_of(kind, head, image_bytes):
         [
             lambda: tf.image.extract_jpeg_shape(image_bytes)[:2],
             lambda: tf.stack([number(20, 4, True), number(16, 4, True)]),
-            lambda: tf.stack([number(8, 2, False), number(6, 2, False)]),
+            lambda: _largest_gif_frame(image_bytes, number(8, 2, False), number(6, 2, False)),
             lambda: tf.stack([tf.abs(number(22, 4, False)), number(18, 4, False)]),  # rows from the top down are negative
         ],
     )
+
+
+def _largest_gif_frame(image_bytes, rows, columns):
+    """`(rows, columns)` of the largest frame of a GIF, or of its screen: the decoder makes room for all of them, whatever the screen."""
+    content = tf.io.decode_raw(image_bytes, tf.uint8)
+    length = tf.size(content)
+
+    def number(place, count):
+        part = tf.cast(content[place : place + count], tf.int32)  # fewer at the end of a file that is cut off
+        return tf.reduce_sum(part * tf.constant([1, 256])[: tf.size(part)])
+
+    def colors(flags):  # bytes of a table of colors, where the flags say that there is one
+        return tf.where(flags >= 128, 3 * tf.bitwise.left_shift(2, flags % 8), 0)
+
+    def block(place, in_data, rows, columns):
+        """One step: a sub-block of data, whose first byte is its length, or the head of a block."""
+        kind = number(place, 1)
+        frame = tf.logical_and(~in_data, kind == 0x2C)
+        known = in_data | frame | (kind == 0x21)
+        after_head = tf.where(frame, place + 11 + colors(number(place + 9, 1)), place + 2)
+        after = tf.where(in_data, place + 1 + kind, tf.where(known, after_head, length))
+        wide, high = number(place + 5, 2), number(place + 7, 2)
+        larger = frame & (tf.cast(wide, tf.int64) * tf.cast(high, tf.int64) > tf.cast(rows, tf.int64) * tf.cast(columns, tf.int64))
+        return after, tf.where(in_data, kind != 0, True), tf.where(larger, high, rows), tf.where(larger, wide, columns)
+
+    start = 13 + colors(number(10, 1))
+    _, _, rows, columns = tf.while_loop(lambda place, *_: place < length, block, (start, tf.constant(False), rows, columns))
+    return tf.stack([rows, columns])
 
 
 def _decode_jpeg(image_bytes, shrink):

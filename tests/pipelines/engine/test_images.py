@@ -61,6 +61,13 @@ def png_of_size(height, width):
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
 
 
+def gif_with_a_small_screen(width, height):
+    """A GIF whose only frame is larger than the screen that its head speaks of."""
+    content = bytearray(encoded(Image.new("P", (width, height)), "GIF"))
+    content[6:10] = bytes([1, 0, 1, 0])
+    return bytes(content)
+
+
 BAD = {
     "text": (b"hello, world", "expected a JPEG, PNG, GIF or BMP image, received 12 bytes that begin with 68 65 6c 6c"),
     "nothing": (b"", "expected a JPEG, PNG, GIF or BMP image, received 0 bytes"),
@@ -70,6 +77,7 @@ BAD = {
     "truncated gif": (GOOD["gif"][0][:400], "GIF"),
     "truncated bmp": (GOOD["bmp"][0][:-30], "(?i)bmp"),
     "1-bit bmp": (encoded(COLOR.convert("1"), "BMP"), "expected a BMP of 8, 24 or 32 bits a pixel, received 1"),
+    "a gif bomb": (gif_with_a_small_screen(9000, 9000), f"1 to {MAX_PIXELS:,} pixels, received 9000 x 9000"),
     "a bomb": (png_of_size(30_000, 30_000), f"1 to {MAX_PIXELS:,} pixels, received 30000 x 30000"),
     "a size beyond int32": (png_of_size(2**31 - 1, 2**31 - 1), "pixels, received"),
     "a PNG without pixels": (png_of_size(4, 4), "PNG"),
