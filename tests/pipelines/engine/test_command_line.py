@@ -210,7 +210,7 @@ def test_what_cannot_be_done_is_refused_in_one_line(toy, capsys, argv, message):
     [
         (UserError("the disk is full"), 2, "attention-zoo: the disk is full\n"),
         (PermissionError(13, "Permission denied", "runs/toy"), 2, "attention-zoo: runs/toy: Permission denied\n"),
-        (OSError(28, "No space left on device"), 2, "attention-zoo: writing: No space left on device\n"),
+        (OSError(28, "No space left on device"), 2, "attention-zoo: writing: No space left on device; free some and start the same command again\n"),
         (KeyboardInterrupt(), 130, "\nattention-zoo: stopped; the same command continues from the last checkpoint\n"),
     ],
 )
