@@ -13,7 +13,7 @@ from attention_zoo.layers.alignments import (
     LocalPredictiveAlignment,
     SoftAlignment,
 )
-from attention_zoo.layers.kernels import additive_blocks, additive_blocks_pay, check_kernel, choose
+from attention_zoo.layers.kernels import additive_blocks, additive_blocks_pay, check_kernel, choose, traced
 from attention_zoo.layers.masks import causal_mask, combine_masks
 from attention_zoo.layers.projection import project
 from attention_zoo.layers.scores import AdditiveScore, ConcatScore, DotScore, GeneralScore, LocationScore, Score
@@ -126,7 +126,7 @@ class Attention(keras.layers.Layer):
         return additive and type(self.alignment) is SoftAlignment
 
     def _attend_in_blocks(self, query, projected_key, value, mask, training):
-        projected_query = self.score.project_query(query)  # (B, T, units)
+        projected_query, (mask,) = self.score.project_query(query), traced(mask)  # (B, T, units)
         lengths = ops.shape(query)[1], ops.shape(projected_key)[1]
         dropout = {}
         if self.dropout and training:

@@ -6,7 +6,7 @@ Notation: B batch, T queries, S keys, H heads, K key heads (H is a multiple of K
 import keras
 from keras import ops
 
-from attention_zoo.layers.kernels import check_kernel, choose, dot_product_blocks
+from attention_zoo.layers.kernels import check_kernel, choose, dot_product_blocks, traced
 from attention_zoo.layers.masks import causal_mask, combine_masks, masked_softmax
 from attention_zoo.layers.shapes import exceeds
 
@@ -68,6 +68,7 @@ def dot_product_attention(
     if _native_fits(kernel, dropout_rate, bias, key, value):
         return _native(query, key, value, scale=scale, **masks)
     query, key, value = (ops.convert_to_tensor(x) for x in (query, key, value))
+    masks["key_mask"], masks["mask"], bias = traced(key_mask, mask, bias)
     rest = {"bias": bias, "scale": scale, "dropout_rate": dropout_rate, "seed": seed, **masks}
     return choose(
         kernel,

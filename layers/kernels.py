@@ -47,6 +47,12 @@ def choose(kernel, pays, blocks, plain):
     return blocks() if kernel == "blocks" or pays else plain()
 
 
+def traced(*tensors):
+    """The tensors, or None, as nodes of the graph that is traced: TensorFlow 2.21 can't differentiate a `cond` that took a constant
+    from outside of it. Elsewhere they stay as they are."""
+    return [x if x is None or keras.backend.backend() != "tensorflow" else ops.copy(x) for x in tensors]
+
+
 def _seed_pair(seed):
     """Two int32 for TensorFlow's stateless random numbers."""
     import tensorflow as tf

@@ -246,6 +246,16 @@ def test_a_mask_that_turns_out_to_be_the_same_for_all_queries_reaches_every_bloc
     np.testing.assert_allclose(open_mask(mask), expected, atol=1e-5)
 
 
+@pytest.mark.parametrize("name", LAYERS)
+def test_a_mask_from_outside_the_graph_is_differentiated_past_where_lengths_are_open(name):
+    import tensorflow as tf
+
+    layer, inputs = LAYERS[name]("auto", 0.0), (normal(1, 600, 8), normal(1, 600, 6, seed=1))
+    mask = tf.constant(np.random.default_rng(2).random((1, 600, 600)) < 0.5)
+    expected = outcome(lambda q, v: layer(q, v, attention_mask=mask), *inputs)
+    assert_same(outcome(lambda q, v: layer(q, v, attention_mask=mask), *inputs, open_shapes=True), expected)
+
+
 def test_a_score_that_compares_in_its_own_way_is_not_taken_for_the_additive_one():
     class Sharper(layers.AdditiveScore):
         def compare(self, query, key):
