@@ -50,8 +50,8 @@ class MultiHeadAttention(keras.layers.Layer):
         `(B, T, output_dim)`, and with `return_attention_scores` also the weights, float32 `(B, H, T, S)`.
 
     Raises:
-        ValueError: If a size is not a positive integer, `dropout` is out of range, if the ranks of the inputs differ, or if `key` and `value`
-            have different lengths.
+        ValueError: If a size is not a positive integer, if `dropout` is out of range, if the ranks of the inputs differ, or if
+            `key` and `value` have different lengths.
 
     Example:
 

@@ -136,10 +136,7 @@ class MultiHeadSelfAttention(MultiHeadAttention):
         return_attention_scores=False,
         training=None,
     ):
-        length = query.shape[-2]
-        fixed = cache is not None and "length" in cache
-        past = 0 if cache is None else cache["key"].shape[-2]
-        total = past if fixed else None if None in (length, past) else past + length
+        length, total = query.shape[-2], positions_in(cache, query.shape[-2])
         heads = (*query.shape[:-2], self.num_heads)
         results = [keras.KerasTensor(self.compute_output_shape(query.shape), dtype=self.compute_dtype)]
         if return_attention_scores:
@@ -147,5 +144,13 @@ class MultiHeadSelfAttention(MultiHeadAttention):
         if cache is not None:
             shapes = {"key": (*heads, total, self.key_dim), "value": (*heads, total, self.value_dim)}
             written = {name: keras.KerasTensor(shape, dtype=self.compute_dtype) for name, shape in shapes.items()}
-            results.append(written | ({"length": keras.KerasTensor((), dtype="int32")} if fixed else {}))
+            results.append(written | ({"length": keras.KerasTensor((), dtype="int32")} if "length" in cache else {}))
         return tuple(results) if len(results) > 1 else results[0]
+
+
+def positions_in(cache, length):
+    """S, the positions that there are once `length` new ones are in a cache or stand alone; None where that is not known."""
+    past = 0 if cache is None else cache["key"].shape[-2]
+    if cache is not None and "length" in cache:
+        return past
+    return None if None in (length, past) else past + length

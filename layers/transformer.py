@@ -10,7 +10,7 @@ from attention_zoo.layers.masks import combine_masks
 from attention_zoo.layers.multi_head import MultiHeadAttention
 from attention_zoo.layers.patches import StochasticDepth
 from attention_zoo.layers.projection import Projection
-from attention_zoo.layers.self_attention import MultiHeadSelfAttention
+from attention_zoo.layers.self_attention import MultiHeadSelfAttention, positions_in
 from attention_zoo.layers.shapes import at_least, leading_axes
 
 
@@ -321,9 +321,7 @@ class TransformerDecoderBlock(_TransformerBlock):
         training=None,
     ):
         dim, length = query.shape[-1], query.shape[-2]
-        fixed = cache is not None and "length" in cache["self"]
-        past = 0 if cache is None else cache["self"]["key"].shape[-2]
-        total = past if fixed else None if None in (length, past) else past + length
+        total = positions_in(None if cache is None else cache["self"], length)
         heads, key_dim = (*query.shape[:-2], self.num_heads), dim // self.num_heads
         source_length = cache["cross"][0].shape[-2] if value is None else value.shape[-2]
         results = [keras.KerasTensor(query.shape, dtype=self.compute_dtype)]
@@ -332,6 +330,6 @@ class TransformerDecoderBlock(_TransformerBlock):
             results.append({n: keras.KerasTensor((*heads, length, k), dtype="float32") for n, k in lengths.items()})
         if cache is not None:
             key, cross = (keras.KerasTensor((*heads, k, key_dim), dtype=self.compute_dtype) for k in (total, source_length))
-            taken = {"length": keras.KerasTensor((), dtype="int32")} if fixed else {}
+            taken = {"length": keras.KerasTensor((), dtype="int32")} if "length" in cache["self"] else {}
             results.append({"self": {"key": key, "value": key} | taken, "cross": (cross, cross)})
         return tuple(results) if len(results) > 1 else results[0]

@@ -208,21 +208,22 @@ def _assert_size(rows, columns):
 
 def _size_of(kind, head, image_bytes):
     """`(rows, columns)` as the file's head has it, int32."""
-
-    def number(place, count, big_endian):
-        values = tf.cast(head[place : place + count], tf.int32)
-        shifts = [8 * (count - 1 - i if big_endian else i) for i in range(count)]
-        return tf.reduce_sum(tf.bitwise.left_shift(values, shifts))
-
     return tf.switch_case(
         kind,
         [
             lambda: tf.image.extract_jpeg_shape(image_bytes)[:2],
-            lambda: tf.stack([number(20, 4, True), number(16, 4, True)]),
-            lambda: _largest_gif_frame(image_bytes, number(8, 2, False), number(6, 2, False)),
-            lambda: tf.stack([tf.abs(number(22, 4, False)), number(18, 4, False)]),  # rows from the top down are negative
+            lambda: tf.stack([_number(head, 20, 4, big_endian=True), _number(head, 16, 4, big_endian=True)]),
+            lambda: _largest_gif_frame(image_bytes, _number(head, 8, 2), _number(head, 6, 2)),
+            lambda: tf.stack([tf.abs(_number(head, 22, 4)), _number(head, 18, 4)]),  # rows from the top down are negative
         ],
     )
+
+
+def _number(content, place, count, big_endian=False):
+    """A number of `count` bytes as int32; bytes that a file which is cut off lacks count as 0."""
+    values = tf.cast(content[place : place + count], tf.int32)
+    shifts = tf.constant([8 * (count - 1 - i if big_endian else i) for i in range(count)])
+    return tf.reduce_sum(tf.bitwise.left_shift(values, shifts[: tf.size(values)]))
 
 
 def _largest_gif_frame(image_bytes, rows, columns):
@@ -230,25 +231,21 @@ def _largest_gif_frame(image_bytes, rows, columns):
     content = tf.io.decode_raw(image_bytes, tf.uint8)
     length = tf.size(content)
 
-    def number(place, count):
-        part = tf.cast(content[place : place + count], tf.int32)  # fewer at the end of a file that is cut off
-        return tf.reduce_sum(part * tf.constant([1, 256])[: tf.size(part)])
-
     def colors(flags):  # bytes of a table of colors, where the flags say that there is one
         return tf.where(flags >= 128, 3 * tf.bitwise.left_shift(2, flags % 8), 0)
 
     def block(place, in_data, rows, columns):
         """One step: a sub-block of data, whose first byte is its length, or the head of a block."""
-        kind = number(place, 1)
+        kind = _number(content, place, 1)
         frame = tf.logical_and(~in_data, kind == 0x2C)
         known = in_data | frame | (kind == 0x21)
-        after_head = tf.where(frame, place + 11 + colors(number(place + 9, 1)), place + 2)
+        after_head = tf.where(frame, place + 11 + colors(_number(content, place + 9, 1)), place + 2)
         after = tf.where(in_data, place + 1 + kind, tf.where(known, after_head, length))
-        wide, high = number(place + 5, 2), number(place + 7, 2)
+        wide, high = _number(content, place + 5, 2), _number(content, place + 7, 2)
         larger = frame & (tf.cast(wide, tf.int64) * tf.cast(high, tf.int64) > tf.cast(rows, tf.int64) * tf.cast(columns, tf.int64))
         return after, tf.where(in_data, kind != 0, True), tf.where(larger, high, rows), tf.where(larger, wide, columns)
 
-    start = 13 + colors(number(10, 1))
+    start = 13 + colors(_number(content, 10, 1))
     _, _, rows, columns = tf.while_loop(lambda place, *_: place < length, block, (start, tf.constant(False), rows, columns))
     return tf.stack([rows, columns])
 
@@ -281,7 +278,7 @@ def _decode_png(image_bytes, head):
 
 def _decode_bmp(image_bytes, head):
     """Decodes 8 bits with a palette, 24 or 32; the decoder hands indices of a palette back as they are."""
-    bits = tf.cast(head[28], tf.int32) + 256 * tf.cast(head[29], tf.int32)
+    bits = _number(head, 28, 2)
     message = tf.strings.join(["image_bytes: expected a BMP of 8, 24 or 32 bits a pixel, received ", tf.strings.as_string(bits)])
 
     with tf.control_dependencies([tf.debugging.Assert((bits == 8) | (bits == 24) | (bits == 32), [message])]):
@@ -289,7 +286,7 @@ def _decode_bmp(image_bytes, head):
         start = tf.io.decode_raw(tf.strings.substr(image_bytes, 0, 54), tf.uint8)  # file header and image header
 
     def of_palette():
-        header, colors = (tf.reduce_sum(tf.cast(part, tf.int32) * [1, 256]) for part in (head[14:16], start[46:48]))
+        header, colors = _number(head, 14, 2), _number(start, 46, 2)
         colors = tf.where(colors == 0, 256, tf.minimum(colors, 256))
         entries = tf.io.decode_raw(tf.strings.substr(image_bytes, 14 + header, 4 * colors), tf.uint8)
         palette = tf.reshape(entries, (-1, 4))[:, 2::-1]  # from blue, green, red and nothing

@@ -21,7 +21,6 @@ from attention_zoo.pipelines.engine.run_state import RunState
 from attention_zoo.pipelines.engine.schedules import learning_rate, make_optimizer
 from attention_zoo.pipelines.engine.updates import Update, update_metrics
 
-
 RATE_SETTERS = (keras.callbacks.LearningRateScheduler, keras.callbacks.ReduceLROnPlateau)
 
 
