@@ -62,14 +62,27 @@ def _seed_pair(seed):
     return tf.cast(seed.next(), tf.int32) if isinstance(seed, keras.random.SeedGenerator) else tf.stack([int(seed), 0])
 
 
+def _loop(count, body, state):
+    """`state = body(i, *state)` for i = 0, ..., count - 1."""
+    import tensorflow as tf
+
+    return tf.while_loop(lambda i, *_: i < count, lambda i, *s: (i + 1, *body(i, *s)), (0, *state), parallel_iterations=1)[1:]
+
+
+def _blocks(count, columns):
+    """A list for blocks of rows: in a loop, adding to a part of a tensor copies the tensor each time."""
+    import tensorflow as tf
+
+    return tf.TensorArray(tf.float32, count, infer_shape=False, element_shape=(None, columns))
+
+
 def dot_product_blocks(query, key, value, key_mask, mask, bias, is_causal, scale, dropout_rate, seed):
     """What `dot_product.dot_product_attention` promises, with its arguments.
 
-    Outside goes a loop over the heads of the keys, inside one over the blocks of all queries that look at such a head.
-    A column of ones beside the values makes the product count each row's sum too; columns beside queries and keys add the padding
-    and subtract the log-sum-exp. Each saves a pass over the block, and a pass costs up to half as much as a product. In the
-    gradient blocks lie on their side, keys down and queries across: then no product turns a whole block around, which TensorFlow
-    multiplies at half the speed.
+    Outside goes a loop over the heads of the keys, inside one over the blocks of all queries that look at such a head. A pass over
+    a block costs up to half as much as a product, so passes are saved: the fused softmax is one; padding is a column beside queries
+    and keys; so is what the gradient of a softmax subtracts; and in a causal block only the square on the diagonal is masked. The
+    products turn matrices of a head's width, never a block, which TensorFlow would multiply at half the speed.
     """
     import tensorflow as tf
 
@@ -78,13 +91,18 @@ def dot_product_blocks(query, key, value, key_mask, mask, bias, is_causal, scale
     # Smaller blocks skip more of the future and take less memory; larger ones make better products.
     size = 256 if is_causal else tf.clip_by_value(2**20 // keys, 256, 512)
     per_head = (queries + size - 1) // size
+    masked = key_mask is not None or mask is not None or bias is not None  # then a row may have nothing to attend to
     key_mask, mask = (x if x is None else tf.cast(x, tf.bool) for x in (key_mask, mask))
+    if is_causal:
+        future = tf.where(tf.range(size)[:, None] >= tf.range(size), 0.0, _MASKED)  # (size, size)
     if dropout_rate:
-        # Random numbers cost more than a product. One pool serves all blocks: each row turns it by a number of its own, which
-        # leaves every weight's chance exact, the weights of a row independent of each other, and those of two rows pairwise so.
-        seed, threshold = _seed_pair(seed), tf.constant(int(dropout_rate * 65536), tf.uint16)
-        pool = tf.random.stateless_uniform((size, keys // 2 + 1), seed, None, None, tf.uint32)
-        pool = tf.reshape(tf.bitcast(pool, tf.uint16), (size, -1))[:, :keys]  # (size, S)
+        # Random numbers cost as much as a product. One pool serves all blocks, each from a place of its own on: within a block all
+        # weights are dropped independently; two blocks drop by other numbers at the same places, unless they drew the same place.
+        numbers = tf.random.stateless_uniform((size * keys + 1,), _seed_pair(seed), None, None, tf.uint32)  # 2 numbers each
+        kept = tf.bitcast(numbers, tf.uint16) >= tf.constant(int(dropout_rate * 65536), tf.uint16)
+        pool = tf.reshape(tf.cast(kept, tf.float32) / (1 - dropout_rate), (-1,))
+        # A multiple of 16 numbers, 64 bytes, is where TensorFlow can look at a part of a tensor without copying it.
+        starts = tf.random.stateless_uniform((batch * heads * per_head,), _seed_pair(seed), 0, size * keys // 16 + 1, tf.int32) * 16
 
     def place(i, j):
         """Of block j of key head i: the sequence, the key head, the query head, first and last query, last key."""
@@ -99,10 +117,13 @@ def dot_product_blocks(query, key, value, key_mask, mask, bias, is_causal, scale
     def columns(matrix, *others):
         return tf.concat([matrix, *others], 1)
 
-    def add(total, b, h, first, block, length, of_heads):
-        """`block` onto the rows of one head in (sequence, position, head); TensorFlow does it in place."""
-        positions = (b * length + first + tf.range(tf.shape(block)[0])) * of_heads + h
-        return tf.tensor_scatter_nd_add(total, positions[:, None], block)
+    def ones(x):
+        return tf.ones_like(x[:, :1])
+
+    def by_position(blocks, length, of_heads):
+        """(B, length, heads, features) from the blocks of each sequence's heads."""
+        joined = blocks.concat()
+        return tf.transpose(tf.reshape(joined, (batch, of_heads, length, joined.shape[1])), (0, 2, 1, 3))
 
     def matrix_of(x, b, h):
         """Which matrix of a mask or bias (B or 1, H or 1, T, S) belongs to a head."""
@@ -111,106 +132,110 @@ def dot_product_blocks(query, key, value, key_mask, mask, bias, is_causal, scale
     def padding(b):
         return [] if key_mask is None else [tf.where(key_mask[b, :, None], 0.0, _MASKED)]  # (S, 1)
 
-    def ones(x):
-        return tf.ones_like(x[:, :1])
+    def up_to(end, turned):
+        """The first keys of a turned matrix (D, S)."""
+        return turned[:, :end] if is_causal else turned
 
-    def turns(i, j, length):
-        own_seed = tf.random.experimental.stateless_fold_in(seed, i * group * per_head + j)
-        numbers = tf.random.stateless_uniform((size,), own_seed, 0, 65536, tf.int32)
-        return tf.cast(numbers[:length], tf.uint16)
+    def scores_of(q, all_keys, bias, b, h, first, last, end):
+        """The scores of a block, masked: (rows, end)."""
+        if key_mask is not None:
+            q = columns(q, ones(q))
+        if is_causal:
+            seen = tf.minimum(first, end)  # by all rows
+            square = tf.matmul(q, all_keys[:, seen:end]) + future[: last - first, : end - seen]
+            scores = columns(tf.matmul(q, all_keys[:, :seen]), square)
+        else:
+            scores = tf.matmul(q, all_keys)
+        if bias is not None:
+            scores += tf.maximum(bias[matrix_of(bias, b, h)][first:last, :end], _MASKED)  # -∞ too
+        if mask is not None:
+            scores = tf.where(mask[matrix_of(mask, b, h)][first:last, :end], scores, _MASKED)
+        return scores
 
-    def loop(count, body, state):
-        """`state = body(i, *state)` for i = 0, ..., count - 1."""
-        return tf.while_loop(lambda i, *_: i < count, lambda i, *s: (i + 1, *body(i, *s)), (0, *state), parallel_iterations=1)[1:]
+    def factors(i, j, length, end):
+        """By what dropout multiplies the weights of a block."""
+        start = starts[i * group * per_head + j]
+        return tf.reshape(pool[start : start + length * end], (length, end))
 
     @tf.custom_gradient
     def attend(query, key, value, *bias):
         bias = bias[0] if bias else None
 
-        def forward(i, found, log_sums):
+        def forward(i, *state):
             b, kh, *_ = place(i, 0)
-            added, v = padding(b), rows(value, b, kh, 0, keys)
-            all_keys, all_values = columns(rows(key, b, kh, 0, keys), *added), columns(v, ones(v))
+            all_keys = tf.transpose(columns(rows(key, b, kh, 0, keys), *padding(b)))  # (D, S)
+            v = rows(value, b, kh, 0, keys)
 
-            def block(j, found, log_sums):
+            def block(j, found, *attends):
                 _, _, h, first, last, end = place(i, j)
+                number = i * group * per_head + j
                 q = rows(query, b, h, first, last) * scale
-                scores = tf.matmul(columns(q, *[ones(q) for _ in added]), all_keys[:end], transpose_b=True)  # (rows, end)
-                if bias is not None:
-                    scores += bias[matrix_of(bias, b, h)][first:last, :end]
-                if mask is not None:
-                    scores = tf.where(mask[matrix_of(mask, b, h)][first:last, :end], scores, _MASKED)
-                if is_causal:
-                    scores = tf.where(tf.range(first, last)[:, None] >= tf.range(end), scores, _MASKED)
-                top = tf.maximum(tf.reduce_max(scores, 1, keepdims=True), _MASKED)  # (rows, 1)
-                weights = tf.exp(scores - top)  # not divided by their sum: the output is, which is smaller
+                scores = scores_of(q, all_keys, bias, b, h, first, last, end)
+                weights = tf.nn.softmax(scores)
                 if dropout_rate:
-                    total = tf.reduce_sum(weights, 1, keepdims=True)
-                    keep = tf.bitwise.bitwise_xor(pool[: last - first, :end], turns(i, j, last - first)[:, None]) >= threshold
-                    weights = tf.where(keep, weights, 0.0)
-                output = tf.matmul(weights, all_values[:end])  # (rows, V + 1)
-                total = total if dropout_rate else output[:, width:]
-                attends = top > _MASKED / 2
-                log_sum = tf.where(attends, top + tf.math.log(total), -_MASKED)  # which makes all weights of the row zero
-                output = tf.where(attends, output[:, :width] / (total * (1 - dropout_rate)), 0.0)
-                return add(found, b, h, first, output, queries, heads), add(log_sums, b, h, first, log_sum, queries, heads)
+                    weights *= factors(i, j, last - first, end)
+                output = tf.matmul(weights, v[:end])  # (rows, V)
+                if masked:
+                    own = tf.cast(tf.reduce_max(scores, 1, keepdims=True) > _MASKED / 2, tf.float32)  # (rows, 1)
+                    output, attends = output * own, [attends[0].write(number, own)]
+                return found.write(number, output), *attends
 
-            return loop(group * per_head, block, (found, log_sums))
+            return _loop(group * per_head, block, state)
 
-        rows_in_all = batch * queries * heads
-        state = tf.zeros((rows_in_all, width)), tf.zeros((rows_in_all, 1))
-        found, log_sums = loop(batch * key_heads, forward, state)
-        found = tf.reshape(tf.cast(found, query.dtype), (batch, queries, heads, width))
-        log_sums = tf.reshape(log_sums, (batch, queries, heads, 1))
+        in_all = batch * heads * per_head
+        found, *attends = _loop(batch * key_heads, forward, [_blocks(in_all, width), *[_blocks(in_all, 1)] * masked])
+        found = tf.cast(by_position(found, queries, heads), query.dtype)  # (B, T, H, V)
+        attends = [tf.cast(by_position(x, queries, heads), query.dtype) for x in attends]  # (B, T, H, 1)
 
         def gradient(upstream):
+            if masked:  # what a row of nothing gave, nobody learns from
+                upstream *= attends[0]
+
             def backward(i, d_query, d_key, d_value, *d_bias):
                 b, kh, *_ = place(i, 0)
-                k, v, added = rows(key, b, kh, 0, keys), rows(value, b, kh, 0, keys), padding(b)
-                all_keys, all_values = columns(k, ones(k), *added), columns(v, ones(v))
+                k, v = rows(key, b, kh, 0, keys), rows(value, b, kh, 0, keys)
+                all_keys, all_values = tf.transpose(columns(k, *padding(b))), tf.transpose(columns(v, ones(v)))  # (D, S), (V + 1, S)
 
                 def block(j, d_query, d_k, d_v, *d_bias):
                     _, _, h, first, last, end = place(i, j)
                     q = rows(query, b, h, first, last) * scale
                     out = rows(upstream, b, h, first, last)  # (rows, V)
                     inner = tf.reduce_sum(out * rows(found, b, h, first, last), 1, keepdims=True)  # Σ_s weight · its gradient
-                    shifted = columns(q, -rows(log_sums, b, h, first, last), *[ones(q) for _ in added])
-                    scores = tf.matmul(all_keys[:end], shifted, transpose_b=True)  # (end, rows)
-                    if bias is not None:
-                        scores += tf.transpose(bias[matrix_of(bias, b, h)][first:last, :end])
-                    if mask is not None:
-                        scores = tf.where(tf.transpose(mask[matrix_of(mask, b, h)][first:last, :end]), scores, _MASKED)
-                    weights = tf.exp(scores)
-                    if is_causal:
-                        weights = tf.linalg.band_part(weights, tf.minimum(first, end), -1)  # no key after its query
+                    weights = tf.nn.softmax(scores_of(q, all_keys, bias, b, h, first, last, end))  # (rows, end)
                     if dropout_rate:
-                        out /= 1 - dropout_rate
-                        keep = tf.bitwise.bitwise_xor(turned_pool[:end, : last - first], turns(i, j, last - first)) >= threshold
-                        kept = tf.where(keep, weights, 0.0)
-                        d_weights = tf.where(keep, tf.matmul(v[:end], out, transpose_b=True), 0.0) - inner[:, 0]
+                        kept = weights * factors(i, j, last - first, end)
+                        d_scores = kept * tf.matmul(out, up_to(end, all_values[:width])) - weights * inner
                     else:
                         kept = weights
-                        d_weights = tf.matmul(all_values[:end], columns(out, -inner), transpose_b=True)  # (end, rows)
-                    d_scores = weights * d_weights  # (end, rows)
-                    d_k = add(d_k, 0, 0, 0, tf.matmul(d_scores, q), keys, 1)
-                    d_v = add(d_v, 0, 0, 0, tf.matmul(kept, out), keys, 1)
-                    of_query = tf.transpose(tf.matmul(k[:end], d_scores, transpose_a=True)) * scale
-                    if bias is not None:
-                        of_bias = tf.pad(tf.transpose(d_scores), [[0, 0], [0, keys - end]])  # (rows, S)
-                        b_bias, h_bias = matrix_of(bias, b, h)
-                        d_bias = [add(d_bias[0], b_bias * tf.shape(bias)[1] + h_bias, 0, first, of_bias, queries, 1)]
-                    return add(d_query, b, h, first, of_query, queries, heads), d_k, d_v, *d_bias
+                        d_scores = weights * tf.matmul(columns(out, -inner), up_to(end, all_values))  # (rows, end)
+                    of_query = tf.matmul(d_scores, k[:end]) * scale
+                    of_key, of_value = tf.matmul(q, d_scores, transpose_a=True), tf.matmul(out, kept, transpose_a=True)  # (D or V, end)
+                    if is_causal:
+                        of_key, of_value = (tf.pad(x, [[0, 0], [0, keys - end]]) for x in (of_key, of_value))
+                    if bias is not None:  # heads or sequences may share it
+                        number = sum(x * y for x, y in zip(matrix_of(bias, b, h), (tf.shape(bias)[1] * per_head, per_head)))
+                        number += first // size
+                        of_bias = tf.pad(d_scores, [[0, size - (last - first)], [0, keys - end]])  # (size, S)
+                        d_bias = [d_bias[0].write(number, d_bias[0].read(number) + of_bias)]
+                    return d_query.write(i * group * per_head + j, of_query), d_k + of_key, d_v + of_value, *d_bias
 
-                state = d_query, tf.zeros_like(k), tf.zeros_like(v), *d_bias
-                d_query, d_k, d_v, *d_bias = loop(group * per_head, block, state)
-                d_key, d_value = (add(x, b, kh, 0, of_head, keys, key_heads) for x, of_head in ((d_key, d_k), (d_value, d_v)))
-                return d_query, d_key, d_value, *d_bias
+                state = d_query, tf.zeros_like(all_keys[: key.shape[3]]), tf.zeros_like(all_values[:width]), *d_bias
+                d_query, d_k, d_v, *d_bias = _loop(group * per_head, block, state)
+                return d_query, d_key.write(i, tf.transpose(d_k)), d_value.write(i, tf.transpose(d_v)), *d_bias
 
-            turned_pool = tf.transpose(pool) if dropout_rate else None
-            inputs = [query, key, value] if bias is None else [query, key, value, bias]
-            sums = [tf.zeros((tf.size(x) // tf.shape(x)[-1], tf.shape(x)[-1])) for x in inputs]
-            sums = loop(batch * key_heads, backward, sums)
-            return [tf.cast(tf.reshape(sum_, tf.shape(x)), x.dtype) for sum_, x in zip(sums, inputs)]
+            of_keys = batch * key_heads
+            state = [_blocks(in_all, query.shape[3]), _blocks(of_keys, key.shape[3]), _blocks(of_keys, width)]
+            if bias is not None:
+                matrices = tf.size(bias) // (queries * keys)
+                zeros = tf.zeros((matrices * per_head, size, keys))
+                state.append(tf.TensorArray(tf.float32, matrices * per_head, clear_after_read=False).unstack(zeros))
+            sums = _loop(of_keys, backward, state)
+            shapes = (queries, heads), (keys, key_heads), (keys, key_heads)
+            sums, d_bias = [by_position(x, *shape) for x, shape in zip(sums, shapes)], sums[3:]
+            for x in d_bias:
+                whole = tf.reshape(x.stack(), (*tf.unstack(tf.shape(bias)[:2]), per_head * size, keys))
+                sums.append(whole[:, :, :queries])
+            return [tf.cast(sum_, x.dtype) for sum_, x in zip(sums, (query, key, value, bias))]
 
         return found, gradient
 
