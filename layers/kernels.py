@@ -88,8 +88,7 @@ def dot_product_blocks(query, key, value, key_mask, mask, bias, is_causal, scale
 
     batch, queries, heads, _ = tf.unstack(tf.shape(query))
     keys, key_heads, group, width = tf.shape(key)[1], key.shape[2], query.shape[2] // key.shape[2], value.shape[3]
-    # Smaller blocks skip more of the future and take less memory; larger ones make better products.
-    size = 256 if is_causal else tf.clip_by_value(2**20 // keys, 256, 512)
+    size = 128 if is_causal else 256  # smaller blocks skip more of the future, larger ones make better products
     per_head = (queries + size - 1) // size
     masked = key_mask is not None or mask is not None or bias is not None  # then a row may have nothing to attend to
     key_mask, mask = (x if x is None else tf.cast(x, tf.bool) for x in (key_mask, mask))
@@ -98,11 +97,13 @@ def dot_product_blocks(query, key, value, key_mask, mask, bias, is_causal, scale
     if dropout_rate:
         # Random numbers cost as much as a product. One pool serves all blocks, each from a place of its own on: within a block all
         # weights are dropped independently; two blocks drop by other numbers at the same places, unless they drew the same place.
-        numbers = tf.random.stateless_uniform((size * keys + 1,), _seed_pair(seed), None, None, tf.uint32)  # 2 numbers each
+        seed = _seed_pair(seed)
+        numbers = tf.random.stateless_uniform((size * keys + 1,), seed, None, None, tf.uint32)  # 2 numbers each
         kept = tf.bitcast(numbers, tf.uint16) >= tf.constant(int(dropout_rate * 65536), tf.uint16)
         pool = tf.reshape(tf.cast(kept, tf.float32) / (1 - dropout_rate), (-1,))
         # A multiple of 16 numbers, 64 bytes, is where TensorFlow can look at a part of a tensor without copying it.
-        starts = tf.random.stateless_uniform((batch * heads * per_head,), _seed_pair(seed), 0, size * keys // 16 + 1, tf.int32) * 16
+        seed = tf.random.experimental.stateless_fold_in(seed, 1)
+        starts = tf.random.stateless_uniform((batch * heads * per_head,), seed, 0, size * keys // 16 + 1, tf.int32) * 16
 
     def place(i, j):
         """Of block j of key head i: the sequence, the key head, the query head, first and last query, last key."""
@@ -125,16 +126,21 @@ def dot_product_blocks(query, key, value, key_mask, mask, bias, is_causal, scale
         joined = blocks.concat()
         return tf.transpose(tf.reshape(joined, (batch, of_heads, length, joined.shape[1])), (0, 2, 1, 3))
 
+    def up_to(end, matrix):
+        """The columns of the first keys."""
+        return matrix[:, :end] if is_causal else matrix
+
     def matrix_of(x, b, h):
         """Which matrix of a mask or bias (B or 1, H or 1, T, S) belongs to a head."""
-        return b % tf.shape(x)[0], h % tf.shape(x)[1]
+        return b % tf.shape(x)[0] * tf.shape(x)[1] + h % tf.shape(x)[1]
+
+    def block_of(x, b, h, first, last, end):
+        """A block of a mask or bias: (rows, end). Rows of a matrix are looked at where they are; parts of more are copied first."""
+        above = matrix_of(x, b, h) * queries
+        return up_to(end, tf.reshape(x, (-1, keys))[above + first : above + last])
 
     def padding(b):
         return [] if key_mask is None else [tf.where(key_mask[b, :, None], 0.0, _MASKED)]  # (S, 1)
-
-    def up_to(end, turned):
-        """The first keys of a turned matrix (D, S)."""
-        return turned[:, :end] if is_causal else turned
 
     def scores_of(q, all_keys, bias, b, h, first, last, end):
         """The scores of a block, masked: (rows, end)."""
@@ -147,9 +153,9 @@ def dot_product_blocks(query, key, value, key_mask, mask, bias, is_causal, scale
         else:
             scores = tf.matmul(q, all_keys)
         if bias is not None:
-            scores += tf.maximum(bias[matrix_of(bias, b, h)][first:last, :end], _MASKED)  # -∞ too
+            scores += tf.maximum(block_of(bias, b, h, first, last, end), _MASKED)  # -∞ too
         if mask is not None:
-            scores = tf.where(mask[matrix_of(mask, b, h)][first:last, :end], scores, _MASKED)
+            scores = tf.where(block_of(mask, b, h, first, last, end), scores, _MASKED)
         return scores
 
     def factors(i, j, length, end):
@@ -213,8 +219,7 @@ def dot_product_blocks(query, key, value, key_mask, mask, bias, is_causal, scale
                     if is_causal:
                         of_key, of_value = (tf.pad(x, [[0, 0], [0, keys - end]]) for x in (of_key, of_value))
                     if bias is not None:  # heads or sequences may share it
-                        number = sum(x * y for x, y in zip(matrix_of(bias, b, h), (tf.shape(bias)[1] * per_head, per_head)))
-                        number += first // size
+                        number = matrix_of(bias, b, h) * per_head + first // size
                         of_bias = tf.pad(d_scores, [[0, size - (last - first)], [0, keys - end]])  # (size, S)
                         d_bias = [d_bias[0].write(number, d_bias[0].read(number) + of_bias)]
                     return d_query.write(i * group * per_head + j, of_query), d_k + of_key, d_v + of_value, *d_bias
@@ -277,66 +282,66 @@ def additive_blocks(query, key, vector, value, mask=None, dropout_rate=0.0, seed
     query, key, vector, value = (tf.cast(x, tf.float32) for x in (query, key, vector, value))
     queries, keys, units = tf.shape(query)[1], tf.shape(key)[1], query.shape[2]
     size = tf.clip_by_value(2**19 // (keys * units), 1, queries)  # 2 MB of hidden units: what caches hold
-    per_sequence = (queries + size - 1) // size
-    count = tf.shape(query)[0] * per_sequence
+    batch, per_sequence = tf.shape(query)[0], (queries + size - 1) // size
     seed = _seed_pair(seed) if dropout_rate else None
     if mask is not None:
         sizes = (*[1] * (3 - len(mask.shape)), *tf.unstack(tf.shape(mask)))  # (B or 1, T or 1, S or 1)
         mask = tf.reshape(tf.cast(mask, tf.bool), sizes)
 
-    def place(i):
-        first = i % per_sequence * size
-        return i // per_sequence, first, tf.minimum(first + size, queries)
-
-    def recompute(i, query, key, vector):
-        """tanh(query + key) (rows, S, U), the weights (rows, S), and by what dropout multiplies them."""
-        sequence, first, last = place(i)
-        hidden = tf.tanh(query[sequence, first:last, None] + key[sequence])
+    def recompute(i, j, query, key, vector):
+        """Of block j of sequence i: tanh(query + key) (rows, S, U), the weights (rows, S), and by what dropout multiplies them."""
+        first = j * size
+        last = tf.minimum(first + size, queries)
+        hidden = tf.tanh(query[i, first:last, None] + key)
         scores = tf.reshape(tf.matmul(tf.reshape(hidden, (-1, units)), vector[:, None]), (last - first, keys))
         factor = 1.0
         if mask is not None:
-            allowed = mask[sequence % tf.shape(mask)[0], tf.minimum(first, tf.shape(mask)[1] - 1) : last]  # (rows or 1, S or 1)
+            allowed = mask[i % tf.shape(mask)[0], tf.minimum(first, tf.shape(mask)[1] - 1) : last]  # (rows or 1, S or 1)
             weights = tf.where(allowed, tf.nn.softmax(tf.where(allowed, scores, _MASKED)), 0.0)
         else:
             weights = tf.nn.softmax(scores)
         if dropout_rate:
-            numbers = tf.random.stateless_uniform(tf.shape(scores), tf.random.experimental.stateless_fold_in(seed, i))
+            number = i * per_sequence + j
+            numbers = tf.random.stateless_uniform(tf.shape(scores), tf.random.experimental.stateless_fold_in(seed, number))
             factor = tf.cast(numbers >= dropout_rate, tf.float32) / (1 - dropout_rate)
         return hidden, weights, factor
-
-    def loop(body, *state):
-        return tf.while_loop(lambda i, *_: i < count, body, (0, *state), parallel_iterations=1)[1:]
-
-    def rows_of(columns):
-        return tf.TensorArray(tf.float32, count, infer_shape=False, element_shape=(None, columns))
 
     @tf.custom_gradient
     def attend(query, key, vector, value):
         def forward(i, found):
-            _, weights, factor = recompute(i, query, key, vector)
-            return i + 1, found.write(i, tf.matmul(weights * factor, value[place(i)[0]]))
+            def block(j, found):
+                _, weights, factor = recompute(i, j, query, key[i], vector)
+                return [found.write(i * per_sequence + j, tf.matmul(weights * factor, value[i]))]
+
+            return _loop(per_sequence, block, [found])
 
         def gradient(upstream):
-            def backward(i, d_query, d_key, d_vector, d_value):
-                sequence, first, last = place(i)
-                hidden, weights, factor = recompute(i, query, key, vector)
-                rows = upstream[sequence, first:last]  # (rows, V)
-                d_weights = tf.matmul(rows, value[sequence], transpose_b=True) * factor
-                d_scores = weights * (d_weights - tf.reduce_sum(weights * d_weights, 1, keepdims=True))  # (rows, S)
-                d_vector += tf.matmul(tf.reshape(d_scores, (1, -1)), tf.reshape(hidden, (-1, units)))[0]
-                slope = 1.0 - tf.square(hidden)  # (rows, S, U)
-                d_query = d_query.write(i, tf.matmul(d_scores[:, None], slope)[:, 0] * vector)
-                of_key = tf.reduce_sum(d_scores[:, :, None] * slope, 0) * vector  # (S, U)
-                d_key = tf.tensor_scatter_nd_add(d_key, [[sequence]], of_key[None])
-                of_value = tf.matmul(weights * factor, rows, transpose_a=True)  # (S, V)
-                return i + 1, d_query, d_key, d_vector, tf.tensor_scatter_nd_add(d_value, [[sequence]], of_value[None])
+            def backward(i, d_query, d_key, d_value, d_vector):
+                k, v = key[i, :keys], value[i, :keys]
 
-            state = [rows_of(units), *(tf.zeros_like(x) for x in (key, vector, value))]
-            d_query, *others = loop(backward, *state)
-            return [tf.reshape(d_query.concat(), tf.shape(query)), *others]
+                def block(j, d_query, d_k, d_v, d_vector):
+                    hidden, weights, factor = recompute(i, j, query, k, vector)
+                    rows = upstream[i, j * size : (j + 1) * size]  # (rows, V)
+                    d_weights = tf.matmul(rows, v, transpose_b=True) * factor
+                    d_scores = weights * (d_weights - tf.reduce_sum(weights * d_weights, 1, keepdims=True))  # (rows, S)
+                    d_vector += tf.matmul(tf.reshape(d_scores, (1, -1)), tf.reshape(hidden, (-1, units)))[0]
+                    slope = 1.0 - tf.square(hidden)  # (rows, S, U)
+                    d_query = d_query.write(i * per_sequence + j, tf.matmul(d_scores[:, None], slope)[:, 0] * vector)
+                    d_k += tf.reduce_sum(d_scores[:, :, None] * slope, 0) * vector
+                    return d_query, d_k, d_v + tf.matmul(weights * factor, rows, transpose_a=True), d_vector
 
-        found = loop(forward, rows_of(value.shape[2]))[0].concat()
-        return tf.reshape(found, (tf.shape(query)[0], queries, value.shape[2])), gradient
+                state = d_query, tf.zeros_like(k), tf.zeros_like(v), d_vector
+                d_query, d_k, d_v, d_vector = _loop(per_sequence, block, state)
+                return d_query, d_key.write(i, d_k), d_value.write(i, d_v), d_vector
+
+            width = value.shape[2]
+            state = _blocks(batch * per_sequence, units), _blocks(batch, units), _blocks(batch, width), tf.zeros_like(vector)
+            *sums, d_vector = _loop(batch, backward, state)
+            d_query, d_key, d_value = (tf.reshape(total.concat(), tf.shape(x)) for total, x in zip(sums, (query, key, value)))
+            return d_query, d_key, d_vector, d_value
+
+        found = _loop(batch, forward, [_blocks(batch * per_sequence, value.shape[2])])[0].concat()
+        return tf.reshape(found, (batch, queries, value.shape[2])), gradient
 
     return tf.cast(attend(query, key, vector, value), dtype)
 
