@@ -1,9 +1,9 @@
 """Exact attention whose memory grows with T + S rather than with T x S: block by block, weights recomputed for the gradient.
 
 A block is some queries of one head against all the keys they may see: one matrix product, one exact softmax over whole rows.
-What is kept for the gradient is the output and each row's log-sum-exp: a weight is then exp(score - log-sum-exp), and the
-gradient of a row's softmax needs of the row nothing but its output (Dao et al. 2022, "FlashAttention", sec. 3.1 and B.2; Rabe and
-Staats 2021, "Self-attention Does Not Need O(n^2) Memory").
+What is kept for the gradient is the output: the weights are computed again, and the gradient of a row's softmax needs of the row
+nothing but its output (Dao et al. 2022, "FlashAttention", sec. 3.1 and B.2; Rabe and Staats 2021, "Self-attention Does Not Need
+O(n^2) Memory").
 
 The blocks are TensorFlow's, whose Keras backend has no fused kernel. This file alone may import the active backend.
 Notation: B batch, T queries, S keys, H heads, K key heads, D and V features of a key and a value, U hidden units.
@@ -70,10 +70,12 @@ def _loop(count, body, state):
 
 
 def _blocks(count, columns):
-    """A list for blocks of rows: in a loop, adding to a part of a tensor copies the tensor each time."""
+    """A list for blocks of rows: in a loop, adding to a part of a tensor copies the tensor each time. An empty block more, at the
+    end, since nothing at all can't be joined."""
     import tensorflow as tf
 
-    return tf.TensorArray(tf.float32, count, infer_shape=False, element_shape=(None, columns))
+    blocks = tf.TensorArray(tf.float32, count + 1, infer_shape=False, element_shape=(None, columns))
+    return blocks.write(count, tf.zeros((0, columns)))
 
 
 def dot_product_blocks(query, key, value, key_mask, mask, bias, is_causal, scale, dropout_rate, seed):
@@ -89,11 +91,10 @@ def dot_product_blocks(query, key, value, key_mask, mask, bias, is_causal, scale
     batch, queries, heads, _ = tf.unstack(tf.shape(query))
     keys, key_heads, group, width = tf.shape(key)[1], key.shape[2], query.shape[2] // key.shape[2], value.shape[3]
     size = 128 if is_causal else 256  # smaller blocks skip more of the future, larger ones make better products
-    per_head = (queries + size - 1) // size
+    per_head = tf.maximum((queries + size - 1) // size, 1)
     masked = key_mask is not None or mask is not None or bias is not None  # then a row may have nothing to attend to
     key_mask, mask = (x if x is None else tf.cast(x, tf.bool) for x in (key_mask, mask))
-    if is_causal:
-        future = tf.where(tf.range(size)[:, None] >= tf.range(size), 0.0, _MASKED)  # (size, size)
+    future = tf.where(tf.range(size)[:, None] >= tf.range(size), 0.0, _MASKED)  # (size, size), for the diagonal of causal ones
     if dropout_rate:
         # Random numbers cost as much as a product. One pool serves all blocks, each from a place of its own on: within a block all
         # weights are dropped independently; two blocks drop by other numbers at the same places, unless they drew the same place.
@@ -117,9 +118,6 @@ def dot_product_blocks(query, key, value, key_mask, mask, bias, is_causal, scale
 
     def columns(matrix, *others):
         return tf.concat([matrix, *others], 1)
-
-    def ones(x):
-        return tf.ones_like(x[:, :1])
 
     def by_position(blocks, length, of_heads):
         """(B, length, heads, features) from the blocks of each sequence's heads."""
@@ -145,7 +143,7 @@ def dot_product_blocks(query, key, value, key_mask, mask, bias, is_causal, scale
     def scores_of(q, all_keys, bias, b, h, first, last, end):
         """The scores of a block, masked: (rows, end)."""
         if key_mask is not None:
-            q = columns(q, ones(q))
+            q = columns(q, tf.ones_like(q[:, :1]))
         if is_causal:
             seen = tf.minimum(first, end)  # by all rows
             square = tf.matmul(q, all_keys[:, seen:end]) + future[: last - first, : end - seen]
@@ -181,10 +179,10 @@ def dot_product_blocks(query, key, value, key_mask, mask, bias, is_causal, scale
                 if dropout_rate:
                     weights *= factors(i, j, last - first, end)
                 output = tf.matmul(weights, v[:end])  # (rows, V)
-                if masked:
-                    own = tf.cast(tf.reduce_max(scores, 1, keepdims=True) > _MASKED / 2, tf.float32)  # (rows, 1)
-                    output, attends = output * own, [attends[0].write(number, own)]
-                return found.write(number, output), *attends
+                if not masked:
+                    return [found.write(number, output)]
+                attending = tf.cast(tf.reduce_max(scores, 1, keepdims=True) > _MASKED / 2, tf.float32)  # (rows, 1)
+                return found.write(number, output * attending), attends[0].write(number, attending)
 
             return _loop(group * per_head, block, state)
 
@@ -200,7 +198,7 @@ def dot_product_blocks(query, key, value, key_mask, mask, bias, is_causal, scale
             def backward(i, d_query, d_key, d_value, *d_bias):
                 b, kh, *_ = place(i, 0)
                 k, v = rows(key, b, kh, 0, keys), rows(value, b, kh, 0, keys)
-                all_keys, all_values = tf.transpose(columns(k, *padding(b))), tf.transpose(columns(v, ones(v)))  # (D, S), (V + 1, S)
+                all_keys, all_values = tf.transpose(columns(k, *padding(b))), tf.transpose(columns(v, tf.ones_like(v[:, :1])))  # (D, S), (V + 1, S)
 
                 def block(j, d_query, d_k, d_v, *d_bias):
                     _, _, h, first, last, end = place(i, j)
@@ -237,9 +235,8 @@ def dot_product_blocks(query, key, value, key_mask, mask, bias, is_causal, scale
             sums = _loop(of_keys, backward, state)
             shapes = (queries, heads), (keys, key_heads), (keys, key_heads)
             sums, d_bias = [by_position(x, *shape) for x, shape in zip(sums, shapes)], sums[3:]
-            for x in d_bias:
-                whole = tf.reshape(x.stack(), (*tf.unstack(tf.shape(bias)[:2]), per_head * size, keys))
-                sums.append(whole[:, :, :queries])
+            whole = [tf.reshape(x.stack(), (*tf.unstack(tf.shape(bias)[:2]), per_head * size, keys)) for x in d_bias]
+            sums += [x[:, :, :queries] for x in whole]
             return [tf.cast(sum_, x.dtype) for sum_, x in zip(sums, (query, key, value, bias))]
 
         return found, gradient
@@ -281,8 +278,8 @@ def additive_blocks(query, key, vector, value, mask=None, dropout_rate=0.0, seed
     dtype = query.dtype
     query, key, vector, value = (tf.cast(x, tf.float32) for x in (query, key, vector, value))
     queries, keys, units = tf.shape(query)[1], tf.shape(key)[1], query.shape[2]
-    size = tf.clip_by_value(2**19 // (keys * units), 1, queries)  # 2 MB of hidden units: what caches hold
-    batch, per_sequence = tf.shape(query)[0], (queries + size - 1) // size
+    size = tf.clip_by_value(2**20 // tf.maximum(keys * units, 1), 1, queries)  # 4 MB of hidden units: what caches hold
+    batch, per_sequence = tf.shape(query)[0], tf.maximum((queries + size - 1) // size, 1)
     seed = _seed_pair(seed) if dropout_rate else None
     if mask is not None:
         sizes = (*[1] * (3 - len(mask.shape)), *tf.unstack(tf.shape(mask)))  # (B or 1, T or 1, S or 1)

@@ -9,10 +9,10 @@ from keras import ops
 
 from attention_zoo import layers
 from attention_zoo.layers.dot_product import dot_product_attention
-from attention_zoo.layers.kernels import additive_blocks, blocks_possible
+from attention_zoo.layers.kernels import additive_blocks, blocks_possible, dot_product_blocks
 
 pytestmark = pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="the blocks are TensorFlow's")
-LENGTHS = st.sampled_from([1, 2, 19, 256, 257, 530])  # one block, a full one, and remainders of 256 and 512
+LENGTHS = st.sampled_from([1, 2, 19, 256, 257, 530])  # one block, full ones, and remainders of 128 and 256
 shared_settings = settings(max_examples=10, deadline=None, derandomize=True, database=None)
 
 
@@ -119,6 +119,39 @@ def test_scores_far_from_zero_stay_exact():
     found = [np.array(dot_product_attention(query, key, value, is_causal=True, kernel=k)) for k in ("blocks", "plain")]
     np.testing.assert_allclose(*found, atol=2e-3)
     assert np.isfinite(found[0]).all()
+
+
+@pytest.mark.parametrize("graph", [True, False], ids=["graph", "eager"])
+@pytest.mark.parametrize("batch, queries, keys", [(0, 5, 7), (2, 0, 7), (2, 5, 0)])
+def test_nothing_to_compute_gives_nothing_and_no_error(batch, queries, keys, graph):
+    import tensorflow as tf
+
+    def dot(query, key, mask):
+        return dot_product_blocks(query, key, key, mask, None, None, False, 1.0, 0.0, None)
+
+    def additive(query, key, mask):
+        return additive_blocks(query[:, :, 0], key[:, :, 0], tf.ones(4), key[:, :, 0], mask[:, None])
+
+    if graph:
+        open_lengths = [tf.TensorSpec((None, None, 2, 4))] * 2 + [tf.TensorSpec((None, None), tf.bool)]
+        dot, additive = (tf.function(f, autograph=False, input_signature=open_lengths) for f in (dot, additive))
+    query, key = tf.zeros((batch, queries, 2, 4)), tf.zeros((batch, keys, 2, 4))  # a replica may get no sequence at all
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch([query, key])
+        found, also_found = (f(query, key, tf.ones((batch, keys), tf.bool)) for f in (dot, additive))
+    assert found.shape == query.shape and also_found.shape == (batch, queries, 4)
+    assert not np.any(found) and not np.any(also_found)
+    for output in (found, also_found):
+        for gradient, x in zip(tape.gradient(output, [query, key]), (query, key)):
+            assert gradient.shape == x.shape and not np.any(gradient)
+
+
+def test_a_bias_of_minus_infinity_is_a_mask():
+    inputs = [normal(1, 300, 2, 4, seed=n) for n in range(3)]
+    allowed = masks("mask", 1, 2, 300, 300)["mask"]  # a row of nothing among them
+    bias = np.where(allowed, 0.0, -np.inf).astype("float32")
+    biased = outcome(lambda q, k, v: dot_product_attention(q, k, v, bias=bias, kernel="blocks"), *inputs)
+    assert_same(biased, outcome(lambda q, k, v: dot_product_attention(q, k, v, mask=allowed, kernel="plain"), *inputs))
 
 
 def test_dropout_drops_its_share_and_keeps_the_mean():
