@@ -1,7 +1,10 @@
 """Which of the regions that a driver looks at matter (Kim and Canny 2017, sec. 3.4): the second stage.
 
 The attention of a frame, upsampled to its pixels, is sampled for particles; DBSCAN finds their clusters; each cluster's convex
-hull is painted over, and the driver asked again. A cluster whose removal raises the error is causal, the others are spurious.
+hull is blacked out, and the driver asked again. A cluster whose removal raises the error is causal, the others are spurious.
+
+No color means nothing: whatever is painted is seen, and is farther from one region's color than from another's. What the frame's mean
+color in place of black would give is therefore said too.
 """
 
 import numpy as np
@@ -61,10 +64,9 @@ def blobs(weights, size, generator):
     return np.concatenate(found)
 
 
-def painted_over(frame, masks):
-    """Copies of a frame (H, W, 3) with the pixels of each mask (N, H, W) in the frame's mean color."""
-    mean = frame.reshape(-1, 3).mean(axis=0).round().astype(frame.dtype)
-    return np.where(masks[..., None], mean, frame)
+def painted_over(frame, masks, color=0):
+    """Copies of a frame (H, W, 3) with the pixels of each mask (N, H, W) in one color, black if not told."""
+    return np.where(masks[..., None], np.asarray(color, frame.dtype), frame)
 
 
 def examine(predict, frames, steering, states, weights, seed=0):
@@ -85,7 +87,8 @@ def examine(predict, frames, steering, states, weights, seed=0):
     Returns:
         A dict of numbers: blobs, spurious_share, and, where any is causal, deletion_ratio: the mean error with the causal
         regions painted over, divided by that with random regions; `deletion_ratio_low` and `_high` hold its 95% interval (paired
-        bootstrap over the frames), and `deletion_frames` says how many there were.
+        bootstrap over the frames), `deletion_frames` says how many there were, and `deletion_ratio_mean_color` what the ratio is
+        where the same regions are painted in the frame's mean color.
     """
     generator = np.random.default_rng(seed)
     total = causal_count = 0
@@ -101,11 +104,16 @@ def examine(predict, frames, steering, states, weights, seed=0):
         if causal.any():
             region = masks[causal].any(axis=0)
             moved = [np.roll(region, tuple(generator.integers(region.shape)), axis=(0, 1)) for _ in range(CONTROLS)]
-            answers = predict(painted_over(later, np.stack([region, *moved])), later_state)
-            errors = np.abs(answers - later_truth)
-            pairs.append((errors[0], errors[1:].mean()))
+            regions = np.stack([region, *moved])
+            colors = 0, later.reshape(-1, 3).mean(axis=0).round()
+            errors = [np.abs(predict(painted_over(later, regions, color), later_state) - later_truth) for color in colors]
+            pairs.append([(of_color[0], of_color[1:].mean()) for of_color in errors])
     report = {"blobs": total, "spurious_share": 1.0 - causal_count / total if total else 0.0, "deletion_frames": len(pairs)}
-    return report | (deletion_ratio(np.array(pairs), generator) if pairs else {})
+    if not pairs:
+        return report
+    black, mean_color = np.swapaxes(pairs, 0, 1)  # (N, 2) each
+    ratio = deletion_ratio(mean_color, generator)["deletion_ratio"]
+    return report | deletion_ratio(black, generator) | {"deletion_ratio_mean_color": ratio}
 
 
 def deletion_ratio(pairs, generator):

@@ -33,7 +33,7 @@ from attention_zoo.pipelines.engine.training import Trainer
 from attention_zoo.pipelines.steering_settings import SteeringConfig
 
 WATCHED = 250  # decisions of a drive that the animation shows: ten seconds
-EXAMINED = 120  # frames of the test split that are examined for causal regions
+EXAMINED = 480  # frames of the test split that are examined for causal regions
 
 
 class Steering(Task):

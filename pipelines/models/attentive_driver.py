@@ -10,6 +10,9 @@ from attention_zoo.layers.loop import loop
 from attention_zoo.layers.spatial import SpatialAttention
 from attention_zoo.pipelines.models.image_encoder import convolve
 
+# By what Glorot's kernel and vector of f_attn are multiplied. The features of a map shrink in training, and the scores with them: as drawn,
+# no location would ever weigh more than an eighth over the mean, since what is behind has weights of its own for each.
+SPREAD = 5.0, 3.0
 CONVOLUTIONS = ((24, 5, 2), (36, 5, 2), (48, 5, 2), (64, 3, 1), (64, 3, 1))  # filters, kernel size, stride
 
 
@@ -26,7 +29,8 @@ class AttentiveDriver(keras.Model):
     Kim and Canny 2017, "Interpretable Learning for Self-Driving Cars by Visualizing Causal Attention", sec. 3. With the paper's
     frames of 80 x 160 the map is 10 x 20. Deviations: the factor S in y (see the layer); frames of another size by option: the
     84 x 96 of the racing game, whose map is 11 x 12, are taken as they are rather than stretched; He's initialiser rather than
-    Glorot's before ReLUs, where features and with them the scores would start five times smaller; U is small by default.
+    Glorot's before ReLUs, where features and with them the scores would start five times smaller; the weights of f_attn start
+    larger (`SPREAD`); U is small by default.
 
     Args:
         height, width: Of a frame, in pixels. Default 84 and 96.
@@ -104,6 +108,9 @@ class AttentiveDriver(keras.Model):
     def build_attention(self, query_shape, value_shape):
         """Creates the weights of f_attn and f_β."""
         self.attention.build(query_shape, value_shape)
+        score = self.attention.score
+        for weight, factor in zip((score.key_kernel, score.vector), SPREAD):
+            weight.assign(factor * weight)
 
     def call(self, frames, training=None, return_attention_scores=False):
         features = self.see(frames)  # (B, T, S, D)

@@ -32,11 +32,12 @@ def test_uniform_attention_has_no_blobs():
     assert len(blobs(np.full((6, 8), 1 / 48, "float32"), SIZE, np.random.default_rng(0))) == 0
 
 
-def test_painting_over_takes_the_mean_color_and_leaves_the_rest():
-    frame = np.zeros((2, 2, 3), "uint8")
-    frame[0, 0] = 200
+def test_painting_over_blackens_or_colors_the_mask_and_leaves_the_rest():
+    frame = np.full((2, 2, 3), 200, "uint8")
     mask = np.array([[[True, False], [False, False]]])
-    assert painted_over(frame, mask)[0, ..., 0].tolist() == [[50, 0], [0, 0]]
+    assert painted_over(frame, mask)[0, ..., 0].tolist() == [[0, 200], [200, 200]]
+    assert painted_over(frame, mask, np.array([1.0, 2.0, 3.0]))[0, 0, 0].tolist() == [1, 2, 3]
+    assert painted_over(frame, mask).dtype == np.uint8
 
 
 def test_the_blob_that_the_driver_reads_is_causal_and_the_other_spurious():
@@ -52,6 +53,7 @@ def test_the_blob_that_the_driver_reads_is_causal_and_the_other_spurious():
     report = examine(predict, pairs, truth, [(1.0, 1.0)] * 10, [peaks((1, 1), (4, 6))] * 10)
     assert report["blobs"] == 20 and report["spurious_share"] == 0.5 and report["deletion_frames"] == 10
     assert report["deletion_ratio_low"] > 1.5 and report["deletion_ratio"] <= report["deletion_ratio_high"]
+    assert report["deletion_ratio_mean_color"] > 1.5
 
 
 def test_a_driver_that_does_not_look_has_no_causal_blob():
