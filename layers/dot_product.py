@@ -10,7 +10,9 @@ from attention_zoo.layers.kernels import check_kernel, choose, dot_product_block
 from attention_zoo.layers.masks import causal_mask, combine_masks, masked_softmax
 from attention_zoo.layers.shapes import exceeds
 
-_PLAIN_UP_TO = 512 * 512  # scores of a head: up to here the whole matrix stays in the cache and a loop only costs
+# Scores of a head: up to here the whole matrix stays in the cache and a loop only costs; a causal one soon saves work.
+_PLAIN_UP_TO = 512 * 512
+_PLAIN_UP_TO_CAUSAL = 384 * 384
 
 
 def dot_product_attention(
@@ -72,15 +74,16 @@ def dot_product_attention(
     rest = {"bias": bias, "scale": scale, "dropout_rate": dropout_rate, "seed": seed, **masks}
     return choose(
         kernel,
-        blocks_pay(ops.shape(query)[1], ops.shape(key)[1]),
+        blocks_pay(ops.shape(query)[1], ops.shape(key)[1], is_causal),
         lambda: dot_product_blocks(query, key, value, **rest),
         lambda: _plain(query, key, value, **rest),
     )
 
 
-def blocks_pay(query_length, key_length):
+def blocks_pay(query_length, key_length, is_causal=False):
     """Whether so many scores of a head are computed faster in blocks; no, where a length is None."""
-    return None not in (query_length, key_length) and exceeds(_PLAIN_UP_TO, query_length, key_length)
+    limit = _PLAIN_UP_TO_CAUSAL if is_causal else _PLAIN_UP_TO
+    return None not in (query_length, key_length) and exceeds(limit, query_length, key_length)
 
 
 def attention_scores(query, key, positions, key_mask=None, mask=None, bias=None, is_causal=False, scale=None):
