@@ -112,8 +112,8 @@ def examine(predict, frames, steering, states, weights, seed=0):
     if not pairs:
         return report
     black, mean_color = np.swapaxes(pairs, 0, 1)  # (N, 2) each
-    ratio = deletion_ratio(mean_color, generator)["deletion_ratio"]
-    return report | deletion_ratio(black, generator) | {"deletion_ratio_mean_color": ratio}
+    region, elsewhere = mean_color.mean(axis=0)
+    return report | deletion_ratio(black, generator) | {"deletion_ratio_mean_color": float(region / max(elsewhere, 1e-12))}
 
 
 def deletion_ratio(pairs, generator):
