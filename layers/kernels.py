@@ -198,7 +198,8 @@ def dot_product_blocks(query, key, value, key_mask, mask, bias, is_causal, scale
             def backward(i, d_query, d_key, d_value, *d_bias):
                 b, kh, *_ = place(i, 0)
                 k, v = rows(key, b, kh, 0, keys), rows(value, b, kh, 0, keys)
-                all_keys, all_values = tf.transpose(columns(k, *padding(b))), tf.transpose(columns(v, tf.ones_like(v[:, :1])))  # (D, S), (V + 1, S)
+                all_keys = tf.transpose(columns(k, *padding(b)))  # (D, S)
+                all_values = tf.transpose(columns(v, tf.ones_like(v[:, :1])))  # (V + 1, S)
 
                 def block(j, d_query, d_k, d_v, *d_bias):
                     _, _, h, first, last, end = place(i, j)
@@ -235,8 +236,7 @@ def dot_product_blocks(query, key, value, key_mask, mask, bias, is_causal, scale
             sums = _loop(of_keys, backward, state)
             shapes = (queries, heads), (keys, key_heads), (keys, key_heads)
             sums, d_bias = [by_position(x, *shape) for x, shape in zip(sums, shapes)], sums[3:]
-            whole = [tf.reshape(x.stack(), (*tf.unstack(tf.shape(bias)[:2]), per_head * size, keys)) for x in d_bias]
-            sums += [x[:, :, :queries] for x in whole]
+            sums += [tf.reshape(x.stack(), (*tf.unstack(tf.shape(bias)[:2]), per_head * size, keys))[:, :, :queries] for x in d_bias]
             return [tf.cast(sum_, x.dtype) for sum_, x in zip(sums, (query, key, value, bias))]
 
         return found, gradient

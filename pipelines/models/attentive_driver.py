@@ -10,8 +10,8 @@ from attention_zoo.layers.loop import loop
 from attention_zoo.layers.spatial import SpatialAttention
 from attention_zoo.pipelines.models.image_encoder import convolve
 
-# By what Glorot's kernel and vector of f_attn are multiplied. The features of a map shrink in training, and the scores with them: as drawn,
-# no location would ever weigh more than an eighth over the mean, since what is behind has weights of its own for each.
+# By what Glorot's kernel and vector of f_attn are multiplied. The features of a map shrink in training, and the scores with
+# them: as drawn, no location came to weigh more than an eighth over the mean.
 SPREAD = 5.0, 3.0
 CONVOLUTIONS = ((24, 5, 2), (36, 5, 2), (48, 5, 2), (64, 3, 1), (64, 3, 1))  # filters, kernel size, stride
 
