@@ -93,6 +93,7 @@ def prepared(name):
     directory = str(builder.data_path)
     in_a_bucket = "://" in directory  # where there are no locks
     with nullcontext() if in_a_bucket else locked(Path(directory).parent / ".lock", wait=True):
+        builder = tfds.builder(name)  # anew: one made before another process was done has no splits
         builder.download_and_prepare()
     return builder
 

@@ -1,12 +1,14 @@
 """Dates must be unambiguous, unseen in the test split, and aligned field by field."""
 
 import datetime
+from contextlib import contextmanager
+from functools import partial
 
 import pytest
 import tensorflow_datasets as tfds
 from babel.dates import format_date
 
-from attention_zoo.pipelines.datasets import dates
+from attention_zoo.pipelines.datasets import dates, parallel
 from attention_zoo.pipelines.datasets.cldr import LocaleText
 from attention_zoo.pipelines.datasets.dates import styles_of, write_dates
 
@@ -69,3 +71,17 @@ def test_the_dataset_prepares_and_loads_by_name(tmp_path, monkeypatch):
     expected = write_dates("ko", {"train": 8, "validation": 4, "test": 3})["validation"]
     assert read == {example["source"]: example["target"] for example in expected}
     assert tfds.builder("dates", data_dir=tmp_path).builder_config.name == "en"
+
+
+def test_who_waited_while_another_process_prepared_reads_what_it_wrote(tmp_path, monkeypatch):
+    monkeypatch.setattr(dates, "SIZES", SIZES)
+    monkeypatch.setattr(tfds, "builder", partial(tfds.builder, data_dir=tmp_path))
+
+    @contextmanager
+    def held_by_another(path, wait):
+        tfds.builder("dates/ko").download_and_prepare()
+        yield
+
+    monkeypatch.setattr(parallel, "locked", held_by_another)
+    splits = parallel.read_parallel("dates", "ko", False, [], 0, 0)
+    assert {name: len(examples.source) for name, examples in splits.items()} == SIZES
