@@ -95,6 +95,7 @@ def dot_product_blocks(query, key, value, key_mask, mask, bias, is_causal, scale
     masked = key_mask is not None or mask is not None or bias is not None  # then a row may have nothing to attend to
     key_mask, mask = (x if x is None else tf.cast(x, tf.bool) for x in (key_mask, mask))
     future = tf.where(tf.range(size)[:, None] >= tf.range(size), 0.0, _MASKED)  # (size, size), for the diagonal of causal ones
+    nowhere = tf.fill((size, keys), _MASKED)  # `tf.where`, which broadcasts, would take twice the time
     if dropout_rate:
         # Random numbers cost as much as a product. One pool serves all blocks, each from a place of its own on: within a block all
         # weights are dropped independently; two blocks drop by other numbers at the same places, unless they drew the same place.
@@ -153,13 +154,13 @@ def dot_product_blocks(query, key, value, key_mask, mask, bias, is_causal, scale
         if bias is not None:
             scores += tf.maximum(block_of(bias, b, h, first, last, end), _MASKED)  # -∞ too
         if mask is not None:
-            scores = tf.where(block_of(mask, b, h, first, last, end), scores, _MASKED)
+            allowed = block_of(mask, b, h, first, last, end)
+            scores = tf.raw_ops.Select(condition=allowed, x=scores, y=up_to(end, nowhere[: last - first]))
         return scores
 
-    def factors(i, j, length, end):
+    def factors(number, length, end):
         """By what dropout multiplies the weights of a block."""
-        start = starts[i * group * per_head + j]
-        return tf.reshape(pool[start : start + length * end], (length, end))
+        return tf.reshape(pool[starts[number] : starts[number] + length * end], (length, end))
 
     @tf.custom_gradient
     def attend(query, key, value, *bias):
@@ -177,7 +178,7 @@ def dot_product_blocks(query, key, value, key_mask, mask, bias, is_causal, scale
                 scores = scores_of(q, all_keys, bias, b, h, first, last, end)
                 weights = tf.nn.softmax(scores)
                 if dropout_rate:
-                    weights *= factors(i, j, last - first, end)
+                    weights *= factors(number, last - first, end)
                 output = tf.matmul(weights, v[:end])  # (rows, V)
                 if not masked:
                     return [found.write(number, output)]
@@ -203,12 +204,13 @@ def dot_product_blocks(query, key, value, key_mask, mask, bias, is_causal, scale
 
                 def block(j, d_query, d_k, d_v, *d_bias):
                     _, _, h, first, last, end = place(i, j)
+                    number = i * group * per_head + j
                     q = rows(query, b, h, first, last) * scale
                     out = rows(upstream, b, h, first, last)  # (rows, V)
                     inner = tf.reduce_sum(out * rows(found, b, h, first, last), 1, keepdims=True)  # Σ_s weight · its gradient
                     weights = tf.nn.softmax(scores_of(q, all_keys, bias, b, h, first, last, end))  # (rows, end)
                     if dropout_rate:
-                        kept = weights * factors(i, j, last - first, end)
+                        kept = weights * factors(number, last - first, end)
                         d_scores = kept * tf.matmul(out, up_to(end, all_values[:width])) - weights * inner
                     else:
                         kept = weights
@@ -218,10 +220,10 @@ def dot_product_blocks(query, key, value, key_mask, mask, bias, is_causal, scale
                     if is_causal:
                         of_key, of_value = (tf.pad(x, [[0, 0], [0, keys - end]]) for x in (of_key, of_value))
                     if bias is not None:  # heads or sequences may share it
-                        number = matrix_of(bias, b, h) * per_head + first // size
+                        block_row = matrix_of(bias, b, h) * per_head + first // size
                         of_bias = tf.pad(d_scores, [[0, size - (last - first)], [0, keys - end]])  # (size, S)
-                        d_bias = [d_bias[0].write(number, d_bias[0].read(number) + of_bias)]
-                    return d_query.write(i * group * per_head + j, of_query), d_k + of_key, d_v + of_value, *d_bias
+                        d_bias = [d_bias[0].write(block_row, d_bias[0].read(block_row) + of_bias)]
+                    return d_query.write(number, of_query), d_k + of_key, d_v + of_value, *d_bias
 
                 state = d_query, tf.zeros_like(all_keys[: key.shape[3]]), tf.zeros_like(all_values[:width]), *d_bias
                 d_query, d_k, d_v, *d_bias = _loop(group * per_head, block, state)
@@ -327,13 +329,11 @@ def additive_blocks(query, key, vector, value, mask=None, dropout_rate=0.0, seed
                     d_k += tf.reduce_sum(d_scores[:, :, None] * slope, 0) * vector
                     return d_query, d_k, d_v + tf.matmul(weights * factor, rows, transpose_a=True), d_vector
 
-                state = d_query, tf.zeros_like(k), tf.zeros_like(v), d_vector
-                d_query, d_k, d_v, d_vector = _loop(per_sequence, block, state)
+                d_query, d_k, d_v, d_vector = _loop(per_sequence, block, (d_query, tf.zeros_like(k), tf.zeros_like(v), d_vector))
                 return d_query, d_key.write(i, d_k), d_value.write(i, d_v), d_vector
 
-            width = value.shape[2]
-            state = _blocks(batch * per_sequence, units), _blocks(batch, units), _blocks(batch, width), tf.zeros_like(vector)
-            *sums, d_vector = _loop(batch, backward, state)
+            empty = _blocks(batch * per_sequence, units), _blocks(batch, units), _blocks(batch, value.shape[2])
+            *sums, d_vector = _loop(batch, backward, (*empty, tf.zeros_like(vector)))
             d_query, d_key, d_value = (tf.reshape(total.concat(), tf.shape(x)) for total, x in zip(sums, (query, key, value)))
             return d_query, d_key, d_vector, d_value
 
