@@ -13,7 +13,8 @@ from attention_zoo.layers.alignments import (
     LocalPredictiveAlignment,
     SoftAlignment,
 )
-from attention_zoo.layers.kernels import additive_blocks, additive_blocks_pay, check_kernel, choose, traced
+from attention_zoo.layers.dot_product import check_kernel
+from attention_zoo.layers.kernels import additive_blocks, additive_blocks_pay, choose, traced
 from attention_zoo.layers.masks import causal_mask, combine_masks
 from attention_zoo.layers.projection import project
 from attention_zoo.layers.scores import AdditiveScore, ConcatScore, DotScore, GeneralScore, LocationScore, Score

@@ -6,13 +6,13 @@ Notation: B batch, T queries, S keys, H heads, K key heads (H is a multiple of K
 import keras
 from keras import ops
 
-from attention_zoo.layers.kernels import check_kernel, choose, dot_product_blocks, traced
+from attention_zoo.layers.kernels import choose, dot_product_blocks, traced
 from attention_zoo.layers.masks import causal_mask, combine_masks, masked_softmax
 from attention_zoo.layers.shapes import exceeds
 
-# Scores of a head: up to here the whole matrix stays in the cache and a loop only costs; a causal one soon saves work.
-_PLAIN_UP_TO = 512 * 512
-_PLAIN_UP_TO_CAUSAL = 384 * 384
+KERNELS = ("auto", "plain", "blocks")
+
+_PLAIN_UP_TO = 384 * 384  # scores of a head: up to here a loop only costs
 
 
 def dot_product_attention(
@@ -74,16 +74,21 @@ def dot_product_attention(
     rest = {"bias": bias, "scale": scale, "dropout_rate": dropout_rate, "seed": seed, **masks}
     return choose(
         kernel,
-        blocks_pay(ops.shape(query)[1], ops.shape(key)[1], is_causal),
+        blocks_pay(ops.shape(query)[1], ops.shape(key)[1]),
         lambda: dot_product_blocks(query, key, value, **rest),
         lambda: _plain(query, key, value, **rest),
     )
 
 
-def blocks_pay(query_length, key_length, is_causal=False):
+def check_kernel(kernel):
+    """ValueError unless `kernel` is one of `KERNELS`."""
+    if kernel not in KERNELS:
+        raise ValueError(f"`kernel` must be one of {KERNELS}. Received: kernel={kernel!r}")
+
+
+def blocks_pay(query_length, key_length):
     """Whether so many scores of a head are computed faster in blocks; no, where a length is None."""
-    limit = _PLAIN_UP_TO_CAUSAL if is_causal else _PLAIN_UP_TO
-    return None not in (query_length, key_length) and exceeds(limit, query_length, key_length)
+    return None not in (query_length, key_length) and exceeds(_PLAIN_UP_TO, query_length, key_length)
 
 
 def attention_scores(query, key, positions, key_mask=None, mask=None, bias=None, is_causal=False, scale=None):

@@ -6,8 +6,7 @@ Shapes: B batch (one or more leading axes), T queries, S keys, D features, H hea
 import keras
 from keras import ops
 
-from attention_zoo.layers.dot_product import blocks_pay, dot_product_attention
-from attention_zoo.layers.kernels import check_kernel
+from attention_zoo.layers.dot_product import blocks_pay, check_kernel, dot_product_attention
 from attention_zoo.layers.masks import attending_queries, causal_mask, combine_masks, masked_softmax
 from attention_zoo.layers.projection import Projection
 from attention_zoo.layers.shapes import check_attention_shapes

@@ -12,7 +12,7 @@ from attention_zoo.layers.dot_product import dot_product_attention
 from attention_zoo.layers.kernels import additive_blocks, blocks_possible, dot_product_blocks
 
 pytestmark = pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="the blocks are TensorFlow's")
-LENGTHS = st.sampled_from([1, 2, 19, 256, 257, 530])  # one block, full ones, and remainders of 128 and 256
+LENGTHS = st.sampled_from([1, 2, 19, 240, 256, 257, 512, 530])  # one block, full ones of 120 and 256, remainders, keys that get more
 shared_settings = settings(max_examples=10, deadline=None, derandomize=True, database=None)
 
 
@@ -97,6 +97,24 @@ def test_blocks_equal_the_plain_path_and_its_gradients(lengths, batch, heads, ki
     expected = outcome(plain, *inputs)
     assert np.isfinite(expected[0]).all()
     assert_same(outcome(blocks, *inputs, open_shapes=open_shapes and bias is None), expected)
+
+
+@pytest.mark.parametrize("kind", ["", "padding", "mask", "causal"])
+@pytest.mark.parametrize("bias", [None, (2, True), (1, False)])
+@pytest.mark.parametrize("open_shapes", [False, True])
+def test_as_many_keys_as_fill_whole_pages_are_attended_to_like_any_others(kind, bias, open_shapes):
+    options = masks(kind, 2, 4, 19, 512)
+    inputs = [normal(*shape, seed=n) for n, shape in enumerate([(2, 19, 4, 6), (2, 512, 2, 6), (2, 512, 2, 5)])]
+    if bias is not None:
+        inputs.append(normal(bias[0], 4 if bias[1] else 1, 19, 512, seed=3))
+
+    def attend(kernel):
+        return lambda query, key, value, bias=None: dot_product_attention(
+            query, key, value, bias=bias, kernel=kernel, **options
+        )
+
+    found = outcome(attend("blocks"), *inputs, open_shapes=open_shapes and bias is None)
+    assert_same(found, outcome(attend("plain"), *inputs))
 
 
 @pytest.mark.parametrize("kind", ["", "padding causal mask"])
