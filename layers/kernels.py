@@ -86,9 +86,9 @@ def dot_product_blocks(query, key, value, key_mask, mask, bias, is_causal, scale
     masked = key_mask is not None or mask is not None or bias is not None  # then a row may have nothing to attend to
     key_mask, mask = (x if x is None else tf.cast(x, tf.bool) for x in (key_mask, mask))
     mask, bias = (x if x is None else _whole(x, queries, keys) for x in (mask, bias))
-    # Rows of 2, 4, 6 ... KB all fall on the same few lines of a cache, and a product takes twice the time: neither blocks of a
-    # causal matrix nor all keys shall have such a length, unless by chance.
-    size = 120 if is_causal else 256  # smaller blocks skip more of the future, larger ones make better products
+    # Smaller blocks skip more of the future and stay in the cache, larger ones make better products. Rows of 2, 4, 6 ... KB all fall on
+    # a few lines of a cache, and a product takes twice the time: no block of a causal matrix begins there, and all keys get more.
+    size = tf.where(keys > 8192, *((60, 120) if is_causal else (64, 256)))
     if not is_causal and (key.shape[1] is None or key.shape[1] % 512 == 0):
         more = tf.where(keys % 512 == 0, 16, 0)
         key_mask = tf.ones((batch, keys), tf.bool) if key_mask is None else key_mask
