@@ -85,16 +85,16 @@ def dot_product_blocks(query, key, value, key_mask, mask, bias, is_causal, scale
     key_heads, group, width = key.shape[2], query.shape[2] // key.shape[2], value.shape[3]
     masked = key_mask is not None or mask is not None or bias is not None  # then a row may have nothing to attend to
     key_mask, mask = (x if x is None else tf.cast(x, tf.bool) for x in (key_mask, mask))
-    mask, bias = (x if x is None else _whole(x, queries, keys) for x in (mask, bias))
+    whole = [x if x is None else tf.broadcast_to(x, (*tf.unstack(tf.shape(x)[:2]), queries, keys)) for x in (mask, bias)]
     # Smaller blocks skip more of the future and stay in the cache, larger ones make better products. Rows of 2, 4, 6 ... KB all fall on
     # a few lines of a cache, and a product takes twice the time: no block of a causal matrix begins there, and all keys get more.
     size = tf.where(keys > 8192, *((60, 120) if is_causal else (64, 256)))
+    more = 0
     if not is_causal and (key.shape[1] is None or key.shape[1] % 512 == 0):
         more = tf.where(keys % 512 == 0, 16, 0)
-        key_mask = tf.ones((batch, keys), tf.bool) if key_mask is None else key_mask
-        key, value, key_mask = (tf.pad(x, [[0, 0], [0, more], *[[0, 0]] * (len(x.shape) - 2)]) for x in (key, value, key_mask))
-        mask, bias = (x if x is None else tf.pad(x, [*[[0, 0]] * 3, [0, more]]) for x in (mask, bias))
-        keys += more
+        key_mask = tf.pad(tf.ones((batch, keys), tf.bool) if key_mask is None else key_mask, [[0, 0], [0, more]])
+        whole = [x if x is None else tf.pad(x, [*[[0, 0]] * 3, [0, more]]) for x in whole]
+    (mask, bias), given, keys = whole, keys, keys + more
     per_head = tf.maximum((queries + size - 1) // size, 1)
     future = tf.where(tf.range(size)[:, None] >= tf.range(size), 0.0, _MASKED)  # (size, size), for the diagonal of causal ones
     nowhere = tf.fill((size, keys), _MASKED)  # `tf.where`, which broadcasts, would take twice the time
@@ -118,6 +118,9 @@ def dot_product_blocks(query, key, value, key_mask, mask, bias, is_causal, scale
 
     def rows(x, b, h, first, last):
         return tf.cast(x[b, first:last, h], tf.float32)
+
+    def all_rows(x, b, kh):
+        return tf.pad(rows(x, b, kh, 0, given), [[0, more], [0, 0]])
 
     def columns(matrix, *others):
         return tf.concat([matrix, *others], 1)
@@ -170,8 +173,8 @@ def dot_product_blocks(query, key, value, key_mask, mask, bias, is_causal, scale
 
         def forward(i, *state):
             b, kh, *_ = place(i, 0)
-            all_keys = tf.transpose(columns(rows(key, b, kh, 0, keys), *padding(b)))  # (D, S)
-            v = rows(value, b, kh, 0, keys)
+            all_keys = tf.transpose(columns(all_rows(key, b, kh), *padding(b)))  # (D, S)
+            v = all_rows(value, b, kh)
 
             def block(j, found, *attends):
                 _, _, h, first, last, end = place(i, j)
@@ -200,7 +203,7 @@ def dot_product_blocks(query, key, value, key_mask, mask, bias, is_causal, scale
 
             def backward(i, d_query, d_key, d_value, *d_bias):
                 b, kh, *_ = place(i, 0)
-                k, v = rows(key, b, kh, 0, keys), rows(value, b, kh, 0, keys)
+                k, v = all_rows(key, b, kh), all_rows(value, b, kh)
                 all_keys = tf.transpose(columns(k, *padding(b)))  # (D, S)
                 all_values = tf.transpose(columns(v, tf.ones_like(v[:, :1])))  # (V + 1, S)
 
@@ -229,7 +232,7 @@ def dot_product_blocks(query, key, value, key_mask, mask, bias, is_causal, scale
 
                 state = d_query, tf.zeros_like(all_keys[: key.shape[3]]), tf.zeros_like(all_values[:width]), *d_bias
                 d_query, d_k, d_v, *d_bias = _loop(group * per_head, block, state)
-                return d_query, d_key.write(i, tf.transpose(d_k)), d_value.write(i, tf.transpose(d_v)), *d_bias
+                return d_query, d_key.write(i, tf.transpose(d_k)[:given]), d_value.write(i, tf.transpose(d_v)[:given]), *d_bias
 
             of_keys = batch * key_heads
             state = [_blocks(in_all, query.shape[3]), _blocks(of_keys, key.shape[3]), _blocks(of_keys, width)]
@@ -238,7 +241,7 @@ def dot_product_blocks(query, key, value, key_mask, mask, bias, is_causal, scale
                 zeros = tf.zeros((matrices * per_head, size, keys))
                 state.append(tf.TensorArray(tf.float32, matrices * per_head, clear_after_read=False).unstack(zeros))
             sums = _loop(of_keys, backward, state)
-            shapes = (queries, heads), (keys, key_heads), (keys, key_heads)
+            shapes = (queries, heads), (given, key_heads), (given, key_heads)
             sums, d_bias = [by_position(x, *shape) for x, shape in zip(sums, shapes)], sums[3:]
             sums += [tf.reshape(x.stack(), (*tf.unstack(tf.shape(bias)[:2]), per_head * size, keys))[:, :, :queries] for x in d_bias]
             return [tf.cast(sum_, x.dtype) for sum_, x in zip(sums, (query, key, value, bias))]
@@ -341,10 +344,3 @@ def additive_blocks(query, key, vector, value, mask=None, dropout_rate=0.0, seed
         return tf.reshape(found, (batch, queries, value.shape[2])), gradient
 
     return tf.cast(attend(query, key, vector, value), dtype)
-
-
-def _whole(x, queries, keys):
-    """A mask or bias of all queries and keys, from one that is the same for all of either."""
-    import tensorflow as tf
-
-    return tf.broadcast_to(x, (*tf.unstack(tf.shape(x)[:2]), queries, keys)) if {1, None} & set(x.shape[2:]) else x
