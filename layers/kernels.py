@@ -86,8 +86,9 @@ def dot_product_blocks(query, key, value, key_mask, mask, bias, is_causal, scale
     masked = key_mask is not None or mask is not None or bias is not None  # then a row may have nothing to attend to
     key_mask, mask = (x if x is None else tf.cast(x, tf.bool) for x in (key_mask, mask))
     whole = [x if x is None else tf.broadcast_to(x, (*tf.unstack(tf.shape(x)[:2]), queries, keys)) for x in (mask, bias)]
-    # Smaller blocks skip more of the future and stay in the cache, larger ones make better products. Rows of 2, 4, 6 ... KB all fall on
-    # a few lines of a cache, and a product takes twice the time: no block of a causal matrix begins there, and all keys get more.
+    # Rows of 2, 4, 6 ... KB all fall on a few lines of a cache, and a product takes twice the time: so many keys get some more, and
+    # causal blocks, each as wide as its last query's place, have sizes that seldom meet one.
+    # Smaller blocks skip more of the future and stay in the cache, larger ones make better products.
     size = tf.where(keys > 8192, *((60, 120) if is_causal else (64, 256)))
     more = 0
     if not is_causal and (key.shape[1] is None or key.shape[1] % 512 == 0):
@@ -97,7 +98,8 @@ def dot_product_blocks(query, key, value, key_mask, mask, bias, is_causal, scale
     (mask, bias), given, keys = whole, keys, keys + more
     per_head = tf.maximum((queries + size - 1) // size, 1)
     future = tf.where(tf.range(size)[:, None] >= tf.range(size), 0.0, _MASKED)  # (size, size), for the diagonal of causal ones
-    nowhere = tf.fill((size, keys), _MASKED)  # `tf.where`, which broadcasts, would take twice the time
+    # For `Select`, whose sides have one shape: `tf.where`, which broadcasts, would take twice the time.
+    nowhere = None if mask is None else tf.fill((size, keys), _MASKED)
     if dropout_rate:
         # Random numbers cost as much as a product. One pool serves all blocks, each from a place of its own on: within a block all
         # weights are dropped independently; two blocks drop by other numbers at the same places, unless they drew the same place.
