@@ -12,7 +12,8 @@ from attention_zoo.layers.shapes import exceeds
 
 KERNELS = ("auto", "plain", "blocks")
 
-_PLAIN_UP_TO = 384 * 384  # scores of a head: up to here a loop only costs
+# Scores of a head up to which a loop only costs; the half that a causal mask skips pays for it sooner.
+_PLAIN_UP_TO, _PLAIN_UP_TO_CAUSAL = 512 * 512, 384 * 384
 
 
 def dot_product_attention(
@@ -74,7 +75,7 @@ def dot_product_attention(
     rest = {"bias": bias, "scale": scale, "dropout_rate": dropout_rate, "seed": seed, **masks}
     return choose(
         kernel,
-        blocks_pay(ops.shape(query)[1], ops.shape(key)[1]),
+        blocks_pay(ops.shape(query)[1], ops.shape(key)[1], is_causal),
         lambda: dot_product_blocks(query, key, value, **rest),
         lambda: _plain(query, key, value, **rest),
     )
@@ -86,9 +87,10 @@ def check_kernel(kernel):
         raise ValueError(f"`kernel` must be one of {KERNELS}. Received: kernel={kernel!r}")
 
 
-def blocks_pay(query_length, key_length):
+def blocks_pay(query_length, key_length, is_causal=False):
     """Whether so many scores of a head are computed faster in blocks; no, where a length is None."""
-    return None not in (query_length, key_length) and exceeds(_PLAIN_UP_TO, query_length, key_length)
+    most = _PLAIN_UP_TO_CAUSAL if is_causal else _PLAIN_UP_TO
+    return None not in (query_length, key_length) and exceeds(most, query_length, key_length)
 
 
 def attention_scores(query, key, positions, key_mask=None, mask=None, bias=None, is_causal=False, scale=None):

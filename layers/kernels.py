@@ -15,6 +15,7 @@ from keras import ops
 from attention_zoo.layers.shapes import exceeds
 
 _MASKED = -1.0e30  # below any score, and far enough from the end of float32 that a score can be added to it
+_SINK = -5.0e29  # above what is masked, below all else
 
 
 def blocks_possible():
@@ -81,21 +82,27 @@ def dot_product_blocks(query, key, value, key_mask, mask, bias, is_causal, scale
     """
     import tensorflow as tf
 
-    (batch, queries, heads, _), keys = tf.unstack(tf.shape(query)), tf.shape(key)[1]
+    (batch, queries, heads, _), given = tf.unstack(tf.shape(query)), tf.shape(key)[1]
     key_heads, group, width = key.shape[2], query.shape[2] // key.shape[2], value.shape[3]
-    masked = key_mask is not None or mask is not None or bias is not None  # then a row may have nothing to attend to
-    key_mask, mask = (x if x is None else tf.cast(x, tf.bool) for x in (key_mask, mask))
-    whole = [x if x is None else tf.broadcast_to(x, (*tf.unstack(tf.shape(x)[:2]), queries, keys)) for x in (mask, bias)]
+    # Sinks are keys of our own before the others. A query that may attend to nothing attends to them, whose values are zeros.
     # Rows of 2, 4, 6 ... KB all fall on a few lines of a cache, and a product takes twice the time: so many keys get some more, and
     # causal blocks, each as wide as its last query's place, have sizes that seldom meet one.
+    sinks = None
+    if key_mask is not None or mask is not None or bias is not None:
+        sinks = tf.where(given % 512 == 496, 32, 16)
+    elif not is_causal and (key.shape[1] is None or key.shape[1] % 512 == 0):
+        sinks = tf.where(given % 512 == 0, 16, 0)
+    before = 0 if sinks is None else sinks
+    keys = before + given
     # Smaller blocks skip more of the future and stay in the cache, larger ones make better products.
-    size = tf.where(keys > 8192, *((60, 120) if is_causal else (64, 256)))
-    more = 0
-    if not is_causal and (key.shape[1] is None or key.shape[1] % 512 == 0):
-        more = tf.where(keys % 512 == 0, 16, 0)
-        key_mask = tf.pad(tf.ones((batch, keys), tf.bool) if key_mask is None else key_mask, [[0, 0], [0, more]])
-        whole = [x if x is None else tf.pad(x, [*[[0, 0]] * 3, [0, more]]) for x in whole]
-    (mask, bias), given, keys = whole, keys, keys + more
+    size = tf.where(given > 8192, *((60, 120) if is_causal else (64, 256)))
+
+    def with_sinks(x, value):
+        shape = (*tf.unstack(tf.shape(x)[:2]), queries, given)
+        return tf.pad(tf.broadcast_to(x, shape), [*[[0, 0]] * 3, [before, 0]], constant_values=value)
+
+    mask = mask if mask is None else with_sinks(tf.cast(mask, tf.bool), True)
+    bias = bias if bias is None else with_sinks(tf.cast(bias, tf.float32), 0.0)
     per_head = tf.maximum((queries + size - 1) // size, 1)
     future = tf.where(tf.range(size)[:, None] >= tf.range(size), 0.0, _MASKED)  # (size, size), for the diagonal of causal ones
     # For `Select`, whose sides have one shape: `tf.where`, which broadcasts, would take twice the time.
@@ -115,14 +122,14 @@ def dot_product_blocks(query, key, value, key_mask, mask, bias, is_causal, scale
         """Of block j of key head i: the sequence, the key head, the query head, first and last query, last key."""
         first = j % per_head * size
         last = tf.minimum(first + size, queries)
-        end = tf.minimum(last, keys) if is_causal else keys
+        end = before + tf.minimum(last, given) if is_causal else keys
         return i // key_heads, i % key_heads, i % key_heads * group + j // per_head, first, last, end
 
     def rows(x, b, h, first, last):
         return tf.cast(x[b, first:last, h], tf.float32)
 
     def all_rows(x, b, kh):
-        return tf.pad(rows(x, b, kh, 0, given), [[0, more], [0, 0]])
+        return tf.pad(rows(x, b, kh, 0, given), [[before, 0], [0, 0]])
 
     def columns(matrix, *others):
         return tf.concat([matrix, *others], 1)
@@ -146,14 +153,18 @@ def dot_product_blocks(query, key, value, key_mask, mask, bias, is_causal, scale
         return up_to(end, tf.reshape(x, (-1, keys))[above + first : above + last])
 
     def padding(b):
-        return [] if key_mask is None else [tf.where(key_mask[b, :, None], 0.0, _MASKED)]  # (S, 1)
+        """What sinks and padding add to the scores, as a column beside the keys: (S, 1)."""
+        if sinks is None:
+            return []
+        of_given = tf.zeros((given, 1)) if key_mask is None else tf.where(tf.cast(key_mask[b, :, None], tf.bool), 0.0, _MASKED)
+        return [tf.pad(of_given, [[before, 0], [0, 0]], constant_values=_SINK)]
 
     def scores_of(q, all_keys, bias, b, h, first, last, end):
         """The scores of a block, masked: (rows, end)."""
-        if key_mask is not None:
+        if sinks is not None:
             q = columns(q, tf.ones_like(q[:, :1]))
         if is_causal:
-            seen = tf.minimum(first, end)  # by all rows
+            seen = before + tf.minimum(first, given)  # by all rows
             square = tf.matmul(q, all_keys[:, seen:end]) + future[: last - first, : end - seen]
             scores = columns(tf.matmul(q, all_keys[:, :seen]), square)
         else:
@@ -173,36 +184,27 @@ def dot_product_blocks(query, key, value, key_mask, mask, bias, is_causal, scale
     def attend(query, key, value, *bias):
         bias = bias[0] if bias else None
 
-        def forward(i, *state):
+        def forward(i, found):
             b, kh, *_ = place(i, 0)
             all_keys = tf.transpose(columns(all_rows(key, b, kh), *padding(b)))  # (D, S)
             v = all_rows(value, b, kh)
 
-            def block(j, found, *attends):
+            def block(j, found):
                 _, _, h, first, last, end = place(i, j)
                 number = i * group * per_head + j
                 q = rows(query, b, h, first, last) * scale
-                scores = scores_of(q, all_keys, bias, b, h, first, last, end)
-                weights = tf.nn.softmax(scores)
+                weights = tf.nn.softmax(scores_of(q, all_keys, bias, b, h, first, last, end))
                 if dropout_rate:
                     weights *= factors(number, last - first, end)
-                output = tf.matmul(weights, v[:end])  # (rows, V)
-                if not masked:
-                    return [found.write(number, output)]
-                attending = tf.cast(tf.reduce_max(scores, 1, keepdims=True) > _MASKED / 2, tf.float32)  # (rows, 1)
-                return found.write(number, output * attending), attends[0].write(number, attending)
+                return [found.write(number, tf.matmul(weights, v[:end]))]
 
-            return _loop(group * per_head, block, state)
+            return _loop(group * per_head, block, [found])
 
         in_all = batch * heads * per_head
-        found, *attends = _loop(batch * key_heads, forward, [_blocks(in_all, width), *[_blocks(in_all, 1)] * masked])
+        (found,) = _loop(batch * key_heads, forward, [_blocks(in_all, width)])
         found = tf.cast(by_position(found, queries, heads), query.dtype)  # (B, T, H, V)
-        attends = [tf.cast(by_position(x, queries, heads), query.dtype) for x in attends]  # (B, T, H, 1)
 
         def gradient(upstream):
-            if masked:  # what a row of nothing gave, nobody learns from
-                upstream *= attends[0]
-
             def backward(i, d_query, d_key, d_value, *d_bias):
                 b, kh, *_ = place(i, 0)
                 k, v = all_rows(key, b, kh), all_rows(value, b, kh)
@@ -234,7 +236,7 @@ def dot_product_blocks(query, key, value, key_mask, mask, bias, is_causal, scale
 
                 state = d_query, tf.zeros_like(all_keys[: key.shape[3]]), tf.zeros_like(all_values[:width]), *d_bias
                 d_query, d_k, d_v, *d_bias = _loop(group * per_head, block, state)
-                return d_query, d_key.write(i, tf.transpose(d_k)[:given]), d_value.write(i, tf.transpose(d_v)[:given]), *d_bias
+                return d_query, d_key.write(i, tf.transpose(d_k)[before:]), d_value.write(i, tf.transpose(d_v)[before:]), *d_bias
 
             of_keys = batch * key_heads
             state = [_blocks(in_all, query.shape[3]), _blocks(of_keys, key.shape[3]), _blocks(of_keys, width)]
@@ -250,7 +252,7 @@ def dot_product_blocks(query, key, value, key_mask, mask, bias, is_causal, scale
 
         return found, gradient
 
-    return attend(query, key, value, *([] if bias is None else [tf.cast(bias, tf.float32)]))
+    return attend(query, key, value, *([] if bias is None else [bias]))
 
 
 def additive_blocks_pay(query_length, key_length, units):

@@ -12,7 +12,7 @@ from attention_zoo.layers.dot_product import dot_product_attention
 from attention_zoo.layers.kernels import additive_blocks, blocks_possible, dot_product_blocks
 
 pytestmark = pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="the blocks are TensorFlow's")
-LENGTHS = st.sampled_from([1, 2, 19, 240, 256, 257, 512, 530])  # one block, full ones of 120 and 256, remainders, keys that get more
+LENGTHS = st.sampled_from([1, 2, 19, 240, 256, 257, 496, 512, 530])  # one block, full ones of 120 and 256, remainders, keys that get more
 shared_settings = settings(max_examples=10, deadline=None, derandomize=True, database=None)
 
 
