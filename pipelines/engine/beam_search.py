@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from attention_zoo.pipelines.engine.decoding_steps import extend_until_done, greatest, length_penalty, step_of
+from attention_zoo.pipelines.engine.decoding_steps import extend_until_done, greatest, length_penalty, log_normaliser, step_of
 from attention_zoo.pipelines.engine.text import BOS, EOS
 
 LEAST_COVERAGE = 1e-6  # of a source token that was never looked at: its logarithm has to stay finite
@@ -53,9 +53,9 @@ def beam_search(model, memory, max_lengths, settings, source_mask=None):
 
     def extend(step, living):
         batch = tf.shape(living["scores"])[0]
-        log_probs, state, attention = advance(living)
+        logits, state, attention = advance(living)
         must_end = step >= living["max_lengths"]
-        values, parents, token = continuations(log_probs, living["scores"], must_end, batch)  # (B, 2K)
+        values, parents, token = continuations(logits, living["scores"], must_end, batch)  # (B, 2K)
         ends = token == EOS
 
         # Those that end: (B, K) newcomers compete with the (B, N) that are there.
@@ -91,16 +91,16 @@ def beam_search(model, memory, max_lengths, settings, source_mask=None):
             longer["coverage"] = tf.gather(coverage, parents, batch_dims=1)
         return living | longer
 
-    def continuations(log_probs, scores, must_end, batch):
+    def continuations(logits, scores, must_end, batch):
         """The 2K likeliest continuations of a sentence's K hypotheses: values, parents and tokens, each `(B, 2K)`."""
-        count = tf.minimum(2 * beams + EOS, tf.shape(log_probs)[1])  # 2K are left when padding, unknown and BOS are gone
-        values, tokens = greatest(log_probs, count)  # (B * K, C)
+        count = tf.minimum(2 * beams + EOS, tf.shape(logits)[1])  # 2K are left when padding, unknown and BOS are gone
+        values, tokens = greatest(logits, count)  # (B * K, C)
         values = tf.where(tokens < EOS, -float("inf"), values)
         # At the greatest length a hypothesis can only end.
         must_end = tf.repeat(must_end, beams)[:, None]
-        only_end = tf.pad(log_probs[:, EOS : EOS + 1], [[0, 0], [0, count - 1]], constant_values=-float("inf"))
+        only_end = tf.pad(logits[:, EOS : EOS + 1], [[0, 0], [0, count - 1]], constant_values=-float("inf"))
         values, tokens = tf.where(must_end, only_end, values), tf.where(must_end, EOS, tokens)
-        values = tf.reshape(values, [batch, beams, count]) + scores[:, :, None]
+        values = tf.reshape(values - log_normaliser(logits)[:, None], [batch, beams, count]) + scores[:, :, None]
         values, chosen = tf.math.top_k(tf.reshape(values, [batch, beams * count]), 2 * beams)
         tokens = tf.gather(tf.reshape(tokens, [batch, beams * count]), chosen, batch_dims=1)
         return values, chosen // count, tokens

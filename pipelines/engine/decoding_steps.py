@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 LEAVING_SHARE = 0.25  # of a batch has to be done before it leaves: copying the rest costs less than the steps it is spared
+BLOCK_WIDTHS = sorted(range(16, 129), key=lambda width: abs(width - 32))  # the best first: of 8,000 values 11 are found soonest
 
 
 def length_penalty(lengths, alpha):
@@ -35,7 +36,7 @@ def greatest(values, k):
     ([[99.0, 99.0, 99.0]], [[99, 199, 299]])
     """
     size = values.shape[-1]
-    width = next((width for width in range(128, 15, -1) if size and size % width == 0), None)
+    width = next((width for width in BLOCK_WIDTHS if size and size % width == 0), None)
     if width is None:  # blocks of one width would need a padded copy of all values
         return tf.math.top_k(values, k)
     blocks = tf.reshape(values, [-1, size // width, width])  # (N, V / W, W)
@@ -46,6 +47,24 @@ def greatest(values, k):
     return values, tf.gather(chosen, places // width, batch_dims=1) * width + places % width
 
 
+def log_normaliser(logits):
+    """`log Σ exp logits` over the last axis, by the fused softmax: a log-softmax takes more than twice the time.
+
+    Args:
+        logits: float32 `(N, V)`.
+
+    Returns:
+        float32 `(N,)`.
+
+    Example:
+
+    >>> print(f"{log_normaliser(tf.math.log([[1.0, 2.0, 5.0]])).numpy()[0]:.3f}")  # log 8
+    2.079
+    """
+    # The probability of the likeliest is never too small for a logarithm.
+    return tf.reduce_max(logits, axis=-1) - tf.math.log(tf.reduce_max(tf.nn.softmax(logits), axis=-1))
+
+
 def step_of(model, memory):
     """Takes apart what belongs to the sources of a batch and what they share.
 
@@ -54,14 +73,14 @@ def step_of(model, memory):
         memory: What `model.encode` returned.
 
     Returns:
-        (step, memory): `step(living) -> (log_probs, state, scores)`, with float32 log-probabilities, for `living` with a "token", a
-        "state" and a "memory" as it is returned: without "shared".
+        (step, memory): `step(living) -> (logits, state, scores)`, with float32 logits, for `living` with a "token", a "state" and a
+        "memory" as it is returned: without "shared".
     """
     shared = {name: nest for name, nest in memory.items() if name == "shared"}
 
     def step(living):
         logits, state, scores = model.step(living["token"], living["state"], living["memory"] | shared)
-        return tf.nn.log_softmax(tf.cast(logits, tf.float32)), state, scores
+        return tf.cast(logits, tf.float32), state, scores
 
     return step, {name: nest for name, nest in memory.items() if name != "shared"}
 

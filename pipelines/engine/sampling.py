@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from attention_zoo.pipelines.engine.decoding_steps import extend_until_done, greatest, length_penalty, step_of
+from attention_zoo.pipelines.engine.decoding_steps import extend_until_done, greatest, length_penalty, log_normaliser, step_of
 from attention_zoo.pipelines.engine.text import BOS, EOS, PAD
 
 
@@ -51,9 +51,9 @@ def sample(model, memory, max_lengths, settings):
     advance, memory = step_of(model, memory)
 
     def write(step, living):
-        log_probs, state, _ = advance(living)
+        logits, state, _ = advance(living)
         chosen = choose_token(
-            log_probs,
+            logits,
             settings.temperature,
             settings.top_k,
             settings.top_p,
@@ -62,7 +62,8 @@ def sample(model, memory, max_lengths, settings):
         )
         finished = is_done(living)
         token = tf.where(finished | (step >= living["max_lengths"]), EOS, chosen)
-        scores = living["scores"] + tf.where(finished, 0.0, tf.gather(log_probs, token, batch_dims=1))
+        log_prob = tf.gather(logits, token, batch_dims=1) - log_normaliser(logits)
+        scores = living["scores"] + tf.where(finished, 0.0, log_prob)
         tokens = tf.concat([living["tokens"], tf.where(token == EOS, PAD, token)[:, None]], axis=1)
         return living | {"token": token, "tokens": tokens, "scores": scores, "state": state}
 
