@@ -1,6 +1,7 @@
 """The house rules of CONTRIBUTING.md, held by a test."""
 
 import ast
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -83,3 +84,8 @@ def test_every_package_folder_is_installed():
     listed = (ROOT / "setup.py").read_text(encoding="utf-8")
     for folder in sorted({path.parent.relative_to(ROOT).as_posix() for path in MODULES}):
         assert f'"{folder}"' in listed, f"setup.py does not install {folder}"
+
+
+def test_pip_builds_apart_from_what_is_installed_so_that_a_second_installation_does_not_lose_the_package():
+    build = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["build-system"]
+    assert build["build-backend"] == "setuptools.build_meta" and build["requires"]
