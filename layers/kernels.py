@@ -84,9 +84,9 @@ def dot_product_blocks(query, key, value, key_mask, mask, bias, is_causal, scale
 
     (batch, queries, heads, _), given = tf.unstack(tf.shape(query)), tf.shape(key)[1]
     key_heads, group, width = key.shape[2], query.shape[2] // key.shape[2], value.shape[3]
-    # Sinks are keys of our own before the others. A query that may attend to nothing attends to them, whose values are zeros.
-    # Rows of 2, 4, 6 ... KB all fall on a few lines of a cache, and a product takes twice the time: so many keys get some more, and
-    # causal blocks, each as wide as its last query's place, have sizes that seldom meet one.
+    # Sinks, keys before the others, have values of zeros: a query that may attend to nothing attends to them. Rows of 2, 4, 6 ... KB
+    # fall on a few lines of a cache, and a product takes twice the time, so they widen those too; causal blocks, each as wide as its
+    # last query's place, have sizes that seldom meet one.
     sinks = None
     if key_mask is not None or mask is not None or bias is not None:
         sinks = tf.where(given % 512 == 496, 32, 16)
@@ -101,12 +101,12 @@ def dot_product_blocks(query, key, value, key_mask, mask, bias, is_causal, scale
         shape = (*tf.unstack(tf.shape(x)[:2]), queries, given)
         return tf.pad(tf.broadcast_to(x, shape), [*[[0, 0]] * 3, [before, 0]], constant_values=value)
 
-    mask = mask if mask is None else with_sinks(tf.cast(mask, tf.bool), True)
+    key_mask, mask = (x if x is None else tf.cast(x, tf.bool) for x in (key_mask, mask))
+    mask = mask if mask is None else with_sinks(mask, True)
     bias = bias if bias is None else with_sinks(tf.cast(bias, tf.float32), 0.0)
     per_head = tf.maximum((queries + size - 1) // size, 1)
     future = tf.where(tf.range(size)[:, None] >= tf.range(size), 0.0, _MASKED)  # (size, size), for the diagonal of causal ones
-    # For `Select`, whose sides have one shape: `tf.where`, which broadcasts, would take twice the time.
-    nowhere = None if mask is None else tf.fill((size, keys), _MASKED)
+    nowhere = None if mask is None else tf.fill((size, keys), _MASKED)  # `Select` wants it whole; `tf.where` takes twice as long
     if dropout_rate:
         # Random numbers cost as much as a product. One pool serves all blocks, each from a place of its own on: within a block all
         # weights are dropped independently; two blocks drop by other numbers at the same places, unless they drew the same place.
@@ -156,7 +156,7 @@ def dot_product_blocks(query, key, value, key_mask, mask, bias, is_causal, scale
         """What sinks and padding add to the scores, as a column beside the keys: (S, 1)."""
         if sinks is None:
             return []
-        of_given = tf.zeros((given, 1)) if key_mask is None else tf.where(tf.cast(key_mask[b, :, None], tf.bool), 0.0, _MASKED)
+        of_given = tf.zeros((given, 1)) if key_mask is None else tf.where(key_mask[b, :, None], 0.0, _MASKED)
         return [tf.pad(of_given, [[before, 0], [0, 0]], constant_values=_SINK)]
 
     def scores_of(q, all_keys, bias, b, h, first, last, end):
@@ -201,8 +201,8 @@ def dot_product_blocks(query, key, value, key_mask, mask, bias, is_causal, scale
             return _loop(group * per_head, block, [found])
 
         in_all = batch * heads * per_head
-        (found,) = _loop(batch * key_heads, forward, [_blocks(in_all, width)])
-        found = tf.cast(by_position(found, queries, heads), query.dtype)  # (B, T, H, V)
+        found = by_position(_loop(batch * key_heads, forward, [_blocks(in_all, width)])[0], queries, heads)  # (B, T, H, V)
+        found = tf.cast(found, query.dtype)
 
         def gradient(upstream):
             def backward(i, d_query, d_key, d_value, *d_bias):

@@ -97,6 +97,8 @@ def draw_scores_by_length(systems, path, metric="bleu"):
     names = [f"{start}–{end}" if end < math.inf else f"≥ {start}" for start, end in buckets]
     axes.set_xticks(range(len(buckets)), [f"{name}\nn={sizes[place]:,}" for name, place in zip(names, buckets)], size=8)
     axes.set_xlim(-0.4, len(buckets) - 0.6)
+    axes.update_datalim([(0, 0)])  # the margin above is one of the scale from 0, else near the top it cuts lines that are flat
+    axes.autoscale_view(scalex=False)
     axes.set_ylim(bottom=0)
     axes.set_xlabel("words in the source sentence (n: sentences)")
     axes.set_ylabel({"bleu": "BLEU", "chrf": "chrF", "exact_match": "exact match, %"}.get(metric, metric))
