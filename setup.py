@@ -8,6 +8,7 @@ from setuptools import setup
 
 PACKAGES = {
     "attention_zoo.layers": "layers",
+    "attention_zoo.layers.kernels": "layers/kernels",
     "attention_zoo.pipelines": "pipelines",
     "attention_zoo.pipelines.models": "pipelines/models",
     "attention_zoo.pipelines.datasets": "pipelines/datasets",

@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 MODULES = sorted(
     "attention_zoo." + ".".join(path.relative_to(ROOT).with_suffix("").parts)
-    for path in [*ROOT.glob("layers/*.py"), *ROOT.glob("pipelines/**/*.py")]
+    for path in [*ROOT.glob("layers/**/*.py"), *ROOT.glob("pipelines/**/*.py")]
     if not path.name.startswith("__")
 )
 

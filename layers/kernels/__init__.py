@@ -1,0 +1,10 @@
+"""Exact attention in blocks, which large lengths take by themselves.
+
+The blocks are TensorFlow's, whose Keras backend has no fused kernel. This package alone may import the active backend.
+"""
+
+from attention_zoo.layers.kernels.additive import additive_blocks, additive_blocks_pay
+from attention_zoo.layers.kernels.common import blocks_possible, choose, traced
+from attention_zoo.layers.kernels.dot_product import dot_product_blocks
+
+__all__ = ["additive_blocks", "additive_blocks_pay", "blocks_possible", "choose", "dot_product_blocks", "traced"]

@@ -1,0 +1,67 @@
+"""What the kernels share: when they can run, which path is taken, loops and lists of blocks in TensorFlow."""
+
+import keras
+from keras import ops
+
+MASKED = -1.0e30  # below any score, and far enough from the end of float32 that a score can be added to it
+
+
+def blocks_possible():
+    """Whether block-by-block kernels run here: on TensorFlow, outside of XLA."""
+    return keras.backend.backend() == "tensorflow" and not _inside_xla()
+
+
+def _inside_xla():
+    import tensorflow as tf
+    from tensorflow.python.ops import control_flow_util  # no public name tells what a graph is being traced for
+
+    return not tf.executing_eagerly() and control_flow_util.GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph())
+
+
+def being_saved():
+    """Whether a SavedModel is being written, which traces each gradient once more and holds no lists that one may have captured."""
+    from tensorflow.python.saved_model import save_context  # no public name tells
+
+    return save_context.in_save_context()
+
+
+def choose(kernel, pays, blocks, plain):
+    """`blocks()` or `plain()`: as `kernel` says, and with "auto" by `pays`, which lengths known late make a tensor."""
+    if kernel == "blocks" and not blocks_possible():
+        raise ValueError("kernel='blocks' needs TensorFlow, outside of XLA: compile with jit_compile=False, or take 'auto'.")
+    if kernel == "plain" or not blocks_possible():
+        return plain()
+    if kernel == "auto" and ops.is_tensor(pays):
+        return ops.cond(pays, blocks, plain)
+    return blocks() if kernel == "blocks" or pays else plain()
+
+
+def traced(*tensors):
+    """The tensors, or None, as nodes of the graph that is traced: TensorFlow 2.21 can't differentiate a `cond` that took a constant
+    from outside of it. Elsewhere they stay as they are."""
+    return [x if x is None or keras.backend.backend() != "tensorflow" else ops.copy(x) for x in tensors]
+
+
+def seed_pair(seed):
+    """Two int32 for TensorFlow's stateless random numbers."""
+    import tensorflow as tf
+
+    if seed is None:  # other ones at each call, as `keras.random` has it
+        return keras.random.randint((2,), 0, 2**31 - 1)
+    return tf.cast(seed.next(), tf.int32) if isinstance(seed, keras.random.SeedGenerator) else tf.stack([int(seed), 0])
+
+
+def loop(count, body, state):
+    """`state = body(i, *state)` for i = 0, ..., count - 1."""
+    import tensorflow as tf
+
+    return tf.while_loop(lambda i, *_: i < count, lambda i, *s: (i + 1, *body(i, *s)), (0, *state), parallel_iterations=1)[1:]
+
+
+def row_blocks(count, columns):
+    """A list for blocks of rows: in a loop, adding to a part of a tensor copies the tensor each time. An empty block more, at the
+    end, since nothing at all can't be joined."""
+    import tensorflow as tf
+
+    blocks = tf.TensorArray(tf.float32, count + 1, infer_shape=False, element_shape=(None, columns))
+    return blocks.write(count, tf.zeros((0, columns)))
