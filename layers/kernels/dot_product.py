@@ -41,7 +41,7 @@ def dot_product_blocks(query, key, value, key_mask, mask, bias, is_causal, scale
     keys = before + given
     # Smaller blocks skip more of the future and stay in the cache, larger ones make better products.
     size = tf.where(given > 8192, *((60, 120) if is_causal else (64, 256)))
-    few = ops.logical_not(exceeds(_FEW, batch, heads, queries, keys))  # a graph without a gradient drops what is kept
+    few = ops.logical_not(exceeds(_FEW, batch, heads, queries, given))  # a graph without a gradient drops what is kept
 
     def with_sinks(x, value):
         shape = (*tf.unstack(tf.shape(x)[:2]), queries, given)
@@ -140,7 +140,8 @@ def dot_product_blocks(query, key, value, key_mask, mask, bias, is_causal, scale
                 number = i * group * per_head + j
                 q = rows(query, b, h, first, last) * scale
                 weights = weights_of(q, all_keys, bias, b, h, first, last, end)
-                remembered = remembered.write(number, weights[: tf.where(few, last - first, 0)])
+                # All columns are the tensor itself; a slice of no rows would share its memory, one of no columns has its own.
+                remembered = remembered.write(number, weights[:, : tf.where(few, end, 0)])
                 if dropout_rate:
                     weights *= factors(number, last - first, end)
                 return found.write(number, tf.matmul(weights, v[:end])), remembered

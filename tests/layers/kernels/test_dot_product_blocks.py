@@ -1,6 +1,9 @@
 """The blocks against the plain path, which `test_dot_product.py` holds against the definition."""
 
 import importlib
+import os
+import subprocess
+import sys
 from unittest import mock
 
 import numpy as np
@@ -74,11 +77,37 @@ def test_blocks_equal_the_plain_path_and_its_gradients(normal, outcome, assert_s
     assert_same(found, expected)
 
 
-@pytest.mark.parametrize("few, computed", [(2 * 300 * 316, 1), (2 * 300 * 316 - 1, 2)])
+def test_memory_grows_with_the_length_and_not_with_its_square():
+    program = """
+import resource
+import tensorflow as tf
+from attention_zoo.layers.dot_product import dot_product_attention
+
+@tf.function(autograph=False, input_signature=[tf.TensorSpec((1, None, 8, 64))])
+def step(x):
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        loss = tf.reduce_sum(dot_product_attention(x, x, x, kernel='blocks'))
+    return tape.gradient(loss, x)
+
+def peak(length):
+    step(tf.random.normal((1, length, 8, 64)))
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+before = peak(64)
+print(peak(4096) - before)  # all weights: 512 MiB
+"""
+    at_once = {**os.environ, "MALLOC_MMAP_THRESHOLD_": "262144", "MALLOC_ARENA_MAX": "1"}  # memory goes back when it is free
+    found = subprocess.run([sys.executable, "-c", program], env=at_once, capture_output=True, text=True)
+    assert found.returncode == 0, found.stderr
+    assert float(found.stdout) < 150  # 8 MiB are the input, as much each of query, key, value, output and their gradients
+
+
+@pytest.mark.parametrize("few, computed", [(2 * 300 * 300, 1), (2 * 300 * 300 - 1, 2)])
 def test_the_weights_are_computed_once_where_all_of_them_may_be_kept_and_else_again(normal, few, computed):
     import tensorflow as tf
 
-    inputs, mask = [tf.constant(normal(1, 300, 2, 4, seed=n)) for n in range(3)], np.arange(300)[None] < 280  # 16 sinks
+    inputs, mask = [tf.constant(normal(1, 300, 2, 4, seed=n)) for n in range(3)], np.arange(300)[None] < 280
     with mock.patch.object(KERNEL, "_FEW", few), mock.patch.object(tf.nn, "softmax", wraps=tf.nn.softmax) as softmax:
         with tf.GradientTape() as tape:
             tape.watch(inputs)
