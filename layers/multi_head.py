@@ -31,8 +31,8 @@ class MultiHeadAttention(keras.layers.Layer):
         output_dim: Width of the output. Defaults to the width of the query.
         kernel_initializer: Of all four kernels; each gets a copy.
         kernel: How attention is computed where no scores are asked for: "plain", all T x S scores of a head at once; "blocks",
-            in memory that grows with T + S (TensorFlow without XLA; `fit` then leaves XLA out by itself); "auto", the default,
-            whichever is faster, as `dot_product_attention` says. All give the same output.
+            in memory that grows with T + S, up to 128 MB of weights apart (TensorFlow without XLA; `fit` then leaves XLA out by
+            itself); "auto", the default, whichever is faster, as `dot_product_attention` says. All give the same output.
 
     Call arguments:
         query: `(B, T, Dq)`; B may be several axes.
