@@ -92,7 +92,7 @@ def test_the_kernel_is_kept_by_the_config_and_checked(name):
         LAYERS[name]("flash", 0.1)
 
 
-def test_fit_leaves_xla_out_for_blocks_and_trains_a_saved_model_on(normal, tmp_path):
+def test_fit_leaves_xla_out_for_blocks_and_trains_a_saved_model_on(normal, outcome, assert_same, tmp_path):
     sequence = keras.Input((None, 8))
     output = layers.MultiHeadSelfAttention(2, 4, dropout=0.1, kernel="blocks")(sequence, use_causal_mask=True)
     model = keras.Model(sequence, keras.layers.Dense(1)(output))
@@ -109,3 +109,5 @@ def test_fit_leaves_xla_out_for_blocks_and_trains_a_saved_model_on(normal, tmp_p
 
     exported = tf.saved_model.load(tmp_path / "exported")
     np.testing.assert_allclose(exported.serve(normal(1, 300, 8)), model(normal(1, 300, 8)), atol=1e-6)
+    again = outcome(exported.serve, normal(1, 300, 8))  # its gradient computes the weights anew: a SavedModel holds no lists
+    assert_same(again, outcome(model, normal(1, 300, 8)))
