@@ -154,7 +154,7 @@ def dot_product_blocks(query, key, value, key_mask, mask, bias, is_causal, scale
         found = tf.cast(by_position(found, queries, heads), query.dtype)  # (B, T, H, V)
 
         def gradient(upstream):
-            at_hand = few if not being_saved() else False
+            at_hand = False if being_saved() else few
 
             def backward(i, d_query, d_key, d_value, *d_bias):
                 b, kh, *_ = place(i, 0)

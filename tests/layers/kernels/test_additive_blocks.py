@@ -9,11 +9,10 @@ from keras import ops
 from attention_zoo import layers
 from attention_zoo.layers.kernels import additive_blocks
 
-LENGTHS = st.sampled_from([1, 2, 19, 240, 256, 257, 496, 512, 530])  # one block, full ones of 120 and 256, remainders, keys that get more
-shared_settings = settings(max_examples=10, deadline=None, derandomize=True, database=None)
+LENGTHS = st.sampled_from([1, 2, 19, 240, 256, 257, 496, 512, 530])  # one block, several, and remainders
 
 
-@shared_settings
+@settings(max_examples=10, deadline=None, derandomize=True, database=None)
 @given(
     lengths=st.tuples(LENGTHS, LENGTHS),
     batch=st.sampled_from([1, 2]),

@@ -1,6 +1,5 @@
 """The blocks against the plain path, which `test_dot_product.py` holds against the definition."""
 
-import importlib
 import os
 import subprocess
 import sys
@@ -13,11 +12,9 @@ from hypothesis import strategies as st
 from keras import ops
 
 from attention_zoo.layers.dot_product import dot_product_attention
-from attention_zoo.layers.kernels import additive_blocks, blocks_possible, dot_product_blocks
+from attention_zoo.layers.kernels import additive_blocks, blocks_possible, dot_product, dot_product_blocks
 
 LENGTHS = st.sampled_from([1, 2, 19, 240, 256, 257, 496, 512, 530])  # one block, full ones of 120 and 256, remainders, keys that get more
-KERNEL = importlib.import_module("attention_zoo.layers.kernels.dot_product")
-shared_settings = settings(max_examples=10, deadline=None, derandomize=True, database=None)
 
 
 def masks(kind, batch, heads, queries, keys):
@@ -42,7 +39,7 @@ def with_dropout_told(query, key, value, rate, seed, bias, **options):
     return ops.einsum("bths,bshv->bthv", whole * factor, ops.repeat(value, group, axis=2))
 
 
-@shared_settings
+@settings(max_examples=10, deadline=None, derandomize=True, database=None)
 @given(
     lengths=st.tuples(LENGTHS, LENGTHS),
     batch=st.sampled_from([1, 2]),
@@ -72,7 +69,7 @@ def test_blocks_equal_the_plain_path_and_its_gradients(normal, outcome, assert_s
 
     expected = outcome(plain, *inputs)
     assert np.isfinite(expected[0]).all()
-    with mock.patch.object(KERNEL, "_FEW", few):
+    with mock.patch.object(dot_product, "_FEW", few):
         found = outcome(blocks, *inputs, open_shapes=open_shapes and bias is None)
     assert_same(found, expected)
 
@@ -108,7 +105,7 @@ def test_the_weights_are_computed_once_where_all_of_them_may_be_kept_and_else_ag
     import tensorflow as tf
 
     inputs, mask = [tf.constant(normal(1, 300, 2, 4, seed=n)) for n in range(3)], np.arange(300)[None] < 280
-    with mock.patch.object(KERNEL, "_FEW", few), mock.patch.object(tf.nn, "softmax", wraps=tf.nn.softmax) as softmax:
+    with mock.patch.object(dot_product, "_FEW", few), mock.patch.object(tf.nn, "softmax", wraps=tf.nn.softmax) as softmax:
         with tf.GradientTape() as tape:
             tape.watch(inputs)
             output = dot_product_attention(*inputs, key_mask=mask, kernel="blocks")
