@@ -4,15 +4,15 @@ The folders stand at the top of the repository, where readers look for them; ins
 namespace, so that nothing called `layers` gets in anybody's way.
 """
 
+from pathlib import Path
+
 from setuptools import setup
 
+# Every folder with an __init__.py, however deep: `layers/kernels` is installed as `attention_zoo.layers.kernels`.
 PACKAGES = {
-    "attention_zoo.layers": "layers",
-    "attention_zoo.layers.kernels": "layers/kernels",
-    "attention_zoo.pipelines": "pipelines",
-    "attention_zoo.pipelines.models": "pipelines/models",
-    "attention_zoo.pipelines.datasets": "pipelines/datasets",
-    "attention_zoo.pipelines.engine": "pipelines/engine",
+    ".".join(["attention_zoo", *file.parent.parts]): file.parent.as_posix()
+    for top in ("layers", "pipelines")
+    for file in sorted(Path(top).rglob("__init__.py"))
 }
 
 DRIVING = ["gymnasium[box2d]>=1.0"]
@@ -40,7 +40,7 @@ setup(
     python_requires=">=3.11",
     packages=list(PACKAGES),
     package_dir=PACKAGES,
-    package_data={"attention_zoo.pipelines": ["presets/*/*.yaml"]},
+    package_data={"attention_zoo.pipelines": ["*/presets/*.yaml"]},
     install_requires=[
         "tensorflow>=2.21",
         "keras>=3.15",
@@ -69,7 +69,12 @@ setup(
         "test": TEST,
         "driving": DRIVING,
         "backends": ["jax>=0.5", "torch>=2.6", "transformers>=5"],
-        "bench": ["torch>=2.6", "transformers>=5", "ctranslate2>=4.5", "keras-hub>=0.20"],  # peers; a missing one is named
+        "bench": [
+            "torch>=2.6",
+            "transformers>=5",
+            "ctranslate2>=4.5",
+            "keras-hub>=0.20",
+        ],  # peers; a missing one is named
     },
     entry_points={"console_scripts": ["attention-zoo = attention_zoo.pipelines.__main__:main"]},
 )

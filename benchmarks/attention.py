@@ -1,12 +1,16 @@
-"""The block-by-block kernels beside Keras's and PyTorch's: time, memory, what masks cost, the share of a matrix product's speed.
+"""The block-by-block kernels beside Keras's and PyTorch's: time, memory, what masks cost, the share of a matrix
+product's speed.
 
     python benchmarks/attention.py
     python benchmarks/attention.py --quick --json attention.json
 
-Everything is forward and backward, float32, batch 1, 8 heads of 64, on one core with one thread a library. A ratio is ours to the
+Everything is forward and backward, float32, batch 1, 8 heads of 64, on one core with one thread a library. A ratio is
+ours to the
 peer's: below 1 is better. `/twin` is how far the same side came from itself; a smaller difference than that is none.
-`attention/gemm_share` is the other way round (more is better): operations a second, counting the seven products that recomputing
-needs, over those of one large product. PyTorch is optional; its matrix products run at a speed of their own, printed beside it.
+`attention/gemm_share` is the other way round (more is better): operations a second, counting the seven products that
+recomputing
+needs, over those of one large product. PyTorch is optional; its matrix products run at a speed of their own, printed
+beside it.
 """
 
 import argparse
@@ -113,13 +117,17 @@ def times(figures, lengths, repeats, most_rounds):
                 operations = 14 * HEADS * length**2 * FEATURES
                 share = operations / result.ours / gemm["tensorflow"]
                 figures["attention/gemm_share"], figures["attention/gemm_share/twin"] = share, result.twin
-                print(f"{'attention/gemm_share':32} {share:.3f} of a large product's {gemm['tensorflow'] / 1e9:.1f} GFLOP/s")
+                print(
+                    f"{'attention/gemm_share':32} {share:.3f} of a large product's {gemm['tensorflow'] / 1e9:.1f} GFLOP/s"
+                )
             peer = torch_flash(length, causal)
             if peer is None:
                 print(f"attention/torch_flash_{kind}_{length}: missing, PyTorch is not installed")
                 continue
             report(figures, f"attention/torch_flash_{kind}_{length}", compare(mine, peer, rounds))
-            print(f"{'':32} matrix products: PyTorch's run at {gemm['torch'] / gemm['tensorflow']:.2f} of TensorFlow's speed")
+            print(
+                f"{'':32} matrix products: PyTorch's run at {gemm['torch'] / gemm['tensorflow']:.2f} of TensorFlow's speed"
+            )
 
 
 def price_of_options(figures, length, repeats):
@@ -189,14 +197,19 @@ def memory(figures, quick):
     def of(side, length):
         return in_a_process_of_its_own(__file__, "--memory-of", side, length)
 
-    cases = {"attention/memory_4096": (4096, "ours", "peer"), "additive/memory": (512, "additive_ours", "additive_peer")}
+    cases = {
+        "attention/memory_4096": (4096, "ours", "peer"),
+        "additive/memory": (512, "additive_ours", "additive_peer"),
+    }
     for name, (length, *sides) in cases.items():
         mine, twin, peer = of(sides[0], length), of(sides[0], length), of(sides[1], length)
         if mine is None or twin is None or peer is None:
             print(f"{name}: failed")
             continue
         figures[name], figures[f"{name}/twin"] = mine["extra"] / peer["extra"], abs(mine["extra"] / twin["extra"] - 1)
-        print(f"{name:32} ours {mine['extra'] / 2**20:.0f} MiB, Keras {peer['extra'] / 2**20:.0f} MiB, ratio {figures[name]:.4f}")
+        print(
+            f"{name:32} ours {mine['extra'] / 2**20:.0f} MiB, Keras {peer['extra'] / 2**20:.0f} MiB, ratio {figures[name]:.4f}"
+        )
     growth = {length: of("ours", length) for length in ((8192,) if quick else (8192, 16384, 32768))}
     for length, found in growth.items():
         if found:

@@ -1,15 +1,19 @@
-"""The search of a Transformer translator beside CTranslate2's, keras-hub's layers and transformers' `generate`: seconds and text.
+"""The search of a Transformer translator beside CTranslate2's, keras-hub's layers and transformers' `generate`:
+seconds and text.
 
     python benchmarks/decoding.py
     python benchmarks/decoding.py --quick --json decoding.json
 
-4 + 4 layers of width 256, 8,000 subwords, 128 sentences of 25 tokens that are answered with 30, on one core with one thread a library.
-CTranslate2 gets our weights, and the line says how many of its answers are ours, token for token. The other two have the same sizes and
-weights of their own. A ratio is ours to the peer's: below 1 is better; `/twin` is how far the same side came from itself.
+4 + 4 layers of width 256, 8,000 subwords, 128 sentences of 25 tokens that are answered with 30, on one core with one
+thread a library.
+CTranslate2 gets our weights, and the line says how many of its answers are ours, token for token. The other two have
+the same sizes and
+weights of their own. A ratio is ours to the peer's: below 1 is better; `/twin` is how far the same side came from
+itself.
 
-`decode/unequal` has no peer: verses of the Bible's test split, answered at the lengths of their translations, sorted by length and
-leaving the batch when they are done, beside batches in the order of the book that wait for their longest; `decode/leaving` is
-sorted both times.
+`decode/unequal` has no peer: verses of the Bible's test split, answered at the lengths of their translations, sorted
+by length and leaving the batch when they are done, beside batches in the order of the book that wait for their longest;
+`decode/leaving` is sorted both times.
 """
 
 import sys
@@ -48,8 +52,8 @@ def ours(model, tokens, beams):
     """A function of no arguments that answers with ids (B, L)."""
     import tensorflow as tf
 
-    from attention_zoo.pipelines.engine.decoding import decode
-    from attention_zoo.pipelines.engine.decoding_settings import DecodingSettings
+    from attention_zoo.pipelines.engine.decoding.search import decode
+    from attention_zoo.pipelines.engine.decoding.settings import DecodingSettings
 
     settings = DecodingSettings(beam_size=beams, length_penalty=ALPHA if beams > 1 else 0.0)
 
@@ -171,7 +175,7 @@ def verses(count):
     import tensorflow as tf
 
     from attention_zoo.pipelines.datasets.parallel import read_parallel
-    from attention_zoo.pipelines.engine.text import EOS, Subwords, learn_sentencepiece
+    from attention_zoo.pipelines.engine.text.subwords import EOS, Subwords, learn_sentencepiece
 
     examples = read_parallel("bible_translation/en-fr", "", False, [], 0, 0)
     learnt_from = [*examples["validation"].source, *examples["validation"].target]
@@ -187,15 +191,17 @@ def answer_all(model, source, lengths, in_order, leaving):
     """A function of no arguments that answers all sources in batches of 128."""
     import tensorflow as tf
 
-    from attention_zoo.pipelines.engine import decoding_steps
-    from attention_zoo.pipelines.engine.decoding import decode
-    from attention_zoo.pipelines.engine.decoding_settings import DecodingSettings
+    from attention_zoo.pipelines.engine.decoding import steps
+    from attention_zoo.pipelines.engine.decoding.search import decode
+    from attention_zoo.pipelines.engine.decoding.settings import DecodingSettings
 
-    @tf.function(autograph=False, input_signature=[tf.TensorSpec([None, None], tf.int32), tf.TensorSpec([None], tf.int32)])
+    @tf.function(
+        autograph=False, input_signature=[tf.TensorSpec([None, None], tf.int32), tf.TensorSpec([None], tf.int32)]
+    )
     def search(source, lengths):
         return decode(model, {"source": source}, DecodingSettings(), lengths)["tokens"]
 
-    with mock.patch.object(decoding_steps, "LEAVING_SHARE", decoding_steps.LEAVING_SHARE if leaving else 1.0):
+    with mock.patch.object(steps, "LEAVING_SHARE", steps.LEAVING_SHARE if leaving else 1.0):
         search.get_concrete_function()
     order = tf.argsort(source.row_lengths(), stable=True) if in_order else tf.range(source.nrows())
     rows = [order[start : start + SENTENCES] for start in range(0, len(order), SENTENCES)]
@@ -243,7 +249,9 @@ def main():
     source, lengths = verses(256 if arguments.quick else 768)
     shrinking = answer_all(model, source, lengths, in_order=True, leaving=True)
     for name, in_order, goal in (("decode/unequal", False, 0.77), ("decode/leaving", True, 1.0)):
-        report(figures, name, shrinking, answer_all(model, source, lengths, in_order, leaving=False), min(3, repeats), goal)
+        report(
+            figures, name, shrinking, answer_all(model, source, lengths, in_order, leaving=False), min(3, repeats), goal
+        )
     write_figures(figures, arguments.json)
 
 

@@ -3,8 +3,8 @@
     python benchmarks/faults.py                      # 20 kills and the rest, about 10 minutes
     python benchmarks/faults.py --quick --json faults.json
 
-A fault is survived when the program says in one line what happened, where it can, and when the same command, given again, ends with
-the weights of the run that nothing happened to, bit for bit.
+A fault is survived when the program says in one line what happened, where it can, and when the same command, given
+again, ends with the weights of the run that nothing happened to, bit for bit.
 """
 
 import argparse
@@ -20,11 +20,22 @@ import time
 from pathlib import Path
 
 import numpy as np
-from attention_zoo.pipelines.engine.checkpoints import CheckpointStore
+
+from attention_zoo.pipelines.engine.storage.checkpoints import CheckpointStore
 
 EPOCHS = 12
 COMMAND = [
-    *(sys.executable, "-m", "attention_zoo.pipelines", "train", "translation", "--preset", "dates", "--data.limit", "400"),
+    *(
+        sys.executable,
+        "-m",
+        "attention_zoo.pipelines",
+        "train",
+        "translation",
+        "--preset",
+        "dates",
+        "--data.limit",
+        "400",
+    ),
     *("--model.embedding_dim", "16", "--model.units", "16", "--model.dropout", "0.1", "--training.batch_tokens", "256"),
     *("--training.epochs", str(EPOCHS), "--training.checkpoint_every", "2", "--training.keep_checkpoints", "4"),
 ]
@@ -72,7 +83,10 @@ def gap(left, right):
     """The greatest difference between two runs' variables; infinity if they don't hold the same ones."""
     if set(left) != set(right) or any(left[name].shape != right[name].shape for name in left):
         return float("inf")
-    return max(float(np.max(np.abs(left[name].astype("float64") - right[name].astype("float64")), initial=0.0)) for name in left)
+    return max(
+        float(np.max(np.abs(left[name].astype("float64") - right[name].astype("float64")), initial=0.0))
+        for name in left
+    )
 
 
 def killed(run, rng, kills, steps):
@@ -195,7 +209,9 @@ def main():
         if code:
             sys.exit(output)
         expected, steps = whole.weights(), whole.newest()
-        both = Run(Path(directory) / "both")  # dropout draws for each worker's share of a batch: other masks than those of one
+        both = Run(
+            Path(directory) / "both"
+        )  # dropout draws for each worker's share of a batch: other masks than those of one
         code, output = both.finish("--workers", "2")
         if code:
             sys.exit(output)
@@ -208,7 +224,9 @@ def main():
                 figures["faults/not_tried"] += 1
                 print(f"{name}: not tried ({error})")
                 continue
-            difference = gap(weights[0] if weights else run.weights(), both.weights() if fault is lost_worker else expected)
+            difference = gap(
+                weights[0] if weights else run.weights(), both.weights() if fault is lost_worker else expected
+            )
             survived = survived and difference == 0.0
             figures["faults/tried"] += 1
             figures["faults/survived"] += survived

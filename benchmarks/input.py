@@ -3,10 +3,11 @@
     python benchmarks/input.py
     python benchmarks/input.py --quick --json input.json
 
-Sentences have log-normal lengths, a median of 20 words. `input/padding` is the share of padding in our batches over that of
-`padded_batch` with as many rows a batch. `input/sentences_per_s` is what an epoch of tokenised, kept sentences delivers, in our
-batches over theirs: seconds a sentence, so below 1 is better. `input/tokenise` is the same for tokenising all sentences in one
-call, beside one by one in `Dataset.map`. One core, one thread a library.
+Sentences have log-normal lengths, a median of 20 words. `input/padding` is the share of padding in our batches over
+that of `padded_batch` with as many rows a batch. `input/sentences_per_s` is what an epoch of tokenised, kept sentences
+delivers, in our
+batches over theirs: seconds a sentence, so below 1 is better. `input/tokenise` is the same for tokenising all
+sentences in one call, beside one by one in `Dataset.map`. One core, one thread a library.
 """
 
 import sys
@@ -49,8 +50,8 @@ def main():
     on_one_core()
     import tensorflow as tf
 
-    from attention_zoo.pipelines.engine.batching import padding_share, token_batches
-    from attention_zoo.pipelines.engine.text import Subwords, learn_sentencepiece
+    from attention_zoo.pipelines.engine.text.batching import padding_share, token_batches
+    from attention_zoo.pipelines.engine.text.subwords import Subwords, learn_sentencepiece
 
     count, repeats = (10_000, 3) if arguments.quick else (50_000, arguments.repeats)
     texts = sentences(count)
@@ -69,7 +70,10 @@ def main():
     figures |= {"input/padding": ours["padding_share"] / theirs["padding_share"], "input/padding/twin": 0.0}
     figures["input/padding/ours"] = ours["padding_share"]
     shares = f"ours {ours['padding_share']:.1%}  peer {theirs['padding_share']:.1%}"
-    print(f"{'input/padding':24} {shares}  ratio {figures['input/padding']:.3f}  (counted, {rows} rows a batch)", flush=True)
+    print(
+        f"{'input/padding':24} {shares}  ratio {figures['input/padding']:.3f}  (counted, {rows} rows a batch)",
+        flush=True,
+    )
 
     own = token_batches({"source": tokens}, BUDGET)
     compared = compare(lambda: exhaust(own), lambda: exhaust(padded), repeats)

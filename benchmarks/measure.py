@@ -1,7 +1,10 @@
-"""Side by side in one process: the sides take turns in random order, and each has a twin that says what a difference means.
+"""Side by side in one process: the sides take turns in random order, and each has a twin that says what a difference
+means.
 
-A machine's speed drifts by more than what is to be measured. So the sides alternate, medians are compared, and every side is
-timed twice, as itself and as its twin: how far the twins are apart is how far two sides may be apart and still be the same.
+A machine's speed drifts by more than what is to be measured. So the sides alternate, medians are compared, and every
+side is
+timed twice, as itself and as its twin: how far the twins are apart is how far two sides may be apart and still be the
+same.
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """All benchmarks, one after the other, and their figures in one file.
 
-    python benchmarks/run.py --quick --json figures.json
+python benchmarks/run.py --quick --json figures.json
 """
 
 import argparse

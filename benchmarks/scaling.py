@@ -1,12 +1,15 @@
-"""The same run on one device, on two mirrored ones and on two workers of this machine: losses and throughput side by side.
+"""The same run on one device, on two mirrored ones and on two workers of this machine: losses and throughput side by
+side.
 
     python benchmarks/scaling.py
     python benchmarks/scaling.py --quick --json scaling.json
 
-The losses of the first twenty steps have to agree: that is the gap. Later ones drift apart as those of any two runs whose sums were
-rounded in another order. The throughput says what distribution costs where it cannot gain anything, two replicas on the same cores. A last
-line says how fast the input pipeline makes batches of dates when nobody trains. What to expect of real GPUs is reckoned in
-deploy/SCALING.md.
+The losses of the first twenty steps have to agree: that is the gap. Later ones drift apart as those of any two runs
+whose sums were
+rounded in another order. The throughput says what distribution costs where it cannot gain anything, two replicas on
+the same cores. A last
+line says how fast the input pipeline makes batches of dates when nobody trains. What to expect of real GPUs is
+reckoned in deploy/SCALING.md.
 """
 
 import argparse
@@ -26,14 +29,33 @@ PLACES = {
 }
 MODELS = {
     "bahdanau": ["--model.name", "bahdanau"],
-    "transformer": ["--model.name", "transformer", "--model.units", "256", "--model.embedding_dim", "64", "--model.feed_forward", "128"],
+    "transformer": [
+        "--model.name",
+        "transformer",
+        "--model.units",
+        "256",
+        "--model.embedding_dim",
+        "64",
+        "--model.feed_forward",
+        "128",
+    ],
 }
 
 
 def train(directory, model, place, limit, epochs):
     """Runs it; returns its history, a record an epoch, and the losses of its first twenty steps, means of ten."""
     command = [
-        *(sys.executable, "-m", "attention_zoo.pipelines", "train", "translation", "--preset", "dates", "--name", "run"),
+        *(
+            sys.executable,
+            "-m",
+            "attention_zoo.pipelines",
+            "train",
+            "translation",
+            "--preset",
+            "dates",
+            "--name",
+            "run",
+        ),
         *("--data.limit", str(limit), "--training.epochs", str(epochs), "--model.dropout", "0"),
         *MODELS[model],
         *PLACES[place],
@@ -42,7 +64,7 @@ def train(directory, model, place, limit, epochs):
     done = subprocess.run(command, cwd=directory, env=environment, capture_output=True, text=True)
     if done.returncode:
         sys.exit(f"{' '.join(command)}\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
-    from attention_zoo.pipelines.engine.reporting import read_losses
+    from attention_zoo.pipelines.engine.run.reporting import read_losses
 
     run = directory / "runs" / "translation" / "run"
     return json.loads((run / "history.json").read_text()), [loss for _, loss, _ in read_losses(run / "losses.csv")[:2]]
@@ -50,10 +72,10 @@ def train(directory, model, place, limit, epochs):
 
 def input_rate(epochs=7):
     """Tokens a second, source and target, that the input pipeline makes in this process; the median epoch."""
-    from attention_zoo.pipelines.engine.batching import padding_share
-    from attention_zoo.pipelines.engine.command_line import presets_of
-    from attention_zoo.pipelines.engine.config import read
-    from attention_zoo.pipelines.translation import Translation
+    from attention_zoo.pipelines.commands.main import presets_of
+    from attention_zoo.pipelines.engine.run.config import read
+    from attention_zoo.pipelines.engine.text.batching import padding_share
+    from attention_zoo.pipelines.translation.task import Translation
 
     rates = []
     with tempfile.TemporaryDirectory() as directory:

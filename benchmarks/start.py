@@ -4,7 +4,8 @@
     python benchmarks/start.py --export saved_models/translation --text "3 hours ago"
 
 Seconds, each in processes of their own that take turns. `start/import_s` is what the import adds to `import keras`,
-`start/answer_s` what the first answer adds to `import tensorflow`; `/twin` is how far a second, equal half of the rounds was off.
+`start/answer_s` what the first answer adds to `import tensorflow`; `/twin` is how far a second, equal half of the
+rounds was off.
 """
 
 import os

@@ -1,12 +1,15 @@
-"""A training step of our translators beside the step-by-step form of the same model, and beside the layers of keras-hub.
+"""A training step of our translators beside the step-by-step form of the same model, and beside the layers of
+keras-hub.
 
     python benchmarks/training.py
     python benchmarks/training.py --quick --json training.json
 
-CPU seconds of forward, backward and Adam on one core with one thread a library, batch 64, 25 source and target tokens, vocabulary
-8,000. The step-by-step form has the same weights and the same loss (checked): it projects the keys and the output within the
-loop over the target, as textbook code does. keras-hub is optional. bfloat16 of ours is compared with float32 of keras-hub, which
-is what its users have.
+CPU seconds of forward, backward and Adam on one core with one thread a library, batch 64, 25 source and target tokens,
+vocabulary
+8,000. The step-by-step form has the same weights and the same loss (checked): it projects the keys and the output
+within the
+loop over the target, as textbook code does. keras-hub is optional. bfloat16 of ours is compared with float32 of
+keras-hub, which is what its users have.
 """
 
 import sys
@@ -31,7 +34,7 @@ def training_step(logits_of, model, inputs):
     import keras
     import tensorflow as tf
 
-    from attention_zoo.pipelines.engine.losses import smoothed_cross_entropy
+    from attention_zoo.pipelines.engine.training.losses import smoothed_cross_entropy
 
     optimizer = keras.optimizers.Adam(1e-4)
     optimizer.build(model.trainable_variables)
@@ -146,7 +149,10 @@ def main():
         print("train/transformer_hub      missing: keras-hub is not installed")
     else:
         peer = training_step(lambda inputs: hub({"source": inputs["source"], "target": inputs["target"]}), hub, inputs)
-        for figure, dtype, goal in (("train/transformer_hub", None, 1.0), ("train/transformer_bf16_hub", "mixed_bfloat16", 0.79)):
+        for figure, dtype, goal in (
+            ("train/transformer_hub", None, 1.0),
+            ("train/transformer_bf16_hub", "mixed_bfloat16", 0.79),
+        ):
             model = transformer(dtype)
             own = training_step(lambda inputs, model=model: model(inputs, training=True), model, inputs)
             report(figures, figure, own, peer, repeats, goal)

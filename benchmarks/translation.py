@@ -2,7 +2,8 @@
 
     python benchmarks/translation.py runs/translation/bible_*          # after training them, one by one
     python benchmarks/translation.py docs/bible.json                   # the runs that are kept here
-    python benchmarks/translation.py docs/bible.json runs/translation/bible_* --figure docs/bible.png --json docs/bible.json
+    python benchmarks/translation.py docs/bible.json runs/translation/bible_* --figure docs/bible.png --json
+    docs/bible.json
 
 The systems must have been trained and tested on the same data with the same vocabulary; the script refuses to compare
 others. The figure is figure 2 of Bahdanau et al. 2015: attention against no attention as sentences grow.
@@ -14,7 +15,8 @@ import sys
 from pathlib import Path
 
 import yaml
-from attention_zoo.pipelines.engine.curves import draw_scores_by_length
+
+from attention_zoo.pipelines.engine.pictures.curves import draw_scores_by_length
 
 COLUMNS = {
     "BLEU": ("test/bleu", "{:.1f}"),

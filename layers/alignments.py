@@ -1,7 +1,7 @@
 """Alignments: how do scores become weights?
 
-Notation: B batch, T queries, S keys, Dq features of a query; "..." stands for any leading axes. Weights are float32 whatever the
-policy, zero wherever the mask forbids, and all zero in a row with nothing to attend to.
+Notation: B batch, T queries, S keys, Dq features of a query; "..." stands for any leading axes. Weights are float32
+whatever the policy, zero wherever the mask forbids, and all zero in a row with nothing to attend to.
 """
 
 import keras
@@ -19,8 +19,8 @@ class Alignment(keras.layers.Layer):
         scores: (..., T, S).
         mask: bool, broadcastable to (..., T, S); True = may attend. Default None.
         query: (..., T, Dq), for alignments that look at it. Default None.
-        positions: integers (T,) or (..., T), the number of each query in its sequence. Default None: 0, 1, ..., T - 1. A decoder
-            that goes step by step passes the number of its step.
+        positions: integers (T,) or (..., T), the number of each query in its sequence. Default None: 0, 1, ..., T - 1.
+            A decoder that goes step by step passes the number of its step.
 
     Returns:
         float32 weights (..., T, S).
@@ -43,7 +43,9 @@ class Alignment(keras.layers.Layer):
         raise NotImplementedError(f"{type(self).__name__} must override call(scores, mask, query, positions).")
 
     def get_config(self):
-        return super().get_config()  # without this line Keras would guess the config, and stumble over a dtype policy object
+        return (
+            super().get_config()
+        )  # without this line Keras would guess the config, and stumble over a dtype policy object
 
     def draw(self, shape):
         """What chance decides for queries of `shape` (..., T) in training, to be given to `choose`: None for nothing."""
@@ -59,7 +61,8 @@ class Alignment(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("attention_zoo")
 class SoftAlignment(Alignment):
-    """weights = softmax(scores) over the keys (Bahdanau et al. 2015, sec. 3.1, eq. 6; Luong et al. 2015, eq. 7: "global").
+    """weights = softmax(scores) over the keys (Bahdanau et al. 2015, sec. 3.1, eq. 6; Luong et al. 2015, eq. 7:
+    "global").
 
     Call arguments and shapes as in `Alignment`.
 
@@ -81,17 +84,20 @@ class SoftAlignment(Alignment):
 class HardAlignment(SoftAlignment):
     """Looks at one key at a time, sampled from the softmax over all (Xu et al. 2015, sec. 4.1).
 
-    The weights are the probabilities α = softmax(scores), as `SoftAlignment` gives them; `choose` turns them into what the values
-    are summed with. In training that is one location, s_t ~ Multinoulli(α_t), through which no gradient flows into α: `REINFORCE`
-    teaches α (`reinforce_loss`). For a share of the examples it is α itself ("we set the sampled attention location to its
+    The weights are the probabilities α = softmax(scores), as `SoftAlignment` gives them; `choose` turns them into what
+    the values
+    are summed with. In training that is one location, s_t ~ Multinoulli(α_t), through which no gradient flows into α:
+    `REINFORCE`
+    teaches α (`reinforce_loss`). For a share of the examples it is α itself ("we set the sampled attention location to
+    its
     expected value"), for all their queries alike. Elsewhere it is the same at each call: α, or its likeliest location.
 
-    What chance decides is drawn apart from the sampling, so that a loop draws nothing, and so that the loss can read the same
-    samples off the weights afterwards (`sample_locations`): nothing has to be remembered in between.
+    What chance decides is drawn apart from the sampling, so that a loop draws nothing, and so that the loss can read
+    the same samples off the weights afterwards (`sample_locations`): nothing has to be remembered in between.
 
     Args:
-        expected_share: Probability that an example uses α instead of samples, in [0, 1]; ValueError otherwise. Default 0.5, the
-            paper's.
+        expected_share: Probability that an example uses α instead of samples, in [0, 1]; ValueError otherwise. Default
+            0.5, the paper's.
         inference: "expectation" (the default, α) or "argmax" (the likeliest location, weight 1); ValueError otherwise.
         seed: Integer seed of the draws. Default None: Keras's global seed.
 
@@ -110,9 +116,13 @@ class HardAlignment(SoftAlignment):
     def __init__(self, expected_share=0.5, inference="expectation", seed=None, **kwargs):
         super().__init__(**kwargs)
         if not 0 <= expected_share <= 1:
-            raise ValueError(f"HardAlignment: `expected_share` must be in [0, 1]. Received: expected_share={expected_share!r}")
+            raise ValueError(
+                f"HardAlignment: `expected_share` must be in [0, 1]. Received: expected_share={expected_share!r}"
+            )
         if inference not in ("expectation", "argmax"):
-            raise ValueError(f"HardAlignment: `inference` must be 'expectation' or 'argmax'. Received: inference={inference!r}")
+            raise ValueError(
+                f"HardAlignment: `inference` must be 'expectation' or 'argmax'. Received: inference={inference!r}"
+            )
         self.expected_share = expected_share
         self.inference = inference
         self.seed = seed
@@ -134,7 +144,10 @@ class HardAlignment(SoftAlignment):
 
     def get_config(self):
         return {
-            **super().get_config(), "expected_share": self.expected_share, "inference": self.inference, "seed": self.seed
+            **super().get_config(),
+            "expected_share": self.expected_share,
+            "inference": self.inference,
+            "seed": self.seed,
         }
 
 
@@ -146,7 +159,8 @@ def sample_locations(weights, draws):
         draws: float32 (..., T, 1), uniform in [0, 1); below 0 picks nothing.
 
     Returns:
-        float32 (..., T, S): 1 at the location that was picked, 0 elsewhere; all zeros where nothing was picked or could be.
+        float32 (..., T, S): 1 at the location that was picked, 0 elsewhere; all zeros where nothing was picked or
+        could be.
 
     Example:
 
@@ -185,8 +199,8 @@ def _require_window_size(layer, window_size):
 class LocalMonotonicAlignment(Alignment):
     """Softmax over the keys near the query's own position, |s - p_t| <= D with p_t = t.
 
-    Luong et al. 2015, sec. 3.2, "local-m". "If the window crosses the sentence boundaries, we simply ignore the outside part"; a
-    query whose window holds no key at all (t >= S + D) gets zeros.
+    Luong et al. 2015, sec. 3.2, "local-m". "If the window crosses the sentence boundaries, we simply ignore the
+    outside part"; a query whose window holds no key at all (t >= S + D) gets zeros.
 
     Args:
         window_size: D, a positive integer; ValueError otherwise. Default 10, the paper's.
@@ -225,9 +239,10 @@ class LocalPredictiveAlignment(Alignment):
         p_t = S · sigmoid(v_pᵀ tanh(W_p h_t))                            (eq. 9)
         a_t(s) = align(h_t, h_s) · exp(-(s - p_t)² / (2 σ²)), σ = D / 2  (eq. 10)
 
-    align is the softmax over the keys within [p_t - D, p_t + D]; the Gaussian comes after it and nothing is renormalised, so a
-    row sums to less than one. S is the number of keys that the mask leaves to the query. Positions are computed in float32.
-    Weights: `kernel` W_p (Dq, units), `vector` v_p (units,).
+    align is the softmax over the keys within [p_t - D, p_t + D]; the Gaussian comes after it and nothing is
+    renormalised, so a
+    row sums to less than one. S is the number of keys that the mask leaves to the query. Positions are computed in
+    float32. Weights: `kernel` W_p (Dq, units), `vector` v_p (units,).
 
     Args:
         window_size: D, a positive integer; ValueError otherwise. Default 10, the paper's.
@@ -249,13 +264,17 @@ class LocalPredictiveAlignment(Alignment):
         super().__init__(**kwargs)
         _require_window_size(self, window_size)
         if units is not None and (not isinstance(units, int) or isinstance(units, bool) or units < 1):
-            raise ValueError(f"LocalPredictiveAlignment: `units` must be a positive integer or None. Received: units={units!r}")
+            raise ValueError(
+                f"LocalPredictiveAlignment: `units` must be a positive integer or None. Received: units={units!r}"
+            )
         self.window_size = window_size
         self.units = units
 
     def build(self, scores_shape, query_shape=None):
         if query_shape is None:
-            raise ValueError("LocalPredictiveAlignment predicts positions from `query`, (..., T, Dq). Received: query=None")
+            raise ValueError(
+                "LocalPredictiveAlignment predicts positions from `query`, (..., T, Dq). Received: query=None"
+            )
         units = query_shape[-1] if self.units is None else self.units
         self.kernel = self.add_weight(name="kernel", shape=(query_shape[-1], units), initializer="glorot_uniform")
         self.vector = self.add_weight(name="vector", shape=(units,), initializer="glorot_uniform")

@@ -29,30 +29,30 @@ class Attention(keras.layers.Layer):
         score: A `Score`.
         alignment: An `Alignment`. Default None: `SoftAlignment()`.
         dropout: Share of the weights that is dropped in training, in [0, 1). Default 0.
-        kernel: How a soft alignment of additive scores is computed where no weights are asked for: "plain", with all T x S
-            hidden layers at once; "blocks", some queries at a time (TensorFlow without XLA); "auto", the default: blocks where
-            they are possible and pay. The output is the same.
+        kernel: How a soft alignment of additive scores is computed where no weights are asked for: "plain", with all T
+            x S hidden layers at once; "blocks", some queries at a time (TensorFlow without XLA); "auto", the default:
+            blocks where they are possible and pay. The output is the same.
 
     Call arguments:
         query: (..., T, Dq).
         value: (..., S, Dv).
         key: (..., S, Dk). Default None: the value.
-        query_mask, value_mask: (..., T) and (..., S), True = attend. Default None: the Keras masks of `query` and `value`, where
-            they carry any; a mask that is given wins.
+        query_mask, value_mask: (..., T) and (..., S), True = attend. Default None: the Keras masks of `query` and
+            `value`, where they carry any; a mask that is given wins.
         attention_mask: Broadcastable to (..., T, S), True = attend.
         use_causal_mask: Whether query t sees only the keys up to t. Default False.
         return_attention_scores: Whether to return the weights too. Default False.
         training: Whether weights are dropped, and locations sampled (`HardAlignment`).
 
     Returns:
-        The contexts (..., T, Dv) in the compute dtype; with `return_attention_scores` also the float32 weights (..., T, S), as
-        they were before dropout and sampling. A query with nothing to attend to gets zeros.
+        The contexts (..., T, Dv) in the compute dtype; with `return_attention_scores` also the float32 weights (...,
+        T, S), as they were before dropout and sampling. A query with nothing to attend to gets zeros.
 
     A loop uses the two halves of `call`: `project_key` once per sequence, `attend` at each step.
 
     Raises:
-        ValueError: `score`, `alignment` or `kernel` of another kind, `dropout` out of range, inputs of different or of too small
-            rank, or not as many keys as values.
+        ValueError: `score`, `alignment` or `kernel` of another kind, `dropout` out of range, inputs of different or of
+            too small rank, or not as many keys as values.
 
     Example:
 
@@ -72,7 +72,9 @@ class Attention(keras.layers.Layer):
         if not isinstance(score, Score):
             raise ValueError(f"{type(self).__name__}: `score` must be a Score layer. Received: score={score!r}")
         if not isinstance(alignment, Alignment):
-            raise ValueError(f"{type(self).__name__}: `alignment` must be an Alignment layer. Received: alignment={alignment!r}")
+            raise ValueError(
+                f"{type(self).__name__}: `alignment` must be an Alignment layer. Received: alignment={alignment!r}"
+            )
         if not 0 <= dropout < 1:
             raise ValueError(f"{type(self).__name__}: `dropout` must be in [0, 1). Received: dropout={dropout!r}")
         self.supports_masking = True
@@ -187,7 +189,9 @@ class Attention(keras.layers.Layer):
     @classmethod
     def from_config(cls, config):
         parts = {name: config[name] for name in ("score", "alignment") if isinstance(config.get(name), dict)}
-        return super().from_config({**config, **{k: keras.saving.deserialize_keras_object(v) for k, v in parts.items()}})
+        return super().from_config(
+            {**config, **{k: keras.saving.deserialize_keras_object(v) for k, v in parts.items()}}
+        )
 
 
 @keras.saving.register_keras_serializable("attention_zoo")
@@ -248,20 +252,27 @@ class HardAttention(Attention):
 
     def get_config(self):
         config = super().get_config()
-        del config["score"], config["alignment"], config["dropout"]  # two follow from the arguments, and there is no dropout
+        del (
+            config["score"],
+            config["alignment"],
+            config["dropout"],
+        )  # two follow from the arguments, and there is no dropout
         return {**config, **{name: getattr(self, name) for name in ("units", "expected_share", "inference", "seed")}}
 
 
 @keras.saving.register_keras_serializable("attention_zoo")
 class LuongAttention(Attention):
-    """Any score of Luong et al. 2015 (sec. 3.1) under any of its windows (sec. 3.2), with or without the attentional state.
+    """Any score of Luong et al. 2015 (sec. 3.1) under any of its windows (sec. 3.2), with or without the attentional
+    state.
 
-    With `attentional_units` the output is h̃_t = tanh(W_c [c_t; h_t]) (eq. 5), (..., T, attentional_units), from the context c_t
-    and the query h_t, rather than c_t alone. A query whose mask leaves it nothing still gets zeros; one whose window fell off
-    the end of the keys has c_t = 0 and keeps its h_t.
+    With `attentional_units` the output is h̃_t = tanh(W_c [c_t; h_t]) (eq. 5), (..., T, attentional_units), from the
+    context c_t
+    and the query h_t, rather than c_t alone. A query whose mask leaves it nothing still gets zeros; one whose window
+    fell off the end of the keys has c_t = 0 and keeps its h_t.
 
     Args:
-        score: "dot", "general" (the default), "concat" or "location". The attribute `score` is the `Score` layer made of it.
+        score: "dot", "general" (the default), "concat" or "location". The attribute `score` is the `Score` layer made
+            of it.
         window: None (the default: global attention), "monotonic" (local-m) or "predictive" (local-p).
         window_size: D of the windows. Default 10.
         units: Hidden width of the concat score and of local-p's prediction. Default None: as wide as the query.

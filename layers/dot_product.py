@@ -1,6 +1,8 @@
-"""Scaled dot-product attention on heads that are projected already, as plain products, in blocks, or by the backend's own kernel.
+"""Scaled dot-product attention on heads that are projected already, as plain products, in blocks, or by the backend's
+own kernel.
 
-Notation: B batch, T queries, S keys, H heads, K key heads (H is a multiple of K), D and V features of a head's keys and values.
+Notation: B batch, T queries, S keys, H heads, K key heads (H is a multiple of K), D and V features of a head's keys
+and values.
 """
 
 import keras
@@ -29,10 +31,11 @@ def dot_product_attention(
     seed=None,
     kernel="auto",
 ):
-    """softmax(query keyᵀ · scale + bias) value (Vaswani et al. 2017, eq. 1), laid out as `keras.ops.dot_product_attention`.
+    """softmax(query keyᵀ · scale + bias) value (Vaswani et al. 2017, eq. 1), laid out as
+    `keras.ops.dot_product_attention`.
 
-    The softmax is float32 whatever the dtype, in the blocks the scores too. Gradients reach query, key, value and bias. Padding
-    and the causal order are given apart from `mask`, so that no (T, S) mask need exist.
+    The softmax is float32 whatever the dtype, in the blocks the scores too. Gradients reach query, key, value and
+    bias. Padding and the causal order are given apart from `mask`, so that no (T, S) mask need exist.
 
     Args:
         query: (B, T, H, D).
@@ -45,9 +48,10 @@ def dot_product_attention(
         scale: Of the scores. Default None: 1/√D.
         dropout_rate: Share of the weights that is dropped, in [0, 1). Default 0.
         seed: An integer or a `keras.random.SeedGenerator`, for dropout.
-        kernel: "plain" computes all scores at once; "blocks" block by block (TensorFlow, and not under XLA, which wants fixed
-            sizes); "auto", the default: blocks where they are possible and pay, on JAX and PyTorch the backend's own kernel where
-            there is neither dropout nor bias.
+        kernel: "plain" computes all scores at once; "blocks" block by block (TensorFlow, and not under XLA, which
+            wants fixed
+            sizes); "auto", the default: blocks where they are possible and pay, on JAX and PyTorch the backend's own
+            kernel where there is neither dropout nor bias.
 
     Returns:
         (B, T, H, V) in the dtype of `query`; zeros for a query with nothing to attend to.
@@ -65,7 +69,9 @@ def dot_product_attention(
     """
     check_kernel(kernel)
     if query.shape[2] % key.shape[2]:
-        raise ValueError(f"The heads of `query` must be a multiple of those of `key`. Received: {query.shape[2]}, {key.shape[2]}")
+        raise ValueError(
+            f"The heads of `query` must be a multiple of those of `key`. Received: {query.shape[2]}, {key.shape[2]}"
+        )
     scale = query.shape[-1] ** -0.5 if scale is None else scale
     masks = {"key_mask": key_mask, "mask": mask, "is_causal": is_causal}
     if _native_fits(kernel, dropout_rate, bias, key, value):
@@ -139,7 +145,9 @@ def attention_mass(query, key, key_mask=None, mask=None, bias=None, is_causal=Fa
         positions = block * 256 + ops.arange(256, dtype="int32")
         there = ops.cast(positions < length, "float32")[:, None]  # (256, 1): the last block may be shorter
         positions = ops.minimum(positions, length - 1)
-        return mass + ops.sum(attention_scores(query, key, positions, key_mask, mask, bias, is_causal, scale) * there, axis=-2)
+        return mass + ops.sum(
+            attention_scores(query, key, positions, key_mask, mask, bias, is_causal, scale) * there, axis=-2
+        )
 
     nothing = ops.zeros((ops.shape(query)[0], query.shape[2], ops.shape(key)[1]))  # (B, H, S)
     return ops.fori_loop(0, (length + 255) // 256, add_block, nothing)

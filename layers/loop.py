@@ -17,7 +17,10 @@ def loop(step, sequence, state, mask=None, return_state=False):
     Returns:
         The outputs, side by side, float32 (B, T, ·); with `return_state` also the nest, in float32.
     """
-    cell, options = _Cell(step, state), {"return_sequences": True, "return_state": return_state, "zero_output_for_mask": True}
+    cell, options = (
+        _Cell(step, state),
+        {"return_sequences": True, "return_state": return_state, "zero_output_for_mask": True},
+    )
     rnn = keras.layers.RNN(cell, dtype="float32", autocast=False, **options)
     results = rnn(sequence, initial_state=[ops.cast(tensor, "float32") for tensor in tree.flatten(state)], mask=mask)
     return (results[0], tree.pack_sequence_as(state, list(results[1:]))) if return_state else results
@@ -26,9 +29,10 @@ def loop(step, sequence, state, mask=None, return_state=False):
 class _Cell:
     """A step function as the cell that `keras.layers.RNN` loops over.
 
-    `ops.scan` was no faster (both measured on TensorFlow), its gradient does not compile under XLA there, and its outputs must
-    have the shapes of its state. RNN keeps all states in one dtype: float32, which holds float16, bfloat16 and the number of a
-    step exactly.
+    `ops.scan` was no faster (both measured on TensorFlow), its gradient does not compile under XLA there, and its
+    outputs must
+    have the shapes of its state. RNN keeps all states in one dtype: float32, which holds float16, bfloat16 and the
+    number of a step exactly.
     """
 
     compute_dtype = "float32"

@@ -5,8 +5,10 @@ True means "may attend" everywhere. Notation: B batch, T queries, S keys; "..." 
 
 from keras import ops
 
-# Finite, so that a row of nothing but masked scores has a softmax at all; it is set to zero afterwards. Every float32 that a
-# score can be (float16 and bfloat16 scores are cast to float32 first) is above it, but for -inf, which weighs nothing either.
+# Finite, so that a row of nothing but masked scores has a softmax at all; it is set to zero afterwards. Every float32
+# that a
+# score can be (float16 and bfloat16 scores are cast to float32 first) is above it, but for -inf, which weighs nothing
+# either.
 _MASKED = -3.0e38
 
 
@@ -16,8 +18,8 @@ def causal_mask(query_length, key_length, offset=0):
     Args:
         query_length: T, an integer or a scalar tensor.
         key_length: S, an integer or a scalar tensor.
-        offset: How many keys stand before the first query, an integer or a scalar tensor; with a cache of `n` past keys, `n`.
-            Default 0.
+        offset: How many keys stand before the first query, an integer or a scalar tensor; with a cache of `n` past
+            keys, `n`. Default 0.
 
     Returns:
         A bool tensor (T, S).
@@ -67,7 +69,9 @@ def combine_masks(query_mask=None, value_mask=None, attention_mask=None, causal=
     return combined
 
 
-def attending_queries(query_length, key_length, query_mask=None, value_mask=None, attention_mask=None, use_causal_mask=False):
+def attending_queries(
+    query_length, key_length, query_mask=None, value_mask=None, attention_mask=None, use_causal_mask=False
+):
     """The queries that have anything to attend to, without a (T, S) mask unless `attention_mask` is one.
 
     Args:
@@ -90,7 +94,11 @@ def attending_queries(query_length, key_length, query_mask=None, value_mask=None
     attends = None
     if value_mask is not None:
         seen = ops.cumsum(ops.cast(value_mask, "int32"), axis=-1) > 0  # (..., S): is there any key up to here?
-        looks_at = ops.minimum(ops.arange(query_length), key_length - 1) if use_causal_mask else ops.reshape(key_length - 1, (1,))
+        looks_at = (
+            ops.minimum(ops.arange(query_length), key_length - 1)
+            if use_causal_mask
+            else ops.reshape(key_length - 1, (1,))
+        )
         attends = ops.take(seen, looks_at, axis=-1)  # (..., T or 1)
     if query_mask is None:
         return attends
@@ -101,8 +109,8 @@ def attending_queries(query_length, key_length, query_mask=None, value_mask=None
 def masked_softmax(scores, mask=None):
     """Softmax over the last axis, in float32, with weight 0 for what the mask forbids.
 
-    A row with nothing to attend to gets zeros rather than the uniform weights (or NaN) of a softmax over nothing. A score of -inf
-    counts as forbidden too, as long as some other score of its row is finite or masked.
+    A row with nothing to attend to gets zeros rather than the uniform weights (or NaN) of a softmax over nothing. A
+    score of -inf counts as forbidden too, as long as some other score of its row is finite or masked.
 
     Args:
         scores: (..., T, S), any float dtype.

@@ -18,7 +18,8 @@ class MultiHeadAttention(keras.layers.Layer):
 
     `head_i = softmax(Q W_i^Q (K W_i^K)^T / sqrt(d)) V W_i^V`, output `Concat(head_1, ..., head_H) W^O`.
 
-    The weights lie as in `keras.layers.MultiHeadAttention`, whose `get_weights()` can be set here; the two then give the
+    The weights lie as in `keras.layers.MultiHeadAttention`, whose `get_weights()` can be set here; the two then give
+    the
     same output. Two things differ. A query with nothing to attend to gets zeros (Keras: the mean of all values). And
     kernels are drawn as the matrices `(D, H d)` that they are, where Keras takes H for an input fan and starts smaller.
 
@@ -30,9 +31,12 @@ class MultiHeadAttention(keras.layers.Layer):
         use_bias: Whether the four projections add a bias (the paper's do not).
         output_dim: Width of the output. Defaults to the width of the query.
         kernel_initializer: Of all four kernels; each gets a copy.
-        kernel: How attention is computed where no scores are asked for: "plain", all T x S scores of a head at once; "blocks",
-            in memory that grows with T + S, up to 128 MB of weights apart (TensorFlow without XLA; `fit` then leaves XLA out by
-            itself); "auto", the default, whichever is faster, as `dot_product_attention` says. All give the same output.
+        kernel: How attention is computed where no scores are asked for: "plain", all T x S scores of a head at once;
+            "blocks",
+            in memory that grows with T + S, up to 128 MB of weights apart (TensorFlow without XLA; `fit` then leaves
+            XLA out by
+            itself); "auto", the default, whichever is faster, as `dot_product_attention` says. All give the same
+            output.
 
     Call arguments:
         query: `(B, T, Dq)`; B may be several axes.
@@ -49,8 +53,8 @@ class MultiHeadAttention(keras.layers.Layer):
         `(B, T, output_dim)`, and with `return_attention_scores` also the weights, float32 `(B, H, T, S)`.
 
     Raises:
-        ValueError: If a size is not a positive integer, if `dropout` is out of range, if the ranks of the inputs differ, or if
-            `key` and `value` have different lengths.
+        ValueError: If a size is not a positive integer, if `dropout` is out of range, if the ranks of the inputs
+            differ, or if `key` and `value` have different lengths.
 
     Example:
 
@@ -97,8 +101,11 @@ class MultiHeadAttention(keras.layers.Layer):
     def build(self, query_shape, value_shape, key_shape=None):
         key_shape = value_shape if key_shape is None else key_shape
         check_attention_shapes(type(self).__name__, query_shape, value_shape, key_shape)
-        # Keras compiles with XLA unless a layer cannot be; there long sequences would need their whole matrix of scores.
-        self.supports_jit = not (self.kernel == "blocks" or self.kernel == "auto" and blocks_pay(query_shape[-2], key_shape[-2]))
+        # Keras compiles with XLA unless a layer cannot be; there long sequences would need their whole matrix of
+        # scores.
+        self.supports_jit = not (
+            self.kernel == "blocks" or self.kernel == "auto" and blocks_pay(query_shape[-2], key_shape[-2])
+        )
         heads = self.num_heads
         self.query_dense = self._projection("query", query_shape, (heads, self.key_dim))
         self.key_dense = self._projection("key", key_shape, (heads, self.key_dim))
@@ -196,7 +203,9 @@ class MultiHeadAttention(keras.layers.Layer):
             return self.attend(query, key_heads, value_heads, mask, training=training)[0]
         if attention_mask is not None:
             attention_mask = ops.cast(attention_mask, "bool")
-            attention_mask = ops.reshape(attention_mask, (*[1] * (3 - len(attention_mask.shape)), *ops.shape(attention_mask)))
+            attention_mask = ops.reshape(
+                attention_mask, (*[1] * (3 - len(attention_mask.shape)), *ops.shape(attention_mask))
+            )
         found = dot_product_attention(
             self.query_dense(query),  # (B, T, H, d)
             ops.swapaxes(key_heads, 1, 2),
@@ -209,8 +218,12 @@ class MultiHeadAttention(keras.layers.Layer):
             kernel=self.kernel,
         )
         output = self.output_dense(found)  # (B, T, output_dim)
-        attends = attending_queries(length, ops.shape(key_heads)[-2], query_mask, value_mask, attention_mask, use_causal_mask)
-        return output if attends is None else ops.where(attends[..., None], output, 0.0)  # else the output bias would show
+        attends = attending_queries(
+            length, ops.shape(key_heads)[-2], query_mask, value_mask, attention_mask, use_causal_mask
+        )
+        return (
+            output if attends is None else ops.where(attends[..., None], output, 0.0)
+        )  # else the output bias would show
 
     def compute_output_shape(self, query_shape, value_shape, key_shape=None):
         return (*query_shape[:-1], query_shape[-1] if self.output_dim is None else self.output_dim)

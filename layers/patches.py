@@ -9,12 +9,14 @@ from keras import ops
 
 @keras.saving.register_keras_serializable("attention_zoo")
 class PatchEmbedding(keras.layers.Layer):
-    """Cuts images into patches, projects each, and adds learned positions (Dosovitskiy et al. 2020, section 3.1, equation 1).
+    """Cuts images into patches, projects each, and adds learned positions (Dosovitskiy et al. 2020, section 3.1,
+    equation 1).
 
     The projection is a convolution whose stride is its kernel, written as the matrix product that it is: row
     `(i * Q + j) * C + c` of its kernel weighs channel c of the pixel (i, j) of a patch.
 
-    An image of another size than `image_size`, rectangular ones included, gets positions interpolated between those that were
+    An image of another size than `image_size`, rectangular ones included, gets positions interpolated between those
+    that were
     learned (section 3.2): bilinear, cells at their centres, the class token's position kept. The authors' code aligns
     the corner cells instead.
 
@@ -119,8 +121,8 @@ class PatchEmbedding(keras.layers.Layer):
 class StochasticDepth(keras.layers.Layer):
     """Drops, in training, what a block adds for whole examples, and scales up the rest (Huang et al. 2016, section 3).
 
-    `x + StochasticDepth(p)(f(x))` leaves out f with probability p and expects what it gives in inference. The paper scales in
-    inference instead, which is the same up to a factor in training.
+    `x + StochasticDepth(p)(f(x))` leaves out f with probability p and expects what it gives in inference. The paper
+    scales in inference instead, which is the same up to a factor in training.
 
     Args:
         rate: p, in [0, 1).

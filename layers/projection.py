@@ -9,10 +9,11 @@ from attention_zoo.layers.shapes import leading_axes
 def project(inputs, kernel):
     """`inputs @ kernel` over the last axis: (..., D), (D, U) -> (..., U).
 
-    `keras.ops.matmul` does the same, but on TensorFlow as a tensordot, whose gradient inside a loop does not compile under XLA
-    when the lengths are open; an einsum's does, and takes a third more time in a decoder's step.
+    `keras.ops.matmul` does the same, but on TensorFlow as a tensordot, whose gradient inside a loop does not compile
+    under XLA when the lengths are open; an einsum's does, and takes a third more time in a decoder's step.
 
-    The kernel is cast to the dtype of the inputs: a decoder calls parts of layers without passing through `__call__`, where
+    The kernel is cast to the dtype of the inputs: a decoder calls parts of layers without passing through `__call__`,
+        where
     Keras would have cast their weights.
 
     Args:
@@ -36,9 +37,10 @@ def project(inputs, kernel):
 class Projection(keras.layers.Layer):
     """A dense layer between features that have several axes, as one product of two matrices.
 
-    Does what `keras.layers.EinsumDense` does with `"...e,ehd->...hd"` and `"...hd,hde->...e"`, and holds the same weights.
-    TensorFlow computes that einsum as a product for each example of the batch, whose gradient with respect to the kernel is
-    summed over the batch afterwards: twice the time in decoding, and a (B, E, H d) tensor in training.
+    Does what `keras.layers.EinsumDense` does with `"...e,ehd->...hd"` and `"...hd,hde->...e"`, and holds the same
+    weights.
+    TensorFlow computes that einsum as a product for each example of the batch, whose gradient with respect to the
+    kernel is summed over the batch afterwards: twice the time in decoding, and a (B, E, H d) tensor in training.
 
     Args:
         output_sizes: Sizes of the output's feature axes.
@@ -83,8 +85,8 @@ class Projection(keras.layers.Layer):
         rows = ops.reshape(inputs, (-1, _product(inputs.shape[-self.input_axes :])))
         outputs = ops.matmul(rows, ops.reshape(self.kernel, (-1, _product(self.output_sizes))))
         outputs = ops.reshape(outputs, (*leading_axes(inputs, self.input_axes), *self.output_sizes))
-        # Added before the reshape, TensorFlow would fuse it with the product, which then lays the kernel out anew at each call:
-        # an eighth of the time of decoding one sentence.
+        # Added before the reshape, TensorFlow would fuse it with the product, which then lays the kernel out anew at
+        # each call: an eighth of the time of decoding one sentence.
         return ops.add(outputs, self.bias) if self.use_bias else outputs
 
     def compute_output_shape(self, inputs_shape):

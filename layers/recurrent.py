@@ -1,7 +1,8 @@
-"""A recurrent decoder that attends: Bahdanau's order (attend, then step), Luong's (step, then attend), and input feeding.
+"""A recurrent decoder that attends: Bahdanau's order (attend, then step), Luong's (step, then attend), and input
+feeding.
 
-Notation: B batch, T target steps, S source positions, E features of the decoder's input, D of the source, U units of the top
-cell, A features of what the attention returns.
+Notation: B batch, T target steps, S source positions, E features of the decoder's input, D of the source, U units of
+the top cell, A features of what the attention returns.
 """
 
 import keras
@@ -19,14 +20,14 @@ ORDERS = ("attend_then_step", "step_then_attend")
 class AttentiveDecoder(keras.layers.Layer):
     """Runs one or more stacked RNN cells over a target, with attention to a source at every step.
 
-    `"attend_then_step"` (Bahdanau et al. 2015, sec. 3.1 and appendix A.1.2): the state before the step asks, the cells see the
-    answer.
+    `"attend_then_step"` (Bahdanau et al. 2015, sec. 3.1 and appendix A.1.2): the state before the step asks, the cells
+    see the answer.
 
         c_i = attention(s_{i-1}, source)
         s_i = cells([y_{i-1}; c_i], s_{i-1})
 
-    `"step_then_attend"` (Luong et al. 2015, sec. 3 and 3.3): the state after the step asks. With `input_feeding` the next step
-    sees the answer; without, nothing of it feeds back, so the cells run first and all T steps attend at once.
+    `"step_then_attend"` (Luong et al. 2015, sec. 3 and 3.3): the state after the step asks. With `input_feeding` the
+    next step sees the answer; without, nothing of it feeds back, so the cells run first and all T steps attend at once.
 
         h_t = cells([y_t; h̃_{t-1}], h_{t-1})     (h̃_0 = 0; y_t alone without input feeding)
         h̃_t = attention(h_t, source)
@@ -34,34 +35,37 @@ class AttentiveDecoder(keras.layers.Layer):
     The state of the top cell that asks is its output: the hidden state of a GRU or an LSTM.
 
     Args:
-        cells: A Keras RNN cell, or a list of them to be stacked, first the one that sees the input. The attribute is a list.
+        cells: A Keras RNN cell, or a list of them to be stacked, first the one that sees the input. The attribute is a
+            list.
         attention: An `Attention`. A `LuongAttention` with `attentional_units` returns h̃_t rather than c_t.
         order: "attend_then_step" (the default) or "step_then_attend".
         input_feeding: Whether what the attention returned is part of the next step's input. Default False.
-        dropout: Share of the features that is dropped between stacked cells in training, in [0, 1); the same ones at each step of
-            a call. Default 0.
+        dropout: Share of the features that is dropped between stacked cells in training, in [0, 1); the same ones at
+            each step of a call. Default 0.
 
     Call arguments:
         query: (B, T, E), what the decoder reads: the embedded target.
         value: (B, S, D).
         key: (B, S, Dk). Default None: the value.
-        initial_state: The states of the cells, a nest with as many tensors (B, ·) as they have, in their order. Default None:
-            zeros.
-        query_mask, value_mask: (B, T) and (B, S), True = attend. Default None: the Keras masks of `query` and `value`, where they
-            carry any. A step whose query is masked leaves the state as it was and gives zeros.
+        initial_state: The states of the cells, a nest with as many tensors (B, ·) as they have, in their order.
+            Default None: zeros.
+        query_mask, value_mask: (B, T) and (B, S), True = attend. Default None: the Keras masks of `query` and `value`,
+            where they carry any. A step whose query is masked leaves the state as it was and gives zeros.
         return_attention_scores: Whether to return the weights too. Default False.
         training: Whether features are dropped.
         draws: (B, T, 1), what an attention that samples goes by, from its `draw`. Default None: drawn in training.
 
     Returns:
-        (outputs, contexts): the outputs of the top cell (B, T, U) and what the attention returned (B, T, A), in the compute
-        dtype; with `return_attention_scores` also the float32 weights (B, T, S).
+        (outputs, contexts): the outputs of the top cell (B, T, U) and what the attention returned (B, T, A), in the
+        compute dtype; with `return_attention_scores` also the float32 weights (B, T, S).
 
-    A search that writes step by step uses the parts that `call` is made of: `project_memory` once a source, `start` once a
+    A search that writes step by step uses the parts that `call` is made of: `project_memory` once a source, `start`
+        once a
     sentence, and `step`.
 
     Raises:
-        ValueError: An argument is none of the above; `input_feeding` with "attend_then_step"; a cell with a dropout of its own,
+        ValueError: An argument is none of the above; `input_feeding` with "attend_then_step"; a cell with a dropout of
+            its own,
             or an attention with dropout that would have to be sampled inside the loop, which not every backend can do.
 
     Example:
@@ -80,7 +84,9 @@ class AttentiveDecoder(keras.layers.Layer):
     """
 
     def __init__(self, cells, attention, order="attend_then_step", input_feeding=False, dropout=0.0, **kwargs):
-        super().__init__(autocast=False, **kwargs)  # draws need the digits of float32, and all else is cast where it is used
+        super().__init__(
+            autocast=False, **kwargs
+        )  # draws need the digits of float32, and all else is cast where it is used
         self.supports_masking = True
         self.cells = list(cells) if isinstance(cells, (list, tuple)) else [cells]
         self.attention = attention
@@ -89,7 +95,8 @@ class AttentiveDecoder(keras.layers.Layer):
         self.dropout = dropout
         self._check_arguments()
         if keras.backend.backend() == "tensorflow":
-            # As Keras's LSTM: `compile` shall not choose XLA by itself, whose gradients of this loop need static shapes.
+            # As Keras's LSTM: `compile` shall not choose XLA by itself, whose gradients of this loop need static
+            # shapes.
             self.supports_jit = False
         if dropout:
             self._seed_generator = keras.random.SeedGenerator()
@@ -137,8 +144,8 @@ class AttentiveDecoder(keras.layers.Layer):
             value, key, value_mask: As in the call.
 
         Returns:
-            A dict of batch-first tensors: "value" (B, S, D), "key" (B, S, ·), projected, and "mask", bool (B, S), where one was
-            given.
+            A dict of batch-first tensors: "value" (B, S, D), "key" (B, S, ·), projected, and "mask", bool (B, S),
+            where one was given.
         """
         value = ops.cast(value, self.compute_dtype)
         memory = {"value": value, "key": self.attention.project_key(value if key is None else key)}
@@ -154,7 +161,8 @@ class AttentiveDecoder(keras.layers.Layer):
             initial_state: As in the call.
 
         Returns:
-            A dict: "cells", a list of each cell's list of tensors (B, ·); "position", int32 (B, 1), the number of the step; and
+            A dict: "cells", a list of each cell's list of tensors (B, ·); "position", int32 (B, 1), the number of the
+                step; and
             with input feeding "fed" (B, A).
         """
         batch = ops.shape(memory["value"])[0]
@@ -164,7 +172,9 @@ class AttentiveDecoder(keras.layers.Layer):
         tensors = tree.flatten(initial_state)
         received = [tensor.shape[-1] for tensor in tensors]
         if received != tree.flatten(sizes):
-            raise ValueError(f"`initial_state` must hold tensors of sizes {tree.flatten(sizes)}. Received: sizes {received}")
+            raise ValueError(
+                f"`initial_state` must hold tensors of sizes {tree.flatten(sizes)}. Received: sizes {received}"
+            )
         cells = tree.pack_sequence_as(sizes, [ops.cast(tensor, self.compute_dtype) for tensor in tensors])
         state = {"cells": cells, "position": ops.zeros((batch, 1), dtype="int32")}
         if self.input_feeding:
@@ -206,7 +216,9 @@ class AttentiveDecoder(keras.layers.Layer):
         mask = combine_masks(value_mask=memory.get("mask"))  # (B, 1, S)
         batch = ops.shape(memory["value"])[0]
         query = ops.reshape(query, (batch, hypotheses, query.shape[-1]))
-        options = {"positions": ops.reshape(position, (batch, hypotheses))} | ({} if draws is None else {"draws": draws[:, None]})
+        options = {"positions": ops.reshape(position, (batch, hypotheses))} | (
+            {} if draws is None else {"draws": draws[:, None]}
+        )
         context, weights = self.attention.attend(query, memory["key"], memory["value"], mask, **options)
         rows = batch * hypotheses
         return ops.reshape(context, (rows, context.shape[-1])), ops.reshape(weights, (rows, ops.shape(weights)[-1]))
@@ -238,7 +250,10 @@ class AttentiveDecoder(keras.layers.Layer):
         units, context_dim = (shape[-1] for shape in self.compute_output_shape(query.shape, value.shape))
         dropped = None
         if training and self.dropout:  # sampled before the loop, so that the loop draws no random numbers
-            ones = [ops.ones((ops.shape(query)[0], _output_size(cell)), dtype=self.compute_dtype) for cell in self.cells[:-1]]
+            ones = [
+                ops.ones((ops.shape(query)[0], _output_size(cell)), dtype=self.compute_dtype)
+                for cell in self.cells[:-1]
+            ]
             dropped = [keras.random.dropout(mask, self.dropout, seed=self._seed_generator) for mask in ones]
 
         draws = self.attention.draw(ops.shape(query)[:2]) if draws is None and training else draws

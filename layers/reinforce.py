@@ -13,8 +13,8 @@ def reinforce_loss(log_likelihood, weights, samples, baseline, mask=None, reward
 
         λ_r (log p(y|s) - b) Σ_t ∂log p(s_t) + λ_e Σ_t ∂H[s_t]
 
-    The gradient of log p(y|s) by itself is that of the negative log-likelihood, and no part of this. An example that used the
-    expectation has no samples, and so earns nothing; its entropy counts.
+    The gradient of log p(y|s) by itself is that of the negative log-likelihood, and no part of this. An example that
+    used the expectation has no samples, and so earns nothing; its entropy counts.
 
     Args:
         log_likelihood: (B,), log p(y|s) of the whole answer. No gradient flows through it.
@@ -38,7 +38,9 @@ def reinforce_loss(log_likelihood, weights, samples, baseline, mask=None, reward
     [0.6931472]
     """
     logs = ops.log(ops.maximum(weights, _LEAST))  # (B, T, S)
-    per_query = ops.stack([ops.sum(samples * logs, axis=-1), -ops.sum(weights * logs, axis=-1)])  # log p(s_t), H[s_t]: (2, B, T)
+    per_query = ops.stack(
+        [ops.sum(samples * logs, axis=-1), -ops.sum(weights * logs, axis=-1)]
+    )  # log p(s_t), H[s_t]: (2, B, T)
     if mask is not None:
         per_query = per_query * ops.cast(mask, "float32")
     log_probability, entropy = ops.unstack(ops.sum(per_query, axis=-1), 2)  # (B,) each

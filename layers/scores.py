@@ -15,7 +15,8 @@ from attention_zoo.layers.shapes import at_least
 
 @keras.saving.register_keras_serializable("attention_zoo")
 class Score(keras.layers.Layer):
-    """Base of the scores. A new one overrides `compare`, and `build`, `project_query`, `project_key` where it has weights.
+    """Base of the scores. A new one overrides `compare`, and `build`, `project_query`, `project_key` where it has
+    weights.
 
     Call arguments:
         query: (..., T, Dq).
@@ -61,7 +62,9 @@ class Score(keras.layers.Layer):
         return (*query_shape[:-1], key_shape[-2])
 
     def get_config(self):
-        return super().get_config()  # without this line Keras would guess the config, and stumble over a dtype policy object
+        return (
+            super().get_config()
+        )  # without this line Keras would guess the config, and stumble over a dtype policy object
 
     def _kernel(self, name, *shape):
         return self.add_weight(name=name, shape=shape, initializer=keras.initializers.GlorotUniform())
@@ -111,7 +114,8 @@ class DotScore(Score):
 class ScaledDotScore(DotScore):
     """score(q, k) = qᵀ k / √D (Vaswani et al. 2017, "Attention Is All You Need", sec. 3.2.1, eq. 1).
 
-    The query is scaled, not the score: the same number with T D rather than T S multiplications, and float16 does not overflow.
+    The query is scaled, not the score: the same number with T D rather than T S multiplications, and float16 does not
+        overflow.
     Arguments, shapes and errors as in `DotScore`.
 
     Example:
@@ -130,7 +134,8 @@ class ScaledDotScore(DotScore):
 class GeneralScore(Score):
     """score(q, k) = qᵀ W_a k (Luong et al. 2015, sec. 3.1, "general").
 
-    One weight, `kernel` W_a (Dq, Dk); the keys are taken through it once per sequence. Arguments and shapes as in `Score`.
+    One weight, `kernel` W_a (Dq, Dk); the keys are taken through it once per sequence. Arguments and shapes as in
+    `Score`.
 
     Example:
 
@@ -154,9 +159,10 @@ class GeneralScore(Score):
 class AdditiveScore(Score):
     """score(q, k) = v_aᵀ tanh(W_a q + U_a k).
 
-    Bahdanau et al. 2015, "Neural Machine Translation by Jointly Learning to Align and Translate", appendix A.1.2. Weights:
-    `query_kernel` W_a (Dq, units), `key_kernel` U_a (Dk, units), `vector` v_a (units,). No bias: the equation shows none.
-    Deviation: Glorot-uniform weights, where appendix B.1 starts W_a and U_a from N(0, 0.001²) and v_a from zero.
+    Bahdanau et al. 2015, "Neural Machine Translation by Jointly Learning to Align and Translate", appendix A.1.2.
+    Weights:
+    `query_kernel` W_a (Dq, units), `key_kernel` U_a (Dk, units), `vector` v_a (units,). No bias: the equation shows
+    none. Deviation: Glorot-uniform weights, where appendix B.1 starts W_a and U_a from N(0, 0.001²) and v_a from zero.
     `compare` makes a (..., T, S, units) tensor, unless T = 1 (a step of a decoder).
 
     Args:
@@ -207,7 +213,8 @@ class AdditiveScore(Score):
 class ConcatScore(AdditiveScore):
     """score(q, k) = v_aᵀ tanh(W_a [q; k]) (Luong et al. 2015, sec. 3.1, "concat").
 
-    One `kernel` W_a (Dq + Dk, units) and `vector` v_a (units,). W_a [q; k] is the sum of W_a's two row blocks applied to q and
+    One `kernel` W_a (Dq + Dk, units) and `vector` v_a (units,). W_a [q; k] is the sum of W_a's two row blocks applied
+    to q and
     to k, so the (..., T, S, Dq + Dk) tensor of concatenations is never made; that leaves the additive score, with one
     initialisation for both blocks.
 
@@ -246,10 +253,11 @@ class ConcatScore(AdditiveScore):
 
 @keras.saving.register_keras_serializable("attention_zoo")
 class LocationScore(Score):
-    """score(q, k at position s) = (W_a q)_s: where to look is read off the query alone (Luong et al. 2015, sec. 3.1, eq. 8).
+    """score(q, k at position s) = (W_a q)_s: where to look is read off the query alone (Luong et al. 2015, sec. 3.1,
+    eq. 8).
 
-    One weight, `kernel` W_a (Dq, max_length). Fewer than `max_length` keys use its first columns ("for short sentences, we only
-    use the top part of a_t"); keys past `max_length` score -inf, which is no weight at all.
+    One weight, `kernel` W_a (Dq, max_length). Fewer than `max_length` keys use its first columns ("for short
+    sentences, we only use the top part of a_t"); keys past `max_length` score -inf, which is no weight at all.
 
     Args:
         max_length: Number of positions that can be looked at, a positive integer; ValueError otherwise.
@@ -268,7 +276,9 @@ class LocationScore(Score):
     def __init__(self, max_length, **kwargs):
         super().__init__(**kwargs)
         if not isinstance(max_length, int) or isinstance(max_length, bool) or max_length < 1:
-            raise ValueError(f"LocationScore: `max_length` must be a positive integer. Received: max_length={max_length!r}")
+            raise ValueError(
+                f"LocationScore: `max_length` must be a positive integer. Received: max_length={max_length!r}"
+            )
         self.max_length = max_length
 
     def build(self, query_shape, key_shape):

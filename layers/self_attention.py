@@ -1,7 +1,7 @@
 """Multi-head attention of a sequence to itself, all at once or step by step.
 
-Shapes: B batch (one or more leading axes), T new positions, S all positions, D features, H heads, d key_dim, v value_dim, L the
-positions that a cache has room for.
+Shapes: B batch (one or more leading axes), T new positions, S all positions, D features, H heads, d key_dim, v
+value_dim, L the positions that a cache has room for.
 """
 
 import keras
@@ -23,14 +23,15 @@ class MultiHeadSelfAttention(MultiHeadAttention):
             mask of `query`. With a cache it speaks of the new tokens; cached ones can be hidden by `attention_mask`.
         attention_mask: Bool, broadcastable to `(B, T, S)`, S counting the cached positions too.
         use_causal_mask: Whether token i sees the tokens up to i alone. With a cache, i counts from the cached length.
-        cache: `{"key": (B, H, T_past, d), "value": (B, H, T_past, v)}`, or one of fixed size: `{"key": (B, H, L, d), "value":
-            (B, H, L, v), "length": T_past}`, where S is L. `empty_cache` makes both.
+        cache: `{"key": (B, H, T_past, d), "value": (B, H, T_past, v)}`, or one of fixed size: `{"key": (B, H, L, d),
+            "value": (B, H, L, v), "length": T_past}`, where S is L. `empty_cache` makes both.
         return_attention_scores: Whether to return the weights too (those before dropout).
         training: Whether to apply dropout.
 
     Returns:
         `(B, T, output_dim)`, then with `return_attention_scores` the weights, float32 `(B, H, T, S)`, then with a cache
-        the new cache, longer by T, or with T more of its room taken. A new tensor each step: nothing is kept in the layer.
+        the new cache, longer by T, or with T more of its room taken. A new tensor each step: nothing is kept in the
+        layer.
 
     Example:
 
@@ -96,7 +97,10 @@ class MultiHeadSelfAttention(MultiHeadAttention):
         past = cache["length"]
         length = past + ops.shape(keys)[-2]
         start = [*[0] * (len(keys.shape) - 2), past, 0]
-        written = {"key": ops.slice_update(cache["key"], start, keys), "value": ops.slice_update(cache["value"], start, values)}
+        written = {
+            "key": ops.slice_update(cache["key"], start, keys),
+            "value": ops.slice_update(cache["value"], start, values),
+        }
         key_mask = ops.arange(ops.shape(cache["key"])[-2]) < length  # (L,)
         if query_mask is not None:
             room = ops.ones_like(written["key"][..., 0, :, 0], dtype="bool")  # (B, L)
@@ -109,17 +113,19 @@ class MultiHeadSelfAttention(MultiHeadAttention):
 
         Args:
             batch_size: B, an integer or a scalar tensor.
-            max_length: L, for how many tokens there shall be room, an integer or a scalar tensor: shapes then stay the same from
+            max_length: L, for how many tokens there shall be room, an integer or a scalar tensor: shapes then stay the
+                same from
                 step to step, as XLA and JAX ask for. Nobody may write more. Default None: each step adds to the cache.
 
         Returns:
-            `{"key": (B, H, 0, d), "value": (B, H, 0, v)}`, whose static size 0 tells a decoding loop which axis grows; with
-            `max_length` `{"key": (B, H, L, d), "value": (B, H, L, v), "length": 0}`.
+            `{"key": (B, H, 0, d), "value": (B, H, 0, v)}`, whose static size 0 tells a decoding loop which axis grows;
+            with `max_length` `{"key": (B, H, L, d), "value": (B, H, L, v), "length": 0}`.
         """
         sizes = {"key": self.key_dim, "value": self.value_dim}
         room = 0 if max_length is None else max_length
         cache = {
-            name: ops.zeros((batch_size, self.num_heads, room, size), dtype=self.compute_dtype) for name, size in sizes.items()
+            name: ops.zeros((batch_size, self.num_heads, room, size), dtype=self.compute_dtype)
+            for name, size in sizes.items()
         }
         return cache if max_length is None else cache | {"length": ops.zeros((), "int32")}
 

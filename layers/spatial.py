@@ -14,10 +14,12 @@ from attention_zoo.layers.projection import project
 class SpatialAttention(BahdanauAttention):
     """y_t = β_t · flatten(S α_ts x_s): each location's features, weighted and gated, but not summed.
 
-    Kim and Canny 2017, "Interpretable Learning for Self-Driving Cars by Visualizing Causal Attention", sec. 3.3: α = softmax of
-    an additive score, β_t = sigmoid(f_β(h_{t-1})), f_β linear. What is behind still knows where a feature was seen, which the
-    sum of `Attention` forgets. Deviation: the factor S, the number of locations, which the paper leaves to the weights behind:
-    with it uniform attention hands the features on as they are, however many locations there are.
+    Kim and Canny 2017, "Interpretable Learning for Self-Driving Cars by Visualizing Causal Attention", sec. 3.3: α =
+    softmax of
+    an additive score, β_t = sigmoid(f_β(h_{t-1})), f_β linear. What is behind still knows where a feature was seen,
+    which the
+    sum of `Attention` forgets. Deviation: the factor S, the number of locations, which the paper leaves to the weights
+    behind: with it uniform attention hands the features on as they are, however many locations there are.
 
     Weights: those of the score, `gate_kernel` (Dq, 1) and `gate_bias` (1,).
 
@@ -43,7 +45,9 @@ class SpatialAttention(BahdanauAttention):
 
     def build(self, query_shape, value_shape, key_shape=None):
         if value_shape[-2] is None:
-            raise ValueError(f"SpatialAttention: the number of locations must be known. Received: value.shape={tuple(value_shape)}")
+            raise ValueError(
+                f"SpatialAttention: the number of locations must be known. Received: value.shape={tuple(value_shape)}"
+            )
         super().build(query_shape, value_shape, key_shape)
         self.build_gate(query_shape[-1])
 
@@ -61,7 +65,9 @@ class SpatialAttention(BahdanauAttention):
     def weigh(self, query, weights, value):
         """β · flatten(S α x) of weights (..., T, S): (..., T, S · D)."""
         query, value = ops.cast(query, self.compute_dtype), ops.cast(value, self.compute_dtype)
-        gate = ops.sigmoid(project(query, self.gate_kernel) + ops.cast(self.gate_bias, self.compute_dtype))  # β, (..., T, 1)
+        gate = ops.sigmoid(
+            project(query, self.gate_kernel) + ops.cast(self.gate_bias, self.compute_dtype)
+        )  # β, (..., T, 1)
         factors = gate * ops.cast(weights * weights.shape[-1], self.compute_dtype)  # (..., T, S)
         weighted = factors[..., None] * value[..., None, :, :]  # (..., T, S, D)
         return ops.reshape(weighted, (*ops.shape(weighted)[:-2], value.shape[-2] * value.shape[-1]))

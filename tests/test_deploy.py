@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 import tensorflow as tf
 import yaml
-from attention_zoo.pipelines import DATASETS, TASKS
-from attention_zoo.pipelines.engine import command_line
-from attention_zoo.pipelines.engine.distribution import workers
+
+from attention_zoo.pipelines.commands import main as command_line
+from attention_zoo.pipelines.engine.training.distribution import workers
+from attention_zoo.pipelines.registry import DATASETS, TASKS
 
 DEPLOY = Path(__file__).resolve().parent.parent / "deploy"
 JOB = yaml.safe_load((DEPLOY / "tfjob.yaml").read_text(encoding="utf-8"))
@@ -30,7 +31,9 @@ def is_understood(command, capsys):
 def test_the_kubeflow_job_gives_each_pod_a_command_and_a_cluster_that_are_understood(capsys, monkeypatch):
     replicas = JOB["spec"]["tfReplicaSpecs"]
     addresses = {
-        kind.lower(): [f"{JOB['metadata']['name']}-{kind.lower()}-{i}.default.svc:2222" for i in range(spec["replicas"])]
+        kind.lower(): [
+            f"{JOB['metadata']['name']}-{kind.lower()}-{i}.default.svc:2222" for i in range(spec["replicas"])
+        ]
         for kind, spec in replicas.items()
     }
     for kind, spec in replicas.items():
@@ -51,7 +54,12 @@ def test_the_slurm_script_runs_a_command_that_is_understood_on_a_cluster_that_is
     (command,) = re.findall(r"^srun (.+)$", SLURM, re.MULTILINE)
     assert is_understood(shlex.split(command), capsys)["training"]["strategy"] == "multi_worker"
     nodes = int(re.search(r"--nodes=(\d+)", SLURM)[1])
-    variables = {"STEP_NUM_TASKS": nodes, "PROCID": 2, "STEP_NODELIST": f"gpu[1-{nodes}]", "STEP_TASKS_PER_NODE": f"1(x{nodes})"}
+    variables = {
+        "STEP_NUM_TASKS": nodes,
+        "PROCID": 2,
+        "STEP_NODELIST": f"gpu[1-{nodes}]",
+        "STEP_TASKS_PER_NODE": f"1(x{nodes})",
+    }
     for name, value in variables.items():
         monkeypatch.setenv(f"SLURM_{name}", str(value))
     resolver = tf.distribute.cluster_resolver.SlurmClusterResolver(gpus_per_node=8, auto_set_gpu=False)

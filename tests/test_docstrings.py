@@ -26,7 +26,9 @@ def test_examples_in_docstrings_run(name):
 def test_public_names_are_documented(name):
     module = importlib.import_module(name)
     for label, thing in vars(module).items():
-        defined_here = getattr(thing, "__module__", None) == name and (inspect.isclass(thing) or inspect.isfunction(thing))
+        defined_here = getattr(thing, "__module__", None) == name and (
+            inspect.isclass(thing) or inspect.isfunction(thing)
+        )
         if defined_here and not label.startswith("_"):
             assert inspect.getdoc(thing), f"{name}.{label} has no docstring"
 
@@ -37,5 +39,10 @@ def test_every_public_layer_shows_an_example(name):
 
     module = importlib.import_module(name)
     for label, thing in vars(module).items():
-        if inspect.isclass(thing) and issubclass(thing, keras.layers.Layer) and thing.__module__ == name and label[0] != "_":
+        if (
+            inspect.isclass(thing)
+            and issubclass(thing, keras.layers.Layer)
+            and thing.__module__ == name
+            and label[0] != "_"
+        ):
             assert ">>>" in thing.__doc__, f"{name}.{label} has no example"

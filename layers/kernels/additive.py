@@ -1,4 +1,5 @@
-"""Additive attention without the (B, T, S, U) tensor of hidden units: some queries of a sequence at a time, computed again for the gradient.
+"""Additive attention without the (B, T, S, U) tensor of hidden units: some queries of a sequence at a time, computed
+again for the gradient.
 
 Notation: B batch, T queries, S keys, U hidden units, V features of a value.
 """
@@ -54,13 +55,17 @@ def additive_blocks(query, key, vector, value, mask=None, dropout_rate=0.0, seed
         scores = tf.reshape(tf.matmul(tf.reshape(hidden, (-1, units)), vector[:, None]), (last - first, keys))
         factor = 1.0
         if mask is not None:
-            allowed = mask[i % tf.shape(mask)[0], tf.minimum(first, tf.shape(mask)[1] - 1) : last]  # (rows or 1, S or 1)
+            allowed = mask[
+                i % tf.shape(mask)[0], tf.minimum(first, tf.shape(mask)[1] - 1) : last
+            ]  # (rows or 1, S or 1)
             weights = tf.where(allowed, tf.nn.softmax(tf.where(allowed, scores, MASKED)), 0.0)
         else:
             weights = tf.nn.softmax(scores)
         if dropout_rate:
             number = i * per_sequence + j
-            numbers = tf.random.stateless_uniform(tf.shape(scores), tf.random.experimental.stateless_fold_in(seed, number))
+            numbers = tf.random.stateless_uniform(
+                tf.shape(scores), tf.random.experimental.stateless_fold_in(seed, number)
+            )
             factor = tf.cast(numbers >= dropout_rate, tf.float32) / (1 - dropout_rate)
         return hidden, weights, factor
 
@@ -88,12 +93,16 @@ def additive_blocks(query, key, vector, value, mask=None, dropout_rate=0.0, seed
                     d_k += tf.reduce_sum(d_scores[:, :, None] * slope, 0) * vector
                     return d_query, d_k, d_v + tf.matmul(weights * factor, rows, transpose_a=True), d_vector
 
-                d_query, d_k, d_v, d_vector = loop(per_sequence, block, (d_query, tf.zeros_like(k), tf.zeros_like(v), d_vector))
+                d_query, d_k, d_v, d_vector = loop(
+                    per_sequence, block, (d_query, tf.zeros_like(k), tf.zeros_like(v), d_vector)
+                )
                 return d_query, d_key.write(i, d_k), d_value.write(i, d_v), d_vector
 
             empty = row_blocks(batch * per_sequence, units), row_blocks(batch, units), row_blocks(batch, value.shape[2])
             *sums, d_vector = loop(batch, backward, (*empty, tf.zeros_like(vector)))
-            d_query, d_key, d_value = (tf.reshape(total.concat(), tf.shape(x)) for total, x in zip(sums, (query, key, value)))
+            d_query, d_key, d_value = (
+                tf.reshape(total.concat(), tf.shape(x)) for total, x in zip(sums, (query, key, value))
+            )
             return d_query, d_key, d_vector, d_value
 
         found = loop(batch, forward, [row_blocks(batch * per_sequence, value.shape[2])])[0].concat()

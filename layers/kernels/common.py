@@ -28,7 +28,9 @@ def being_saved():
 def choose(kernel, pays, blocks, plain):
     """`blocks()` or `plain()`: as `kernel` says, and with "auto" by `pays`, which lengths known late make a tensor."""
     if kernel == "blocks" and not blocks_possible():
-        raise ValueError("kernel='blocks' needs TensorFlow, outside of XLA: compile with jit_compile=False, or take 'auto'.")
+        raise ValueError(
+            "kernel='blocks' needs TensorFlow, outside of XLA: compile with jit_compile=False, or take 'auto'."
+        )
     if kernel == "plain" or not blocks_possible():
         return plain()
     if kernel == "auto" and ops.is_tensor(pays):
@@ -37,7 +39,8 @@ def choose(kernel, pays, blocks, plain):
 
 
 def traced(*tensors):
-    """The tensors, or None, as nodes of the graph that is traced: TensorFlow 2.21 can't differentiate a `cond` that took a constant
+    """The tensors, or None, as nodes of the graph that is traced: TensorFlow 2.21 can't differentiate a `cond` that
+    took a constant
     from outside of it. Elsewhere they stay as they are."""
     return [x if x is None or keras.backend.backend() != "tensorflow" else ops.copy(x) for x in tensors]
 
@@ -55,11 +58,14 @@ def loop(count, body, state):
     """`state = body(i, *state)` for i = 0, ..., count - 1."""
     import tensorflow as tf
 
-    return tf.while_loop(lambda i, *_: i < count, lambda i, *s: (i + 1, *body(i, *s)), (0, *state), parallel_iterations=1)[1:]
+    return tf.while_loop(
+        lambda i, *_: i < count, lambda i, *s: (i + 1, *body(i, *s)), (0, *state), parallel_iterations=1
+    )[1:]
 
 
 def row_blocks(count, columns):
-    """A list for blocks of rows: in a loop, adding to a part of a tensor copies the tensor each time. An empty block more, at the
+    """A list for blocks of rows: in a loop, adding to a part of a tensor copies the tensor each time. An empty block
+    more, at the
     end, since nothing at all can't be joined."""
     import tensorflow as tf
 

@@ -1,9 +1,11 @@
 """Scaled dot-product attention whose memory grows with T + S rather than with T x S.
 
-A block is some queries of one head against all the keys they may see: one matrix product, one exact softmax over whole rows.
-What is kept for the gradient is the output: the weights are computed again, and the gradient of a row's softmax needs of the row
-nothing but its output (Dao et al. 2022, "FlashAttention", sec. 3.1 and B.2; Rabe and Staats 2021, "Self-attention Does Not Need
-O(n^2) Memory"). Where weights are few they are kept too, at most 128 MB of them a call.
+A block is some queries of one head against all the keys they may see: one matrix product, one exact softmax over whole
+rows.
+What is kept for the gradient is the output: the weights are computed again, and the gradient of a row's softmax needs
+of the row
+nothing but its output (Dao et al. 2022, "FlashAttention", sec. 3.1 and B.2; Rabe and Staats 2021, "Self-attention Does
+Not Need O(n^2) Memory"). Where weights are few they are kept too, at most 128 MB of them a call.
 
 Notation: B batch, T queries, S keys, H heads, K key heads, D and V features of a key and a value.
 """
@@ -20,18 +22,22 @@ _FEW = 2**25  # as many weights, 128 MB, are kept for the gradient: to compute t
 def dot_product_blocks(query, key, value, key_mask, mask, bias, is_causal, scale, dropout_rate, seed):
     """What `dot_product.dot_product_attention` promises, with its arguments.
 
-    Outside goes a loop over the heads of the keys, inside one over the blocks of all queries that look at such a head. A pass over
-    a block costs up to half as much as a product, so passes are saved: the fused softmax is one; padding is a column beside queries
-    and keys; so is what the gradient of a softmax subtracts; and in a causal block only the square on the diagonal is masked. The
+    Outside goes a loop over the heads of the keys, inside one over the blocks of all queries that look at such a head.
+    A pass over
+    a block costs up to half as much as a product, so passes are saved: the fused softmax is one; padding is a column
+        beside queries
+    and keys; so is what the gradient of a softmax subtracts; and in a causal block only the square on the diagonal is
+    masked. The
     products turn matrices of a head's width, never a block, which TensorFlow would multiply at half the speed.
     """
     import tensorflow as tf
 
     (batch, queries, heads, _), given = tf.unstack(tf.shape(query)), tf.shape(key)[1]
     key_heads, group, width = key.shape[2], query.shape[2] // key.shape[2], value.shape[3]
-    # Sinks, keys before the others, have values of zeros: a query that may attend to nothing attends to them. Rows of 2, 4, 6 ... KB
-    # fall on a few lines of a cache, and a product takes twice the time, so they widen those too; causal blocks, each as wide as its
-    # last query's place, have sizes that seldom meet one.
+    # Sinks, keys before the others, have values of zeros: a query that may attend to nothing attends to them. Rows of
+    # 2, 4, 6 ... KB
+    # fall on a few lines of a cache, and a product takes twice the time, so they widen those too; causal blocks, each
+    # as wide as its last query's place, have sizes that seldom meet one.
     sinks = None
     if key_mask is not None or mask is not None or bias is not None:
         sinks = tf.where(given % 512 == 496, 32, 16)
@@ -51,11 +57,17 @@ def dot_product_blocks(query, key, value, key_mask, mask, bias, is_causal, scale
     mask = mask if mask is None else with_sinks(mask, True)
     bias = bias if bias is None else with_sinks(tf.cast(bias, tf.float32), 0.0)
     per_head = tf.maximum((queries + size - 1) // size, 1)
-    future = tf.where(tf.range(size)[:, None] >= tf.range(size), 0.0, MASKED)  # (size, size), for the diagonal of causal ones
-    nowhere = None if mask is None else tf.fill((size, keys), MASKED)  # `Select` wants it whole; `tf.where` takes twice as long
+    future = tf.where(
+        tf.range(size)[:, None] >= tf.range(size), 0.0, MASKED
+    )  # (size, size), for the diagonal of causal ones
+    nowhere = (
+        None if mask is None else tf.fill((size, keys), MASKED)
+    )  # `Select` wants it whole; `tf.where` takes twice as long
     if dropout_rate:
-        # Random numbers cost as much as a product. One pool serves all blocks, each from a place of its own on: within a block all
-        # weights are dropped independently; two blocks drop by other numbers at the same places, unless they drew the same place.
+        # Random numbers cost as much as a product. One pool serves all blocks, each from a place of its own on: within
+        # a block all
+        # weights are dropped independently; two blocks drop by other numbers at the same places, unless they drew the
+        # same place.
         seed = seed_pair(seed)
         numbers = tf.random.stateless_uniform((size * keys + 1,), seed, None, None, tf.uint32)  # 2 numbers each
         kept = tf.bitcast(numbers, tf.uint16) >= tf.constant(int(dropout_rate * 65536), tf.uint16)
@@ -140,7 +152,8 @@ def dot_product_blocks(query, key, value, key_mask, mask, bias, is_causal, scale
                 number = i * group * per_head + j
                 q = rows(query, b, h, first, last) * scale
                 weights = weights_of(q, all_keys, bias, b, h, first, last, end)
-                # All columns are the tensor itself; a slice of no rows would share its memory, one of no columns has its own.
+                # All columns are the tensor itself; a slice of no rows would share its memory, one of no columns has
+                # its own.
                 remembered = remembered.write(number, weights[:, : tf.where(few, end, 0)])
                 if dropout_rate:
                     weights *= factors(number, last - first, end)
@@ -149,7 +162,9 @@ def dot_product_blocks(query, key, value, key_mask, mask, bias, is_causal, scale
             return loop(group * per_head, block, [found, remembered])
 
         in_all = batch * heads * per_head
-        remembered = tf.TensorArray(tf.float32, in_all, clear_after_read=False, infer_shape=False, element_shape=(None, None))
+        remembered = tf.TensorArray(
+            tf.float32, in_all, clear_after_read=False, infer_shape=False, element_shape=(None, None)
+        )
         found, remembered = loop(batch * key_heads, forward, (row_blocks(in_all, width), remembered))
         found = tf.cast(by_position(found, queries, heads), query.dtype)  # (B, T, H, V)
 
@@ -167,9 +182,13 @@ def dot_product_blocks(query, key, value, key_mask, mask, bias, is_causal, scale
                     number = i * group * per_head + j
                     q = rows(query, b, h, first, last) * scale
                     out = rows(upstream, b, h, first, last)  # (rows, V)
-                    inner = tf.reduce_sum(out * rows(found, b, h, first, last), 1, keepdims=True)  # Σ_s weight · its gradient
+                    inner = tf.reduce_sum(
+                        out * rows(found, b, h, first, last), 1, keepdims=True
+                    )  # Σ_s weight · its gradient
                     again = q, all_keys, bias, b, h, first, last, end
-                    weights = choose("auto", at_hand, lambda: remembered.read(number), lambda: weights_of(*again))  # (rows, end)
+                    weights = choose(
+                        "auto", at_hand, lambda: remembered.read(number), lambda: weights_of(*again)
+                    )  # (rows, end)
                     if dropout_rate:
                         kept = weights * factors(number, last - first, end)
                         d_scores = kept * tf.matmul(out, up_to(end, all_values[:width])) - weights * inner
@@ -177,7 +196,10 @@ def dot_product_blocks(query, key, value, key_mask, mask, bias, is_causal, scale
                         kept = weights
                         d_scores = weights * tf.matmul(columns(out, -inner), up_to(end, all_values))  # (rows, end)
                     of_query = tf.matmul(d_scores, k[:end]) * scale
-                    of_key, of_value = tf.matmul(q, d_scores, transpose_a=True), tf.matmul(out, kept, transpose_a=True)  # (D or V, end)
+                    of_key, of_value = (
+                        tf.matmul(q, d_scores, transpose_a=True),
+                        tf.matmul(out, kept, transpose_a=True),
+                    )  # (D or V, end)
                     if is_causal:
                         of_key, of_value = (tf.pad(x, [[0, 0], [0, keys - end]]) for x in (of_key, of_value))
                     if bias is not None:  # heads or sequences may share it
@@ -188,7 +210,12 @@ def dot_product_blocks(query, key, value, key_mask, mask, bias, is_causal, scale
 
                 state = d_query, tf.zeros_like(all_keys[: key.shape[3]]), tf.zeros_like(all_values[:width]), *d_bias
                 d_query, d_k, d_v, *d_bias = loop(group * per_head, block, state)
-                return d_query, d_key.write(i, tf.transpose(d_k)[before:]), d_value.write(i, tf.transpose(d_v)[before:]), *d_bias
+                return (
+                    d_query,
+                    d_key.write(i, tf.transpose(d_k)[before:]),
+                    d_value.write(i, tf.transpose(d_v)[before:]),
+                    *d_bias,
+                )
 
             of_keys = batch * key_heads
             state = [row_blocks(in_all, query.shape[3]), row_blocks(of_keys, key.shape[3]), row_blocks(of_keys, width)]
@@ -199,7 +226,10 @@ def dot_product_blocks(query, key, value, key_mask, mask, bias, is_causal, scale
             sums = loop(of_keys, backward, state)
             shapes = (queries, heads), (given, key_heads), (given, key_heads)
             sums, d_bias = [by_position(x, *shape) for x, shape in zip(sums, shapes)], sums[3:]
-            sums += [tf.reshape(x.stack(), (*tf.unstack(tf.shape(bias)[:2]), per_head * size, keys))[:, :, :queries] for x in d_bias]
+            sums += [
+                tf.reshape(x.stack(), (*tf.unstack(tf.shape(bias)[:2]), per_head * size, keys))[:, :, :queries]
+                for x in d_bias
+            ]
             return [tf.cast(sum_, x.dtype) for sum_, x in zip(sums, (query, key, value, bias))]
 
         return found, gradient

@@ -51,9 +51,13 @@ def train_cnn(batches, image_shape, num_classes, epochs, learning_rate=1e-3, see
     convolutions = []
     for i, filters in enumerate((32, 64, 128)):
         initializer = keras.initializers.HeNormal(seed=seed + i)
-        convolutions.append(keras.layers.Conv2D(filters, 3, padding="same", activation="relu", kernel_initializer=initializer))
+        convolutions.append(
+            keras.layers.Conv2D(filters, 3, padding="same", activation="relu", kernel_initializer=initializer)
+        )
         convolutions.append(keras.layers.MaxPooling2D(2, padding="same"))
-    head = keras.layers.Dense(num_classes, kernel_initializer=keras.initializers.GlorotUniform(seed=seed), dtype="float32")
+    head = keras.layers.Dense(
+        num_classes, kernel_initializer=keras.initializers.GlorotUniform(seed=seed), dtype="float32"
+    )
     pool = keras.layers.GlobalMaxPooling2D()
     model = keras.Sequential([keras.Input(image_shape), *convolutions[:-1], pool, head])
     steps = max(1, epochs * int(batches(0).cardinality()))

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from attention_zoo.pipelines.engine.decoding_settings import DecodingSettings
+from attention_zoo.pipelines.engine.decoding.settings import DecodingSettings
 from attention_zoo.pipelines.engine.settings import ExportSettings, TrainingSettings
 
 
@@ -32,7 +32,8 @@ class ModelSettings:
     """The model.
 
     Args:
-        attention: soft (the weighted sum of all locations), hard (one sampled location), mean (everywhere alike, no attention).
+        attention: soft (the weighted sum of all locations), hard (one sampled location), mean (everywhere alike, no
+            attention).
         image_size: Height and width that images are brought to.
         backbone: small (four convolutions), or a class of keras.applications, such as VGG19.
         weights: Of a backbone by name: none (from the seed), imagenet, or a file.
@@ -44,7 +45,8 @@ class ModelSettings:
         doubly_stochastic: Weight of the penalty on locations that are not looked at.
         reward_scale: hard: weight of REINFORCE.
         entropy_scale: hard: weight of the attention's entropy.
-        inference: hard: what is looked at when a caption is written, all locations by their probability or the likeliest one.
+        inference: hard: what is looked at when a caption is written, all locations by their probability or the
+            likeliest one.
     """
 
     attention: Literal["soft", "hard", "mean"] = "soft"

@@ -4,8 +4,8 @@
     attention-zoo train captioning --preset hard
     attention-zoo predict captioning scene.png --attention attention.png
 
-The file reads in the order in which an image travels: settings, `load`, `adapt`, `preprocess`, `build`, `loss`, `caption`,
-`evaluate`, `signatures`, `illustrate`.
+The file reads in the order in which an image travels: settings, `load`, `adapt`, `preprocess`, `build`, `loss`,
+`caption`, `evaluate`, `signatures`, `illustrate`.
 """
 
 import copy
@@ -17,25 +17,24 @@ from dataclasses import replace
 import numpy as np
 import tensorflow as tf
 
-from attention_zoo.pipelines.captioning_settings import CaptioningConfig
+from attention_zoo.pipelines.captioning.settings import CaptioningConfig
 from attention_zoo.pipelines.datasets.captioned_images import read_captioned_images
 from attention_zoo.pipelines.datasets.parallel import SPLITS
-from attention_zoo.pipelines.engine.caption_metrics import caption_scores
-from attention_zoo.pipelines.engine.checkpoints import CheckpointStore
-from attention_zoo.pipelines.engine.command_line import run_task
-from attention_zoo.pipelines.engine.decoding import decode
+from attention_zoo.pipelines.engine.decoding.search import decode
 from attention_zoo.pipelines.engine.errors import UserError
-from attention_zoo.pipelines.engine.export import load_saved_model
-from attention_zoo.pipelines.engine.files import atomic_write
-from attention_zoo.pipelines.engine.image_attention import draw_image_attention
-from attention_zoo.pipelines.engine.images import decode_image, decode_images, read_image_file
-from attention_zoo.pipelines.engine.losses import smoothed_cross_entropy
-from attention_zoo.pipelines.engine.pointing import looking_scores
-from attention_zoo.pipelines.engine.reporting import TrainingReporter
+from attention_zoo.pipelines.engine.images.image_files import decode_image, decode_images, read_image_file
+from attention_zoo.pipelines.engine.pictures.heat_maps import draw_image_attention
+from attention_zoo.pipelines.engine.run.reporting import TrainingReporter
+from attention_zoo.pipelines.engine.scores.captions import caption_scores
+from attention_zoo.pipelines.engine.scores.pointing import looking_scores
+from attention_zoo.pipelines.engine.serving.export import load_saved_model
+from attention_zoo.pipelines.engine.storage.checkpoints import CheckpointStore
+from attention_zoo.pipelines.engine.storage.files import atomic_write
 from attention_zoo.pipelines.engine.task import Task
-from attention_zoo.pipelines.engine.text import BOS, EOS
-from attention_zoo.pipelines.engine.training import Trainer
-from attention_zoo.pipelines.engine.words import Words, learn_words
+from attention_zoo.pipelines.engine.text.subwords import BOS, EOS
+from attention_zoo.pipelines.engine.text.words import Words, learn_words
+from attention_zoo.pipelines.engine.training.losses import smoothed_cross_entropy
+from attention_zoo.pipelines.engine.training.trainer import Trainer
 from attention_zoo.pipelines.models import ShowAttendTell
 
 EVALUATION_BATCH = 64  # images captioned together
@@ -76,11 +75,15 @@ class Captioning(Task):
         owners = np.repeat(np.arange(len(examples)), [len(several) for several in examples.captions])
         fits = tokens.row_lengths().numpy() <= self.config.data.max_words
         if not fits.all():
-            print(f"{split}: {int((~fits).sum()):,} captions above data.max_words={self.config.data.max_words} are left out")
+            print(
+                f"{split}: {int((~fits).sum()):,} captions above data.max_words={self.config.data.max_words} are left out"
+            )
         owners = owners[fits]
         images, first, counts = np.unique(owners, return_index=True, return_counts=True)
         if not len(images):
-            raise UserError(f"data.max_words: no caption of the {split} split has at most {self.config.data.max_words} words")
+            raise UserError(
+                f"data.max_words: no caption of the {split} split has at most {self.config.data.max_words} words"
+            )
         return {
             "tokens": tf.ragged.boolean_mask(tokens, fits),
             "images": images,  # those that have a caption left, the number of its first one, and how many there are
@@ -101,7 +104,9 @@ class Captioning(Task):
         tokens, encoded = columns["tokens"], columns["encoded"]
         longest = int(tf.reduce_max(tokens.row_lengths())) + 1
         if longest > training.batch_tokens:
-            raise UserError(f"training.batch_tokens: expected room for {longest} tokens, received {training.batch_tokens}")
+            raise UserError(
+                f"training.batch_tokens: expected room for {longest} tokens, received {training.batch_tokens}"
+            )
 
         def gather(rows, captions):
             caption = tf.gather(tokens, captions)
@@ -163,7 +168,8 @@ class Captioning(Task):
         """Captions, then reads the attention in one pass over the caption.
 
         Returns:
-            `caption` and `score` `(B,)`, `words` `(B, T)`, `weights` `(B, T, h, w)` and `lengths` `(B,)`, the words of each.
+            `caption` and `score` `(B,)`, `words` `(B, T)`, `weights` `(B, T, h, w)` and `lengths` `(B,)`, the words of
+            each.
         """
         images, found = self.search(model, image_bytes)
         tokens, lengths = found["tokens"][:, 0], found["lengths"][:, 0]
@@ -192,7 +198,9 @@ class Captioning(Task):
         """BLEU, CIDEr-D, ROUGE-L and exact match of the captions; on the test split also where words look, and the baseline."""
         examples = self.examples[split]
         if split != "test":
-            return caption_scores([a["caption"].decode() for a in self.answers(self.caption, model, split)], examples.captions)
+            return caption_scores(
+                [a["caption"].decode() for a in self.answers(self.caption, model, split)], examples.captions
+            )
         answers = list(self.answers(self.attend, model, split))
         captions = [answer["caption"].decode() for answer in answers]
         for caption, references in list(zip(captions, examples.captions))[:: max(1, len(captions) // 5)][:5]:
@@ -209,7 +217,9 @@ class Captioning(Task):
             return {}
         objects = examples.objects or [None] * len(examples)
         spoken = ([word.decode() for word in answer["words"][: answer["lengths"]]] for answer in answers)
-        return looking_scores((words, answer["weights"], known) for words, answer, known in zip(spoken, answers, objects))
+        return looking_scores(
+            (words, answer["weights"], known) for words, answer, known in zip(spoken, answers, objects)
+        )
 
     def keep_answers(self, captions, examples):
         """Writes captions beside their references, and the scores of scenes with as many things apart."""
@@ -319,7 +329,3 @@ def to_show(image_bytes):
         sides = image.height, image.width
     scale = min(1.0, SHOWN / max(sides))
     return decode_image(image_bytes, tuple(max(1, round(side * scale)) for side in sides)).numpy()
-
-
-if __name__ == "__main__":
-    sys.exit(run_task("captioning", sys.argv[1:]))

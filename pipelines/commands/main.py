@@ -10,14 +10,13 @@ import sys
 import tempfile
 import warnings
 from contextlib import contextmanager
-from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 
 from attention_zoo.pipelines.engine.errors import Preempted, UserError
 
-PRESETS = Path(__file__).resolve().parent.parent / "presets"
+TASK_FOLDERS = Path(__file__).resolve().parent.parent
 
 HELP = """usage: attention-zoo COMMAND ...
 
@@ -34,24 +33,6 @@ HELP = """usage: attention-zoo COMMAND ...
 `attention-zoo train TASK --help` lists every setting of a task, `attention-zoo --version` says which version this is.
 A run is kept in runs/TASK/PRESET (or runs/TASK/RUN), the exported model in saved_models/TASK/VERSION.
 """
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A task in the registry.
-
-    Args:
-        task: "module:class" of the `Task`; imported when a command needs it.
-        summary: What it does, in one line.
-        default_preset: The preset of a run without flags.
-        settings: "module:class" of its settings, importable without TensorFlow, so that help and mistakes need not wait for it;
-            without it the task's own `Config`.
-    """
-
-    task: str
-    summary: str
-    default_preset: str
-    settings: str = ""
 
 
 def main(tasks, datasets=(), argv=None):
@@ -93,7 +74,9 @@ def main(tasks, datasets=(), argv=None):
     warnings.formatwarning = lambda message, *_: f"warning: {message}\n"  # a user has no use for our line numbers
     try:
         if command not in commands:
-            raise UserError(f"expected a command, one of {', '.join(commands)}; received {command}{near(command, commands)}")
+            raise UserError(
+                f"expected a command, one of {', '.join(commands)}; received {command}{near(command, commands)}"
+            )
         return commands[command]()
     except UserError as error:
         print(f"attention-zoo: {error}", file=sys.stderr)
@@ -113,16 +96,10 @@ def main(tasks, datasets=(), argv=None):
         return 130
 
 
-def run_task(name, argv):
-    """Does what `attention-zoo train NAME` does: `python pipelines/translation.py ARGS` ends here. Returns the exit code."""
-    registry = import_module(__package__.rpartition(".")[0])  # by name: the engine knows no task
-    return main(registry.TASKS, argv=["train", name, *argv])
-
-
 def train(tasks, argv):
     """`train TASK [--preset NAME] [--config FILE] [--name RUN] [--workers N] [--section.option VALUE ...]`"""
     name, entry = named_task("train", tasks, argv)
-    from attention_zoo.pipelines.engine.config import parse
+    from attention_zoo.pipelines.engine.run.config import parse
 
     settings_class = load(entry.settings) if entry.settings else load(entry.task).Config
     run = parse(
@@ -131,11 +108,11 @@ def train(tasks, argv):
     if Path(run.name).name != run.name or run.name in ("", ".."):
         raise UserError(f"--name: expected the name of a folder in runs/{name}, received {run.name!r}")
     if run.workers > 1 and "TF_CONFIG" not in os.environ:
-        from attention_zoo.pipelines.engine.launcher import run_workers
+        from attention_zoo.pipelines.engine.run.launcher import run_workers
 
         return run_workers(run.workers, argv)
     task_class = load(entry.task)
-    from attention_zoo.pipelines.engine.experiment import train as train_run
+    from attention_zoo.pipelines.engine.run.run import train as train_run
 
     train_run(task_class, run.config, Path("runs") / name / run.name, run.preset)
     return 0
@@ -143,7 +120,9 @@ def train(tasks, argv):
 
 def of_a_run(command, tasks, argv):
     """`evaluate TASK` and `export TASK`, with `[--run DIR | --name RUN | --preset NAME]`"""
-    parser = Parser(prog=f"attention-zoo {command}", description="The settings are those of the run, in its config.yaml.")
+    parser = Parser(
+        prog=f"attention-zoo {command}", description="The settings are those of the run, in its config.yaml."
+    )
     parser.add_argument("task", metavar="TASK", help=", ".join(tasks))
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--run", metavar="DIR", type=Path, help="folder of the run (default: runs/TASK/DEFAULT_PRESET)")
@@ -157,7 +136,7 @@ def of_a_run(command, tasks, argv):
         there = f"; there are {', '.join(runs)}" if runs else f"; `attention-zoo train {name}` makes one"
         raise UserError(f"no run in {directory}: expected config.yaml there{there}")
     task_class = load(entry.task)
-    experiment = import_module("attention_zoo.pipelines.engine.experiment")
+    experiment = import_module("attention_zoo.pipelines.engine.run.run")
     getattr(experiment, command)(task_class, directory)
     return 0
 
@@ -202,7 +181,9 @@ def show_tasks(tasks, argv):
 
 def show_datasets(datasets, argv):
     """`datasets`"""
-    Parser(prog="attention-zoo datasets", description="Lists the data sets that come with the project.").parse_args(argv)
+    Parser(prog="attention-zoo datasets", description="Lists the data sets that come with the project.").parse_args(
+        argv
+    )
     if not datasets:
         print("no data set comes with this installation")
         return 0
@@ -223,8 +204,8 @@ def show(columns, rows):
 
 
 def presets_of(task):
-    """Returns the presets of a task, by name: `presets/TASK/*.yaml`."""
-    return {path.stem: path for path in sorted((PRESETS / task).glob("*.yaml"))}
+    """Returns the presets of a task, by name: `TASK/presets/*.yaml`."""
+    return {path.stem: path for path in sorted((TASK_FOLDERS / task / "presets").glob("*.yaml"))}
 
 
 def named_task(command, tasks, argv):
@@ -242,7 +223,7 @@ def named_task(command, tasks, argv):
 
 def near(name, valid):
     """Returns the suggestion of the nearest valid name."""
-    from attention_zoo.pipelines.engine.config import suggest
+    from attention_zoo.pipelines.engine.run.config import suggest
 
     return suggest(name, valid)
 
@@ -250,7 +231,8 @@ def near(name, valid):
 def load(reference):
     """Imports "module:name"."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # what TensorFlow says of a machine without a GPU
-    # Tensors of a step come from memory that is kept, not from the system anew: a step on CPUs takes a tenth to a quarter less.
+    # Tensors of a step come from memory that is kept, not from the system anew: a step on CPUs takes a tenth to a
+    # quarter less.
     os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "true")
     module, _, name = reference.partition(":")
     with quiet_start():

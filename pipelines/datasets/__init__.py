@@ -1,10 +1,10 @@
 """TFDS builders of the default data. Importing this package registers them: `tfds.load("cldr_phrases/fr")`."""
 
-from attention_zoo.pipelines.datasets.bible_translation import BibleTranslation
-from attention_zoo.pipelines.datasets.car_racing import CarRacing
-from attention_zoo.pipelines.datasets.cldr_phrases import CldrPhrases
-from attention_zoo.pipelines.datasets.dates import Dates
-from attention_zoo.pipelines.datasets.digits import Digits
-from attention_zoo.pipelines.datasets.emoji_scenes import EmojiScenes
+from attention_zoo.pipelines.datasets.builders.bible_translation import BibleTranslation
+from attention_zoo.pipelines.datasets.builders.car_racing import CarRacing
+from attention_zoo.pipelines.datasets.builders.cldr_phrases import CldrPhrases
+from attention_zoo.pipelines.datasets.builders.dates import Dates
+from attention_zoo.pipelines.datasets.builders.digits import Digits
+from attention_zoo.pipelines.datasets.builders.emoji_scenes import EmojiScenes
 
 __all__ = ["BibleTranslation", "CarRacing", "CldrPhrases", "Dates", "Digits", "EmojiScenes"]

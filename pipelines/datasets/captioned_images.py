@@ -10,8 +10,8 @@ import tensorflow_datasets as tfds
 
 from attention_zoo.pipelines.datasets.parallel import SPLITS, prepared
 from attention_zoo.pipelines.engine.errors import UserError
-from attention_zoo.pipelines.engine.files import digest
-from attention_zoo.pipelines.engine.images import decode_image, read_image_file
+from attention_zoo.pipelines.engine.images.image_files import decode_image, read_image_file
+from attention_zoo.pipelines.engine.storage.files import digest
 
 SPLIT_NAMES = {"coco_captions": {"validation": "val"}}  # where a dataset calls a split otherwise
 LARGE = 32_768  # bytes; a larger file is brought to the model's size once, so that a whole data set fits into memory
@@ -57,13 +57,17 @@ def read_captioned_images(dataset, size, folder="", limit=0):
         features, version = builder.info.features, builder.info.full_name
         missing = {"image", "captions"} - set(features)
         if missing:
-            raise UserError(f"data.dataset: expected features image and captions; {dataset} has no {sorted(missing)[0]}")
+            raise UserError(
+                f"data.dataset: expected features image and captions; {dataset} has no {sorted(missing)[0]}"
+            )
         names = SPLIT_NAMES.get(dataset.partition("/")[0], {})
         known = builder.info.splits or {}  # mocked data names none
         absent = [split for split in SPLITS if known and names.get(split, split) not in known]
         if absent:
             raise UserError(f"data.dataset: {dataset} has no split {absent[0]}; it has {', '.join(known)}")
-        splits = {split: builder.as_dataset(split=names.get(split, split), decoders=needed(features)) for split in SPLITS}
+        splits = {
+            split: builder.as_dataset(split=names.get(split, split), decoders=needed(features)) for split in SPLITS
+        }
     return {split: read_split(data, split, size, limit, version) for split, data in splits.items()}
 
 
@@ -105,7 +109,8 @@ def read_split(data, split, size, limit, version):
 
 
 def read_folder(folder):
-    """Reads one's own data: `images/`, and `captions.jsonl` with a line for each image, `{"image": NAME, "captions": [...]}`.
+    """Reads one's own data: `images/`, and `captions.jsonl` with a line for each image, `{"image": NAME, "captions":
+    [...]}`.
 
     Returns:
         The names, contents and captions of the images, each a list.
@@ -125,7 +130,11 @@ def read_folder(folder):
         try:
             entry = json.loads(line)
             name, texts = entry["image"], entry["captions"]
-            if not isinstance(name, str) or not texts or not all(isinstance(text, str) and text.strip() for text in texts):
+            if (
+                not isinstance(name, str)
+                or not texts
+                or not all(isinstance(text, str) and text.strip() for text in texts)
+            ):
                 raise ValueError
         except (ValueError, KeyError, TypeError):
             expected = '{"image": NAME, "captions": [TEXT, ...]}'

@@ -10,8 +10,8 @@ import tensorflow_datasets as tfds
 
 from attention_zoo.pipelines.datasets.parallel import prepared
 from attention_zoo.pipelines.engine.errors import UserError
-from attention_zoo.pipelines.engine.files import digest
-from attention_zoo.pipelines.engine.images import check_image, decode_image
+from attention_zoo.pipelines.engine.images.image_files import check_image, decode_image
+from attention_zoo.pipelines.engine.storage.files import digest
 
 SPLITS = ("train", "validation", "test")
 COLUMNS = ("timestamp", "frame", "steering")  # of one's own steering.csv
@@ -42,15 +42,16 @@ def read_drives(dataset, folders, size):
 
     Args:
         dataset: Name of a TFDS dataset with the features frame, steering, episode and step.
-        folders: Folders of one's own drives that stand in for it, one a drive: see `read_folder`. The last one is the test
-            split, the one before it the validation split.
+        folders: Folders of one's own drives that stand in for it, one a drive: see `read_folder`. The last one is the
+            test split, the one before it the validation split.
         size: (height, width) that the frames are brought to.
 
     Returns:
         A dict of "train", "validation" and "test" to lists of `Drive`, and the version of the data.
 
     Raises:
-        UserError: the dataset lacks a split or a feature; there are fewer than three folders, or one is not as described.
+        UserError: the dataset lacks a split or a feature; there are fewer than three folders, or one is not as
+            described.
     """
     if folders:
         if len(folders) < 3:
@@ -64,7 +65,9 @@ def read_drives(dataset, folders, size):
     builder = prepared(dataset)
     missing = {"frame", *COUNTED} - set(builder.info.features)
     if missing:
-        raise UserError(f"data.dataset: expected drives with frame, steering, episode and step; {dataset} has no {min(missing)}")
+        raise UserError(
+            f"data.dataset: expected drives with frame, steering, episode and step; {dataset} has no {min(missing)}"
+        )
     missing = [split for split in SPLITS if split not in (builder.info.splits or SPLITS)]  # mocked data names none
     if missing:
         raise UserError(f"data.dataset: {dataset} has no split {missing[0]}; it has {', '.join(builder.info.splits)}")
@@ -73,7 +76,10 @@ def read_drives(dataset, folders, size):
 
 def read_split(builder, split, size):
     """The drives of a split of a TFDS dataset, one for each episode, in the order of the steps."""
-    fits = builder.info.features["frame"].shape == (*size, 3)  # then there is nothing to resize, which takes most of the time
+    fits = builder.info.features["frame"].shape == (
+        *size,
+        3,
+    )  # then there is nothing to resize, which takes most of the time
     decoders = None if fits else {"frame": tfds.decode.SkipDecoding()}
     data = builder.as_dataset(split=split, decoders=decoders)
 
@@ -95,7 +101,8 @@ def read_split(builder, split, size):
 def read_folder(folder, size):
     """Reads one of the user's drives: `steering.csv`, and the images it names in `frames/`.
 
-    The file is comma-separated and begins with the line `timestamp,frame,steering`: seconds that grow, the name of the image, and
+    The file is comma-separated and begins with the line `timestamp,frame,steering`: seconds that grow, the name of the
+    image, and
     the angle of the steering, to the right above 0. After a pause of more than five usual intervals a new drive begins.
 
     Args:
@@ -126,9 +133,13 @@ def read_folder(folder, size):
             names.append(name.strip())
             steering.append(float(angle))
         except ValueError:
-            raise UserError(f"{path}, line {number}: expected two numbers around a file name; received {','.join(row)}") from None
+            raise UserError(
+                f"{path}, line {number}: expected two numbers around a file name; received {','.join(row)}"
+            ) from None
         if not np.isfinite([times[-1], steering[-1]]).all() or (len(times) > 1 and times[-1] <= times[-2]):
-            raise UserError(f"{path}, line {number}: expected finite numbers, and timestamps that grow; received {','.join(row)}")
+            raise UserError(
+                f"{path}, line {number}: expected finite numbers, and timestamps that grow; received {','.join(row)}"
+            )
     if len(times) < 2:
         raise UserError(f"{path}: expected two frames at least, received {len(times)}")
     frames = [read_frame(Path(folder) / "frames" / name, path) for name in names]
@@ -158,8 +169,8 @@ def balanced_clips(drives, length, count, generator, bins=15):
         length: T, frames of a clip.
         count: Clips to draw, with replacement.
         generator: `numpy.random.Generator`.
-        bins: Of equal width, from the smallest to the largest angle; clips of one bin, by the angle of their last frame, share
-            its weight. No clip weighs more than ten times as much as one of the fullest bin.
+        bins: Of equal width, from the smallest to the largest angle; clips of one bin, by the angle of their last
+            frame, share its weight. No clip weighs more than ten times as much as one of the fullest bin.
 
     Returns:
         Integers `(count, 2)`: the number of a drive, and the first frame.

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from attention_zoo.pipelines.datasets.parallel import SPLITS, prepared
 from attention_zoo.pipelines.engine.errors import UserError
-from attention_zoo.pipelines.engine.images import read_image_file
+from attention_zoo.pipelines.engine.images.image_files import read_image_file
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".bmp")
 
@@ -44,7 +44,8 @@ def read_image_sets(dataset, splits=SPLITS, directory=""):
         A dict of "train", "validation" and "test" to `ImageSet`.
 
     Raises:
-        UserError: the dataset is not one of labelled images or lacks a split, or the folders hold no classes or what is no image.
+        UserError: the dataset is not one of labelled images or lacks a split, or the folders hold no classes or what
+            is no image.
     """
     if directory:
         return read_folders(Path(directory))
@@ -52,8 +53,15 @@ def read_image_sets(dataset, splits=SPLITS, directory=""):
         return read_sklearn_digits()
     builder = prepared(dataset)
     keys, features = builder.info.supervised_keys, builder.info.features
-    if not keys or len(keys) != 2 or not hasattr(features[keys[0]], "encode_example") or not hasattr(features[keys[1]], "names"):
-        raise UserError(f"data.dataset: expected a dataset of images with class labels; received {dataset} with keys {keys}")
+    if (
+        not keys
+        or len(keys) != 2
+        or not hasattr(features[keys[0]], "encode_example")
+        or not hasattr(features[keys[1]], "names")
+    ):
+        raise UserError(
+            f"data.dataset: expected a dataset of images with class labels; received {dataset} with keys {keys}"
+        )
     return {name: read_tfds(builder, split, *keys) for name, split in zip(SPLITS, splits, strict=True)}
 
 
@@ -65,7 +73,9 @@ def read_tfds(builder, split, image_key, label_key):
         data = builder.as_dataset(split=split, decoders={image_key: tfds.decode.SkipDecoding()})
     except ValueError as error:
         there = ", ".join(builder.info.splits)
-        raise UserError(f"data: {builder.name} has no split {split}; it has {there} ({str(error).splitlines()[0]})") from None
+        raise UserError(
+            f"data: {builder.name} has no split {split}; it has {there} ({str(error).splitlines()[0]})"
+        ) from None
     count = int(data.cardinality())
     examples = data.map(lambda row: {"image": row[image_key], "label": tf.cast(row[label_key], tf.int64)})
     return ImageSet(examples, count, list(builder.info.features[label_key].names), f"{builder.info.full_name} {split}")
@@ -87,7 +97,9 @@ def read_sklearn_digits():
 def read_folders(directory):
     """Own images, a folder a class."""
     if not directory.is_dir():
-        raise UserError(f"data.directory: expected a folder of folders, one a class; received {directory}, which is none")
+        raise UserError(
+            f"data.directory: expected a folder of folders, one a class; received {directory}, which is none"
+        )
     given = all((directory / split).is_dir() for split in SPLITS)
     roots = [directory / split for split in SPLITS] if given else [directory]
     names = sorted({path.name for root in roots for path in root.iterdir() if path.is_dir()})
@@ -131,7 +143,9 @@ def in_splits(images, labels, splits, names, version):
     for split in SPLITS:
         rows = [row for row, name in enumerate(splits) if name == split]
         if not rows:
-            raise UserError(f"data: expected images for training, validation and test, received none for {split} of {version}")
+            raise UserError(
+                f"data: expected images for training, validation and test, received none for {split} of {version}"
+            )
         columns = {"image": [images[row] for row in rows], "label": np.array([labels[row] for row in rows], "int64")}
         sets[split] = ImageSet(tf.data.Dataset.from_tensor_slices(columns), len(rows), names, version)
     return sets

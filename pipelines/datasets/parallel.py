@@ -7,12 +7,15 @@ from pathlib import Path
 import tensorflow_datasets as tfds
 
 from attention_zoo.pipelines.datasets.parallel_files import read_parallel_files, split_pairs
-from attention_zoo.pipelines.engine.config import suggest
 from attention_zoo.pipelines.engine.errors import UserError
-from attention_zoo.pipelines.engine.files import digest, locked
+from attention_zoo.pipelines.engine.run.config import suggest
+from attention_zoo.pipelines.engine.storage.files import digest, locked
 
 SPLITS = ("train", "validation", "test")
-LOCALISED = {"cldr_phrases": "target", "dates": "source"}  # whose configs are locales, and the side that is in the locale
+LOCALISED = {
+    "cldr_phrases": "target",
+    "dates": "source",
+}  # whose configs are locales, and the side that is in the locale
 
 
 @dataclass
@@ -47,11 +50,14 @@ def read_parallel(dataset, locale="", reverse=False, files=(), max_words=0, limi
         A dict of "train", "validation" and "test" to `Examples`.
 
     Raises:
-        UserError: there is no such dataset, it lacks a split, is not one of sentence pairs, or has none that is short enough.
+        UserError: there is no such dataset, it lacks a split, is not one of sentence pairs, or has none that is short
+            enough.
     """
     if files:
         if len(files) != 2:
-            raise UserError(f"data.files: expected two files, source and target; received {len(files)}: {' '.join(files)}")
+            raise UserError(
+                f"data.files: expected two files, source and target; received {len(files)}: {' '.join(files)}"
+            )
         pairs, report = read_parallel_files(*(files[::-1] if reverse else files))
         print(report)
         splits = split_pairs(pairs)
@@ -64,7 +70,9 @@ def read_parallel(dataset, locale="", reverse=False, files=(), max_words=0, limi
     builder = prepared(name)
     keys = builder.info.supervised_keys
     if not keys or len(keys) != 2:
-        raise UserError(f"data.dataset: expected a dataset of sentence pairs; received {name} with supervised keys {keys}")
+        raise UserError(
+            f"data.dataset: expected a dataset of sentence pairs; received {name} with supervised keys {keys}"
+        )
     missing = [split for split in SPLITS if split not in (builder.info.splits or SPLITS)]  # mocked data names none
     if missing:
         raise UserError(f"data.dataset: {name} has no split {missing[0]}; it has {', '.join(builder.info.splits)}")
@@ -76,7 +84,8 @@ def read_parallel(dataset, locale="", reverse=False, files=(), max_words=0, limi
 
 
 def prepared(name):
-    """Returns a TFDS builder whose data is on the disk; of two processes that ask at once, one prepares and the other waits.
+    """Returns a TFDS builder whose data is on the disk; of two processes that ask at once, one prepares and the other
+    waits.
 
     Raises:
         UserError: TFDS knows no such dataset, or the dataset no such configuration.
@@ -87,7 +96,9 @@ def prepared(name):
     except ValueError as error:
         known = tfds.list_builders(with_community_datasets=False)
         if base not in known:
-            raise UserError(f"data.dataset: expected a dataset of TFDS, received {base}{suggest(base, known)}") from None
+            raise UserError(
+                f"data.dataset: expected a dataset of TFDS, received {base}{suggest(base, known)}"
+            ) from None
         setting = "data.locale" if base in LOCALISED else "data.dataset"
         raise UserError(f"{setting}: {base} has no configuration {configuration or 'by default'}") from error
     directory = str(builder.data_path)

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from attention_zoo.pipelines.datasets.spans import normalize
-from attention_zoo.pipelines.engine.alignment_error import read_pharaoh
 from attention_zoo.pipelines.engine.errors import UserError
+from attention_zoo.pipelines.engine.scores.alignment_error import read_pharaoh
 
 SHOWN = 5  # how many line numbers a report names
 
@@ -50,8 +50,10 @@ def read_parallel_files(source_path: str | Path, target_path: str | Path) -> tup
         raise UserError(f"expected two files, source and target, received {source_path} twice")
     (source_name, sources), (target_name, targets) = sides.items()
     if len(sources) != len(targets):
-        raise UserError(f"expected files with the same number of lines, received {source_name} with {len(sources)} "
-                        f"and {target_name} with {len(targets)}")
+        raise UserError(
+            f"expected files with the same number of lines, received {source_name} with {len(sources)} "
+            f"and {target_name} with {len(targets)}"
+        )
     report = FileReport(lines=len(sources), kept=0)
     pairs = []
     for number, pair in enumerate(zip(sources, targets), 1):
@@ -70,25 +72,29 @@ def read_aligned_files(paths: list[str | Path]) -> tuple[list, list]:
     """Reads sentence pairs that people have aligned word by word, in the form in which such sets are published.
 
     Args:
-        paths: the sentences to translate from, UTF-8, a line each, words between spaces; their translations; and the links
-            between their words, a line a pair, as `read_pharaoh` reads them.
+        paths: the sentences to translate from, UTF-8, a line each, words between spaces; their translations; and the
+            links between their words, a line a pair, as `read_pharaoh` reads them.
 
     Returns:
         The pairs (source, target), and for each its sets of sure and of possible links.
 
     Raises:
-        UserError: if there are not three files, if one can't be read, if a line of text is empty or not UTF-8, if the files differ in their number of
-            lines, or if a link names a word that its sentence does not have.
+        UserError: if there are not three files, if one can't be read, if a line of text is empty or not UTF-8, if the
+            files differ in their number of lines, or if a link names a word that its sentence does not have.
     """
     if len(paths) != 3:
-        raise UserError(f"expected three files, source, target and links; received {len(paths)}: {' '.join(map(str, paths))}")
+        raise UserError(
+            f"expected three files, source, target and links; received {len(paths)}: {' '.join(map(str, paths))}"
+        )
     source_path, target_path, links_path = paths
     pairs, report = read_parallel_files(source_path, target_path)
     if report.kept != report.lines:
         raise UserError(f"expected text on every line of {source_path} and {target_path}; {report}")
     links = read_pharaoh(links_path)
     if len(links) != len(pairs):
-        raise UserError(f"expected {links_path} with {len(pairs)} lines, as many as {source_path}, received {len(links)}")
+        raise UserError(
+            f"expected {links_path} with {len(pairs)} lines, as many as {source_path}, received {len(links)}"
+        )
     for number, (pair, (_, possible)) in enumerate(zip(pairs, links), 1):
         lengths = [len(text.split()) for text in pair]
         for link in possible:
@@ -101,7 +107,8 @@ def read_aligned_files(paths: list[str | Path]) -> tuple[list, list]:
 
 
 def split_pairs(pairs: list[tuple[str, str]], most: int = 2_000) -> dict[str, list[tuple[str, str]]]:
-    """Splits pairs into training, validation and test: a twentieth each for the latter two, but no more than `most` sources.
+    """Splits pairs into training, validation and test: a twentieth each for the latter two, but no more than `most`
+    sources.
 
     A hash of the source, normalised, decides, not the place in the file: a source that occurs several times is in one
     split with all its translations, and the same text is split in the same way whatever its order.
@@ -120,7 +127,9 @@ def split_pairs(pairs: list[tuple[str, str]], most: int = 2_000) -> dict[str, li
     if len(distinct) < 3:
         raise UserError(f"expected at least 3 different source sentences to split, received {len(distinct)}")
     held_out = max(1, min(most, len(distinct) // 20))
-    split_of = {key: "test" for key in distinct[:held_out]} | {key: "validation" for key in distinct[held_out: 2 * held_out]}
+    split_of = {key: "test" for key in distinct[:held_out]} | {
+        key: "validation" for key in distinct[held_out : 2 * held_out]
+    }
     splits = {"train": [], "validation": [], "test": []}
     for key, pair in zip(keys, pairs):
         splits[split_of.get(key, "train")].append(pair)

@@ -47,7 +47,8 @@ def whole(text: str) -> Spanned:
 
 
 def join(parts: Iterable[tuple[str | None, str | Spanned]]) -> Spanned:
-    """Joins (role, text) parts; a part of role None is covered by no span, a part that is `Spanned` keeps its own spans.
+    """Joins (role, text) parts; a part of role None is covered by no span, a part that is `Spanned` keeps its own
+    spans.
 
     Where normalisation reaches across a seam (a combining mark at the start of a part), the parts can't be told apart:
     the result is then one whole span.

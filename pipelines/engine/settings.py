@@ -15,8 +15,8 @@ class TrainingSettings:
 
     Args:
         epochs: Passes over the training data at most.
-        max_minutes: Training stops after this many minutes, evaluations included, and schedules that fall to zero have done so
-            by then; 0 is no limit. With a limit the clock has a say, and no two runs are alike.
+        max_minutes: Training stops after this many minutes, evaluations included, and schedules that fall to zero have
+            done so by then; 0 is no limit. With a limit the clock has a say, and no two runs are alike.
         batch_tokens: Size of a batch: rows times the longest row, in tokens.
         optimizer: The update rule.
         learning_rate: Peak of the schedule.
@@ -38,7 +38,8 @@ class TrainingSettings:
         average_checkpoints: Checkpoints whose weights are averaged at the end (kept if better); 1 is no averaging.
         strategy: one device; mirrored, a replica for each GPU (two on the CPU where there is none, for trial);
             multi_worker, the cluster in TF_CONFIG or of Slurm; auto, what is there.
-        accumulate: Parts that each replica cuts its rows into, one after the other, to save memory; the update is the same.
+        accumulate: Parts that each replica cuts its rows into, one after the other, to save memory; the update is the
+            same.
         ema: Decay of the moving average of the weights, which is then what is scored and exported; 0 keeps none.
         precision: Keras dtype policy of the model; mixed_float16 scales the loss.
         jit: Compile the training step with XLA. Every new batch shape compiles anew.

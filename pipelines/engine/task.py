@@ -23,9 +23,10 @@ class Task:
         data_version: What `load` read, for the record: a dataset's name and version, or a file's digest.
         data_service: Address of the tf.data service that makes the training batches; none by default.
         unit: What the weight of a loss counts, for the messages: "tokens", "images".
-        falling: Metrics of the dev split that are better when they are lower; all others are better when they are higher.
-        not_of_the_data: Settings of the data section that say how the data is read, not which: a run may be continued with
-            others.
+        falling: Metrics of the dev split that are better when they are lower; all others are better when they are
+            higher.
+        not_of_the_data: Settings of the data section that say how the data is read, not which: a run may be continued
+            with others.
     """
 
     data_version = ""
@@ -68,16 +69,16 @@ class Task:
     def metrics(self):
         """Returns Keras metrics by name, for training and dev, where `loss` gives them something: none by default.
 
-        Of a metric called `accuracy`, `parts["accuracy"]` is what its `update_state` takes, as a tuple. It is reported as
-        `train/accuracy` and `dev/accuracy`.
+        Of a metric called `accuracy`, `parts["accuracy"]` is what its `update_state` takes, as a tuple. It is reported
+        as `train/accuracy` and `dev/accuracy`.
         """
         return {}
 
     def evaluate(self, model, split):
         """Returns the field's metrics on a split as flat names to numbers, such as `{"bleu": 27.3}`.
 
-        They become `test/bleu` and, where a dev metric decides, `dev/bleu`. What is no score of this model on the test split has a
-        group of its own in its name, such as `baseline/svm`.
+        They become `test/bleu` and, where a dev metric decides, `dev/bleu`. What is no score of this model on the test
+        split has a group of its own in its name, such as `baseline/svm`.
         """
         raise NotImplementedError
 
@@ -86,7 +87,8 @@ class Task:
         raise NotImplementedError
 
     def try_out(self, exported):
-        """Puts the exported model to work, where its scores alone do not say how good it is at that: nothing by default.
+        """Puts the exported model to work, where its scores alone do not say how good it is at that: nothing by
+        default.
 
         Args:
             exported: Folder of the version that was just written.
@@ -102,8 +104,8 @@ class Task:
 
     def draw_curves(self, directory):
         """Draws the losses and the dev metrics of the run, for `illustrate`; returns the path of the picture."""
-        from attention_zoo.pipelines.engine.curves import draw_curves
-        from attention_zoo.pipelines.engine.reporting import read_losses
+        from attention_zoo.pipelines.engine.pictures.curves import draw_curves
+        from attention_zoo.pipelines.engine.run.reporting import read_losses
 
         history = json.loads((self.run_directory / "history.json").read_text())
         losses = read_losses(self.run_directory / "losses.csv")

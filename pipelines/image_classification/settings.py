@@ -12,7 +12,8 @@ class DataSettings:
 
     Args:
         dataset: A TFDS dataset of images with class labels, such as digits, cifar10 or imagenet2012; or sklearn_digits.
-        directory: One's own images instead: DIRECTORY/CLASS/*, split by content, or DIRECTORY/{train,validation,test}/CLASS/*.
+        directory: One's own images instead: DIRECTORY/CLASS/*, split by content, or
+            DIRECTORY/{train,validation,test}/CLASS/*.
         train_split: What of the dataset is for training, in TFDS's words, such as train[:90%].
         validation_split: What of it decides which checkpoint is best.
         test_split: What of it is tested on.
@@ -44,8 +45,8 @@ class AugmentationSettings:
         rotation: Largest turn to either side, in degrees.
         zoom: Largest change of size, as a share.
         flip: Mirror half of the images.
-        rand_augment: Magnitude of RandAugment's two operations, from 0 to 1 (Cubuk et al. 2020); 0 leaves them out. A batch
-            shares the choice of the operations.
+        rand_augment: Magnitude of RandAugment's two operations, from 0 to 1 (Cubuk et al. 2020); 0 leaves them out. A
+            batch shares the choice of the operations.
         mixup: Alpha of mixup (Zhang et al. 2018); 0 is none. Of mixup and cutmix, a batch gets one.
         cutmix: Alpha of cutmix (Yun et al. 2019); 0 is none.
     """
@@ -64,7 +65,8 @@ class ModelSettings:
     """The Vision Transformer.
 
     Args:
-        variant: Ti, S, B, L or H, a slash and the patch, such as B/16, instead of the five sizes that follow; none by default.
+        variant: Ti, S, B, L or H, a slash and the patch, such as B/16, instead of the five sizes that follow; none by
+            default.
         patch_size: Side of a patch, in pixels.
         layers: Number of blocks.
         dim: Width.
@@ -91,8 +93,8 @@ class BaselineSettings:
     """What the model is compared with, trained on the same split.
 
     Args:
-        names: knn, the three nearest neighbours by pixels; svm, with an RBF kernel; cnn, three small convolutions. The first two
-            take all images into memory.
+        names: knn, the three nearest neighbours by pixels; svm, with an RBF kernel; cnn, three small convolutions. The
+            first two take all images into memory.
         cnn_epochs: Passes of the CNN over the same augmented batches.
     """
 

@@ -4,8 +4,8 @@
     attention-zoo train image_classification --data.directory photos --data.height 64 --data.width 64 --data.color true
     attention-zoo predict image_classification photo.jpg --attention attention.png
 
-The file reads in the order in which an image travels: settings, `load`, `adapt`, `preprocess`, `build`, `loss`, `classify`,
-`evaluate`, `signatures`, `illustrate`.
+The file reads in the order in which an image travels: settings, `load`, `adapt`, `preprocess`, `build`, `loss`,
+`classify`, `evaluate`, `signatures`, `illustrate`.
 """
 
 import json
@@ -16,18 +16,17 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from attention_zoo.pipelines.baselines.images import knn_predictions, svm_predictions, train_cnn
 from attention_zoo.pipelines.datasets.image_sets import read_image_sets
 from attention_zoo.pipelines.datasets.parallel import SPLITS
-from attention_zoo.pipelines.engine.augmentation import augment, either
-from attention_zoo.pipelines.engine.command_line import run_task
 from attention_zoo.pipelines.engine.errors import UserError
-from attention_zoo.pipelines.engine.export import load_saved_model
-from attention_zoo.pipelines.engine.files import atomic_write
-from attention_zoo.pipelines.engine.image_attention import draw_image_attention
-from attention_zoo.pipelines.engine.images import decode_image, decode_images, read_image_file, shown_image
+from attention_zoo.pipelines.engine.images.augmentation import augment, either
+from attention_zoo.pipelines.engine.images.image_files import decode_image, decode_images, read_image_file, shown_image
+from attention_zoo.pipelines.engine.pictures.heat_maps import draw_image_attention
+from attention_zoo.pipelines.engine.serving.export import load_saved_model
+from attention_zoo.pipelines.engine.storage.files import atomic_write
 from attention_zoo.pipelines.engine.task import Task
-from attention_zoo.pipelines.image_classification_baselines import knn_predictions, svm_predictions, train_cnn
-from attention_zoo.pipelines.image_classification_settings import ImageClassificationConfig, ModelSettings
+from attention_zoo.pipelines.image_classification.settings import ImageClassificationConfig, ModelSettings
 from attention_zoo.pipelines.models.vision_transformer import VisionTransformer, sizes_of
 
 SHUFFLED = 10_000  # images among which the next is drawn, where they are not all in memory
@@ -63,13 +62,20 @@ class ImageClassification(Task):
         """Learns nothing: pixels are scaled, classes are named by the data. Decodes what is to be kept in memory."""
         if not self.config.data.in_memory:
             return
-        pixels = sum(one.count for one in self.sets.values()) * self.size[0] * self.size[1] * (3 if self.config.data.color else 1)
+        pixels = (
+            sum(one.count for one in self.sets.values())
+            * self.size[0]
+            * self.size[1]
+            * (3 if self.config.data.color else 1)
+        )
         if pixels > LARGEST_IN_MEMORY:
             raise UserError(f"data.in_memory: expected false for {pixels / 1e9:,.1f} GB of pixels, received true")
         self.arrays = {}
         for split in SPLITS:
             batches = list(self.decoded(self.sets[split].examples).batch(256).as_numpy_iterator())
-            self.arrays[split] = {name: np.concatenate([batch[name] for batch in batches]) for name in ("image", "label")}
+            self.arrays[split] = {
+                name: np.concatenate([batch[name] for batch in batches]) for name in ("image", "label")
+            }
 
     def decoded(self, examples):
         """Encoded examples to pixels, uint8 `(H, W, C)`."""
@@ -88,7 +94,9 @@ class ImageClassification(Task):
         """Returns batches of images from -1 to 1 and one-hot labels; those for training in a new order and changed anew."""
         data, training = self.config.data, self.config.training
         seed = int(tf.random.experimental.stateless_fold_in([training.seed, 1], epoch)[1])  # the first of the two stays
-        examples = tf.data.Dataset.from_tensor_slices(self.arrays[split]) if data.in_memory else self.sets[split].examples
+        examples = (
+            tf.data.Dataset.from_tensor_slices(self.arrays[split]) if data.in_memory else self.sets[split].examples
+        )
         if split == "train":
             among = self.sets[split].count if data.in_memory else SHUFFLED
             examples = examples.shuffle(among, seed=seed, reshuffle_each_iteration=False)
@@ -97,7 +105,10 @@ class ImageClassification(Task):
         layers, mixers = self.augmentation() if split == "train" else ([], [])
 
         def prepare(number, batch):
-            ready = {"images": tf.cast(batch["image"], tf.float32), "labels": tf.one_hot(batch["label"], len(self.labels))}
+            ready = {
+                "images": tf.cast(batch["image"], tf.float32),
+                "labels": tf.one_hot(batch["label"], len(self.labels)),
+            }
             own = tf.stack([tf.cast(seed, tf.int64), number])  # the seed of a batch
             if layers:
                 ready = augment(layers, ready, own)
@@ -195,7 +206,10 @@ class ImageClassification(Task):
         """The answer of `classify`, with `attention` `(B, h, w)`, the rollout, and `head_attention` `(B, layers, H, h, w)`."""
         images = self.scaled(self.in_channels(decode_images(image_bytes, self.size)))
         logits, scores = model(images, training=False, return_attention_scores=True)
-        maps = {"attention": model.rollout(scores, images.shape), "head_attention": model.head_maps(scores, images.shape)}
+        maps = {
+            "attention": model.rollout(scores, images.shape),
+            "head_attention": model.head_maps(scores, images.shape),
+        }
         return self.answer(logits) | maps
 
     def evaluate(self, model, split):
@@ -208,7 +222,9 @@ class ImageClassification(Task):
     def accuracy(self, model, split):
         """Accuracy of any model from images to logits, in percent."""
         right = tf.function(
-            lambda batch: tf.equal(tf.argmax(model(batch["images"], training=False), -1), tf.argmax(batch["labels"], -1)),
+            lambda batch: tf.equal(
+                tf.argmax(model(batch["images"], training=False), -1), tf.argmax(batch["labels"], -1)
+            ),
             autograph=False,
             reduce_retracing=True,
         )
@@ -229,10 +245,14 @@ class ImageClassification(Task):
                 found[name] = self.accuracy(cnn, "test")
                 continue
             if not self.config.data.in_memory:
-                raise UserError(f"baselines.names: {name} needs data.in_memory; leave it out, or keep the images in memory")
+                raise UserError(
+                    f"baselines.names: {name} needs data.in_memory; leave it out, or keep the images in memory"
+                )
             predictions = {"knn": knn_predictions, "svm": svm_predictions}[name]
             train, test = self.arrays["train"], self.arrays["test"]
-            found[name] = 100.0 * float(np.mean(predictions(train["image"], train["label"], test["image"]) == test["label"]))
+            found[name] = 100.0 * float(
+                np.mean(predictions(train["image"], train["label"], test["image"]) == test["label"])
+            )
         atomic_write(path, json.dumps(found) + "\n")
         return found
 
@@ -263,7 +283,8 @@ class ImageClassification(Task):
 
     @staticmethod
     def predict(inputs, model_directory, attention=None):
-        """Classifies image files with an exported SavedModel, and prints a line each: the file, its class, how probable it is.
+        """Classifies image files with an exported SavedModel, and prints a line each: the file, its class, how
+        probable it is.
 
         Args:
             inputs: What `read_input` returned.
@@ -306,7 +327,3 @@ def draw_answers(images, answers, where, start=0):
         title = f"{label} ({probability:.0%}); heads of the last block"
         pictures.append(draw_image_attention(shown_image(image), weights, captions, path, title))
     return pictures
-
-
-if __name__ == "__main__":
-    sys.exit(run_task("image_classification", sys.argv[1:]))

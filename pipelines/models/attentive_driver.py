@@ -1,4 +1,5 @@
-"""Interpretable driving (Kim and Canny 2017): from the frames of a camera to the steering, and where the network looked.
+"""Interpretable driving (Kim and Canny 2017): from the frames of a camera to the steering, and where the network
+looked.
 
 Shapes: B batch, T frames, H x W a frame, h x w its feature map, S = h w locations, D features of a location, U units.
 """
@@ -8,10 +9,10 @@ from keras import ops
 
 from attention_zoo.layers.loop import loop
 from attention_zoo.layers.spatial import SpatialAttention
-from attention_zoo.pipelines.models.image_encoder import convolve
+from attention_zoo.pipelines.models.parts.image_encoder import convolve
 
-# By what Glorot's kernel and vector of f_attn are multiplied. The features of a map shrink in training, and the scores with
-# them: as drawn, no location came to weigh more than an eighth over the mean.
+# By what Glorot's kernel and vector of f_attn are multiplied. The features of a map shrink in training, and the scores
+# with them: as drawn, no location came to weigh more than an eighth over the mean.
 SPREAD = 5.0, 3.0
 CONVOLUTIONS = ((24, 5, 2), (36, 5, 2), (48, 5, 2), (64, 3, 1), (64, 3, 1))  # filters, kernel size, stride
 
@@ -26,11 +27,14 @@ class AttentiveDriver(keras.Model):
         h_t, c_t = LSTM(y_t, h_{t-1}, c_{t-1}),  h_0 = tanh(f_h(mean_i x_1i)),  c_0 = tanh(f_c(mean_i x_1i))
         û_t = f_out(y_t, h_t)                                            one hidden layer, tanh
 
-    Kim and Canny 2017, "Interpretable Learning for Self-Driving Cars by Visualizing Causal Attention", sec. 3. With the paper's
-    frames of 80 x 160 the map is 10 x 20. Deviations: the factor S in y (see the layer); frames of another size by option: the
-    84 x 96 of the racing game, whose map is 11 x 12, are taken as they are rather than stretched; He's initialiser rather than
-    Glorot's before ReLUs, where features and with them the scores would start five times smaller; the weights of f_attn start
-    larger (`SPREAD`); U is small by default.
+    Kim and Canny 2017, "Interpretable Learning for Self-Driving Cars by Visualizing Causal Attention", sec. 3. With
+    the paper's
+    frames of 80 x 160 the map is 10 x 20. Deviations: the factor S in y (see the layer); frames of another size by
+    option: the
+    84 x 96 of the racing game, whose map is 11 x 12, are taken as they are rather than stretched; He's initialiser
+    rather than
+    Glorot's before ReLUs, where features and with them the scores would start five times smaller; the weights of
+    f_attn start larger (`SPREAD`); U is small by default.
 
     Args:
         height, width: Of a frame, in pixels. Default 84 and 96.
@@ -43,8 +47,8 @@ class AttentiveDriver(keras.Model):
         return_attention_scores: Whether to return the attention weights too.
 
     Returns:
-        float32 steering (B, T), and with `return_attention_scores` also `{"driver/spatial": float32 (B, T, h, w)}`. Frame t is
-        answered from the frames up to t.
+        float32 steering (B, T), and with `return_attention_scores` also `{"driver/spatial": float32 (B, T, h, w)}`.
+        Frame t is answered from the frames up to t.
 
     One who drives calls `start` with the first frame and `step` with every frame.
 
@@ -181,7 +185,10 @@ class AttentiveDriver(keras.Model):
         return steering[:, 0], weights[:, 0], state
 
     def get_config(self):
-        return {**super().get_config(), **{name: getattr(self, name) for name in ("height", "width", "units", "dropout")}}
+        return {
+            **super().get_config(),
+            **{name: getattr(self, name) for name in ("height", "width", "units", "dropout")},
+        }
 
 
 @keras.saving.register_keras_serializable("attention_zoo")

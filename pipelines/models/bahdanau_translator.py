@@ -8,8 +8,8 @@ from keras import ops
 
 from attention_zoo.layers.attention import BahdanauAttention
 from attention_zoo.layers.recurrent import AttentiveDecoder
-from attention_zoo.pipelines.models.gru_cell import GRUCell
-from attention_zoo.pipelines.models.recurrent_parts import RecurrentTranslator, maxout, source_mask
+from attention_zoo.pipelines.models.parts.gru_cell import GRUCell
+from attention_zoo.pipelines.models.parts.recurrent_translator import RecurrentTranslator, maxout, source_mask
 
 READOUTS = ("maxout", "deep")
 
@@ -23,7 +23,8 @@ class BahdanauTranslator(RecurrentTranslator):
         s_i = GRU([E y_{i-1}; c_i], s_{i-1})                             (`GRUCell`)
         t_i = maxout(U_o s_{i-1} + V_o E y_{i-1} + C_o c_i),  p(y_i) = softmax(W_o t_i)
 
-    As in the paper, attention is as wide as the state and the output layer half as wide (n' = n = 1000, l = 500), in pools of
+    As in the paper, attention is as wide as the state and the output layer half as wide (n' = n = 1000, l = 500), in
+    pools of
     two. Deviations: biases (the paper "omits" them from its equations), Glorot and orthogonal initialisers (embeddings
     N(0, 0.3²)) rather than N(0, 0.01²), dropout.
 
@@ -33,8 +34,8 @@ class BahdanauTranslator(RecurrentTranslator):
         embedding_dim: E. Default 256.
         units: U of each GRU, even; the annotations have 2 U features. Default 256.
         dropout: Share of features dropped in training: of the embeddings, and before the projection to V. Default 0.1.
-        output: "maxout" (the default, the paper's) or "deep": tanh over the same sum, U / 2 wide, rather than maxout. The
-            attribute is `readout`, since `output` of a Keras model is its output tensor.
+        output: "maxout" (the default, the paper's) or "deep": tanh over the same sum, U / 2 wide, rather than maxout.
+            The attribute is `readout`, since `output` of a Keras model is its output tensor.
 
     Call arguments:
         inputs: `{"source": (B, S), "target": (B, T)}` token ids; 0 is padding, the target begins with BOS.
@@ -73,10 +74,14 @@ class BahdanauTranslator(RecurrentTranslator):
         if output not in READOUTS:
             raise ValueError(f"`output` must be one of {READOUTS}. Received: output={output!r}")
         if units < 1 or units % 2:
-            raise ValueError(f"`units` must be even, since the output layer has half as many, and positive. Received: units={units}")
+            raise ValueError(
+                f"`units` must be even, since the output layer has half as many, and positive. Received: units={units}"
+            )
         self.readout = output
         policy = self.dtype_policy
-        gru = keras.layers.RNN(GRUCell(units, dtype=policy), return_sequences=True, return_state=True, dtype=policy, name="gru")
+        gru = keras.layers.RNN(
+            GRUCell(units, dtype=policy), return_sequences=True, return_state=True, dtype=policy, name="gru"
+        )
         self.encoder = keras.layers.Bidirectional(gru, dtype=policy, name="encoder")
         self.bridge = keras.layers.Dense(units, activation="tanh", dtype=policy, name="bridge")
         self.decoder = AttentiveDecoder(
@@ -108,7 +113,12 @@ class BahdanauTranslator(RecurrentTranslator):
         annotations, first_state, mask = self._annotate(inputs["source"], training)
         embedded = self.embed(self.target_embedding, inputs["target"], training)  # (B, T, E)
         states, contexts, weights = self.decoder(
-            embedded, annotations, initial_state=[first_state], value_mask=mask, return_attention_scores=True, training=training
+            embedded,
+            annotations,
+            initial_state=[first_state],
+            value_mask=mask,
+            return_attention_scores=True,
+            training=training,
         )
         previous = ops.concatenate([first_state[:, None], states[:, :-1]], axis=1)  # s_{i-1}, (B, T, U)
         logits = self.logits(self._hidden(previous, embedded, contexts), training)  # (B, T, V)

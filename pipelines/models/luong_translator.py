@@ -7,8 +7,8 @@ import keras
 
 from attention_zoo.layers.attention import LuongAttention
 from attention_zoo.layers.recurrent import AttentiveDecoder
-from attention_zoo.pipelines.models.recurrent_parts import RecurrentTranslator, source_mask
-from attention_zoo.pipelines.models.stacked_lstm import StackedLSTM
+from attention_zoo.pipelines.models.parts.recurrent_translator import RecurrentTranslator, source_mask
+from attention_zoo.pipelines.models.parts.stacked_lstm import StackedLSTM
 
 
 @keras.saving.register_keras_serializable("attention_zoo")
@@ -19,7 +19,8 @@ class LuongTranslator(RecurrentTranslator):
         h̃_t = tanh(W_c [c_t; h_t])             (equation 5; c_t from `LuongAttention`)
         p(y_t) = softmax(W_s h̃_t)              (equation 6)
 
-    Deviations: a bias in W_s, Keras's initialisers rather than U(-0.1, 0.1), and the source is read forwards, where the paper's
+    Deviations: a bias in W_s, Keras's initialisers rather than U(-0.1, 0.1), and the source is read forwards, where
+        the paper's
     best models reverse it.
 
     Args:
@@ -27,15 +28,15 @@ class LuongTranslator(RecurrentTranslator):
         target_vocabulary_size: V.
         embedding_dim: E. Default 256.
         units: U of each LSTM, and of h̃. Default 256.
-        layers: LSTMs in the encoder, and again in the decoder. Default 1. The attribute is `depth`, since `layers` of a Keras
-            model are its sublayers.
+        layers: LSTMs in the encoder, and again in the decoder. Default 1. The attribute is `depth`, since `layers` of
+            a Keras model are its sublayers.
         score: "dot", "general" (the default), "concat" or "location" (the first 128 source positions).
         window: None (the default: attend everywhere), "monotonic" (local-m) or "predictive" (local-p).
         window_size: D, half the width of the window. Default 10.
-        input_feeding: Whether h̃ is part of the next step's input. Default True. Without it training is faster: all steps attend
-            at once.
-        dropout: Share of features dropped in training: of the embeddings, between stacked LSTMs, and of h̃ before W_s. Default
-            0.1.
+        input_feeding: Whether h̃ is part of the next step's input. Default True. Without it training is faster: all
+            steps attend at once.
+        dropout: Share of features dropped in training: of the embeddings, between stacked LSTMs, and of h̃ before W_s.
+            Default 0.1.
 
     Call arguments:
         inputs: `{"source": (B, S), "target": (B, T)}` token ids; 0 is padding, the target begins with BOS.
@@ -100,8 +101,8 @@ class LuongTranslator(RecurrentTranslator):
 
     @classmethod
     def paper(cls, source_vocabulary_size=50000, target_vocabulary_size=50000, **changes):
-        """Section 4.1: four LSTMs of 1000, embeddings of 1000; the best single model of table 1 (general, local-p, input
-        feeding).
+        """Section 4.1: four LSTMs of 1000, embeddings of 1000; the best single model of table 1 (general, local-p,
+        input feeding).
 
         222.1M parameters with the paper's vocabularies.
         """
@@ -128,7 +129,9 @@ class LuongTranslator(RecurrentTranslator):
     def _read(self, source, training):
         """The top outputs (B, S, U), the last states of all LSTMs and the mask (B, S)."""
         mask = source_mask(source)
-        encoded, states = self.encoder(self.embed(self.source_embedding, source, training), mask=mask, training=training)
+        encoded, states = self.encoder(
+            self.embed(self.source_embedding, source, training), mask=mask, training=training
+        )
         return encoded, states, mask
 
     def encode(self, inputs, training=False):
@@ -139,7 +142,8 @@ class LuongTranslator(RecurrentTranslator):
             training: Whether to apply dropout.
 
         Returns:
-            The memory: "value" (B, S, U), "key" (B, S, ·), "mask" (B, S), and for each LSTM "hidden/i" and "carry/i" (B, U).
+            The memory: "value" (B, S, U), "key" (B, S, ·), "mask" (B, S), and for each LSTM "hidden/i" and "carry/i"
+                (B, U).
         """
         if not self.built:
             self.build()

@@ -6,21 +6,23 @@ Shapes: B batch, S source, T target, E embedding_dim, U units, V target vocabula
 import keras
 from keras import ops
 
-from attention_zoo.pipelines.models.gru_cell import GRUCell
-from attention_zoo.pipelines.models.recurrent_parts import RecurrentTranslator, maxout, source_mask
+from attention_zoo.pipelines.models.parts.gru_cell import GRUCell
+from attention_zoo.pipelines.models.parts.recurrent_translator import RecurrentTranslator, maxout, source_mask
 
 
 @keras.saving.register_keras_serializable("attention_zoo")
 class RecurrentEncoderDecoder(RecurrentTranslator):
-    """A GRU sums the source up in one vector; another writes the target, and each step and the output layer see that vector.
+    """A GRU sums the source up in one vector; another writes the target, and each step and the output layer see that
+    vector.
 
         c = tanh(V h_S),  s_0 = tanh(V' c)                              (appendix A.1.1, A.1.2)
         s_t = GRU([e(y_{t-1}); c], s_{t-1})
         p(y_t) = softmax(G maxout(O_h s_t + O_y e(y_{t-1}) + O_c c))
 
-    As in the paper, the output layer has half as many maxout units as the state (500, 1000), in pools of two. Deviations: in the
-    decoder's candidate the appendix has the reset gate after the product, r ⊙ (U s + C c), ours is the encoder's form for both,
-    U (r ⊙ s) (`GRUCell`); biases; Keras's initialisers rather than N(0, 0.01²); G is one matrix; dropout.
+    As in the paper, the output layer has half as many maxout units as the state (500, 1000), in pools of two.
+    Deviations: in the
+    decoder's candidate the appendix has the reset gate after the product, r ⊙ (U s + C c), ours is the encoder's form
+    for both, U (r ⊙ s) (`GRUCell`); biases; Keras's initialisers rather than N(0, 0.01²); G is one matrix; dropout.
 
     Args:
         source_vocabulary_size: Rows of the source embedding.
@@ -52,15 +54,21 @@ class RecurrentEncoderDecoder(RecurrentTranslator):
     ((1, 60), {})
     """
 
-    def __init__(self, source_vocabulary_size, target_vocabulary_size, embedding_dim=256, units=256, dropout=0.1, **kwargs):
+    def __init__(
+        self, source_vocabulary_size, target_vocabulary_size, embedding_dim=256, units=256, dropout=0.1, **kwargs
+    ):
         super().__init__(source_vocabulary_size, target_vocabulary_size, embedding_dim, units, dropout, **kwargs)
         if units < 1 or units % 2:
-            raise ValueError(f"`units` must be even, since the output layer has half as many, and positive. Received: units={units}")
+            raise ValueError(
+                f"`units` must be even, since the output layer has half as many, and positive. Received: units={units}"
+            )
         policy = self.dtype_policy
         self.encoder = keras.layers.RNN(GRUCell(units, dtype=policy), dtype=policy, name="encoder")
         self.summarise = keras.layers.Dense(units, activation="tanh", dtype=policy, name="summarise")
         self.bridge = keras.layers.Dense(units, activation="tanh", dtype=policy, name="bridge")
-        self.decoder = keras.layers.RNN(GRUCell(units, dtype=policy), return_sequences=True, dtype=policy, name="decoder")
+        self.decoder = keras.layers.RNN(
+            GRUCell(units, dtype=policy), return_sequences=True, dtype=policy, name="decoder"
+        )
         self.hidden = keras.layers.Dense(units, activation=maxout, dtype=policy, name="hidden")
 
     @classmethod

@@ -1,6 +1,7 @@
 """Show, attend and tell (Xu et al. 2015): an image in, a sentence out, and for each word where the model looked.
 
-Shapes: B batch, T words, L locations of the feature map, D features of a location, E embedding_dim, U units, V vocabulary.
+Shapes: B batch, T words, L locations of the feature map, D features of a location, E embedding_dim, U units, V
+vocabulary.
 """
 
 import keras
@@ -13,7 +14,7 @@ from attention_zoo.layers.projection import project
 from attention_zoo.layers.recurrent import AttentiveDecoder
 from attention_zoo.layers.reinforce import reinforce_loss
 from attention_zoo.layers.scores import AdditiveScore, LocationScore
-from attention_zoo.pipelines.models.image_encoder import ImageEncoder
+from attention_zoo.pipelines.models.parts.image_encoder import ImageEncoder
 
 ATTENTIONS = ("soft", "hard", "mean")
 BASELINE_DECAY = 0.9
@@ -23,7 +24,8 @@ BASELINE_DECAY = 0.9
 class GatedAttention(Attention):
     """ẑ_t = β_t Σ_i α_ti a_i with β_t = sigmoid(f_β(h_{t-1})), a scalar (Xu et al. 2015, sec. 4.2.1).
 
-    Arguments, shapes and methods as in `Attention`. Weights besides those of the score: `gate_kernel` (Dq, 1), `gate_bias` (1,).
+    Arguments, shapes and methods as in `Attention`. Weights besides those of the score: `gate_kernel` (Dq, 1),
+    `gate_bias` (1,).
 
     Example:
 
@@ -40,7 +42,9 @@ class GatedAttention(Attention):
     def attend(self, query, projected_key, value, mask=None, positions=None, training=None, **options):
         context, weights = super().attend(query, projected_key, value, mask, positions, training, **options)
         query = ops.cast(query, self.compute_dtype)
-        gate = ops.sigmoid(project(query, self.gate_kernel) + ops.cast(self.gate_bias, self.compute_dtype))  # β, (..., T, 1)
+        gate = ops.sigmoid(
+            project(query, self.gate_kernel) + ops.cast(self.gate_bias, self.compute_dtype)
+        )  # β, (..., T, 1)
         return gate * context, weights
 
     attend.__doc__ = Attention.attend.__doc__
@@ -69,9 +73,11 @@ class ShowAttendTell(keras.Model):
         h_t, c_t = LSTM([E y_{t-1}; ẑ_t], h_{t-1}, c_{t-1})                                  (eq. 1-3)
         p(y_t) = softmax(L_o tanh(E y_{t-1} + L_h h_t + L_z ẑ_t))                            (eq. 7)
 
-    Soft attention adds the weighted annotations up; hard attention looks at one sampled location (`HardAlignment`), and is taught
-    by `attention_loss`; "mean" looks everywhere alike, the baseline. Deviations: the tanh of the output, which eq. 7 leaves out
-    and the authors' code has; one layer for h_0 and c_0, as their code; coordinates in the annotations (`ImageEncoder`).
+    Soft attention adds the weighted annotations up; hard attention looks at one sampled location (`HardAlignment`),
+    and is taught
+    by `attention_loss`; "mean" looks everywhere alike, the baseline. Deviations: the tanh of the output, which eq. 7
+    leaves out and the authors' code has; one layer for h_0 and c_0, as their code; coordinates in the annotations
+    (`ImageEncoder`).
 
     The moving baseline of REINFORCE is a weight of the model that is not trained, so that checkpoints hold it.
 
@@ -87,14 +93,15 @@ class ShowAttendTell(keras.Model):
         inference: What hard attention does outside training: "expectation" (the default) or "argmax".
 
     Call arguments:
-        inputs: `{"image": (B, height, width, 3) from 0 to 255, "target": (B, T)}` token ids; 0 is padding, the target begins with
-            BOS.
+        inputs: `{"image": (B, height, width, 3) from 0 to 255, "target": (B, T)}` token ids; 0 is padding, the target
+            begins with BOS.
         training: Whether to apply dropout, and to sample.
         return_attention_scores: Whether to return the attention weights too.
 
     Returns:
-        float32 logits (B, T, V); with `return_attention_scores` also `{"decoder/cross": float32 (B, T, L)}`, and from hard
-        attention in training "decoder/sample" (B, T, L), the locations that were sampled. `grid` says how L is cut into rows.
+        float32 logits (B, T, V); with `return_attention_scores` also `{"decoder/cross": float32 (B, T, L)}`, and from
+        hard attention in training "decoder/sample" (B, T, L), the locations that were sampled. `grid` says how L is cut
+        into rows.
 
     Example:
 
@@ -213,11 +220,15 @@ class ShowAttendTell(keras.Model):
         hidden = ops.tanh(embedded + self.hidden(ops.concatenate([outputs, contexts], axis=-1)))
         return ops.cast(self.projection(self.drop(hidden, training=training)), "float32")
 
-    def attention_loss(self, scores, mask, log_likelihood=None, doubly_stochastic=1.0, reward_scale=0.1, entropy_scale=0.002):
+    def attention_loss(
+        self, scores, mask, log_likelihood=None, doubly_stochastic=1.0, reward_scale=0.1, entropy_scale=0.002
+    ):
         """What the attention is taught besides the likelihood, each caption's by itself.
 
-        λ Σ_i (1 - Σ_t α_ti)² (eq. 14) asks for every location to be looked at; where locations were sampled, `reinforce_loss` is
-        added, and the baseline moves: b <- 0.9 b + 0.1 mean log p(y|s), once for each part of a batch that is computed in parts.
+        λ Σ_i (1 - Σ_t α_ti)² (eq. 14) asks for every location to be looked at; where locations were sampled,
+        `reinforce_loss` is
+        added, and the baseline moves: b <- 0.9 b + 0.1 mean log p(y|s), once for each part of a batch that is computed
+            in parts.
 
         Args:
             scores: What the call returned in training.

@@ -6,27 +6,31 @@ Shapes: B batch, S source, T target, E embedding_dim, U units, V target vocabula
 import keras
 from keras import ops
 
-from attention_zoo.pipelines.models.recurrent_parts import RecurrentTranslator, source_mask
-from attention_zoo.pipelines.models.stacked_lstm import StackedLSTM
+from attention_zoo.pipelines.models.parts.recurrent_translator import RecurrentTranslator, source_mask
+from attention_zoo.pipelines.models.parts.stacked_lstm import StackedLSTM
 
 
 @keras.saving.register_keras_serializable("attention_zoo")
 class StackedSeq2Seq(RecurrentTranslator):
-    """A stack of LSTMs reads the source backwards; another writes the target, each LSTM started from the last state of its like.
+    """A stack of LSTMs reads the source backwards; another writes the target, each LSTM started from the last state of
+    its like.
 
-    Between source and target stands one vector a layer, and no attention: what a long sentence says must fit in it. The model
-    reverses the source itself (section 3.3), the tokens of each row among themselves: padding stays at the right. Deviations: the
-    paper's LSTM is Graves's, ours is Keras's (forget bias 1), with Keras's initialisers rather than U(-0.08, 0.08); dropout.
+    Between source and target stands one vector a layer, and no attention: what a long sentence says must fit in it.
+        The model
+    reverses the source itself (section 3.3), the tokens of each row among themselves: padding stays at the right.
+    Deviations: the
+    paper's LSTM is Graves's, ours is Keras's (forget bias 1), with Keras's initialisers rather than U(-0.08, 0.08);
+    dropout.
 
     Args:
         source_vocabulary_size: Rows of the source embedding.
         target_vocabulary_size: V.
         embedding_dim: E. Default 256.
         units: U of each LSTM. Default 256.
-        layers: LSTMs in the encoder, and again in the decoder. Default 2. The attribute is `depth`, since `layers` of a Keras
-            model are its sublayers.
-        dropout: Share of features dropped in training: of the embeddings, between LSTMs, and before the projection to V. Default
-            0.1.
+        layers: LSTMs in the encoder, and again in the decoder. Default 2. The attribute is `depth`, since `layers` of
+            a Keras model are its sublayers.
+        dropout: Share of features dropped in training: of the embeddings, between LSTMs, and before the projection to
+            V. Default 0.1.
 
     Call arguments:
         inputs: `{"source": (B, S), "target": (B, T)}` token ids; 0 is padding, the target begins with BOS.

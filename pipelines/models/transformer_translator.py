@@ -14,17 +14,18 @@ from attention_zoo.layers.transformer import TransformerDecoderBlock, Transforme
 class TransformerTranslator(keras.Model):
     """Encoder and decoder of attention alone; one matrix embeds source and target and scores the output.
 
-    As in the paper (section 3): sinusoidal positions, embeddings times sqrt(D), layer normalisation after each sublayer,
-    dropout on the sums of embeddings and positions and on each sublayer's output. `TransformerTranslator.paper()` is the
-    base size. Beyond the paper's equations: biases in the attention projections; `normalize_first` moves the
+    As in the paper (section 3): sinusoidal positions, embeddings times sqrt(D), layer normalisation after each
+    sublayer,
+    dropout on the sums of embeddings and positions and on each sublayer's output. `TransformerTranslator.paper()` is
+    the base size. Beyond the paper's equations: biases in the attention projections; `normalize_first` moves the
     normalisation before each sublayer and adds one after each stack; `attention_dropout` drops attention weights.
 
     Args:
         source_vocabulary_size: V; the vocabulary is shared, so it must equal the target's.
         target_vocabulary_size: V.
         embedding_dim: D, the width of the whole model (the paper's d_model); a multiple of `heads`.
-        layers: Blocks in the encoder, and again in the decoder. The attribute is called `depth`, since `layers` of a Keras
-            model are its sublayers.
+        layers: Blocks in the encoder, and again in the decoder. The attribute is called `depth`, since `layers` of a
+            Keras model are its sublayers.
         heads: H.
         feed_forward: Width of the feed-forward networks' inner layer.
         dropout: On embeddings and sublayer outputs.
@@ -38,7 +39,8 @@ class TransformerTranslator(keras.Model):
 
     Returns:
         float32 logits `(B, T, V)`, and with `return_attention_scores` also a dict of float32 weights:
-        `"encoder/0/self": (B, H, S, S)`, `"decoder/0/self": (B, H, T, T)`, `"decoder/0/cross": (B, H, T, S)`, and so on.
+        `"encoder/0/self": (B, H, S, S)`, `"decoder/0/self": (B, H, T, T)`, `"decoder/0/cross": (B, H, T, S)`, and so
+        on.
 
     Raises:
         ValueError: If the vocabularies differ in size, or `embedding_dim` is not a multiple of `heads`.
@@ -168,7 +170,8 @@ class TransformerTranslator(keras.Model):
             training: Whether to apply dropout.
 
         Returns:
-            The memory: `"source_mask"`, bool `(B, S)`; `"decoder/i/cross/key"` and `"decoder/i/cross/value"`, `(B, H, S, d)`; and
+            The memory: `"source_mask"`, bool `(B, S)`; `"decoder/i/cross/key"` and `"decoder/i/cross/value"`, `(B, H,
+                S, d)`; and
             for all sources `"shared": {"output": (D, V)}`, the embeddings as the matrix that steps multiply with.
         """
         if not self.built:
@@ -198,12 +201,14 @@ class TransformerTranslator(keras.Model):
             memory: From `encode`.
 
         Returns:
-            (logits, state, scores): float32 `(B K, V)` for the next token, the state longer by one position, and the weights
-            `"decoder/i/self": (B K, H, positions so far)` and `"decoder/i/cross": (B K, H, S)`.
+            (logits, state, scores): float32 `(B K, V)` for the next token, the state longer by one position, and the
+            weights `"decoder/i/self": (B K, H, positions so far)` and `"decoder/i/cross": (B K, H, S)`.
         """
         position = ops.shape(state["decoder/0/self/key"])[-2]
         features = self.embedding(ops.expand_dims(token, -1), offset=position, training=False)
-        features = ops.reshape(features, (-1, 1, self.embedding_dim))  # without the mask: what was written is no padding
+        features = ops.reshape(
+            features, (-1, 1, self.embedding_dim)
+        )  # without the mask: what was written is no padding
         next_state, all_scores = {}, {}
         for i, block in enumerate(self.decoder_blocks):
             written = {"key": state[f"decoder/{i}/self/key"], "value": state[f"decoder/{i}/self/value"]}

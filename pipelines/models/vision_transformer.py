@@ -3,11 +3,12 @@
 import re
 
 import keras
-from attention_zoo.layers import PatchEmbedding, TransformerEncoderBlock
 from keras import ops
 
-# Layers, width D, feed-forward width and heads. B, L and H are those of Dosovitskiy et al. 2020, table 1; Ti and S those of
-# DeiT (Touvron et al. 2021, table 1).
+from attention_zoo.layers import PatchEmbedding, TransformerEncoderBlock
+
+# Layers, width D, feed-forward width and heads. B, L and H are those of Dosovitskiy et al. 2020, table 1; Ti and S
+# those of DeiT (Touvron et al. 2021, table 1).
 SIZES = {
     "Ti": (12, 192, 768, 3),
     "S": (12, 384, 1536, 6),
@@ -30,7 +31,9 @@ def sizes_of(variant):
     """
     match = re.fullmatch(r"(\w+)/([1-9]\d*)", variant)
     if not match or match[1] not in SIZES:
-        raise ValueError(f"`variant` must be one of {', '.join(SIZES)}, a slash and the patch, as B/16. Received: {variant!r}")
+        raise ValueError(
+            f"`variant` must be one of {', '.join(SIZES)}, a slash and the patch, as B/16. Received: {variant!r}"
+        )
     names = ("layers", "dim", "feed_forward", "heads")
     return dict(zip(names, SIZES[match[1]])) | {"patch_size": int(match[2])}
 
@@ -44,8 +47,8 @@ class VisionTransformer(keras.Model):
 
     Args:
         num_classes: K.
-        image_size: Height and width that the positions are learned for, or one integer for both. Images of other sizes get
-            interpolated positions, see `PatchEmbedding`.
+        image_size: Height and width that the positions are learned for, or one integer for both. Images of other sizes
+            get interpolated positions, see `PatchEmbedding`.
         patch_size: Height and width of a patch, or one integer for both.
         layers: Number of blocks.
         dim: Width D.
@@ -140,7 +143,8 @@ class VisionTransformer(keras.Model):
         return (logits, scores) if return_attention_scores else logits
 
     def rollout(self, scores, images_shape):
-        """Where the answer came from, through all blocks: `attention_rollout` of the class token, or the mean of the patches.
+        """Where the answer came from, through all blocks: `attention_rollout` of the class token, or the mean of the
+        patches.
 
         Args:
             scores: As the call returns them.
@@ -183,8 +187,8 @@ class VisionTransformer(keras.Model):
 def attention_rollout(scores):
     """Attention through all layers and the residual connections beside them (Abnar & Zuidema 2020, section 3).
 
-    Of each layer the mean over the heads, A, becomes 0.5 A + 0.5 I; the product of all, the last on the left, says how much
-    of each input token is in each output token.
+    Of each layer the mean over the heads, A, becomes 0.5 A + 0.5 I; the product of all, the last on the left, says how
+    much of each input token is in each output token.
 
     Args:
         scores: Weights of the layers, from the first to the last, each `(B, H, T, T)` with rows that sum to 1.

@@ -1,6 +1,7 @@
 """Closed loop: an exported model drives CarRacing-v3, and what happened on each track.
 
-The model sees frames as PNG, as a client of a server would send them, and steers. Gas and brake follow the expert's rule, which
+The model sees frames as PNG, as a client of a server would send them, and steers. Gas and brake follow the expert's
+rule, which
 knows the speed and the model's steering alone (`car_racing_expert.pedals`): nobody in the car reads the track.
 """
 
@@ -9,8 +10,8 @@ import io
 import numpy as np
 import tensorflow as tf
 
-from attention_zoo.pipelines.datasets.car_racing_expert import Race
-from attention_zoo.pipelines.engine.files import atomic_write
+from attention_zoo.pipelines.datasets.builders.car_racing_expert import Race
+from attention_zoo.pipelines.engine.storage.files import atomic_write
 
 ZOOM = 2  # screen pixels of a frame's pixel
 HEAT = 0.6  # of the map's color at its peak; the rest is the frame
@@ -26,8 +27,8 @@ def drive(served, seed, max_decisions=0, watch=0):
         watch: Keeps so many frames, the first ones, and where the model looked. Default 0.
 
     Returns:
-        A dict, JSON-able: seed, tiles (share that was driven, in [0, 1]), return (the game's score), decisions (25 a second), and
-        left_the_road: the decision, the tile and the place (x, y in metres) of each time.
+        A dict, JSON-able: seed, tiles (share that was driven, in [0, 1]), return (the game's score), decisions (25 a
+        second), and left_the_road: the decision, the tile and the place (x, y in metres) of each time.
         And the list of what was watched: (frame, weights (h, w), steering).
     """
     start, step = served.signatures["start"], served.signatures["step"]
@@ -41,7 +42,12 @@ def drive(served, seed, max_decisions=0, watch=0):
             if len(watched) < watch:
                 watched.append((race.frame, answer["weights"][0].numpy(), steering))
             race.step(steering)
-        report = {"seed": int(seed), "tiles": race.tiles, "return": round(race.total_reward, 1), "decisions": race.decisions}
+        report = {
+            "seed": int(seed),
+            "tiles": race.tiles,
+            "return": round(race.total_reward, 1),
+            "decisions": race.decisions,
+        }
         return report | {"left_the_road": race.left}, watched
 
 
@@ -52,7 +58,8 @@ def describe(report):
 
     >>> left = [{"decision": 80, "tile": 35, "x": 1.5, "y": 2.0}]
     >>> describe({"seed": 7, "tiles": 0.12, "return": -20.0, "decisions": 155, "left_the_road": left})
-    'track 7: 12.0% of the tiles, return -20, 155 decisions; left the road 1 times, first at decision 80, tile 35, x 1.5, y 2.0'
+    'track 7: 12.0% of the tiles, return -20, 155 decisions; left the road 1 times, first at decision 80, tile 35, x
+    1.5, y 2.0'
     """
     line = f"track {report['seed']}: {100 * report['tiles']:.1f}% of the tiles, return {report['return']:.0f}"
     line += f", {report['decisions']} decisions"

@@ -11,11 +11,14 @@ class DataSettings:
 
     Args:
         dataset: A TFDS dataset of drives with the features frame, steering, episode and step.
-        folders: One's own drives instead of a dataset, a folder each: `frames/` with the images, and `steering.csv`, lines of
-            timestamp,frame,steering. The last folder is the test split, the one before it validation, the others training.
+        folders: One's own drives instead of a dataset, a folder each: `frames/` with the images, and `steering.csv`,
+            lines of
+            timestamp,frame,steering. The last folder is the test split, the one before it validation, the others
+            training.
         height: Rows of a frame, which is resized to it.
         width: Pixels of a row.
-        clip_frames: Consecutive frames that the recurrent network learns from at once; `training.batch_tokens` counts frames.
+        clip_frames: Consecutive frames that the recurrent network learns from at once; `training.batch_tokens` counts
+            frames.
         flip: Mirror half of the training clips, and their steering.
     """
 

@@ -1,11 +1,12 @@
-"""Steering: from the frames of a camera to the angle of the wheels, and to the regions that caused it (Kim and Canny 2017).
+"""Steering: from the frames of a camera to the angle of the wheels, and to the regions that caused it (Kim and Canny
+2017).
 
     attention-zoo train steering                         # records an expert in a racing game, learns, and drives
     attention-zoo predict steering track:7 --attention drive.gif
     attention-zoo predict steering frame1.png frame2.png --attention heat.png
 
-The file reads in the order in which a drive travels: settings, `load`, `preprocess`, `build`, `loss`, `evaluate`, `signatures`,
-`try_out`, `illustrate`.
+The file reads in the order in which a drive travels: settings, `load`, `preprocess`, `build`, `loss`, `evaluate`,
+`signatures`, `try_out`, `illustrate`.
 """
 
 import json
@@ -17,20 +18,19 @@ import numpy as np
 import tensorflow as tf
 
 from attention_zoo.pipelines import models
-from attention_zoo.pipelines.causal_saliency import LATER, examine
 from attention_zoo.pipelines.datasets.drives import SPLITS, all_clips, balanced_clips, read_drives
-from attention_zoo.pipelines.driving import describe, drive, write_gif
-from attention_zoo.pipelines.engine.checkpoints import CheckpointStore
-from attention_zoo.pipelines.engine.command_line import run_task
 from attention_zoo.pipelines.engine.errors import UserError
-from attention_zoo.pipelines.engine.export import load_saved_model
-from attention_zoo.pipelines.engine.files import atomic_write
-from attention_zoo.pipelines.engine.image_attention import draw_image_attention
-from attention_zoo.pipelines.engine.images import decode_images, read_image_file
-from attention_zoo.pipelines.engine.reporting import TrainingReporter
+from attention_zoo.pipelines.engine.images.image_files import decode_images, read_image_file
+from attention_zoo.pipelines.engine.pictures.heat_maps import draw_image_attention
+from attention_zoo.pipelines.engine.run.reporting import TrainingReporter
+from attention_zoo.pipelines.engine.scores.causal_saliency import LATER, examine
+from attention_zoo.pipelines.engine.serving.export import load_saved_model
+from attention_zoo.pipelines.engine.storage.checkpoints import CheckpointStore
+from attention_zoo.pipelines.engine.storage.files import atomic_write
 from attention_zoo.pipelines.engine.task import Task
-from attention_zoo.pipelines.engine.training import Trainer
-from attention_zoo.pipelines.steering_settings import SteeringConfig
+from attention_zoo.pipelines.engine.training.trainer import Trainer
+from attention_zoo.pipelines.steering.driving import describe, drive, write_gif
+from attention_zoo.pipelines.steering.settings import SteeringConfig
 
 WATCHED = 250  # decisions of a drive that the animation shows: ten seconds
 EXAMINED = 480  # frames of the test split that are examined for causal regions
@@ -57,7 +57,9 @@ class Steering(Task):
         self.drives, self.data_version = read_drives(data.dataset, data.folders, self.size)
         for split in SPLITS:
             steering = np.concatenate([drive.steering for drive in self.drives[split]])
-            print(f"{split}: {len(self.drives[split])} drives, {len(steering):,} frames, steering {steering.std():.3f} (std)")
+            print(
+                f"{split}: {len(self.drives[split])} drives, {len(steering):,} frames, steering {steering.std():.3f} (std)"
+            )
 
     def adapt(self):
         """Learns the constant answer that is best on the training split: the median."""
@@ -94,7 +96,9 @@ class Steering(Task):
         if split not in self._tensors:
             drives = self.drives[split]
             with tf.device("CPU"):
-                self._tensors[split] = [tf.concat([getattr(d, name) for d in drives], 0) for name in ("frames", "steering")]
+                self._tensors[split] = [
+                    tf.concat([getattr(d, name) for d in drives], 0) for name in ("frames", "steering")
+                ]
         return self._tensors[split]
 
     def build(self):
@@ -146,7 +150,9 @@ class Steering(Task):
         results = []
         for frame in drive.frames:
             before = state
-            steering, weights, state = step(tf.constant(frame[None]), tuple(tf.cast(part, state_spec.dtype) for part in state))
+            steering, weights, state = step(
+                tf.constant(frame[None]), tuple(tf.cast(part, state_spec.dtype) for part in state)
+            )
             results.append((steering[0], weights[0], tf.concat(before, axis=0)))
         return [np.stack([np.asarray(value) for value in column]) for column in zip(*results)]
 
@@ -187,7 +193,9 @@ class Steering(Task):
     def attend(self, model, image_bytes):
         """The steering at every frame of the clips (B, T) and the weights (B, T, h, w)."""
         shape = tf.shape(image_bytes)
-        with tf.control_dependencies([tf.debugging.assert_positive(shape[1], "image_bytes: expected one frame at least")]):
+        with tf.control_dependencies(
+            [tf.debugging.assert_positive(shape[1], "image_bytes: expected one frame at least")]
+        ):
             frames = self.see(tf.reshape(image_bytes, [-1]))
         frames = tf.reshape(frames, tf.concat([shape, tf.constant([*self.size, 3])], axis=0))
         steering, scores = model(frames, training=False, return_attention_scores=True)
@@ -209,7 +217,10 @@ class Steering(Task):
             return {"steering": steering, "weights": weights, "hidden": hidden, "carry": carry}
 
         signatures = {
-            "serving_default": (lambda image_bytes: {"steering": self.attend(model, image_bytes)["steering"][:, -1]}, clips),
+            "serving_default": (
+                lambda image_bytes: {"steering": self.attend(model, image_bytes)["steering"][:, -1]},
+                clips,
+            ),
             "attention": (lambda image_bytes: self.attend(model, image_bytes), clips),
             "start": (start, one),
             "step": (step, one | state),
@@ -226,7 +237,9 @@ class Steering(Task):
             return {}
         served, reports = tf.saved_model.load(str(exported)), []
         for number in range(settings.tracks):
-            report, watched = drive(served, settings.first_seed + number, settings.max_decisions, 0 if number else WATCHED)
+            report, watched = drive(
+                served, settings.first_seed + number, settings.max_decisions, 0 if number else WATCHED
+            )
             reports.append(report)
             print(describe(report))
             if watched:
@@ -265,8 +278,8 @@ class Steering(Task):
         Args:
             inputs: What `read_input` returned: tracks, or the frames of one clip in their order.
             model_directory: Folder of the task's exports; the newest version answers.
-            attention: Where to draw the attention: to a GIF, of the first ten seconds of the first drive or of the clip; to a
-                PNG, of the last frame of those.
+            attention: Where to draw the attention: to a GIF, of the first ten seconds of the first drive or of the
+                clip; to a PNG, of the last frame of those.
 
         Returns:
             The exit code.
@@ -315,7 +328,3 @@ def draw_watched(watched, path):
         return write_gif(watched, path)
     frame, weights, steering = watched[-1]
     return draw_image_attention(frame, weights[None], [f"{steering:+.2f} rad"], path)
-
-
-if __name__ == "__main__":
-    sys.exit(run_task("steering", sys.argv[1:]))

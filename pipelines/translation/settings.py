@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from attention_zoo.pipelines.engine.decoding_settings import DecodingSettings
+from attention_zoo.pipelines.engine.decoding.settings import DecodingSettings
 from attention_zoo.pipelines.engine.settings import ExportSettings, TrainingSettings
 
 
@@ -15,19 +15,22 @@ class DataSettings:
         dataset: A TFDS dataset of sentence pairs, such as cldr_phrases, dates, bible_translation/en-fr,
             ted_hrlr_translate/pt_to_en or wmt14_translate/de-en.
         locale: The language on the other side of cldr_phrases (target) and dates (source); any locale that Babel knows.
-        reverse: Translate from the dataset's second language into its first, such as wmt14_translate/de-en from English.
-        files: One's own text instead of a dataset: two files with a sentence a line, source and target (as --data-files, too).
-        alignment_files: Sentences that people aligned word by word, to score the attention against: source, target, and links such
-            as 0-0 or 2?3 (Pharaoh's format), a line a pair.
+        reverse: Translate from the dataset's second language into its first, such as wmt14_translate/de-en from
+            English.
+        files: One's own text instead of a dataset: two files with a sentence a line, source and target (as
+            --data-files, too).
+        alignment_files: Sentences that people aligned word by word, to score the attention against: source, target,
+            and links such as 0-0 or 2?3 (Pharaoh's format), a line a pair.
         max_words: Pairs with more words on either side are left out; 0 keeps all.
         max_tokens: Training pairs with more tokens on either side are left out; a longer source
             is cut when it is translated, and the answer says so.
         limit: Training pairs to take, and a tenth as many of the other splits, for a quick look; 0 takes all.
         vocabulary_size: Subwords shared by both languages.
         subwords: How SentencePiece learns them.
-        cache: Keep the tokenised text in the run's folder: a large corpus is then tokenised once, and not at each restart.
-        service: Address (grpc://HOST:PORT) of a tf.data service that makes the training batches; none by default. With one
-            worker of the service the order stays exact.
+        cache: Keep the tokenised text in the run's folder: a large corpus is then tokenised once, and not at each
+            restart.
+        service: Address (grpc://HOST:PORT) of a tf.data service that makes the training batches; none by default. With
+            one worker of the service the order stays exact.
     """
 
     dataset: str = "cldr_phrases"

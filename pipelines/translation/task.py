@@ -4,8 +4,8 @@
     attention-zoo train translation --preset transformer
     attention-zoo predict translation "3 hours ago" --attention alignment.png
 
-The file reads in the order in which a sentence travels: settings, `load`, `adapt`, `preprocess`, `build`, `loss`, `translate`,
-`evaluate`, `signatures`, `illustrate`.
+The file reads in the order in which a sentence travels: settings, `load`, `adapt`, `preprocess`, `build`, `loss`,
+`translate`, `evaluate`, `signatures`, `illustrate`.
 """
 
 import json
@@ -18,21 +18,25 @@ import tensorflow as tf
 from attention_zoo.pipelines import models
 from attention_zoo.pipelines.datasets.parallel import SPLITS, Examples, read_parallel
 from attention_zoo.pipelines.datasets.parallel_files import read_aligned_files
-from attention_zoo.pipelines.engine.alignment_error import ErrorCounts, links_from_spans, links_from_weights, word_links
-from attention_zoo.pipelines.engine.attention_maps import draw_alignment
-from attention_zoo.pipelines.engine.batching import token_batches
-from attention_zoo.pipelines.engine.command_line import run_task
-from attention_zoo.pipelines.engine.curves import draw_scores_by_length
-from attention_zoo.pipelines.engine.decoding import decode
+from attention_zoo.pipelines.engine.decoding.search import decode
 from attention_zoo.pipelines.engine.errors import UserError
-from attention_zoo.pipelines.engine.export import load_saved_model
-from attention_zoo.pipelines.engine.files import atomic_write, digest
-from attention_zoo.pipelines.engine.kept_columns import kept_columns
-from attention_zoo.pipelines.engine.losses import smoothed_cross_entropy
-from attention_zoo.pipelines.engine.metrics import scores_by_length, translation_scores
+from attention_zoo.pipelines.engine.pictures.alignments import draw_alignment
+from attention_zoo.pipelines.engine.pictures.curves import draw_scores_by_length
+from attention_zoo.pipelines.engine.scores.alignment_error import (
+    ErrorCounts,
+    links_from_spans,
+    links_from_weights,
+    word_links,
+)
+from attention_zoo.pipelines.engine.scores.translations import scores_by_length, translation_scores
+from attention_zoo.pipelines.engine.serving.export import load_saved_model
+from attention_zoo.pipelines.engine.storage.files import atomic_write, digest
 from attention_zoo.pipelines.engine.task import Task
-from attention_zoo.pipelines.engine.text import BOS, EOS, Subwords, learn_sentencepiece
-from attention_zoo.pipelines.translation_settings import ModelSettings, TranslationConfig
+from attention_zoo.pipelines.engine.text.batching import token_batches
+from attention_zoo.pipelines.engine.text.subwords import BOS, EOS, Subwords, learn_sentencepiece
+from attention_zoo.pipelines.engine.text.token_cache import kept_columns
+from attention_zoo.pipelines.engine.training.losses import smoothed_cross_entropy
+from attention_zoo.pipelines.translation.settings import ModelSettings, TranslationConfig
 
 LENGTH_EDGES = (5, 10, 15, 20, 25, 30, 40, 60)  # words of the source
 EVALUATION_BATCH = 64  # sentences of like length translated together
@@ -79,7 +83,9 @@ class Translation(Task):
             atomic_write(path, learn_sentencepiece(sentences, data.vocabulary_size, data.subwords))
         self.subwords = Subwords(path.read_bytes())
         made_from = str((digest(path), self.data_version, data.max_tokens, data.max_words, data.limit, data.reverse))
-        self.columns = kept_columns(self.run_directory / "tokens", made_from, self.encode) if data.cache else self.encode()
+        self.columns = (
+            kept_columns(self.run_directory / "tokens", made_from, self.encode) if data.cache else self.encode()
+        )
 
     def encode(self):
         """Tokenises all splits."""
@@ -91,7 +97,8 @@ class Translation(Task):
         Pairs that are too long to train on are left out, unless all rows are asked for.
         """
         source, target = (
-            self.subwords.tokenize(tf.constant(texts)) for texts in (self.examples[split].source, self.examples[split].target)
+            self.subwords.tokenize(tf.constant(texts))
+            for texts in (self.examples[split].source, self.examples[split].target)
         )
         limit = self.config.data.max_tokens - 1
         fits = (source.row_lengths() <= limit) & (target.row_lengths() <= limit)
@@ -336,7 +343,3 @@ def draw_answers(answers, where):
             path = where / f"alignment-{row + 1}.png"
         pictures.append(draw_alignment(weights[: len(target), : len(source)], source, target, path))
     return pictures
-
-
-if __name__ == "__main__":
-    sys.exit(run_task("translation", sys.argv[1:]))

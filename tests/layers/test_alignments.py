@@ -3,8 +3,9 @@
 import keras
 import numpy as np
 import pytest
-from attention_zoo.layers import Alignment, LocalMonotonicAlignment, LocalPredictiveAlignment, SoftAlignment
 from keras import ops
+
+from attention_zoo.layers import Alignment, LocalMonotonicAlignment, LocalPredictiveAlignment, SoftAlignment
 
 ALIGNMENTS = {"soft": SoftAlignment, "monotonic": LocalMonotonicAlignment, "predictive": LocalPredictiveAlignment}
 every_alignment = pytest.mark.parametrize("make", ALIGNMENTS.values(), ids=ALIGNMENTS)
@@ -98,7 +99,9 @@ def test_predictive_measures_a_sentence_without_its_padding():
     layer = LocalPredictiveAlignment(window_size=3)
     actual = array(layer(scores, mask, query))
     np.testing.assert_allclose(actual[1:, :, :4], array(layer(scores[1:, :, :4], query=query[1:])), atol=1e-6)
-    expected = predictive(scores, query, np.array([[9] * 4, [4] * 4]), 3, *layer.get_weights(), np.broadcast_to(mask, (2, 4, 9)))
+    expected = predictive(
+        scores, query, np.array([[9] * 4, [4] * 4]), 3, *layer.get_weights(), np.broadcast_to(mask, (2, 4, 9))
+    )
     np.testing.assert_allclose(actual, expected, atol=1e-6)
 
 

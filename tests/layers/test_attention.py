@@ -5,6 +5,8 @@ import itertools
 import keras
 import numpy as np
 import pytest
+from keras import ops
+
 from attention_zoo.layers import (
     AdditiveScore,
     Attention,
@@ -18,7 +20,6 @@ from attention_zoo.layers import (
     SoftAlignment,
     combine_masks,
 )
-from keras import ops
 
 B, T, S, D = 2, 4, 5, 6
 WINDOWS = (None, "monotonic", "predictive")
@@ -196,7 +197,9 @@ def test_a_window_beyond_the_source_keeps_the_query_in_the_attentional_state():
 
 
 @every_attention
-@pytest.mark.parametrize("dropout, with_scores, leading", list(itertools.product([0.0, 0.5], [False, True], [(B,), (B, 2)])))
+@pytest.mark.parametrize(
+    "dropout, with_scores, leading", list(itertools.product([0.0, 0.5], [False, True], [(B,), (B, 2)]))
+)
 def test_the_future_does_not_leak_through_a_causal_mask(make, dropout, with_scores, leading):
     query, value = floats(*leading, T, D, seed=1), floats(*leading, T, D, seed=2)
 
@@ -258,7 +261,11 @@ def test_a_step_outside_of_call_follows_the_policy(make, policy):
     layer = make(dtype=policy)
     inside = layer(QUERY, VALUE)
     output, weights = layer.attend(QUERY, layer.project_key(VALUE), VALUE)
-    assert keras.backend.standardize_dtype(output.dtype) == keras.backend.standardize_dtype(inside.dtype) == layer.compute_dtype
+    assert (
+        keras.backend.standardize_dtype(output.dtype)
+        == keras.backend.standardize_dtype(inside.dtype)
+        == layer.compute_dtype
+    )
     assert keras.backend.standardize_dtype(weights.dtype) == "float32"
     close(output, inside, 1e-2)
 
@@ -311,7 +318,9 @@ def test_a_functional_model_keeps_masks_and_survives_saving(make, tmp_path):
     tokens = [ops.array([[1, 2, 3, 0]]), ops.array([[4, 5, 0, 0, 0]])]
     pooled, shown = (array(x) for x in model(tokens))
     assert not shown[0, :, 2:].any() and not shown[0, 3].any()
-    close(pooled, model([tokens[0][:, :3], tokens[1][:, :2]])[0])  # padding changes nothing, the pooling behind included
+    close(
+        pooled, model([tokens[0][:, :3], tokens[1][:, :2]])[0]
+    )  # padding changes nothing, the pooling behind included
     model.save(tmp_path / "model.keras")
     close(keras.models.load_model(tmp_path / "model.keras")(tokens)[0], pooled)
 

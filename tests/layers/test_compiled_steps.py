@@ -81,5 +81,7 @@ def test_a_location_score_of_fewer_positions_than_keys_compiles():
     attention = layers.LuongAttention("location", max_length=3)
     query, value = normal(2, 4, 6), normal(2, 5, 6, seed=1)
     expected = ops.convert_to_numpy(attention(query, value))
-    found = compiled(lambda query, value: attention(query, value))(ops.convert_to_tensor(query), ops.convert_to_tensor(value))
+    found = compiled(lambda query, value: attention(query, value))(
+        ops.convert_to_tensor(query), ops.convert_to_tensor(value)
+    )
     np.testing.assert_allclose(ops.convert_to_numpy(found), expected, atol=1e-5)

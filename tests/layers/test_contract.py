@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 import keras
 import numpy as np
 import pytest
-from attention_zoo import layers
 from keras import ops
+
+from attention_zoo import layers
 
 B, T, S, D = 2, 5, 6, 8
 
@@ -46,7 +47,9 @@ def attention(make, dropout=None, **options):
 def recurrent(**options):
     attention_layer = options.pop("attention", None) or layers.BahdanauAttention(4)
     # Keras's orthogonal initialiser, the default of its cells, has no bfloat16 on TensorFlow.
-    return layers.AttentiveDecoder(keras.layers.GRUCell(7, recurrent_initializer="glorot_uniform"), attention_layer, **options)
+    return layers.AttentiveDecoder(
+        keras.layers.GRUCell(7, recurrent_initializer="glorot_uniform"), attention_layer, **options
+    )
 
 
 SCORE_INPUTS = {"query": QUERY, "key": VALUE}
@@ -65,16 +68,20 @@ CASES = {
         lambda: layers.LocalPredictiveAlignment(2), {"scores": floats(B, T, S), "query": QUERY}
     ),
     "Attention": attention(
-        lambda: layers.Attention(layers.ScaledDotScore()), lambda: layers.Attention(layers.ScaledDotScore(), dropout=0.5)
+        lambda: layers.Attention(layers.ScaledDotScore()),
+        lambda: layers.Attention(layers.ScaledDotScore(), dropout=0.5),
     ),
     "Attention with a score that has weights": attention(lambda: layers.Attention(layers.AdditiveScore(3))),
-    "BahdanauAttention": attention(lambda: layers.BahdanauAttention(4), lambda: layers.BahdanauAttention(4, dropout=0.5)),
+    "BahdanauAttention": attention(
+        lambda: layers.BahdanauAttention(4), lambda: layers.BahdanauAttention(4, dropout=0.5)
+    ),
     "SpatialAttention": Case(lambda: layers.SpatialAttention(4), attends=True),
     "HardAttention": attention(lambda: layers.HardAttention(4), lambda: layers.HardAttention(4, expected_share=0.2)),
     "HardAttention argmax": attention(lambda: layers.HardAttention(4, inference="argmax")),
     **{
         f"LuongAttention {score}": attention(
-            lambda score=score: layers.LuongAttention(score), lambda score=score: layers.LuongAttention(score, dropout=0.5)
+            lambda score=score: layers.LuongAttention(score),
+            lambda score=score: layers.LuongAttention(score, dropout=0.5),
         )
         for score in ("dot", "general", "concat", "location")
     },
@@ -101,9 +108,12 @@ CASES = {
     ),
     "StochasticDepth": Case(lambda: layers.StochasticDepth(0.5), {"inputs": QUERY}),
     "SinusoidalEncoding": Case(layers.SinusoidalEncoding, {"inputs": QUERY}),
-    "PositionalEmbedding": Case(lambda: layers.PositionalEmbedding(11, 6), {"token_ids": np.array([[3, 1, 0], [2, 0, 0]])}),
+    "PositionalEmbedding": Case(
+        lambda: layers.PositionalEmbedding(11, 6), {"token_ids": np.array([[3, 1, 0], [2, 0, 0]])}
+    ),
     "PositionalEmbedding learned": Case(
-        lambda: layers.PositionalEmbedding(11, 6, max_length=7, positions="learned"), {"token_ids": np.array([[3, 1, 0]])}
+        lambda: layers.PositionalEmbedding(11, 6, max_length=7, positions="learned"),
+        {"token_ids": np.array([[3, 1, 0]])},
     ),
     **{
         f"TransformerEncoderBlock {'pre' if first else 'post'}-LN": attention(
@@ -116,7 +126,9 @@ CASES = {
         for first in (False, True)
     },
     "TransformerDecoderBlock": attention(
-        lambda: layers.TransformerDecoderBlock(2, 16), lambda: layers.TransformerDecoderBlock(2, 16, dropout=0.5), zeros=False
+        lambda: layers.TransformerDecoderBlock(2, 16),
+        lambda: layers.TransformerDecoderBlock(2, 16, dropout=0.5),
+        zeros=False,
     ),
     "AttentiveDecoder attend_then_step": Case(recurrent, attends=True, rank_4=False, zeros=False),
     "AttentiveDecoder that samples": Case(
@@ -130,7 +142,9 @@ CASES = {
     ),
     "AttentiveDecoder input feeding": Case(
         lambda: recurrent(
-            order="step_then_attend", attention=layers.LuongAttention("general", attentional_units=7), input_feeding=True
+            order="step_then_attend",
+            attention=layers.LuongAttention("general", attentional_units=7),
+            input_feeding=True,
         ),
         attends=True,
         rank_4=False,
@@ -180,7 +194,9 @@ def built(make, inputs):
 
 
 def test_every_exported_layer_has_a_case():
-    exported = {n for n in layers.__all__ if inspect.isclass(getattr(layers, n)) and issubclass(getattr(layers, n), keras.Layer)}
+    exported = {
+        n for n in layers.__all__ if inspect.isclass(getattr(layers, n)) and issubclass(getattr(layers, n), keras.Layer)
+    }
     assert exported - ABSTRACT == {name.split()[0] for name in CASES}
 
 
@@ -228,7 +244,9 @@ def test_low_precision_agrees_with_float32(case, policy, tolerance):
         layer = built(case.make, case.inputs)
         layer.set_weights(reference.get_weights())
         actual = layer(**tensors(case.inputs))
-        expected_dtype = "float32" if isinstance(layer, layers.Alignment) else layer.compute_dtype  # weights stay float32
+        expected_dtype = (
+            "float32" if isinstance(layer, layers.Alignment) else layer.compute_dtype
+        )  # weights stay float32
         assert keras.backend.standardize_dtype(keras.tree.flatten(actual)[0].dtype) == expected_dtype
         close(actual, expected, tolerance)
     finally:
@@ -261,7 +279,9 @@ def test_training_is_finite_and_moves_weights(case):
     outputs = keras.tree.flatten(model(tensors(case.inputs)))
     model = keras.Model(model.inputs, keras.tree.flatten(model.outputs)[0])
     model.compile(keras.optimizers.SGD(0.1), "mse", jit_compile=False)
-    steps = 10 if "Hard" in type(case.make()).__name__ else 1  # a batch of samples alone hands on no gradient, one time in four
+    steps = (
+        10 if "Hard" in type(case.make()).__name__ else 1
+    )  # a batch of samples alone hands on no gradient, one time in four
     for _ in range(steps):
         assert np.isfinite(model.train_on_batch(case.inputs, np.ones(outputs[0].shape, "float32")))
     assert any(np.abs(a - b).max() > 0 for a, b in zip(before, model.get_weights()))
@@ -303,7 +323,9 @@ def test_rows_with_nothing_to_attend_to_are_zero(case):
     layer = built(case.make, case.inputs)
     nothing = np.ones((B, T, T if not case.value_mask else S), bool)
     nothing[1, 2] = False
-    output, scores = layer(**tensors(case.inputs), attention_mask=ops.convert_to_tensor(nothing), return_attention_scores=True)
+    output, scores = layer(
+        **tensors(case.inputs), attention_mask=ops.convert_to_tensor(nothing), return_attention_scores=True
+    )
     assert not main_output(output)[1, 2].any()
     assert not flat(scores)[0][1, ..., 2, :].any()
     assert np.isfinite(main_output(output)).all() and main_output(output)[1, 1].any()

@@ -4,8 +4,9 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from attention_zoo import layers
 from keras import ops
+
+from attention_zoo import layers
 
 
 def softmax(scores):
@@ -54,7 +55,9 @@ def test_the_answer_is_the_same_at_each_call_outside_training(inference, expecte
 def test_training_looks_at_one_value_and_draws_anew():
     attention = layers.HardAttention(4, expected_share=0.0, seed=3)
     value = np.tile(np.array([1.0, 10.0, 100.0], "float32")[None, :, None], (50, 1, 1))
-    first, second = (ops.convert_to_numpy(attention(np.ones((50, 1, 2), "float32"), value, training=True)) for _ in range(2))
+    first, second = (
+        ops.convert_to_numpy(attention(np.ones((50, 1, 2), "float32"), value, training=True)) for _ in range(2)
+    )
     assert set(np.unique(first)) == {1.0, 10.0, 100.0} and (first != second).any()
 
 
@@ -99,7 +102,9 @@ def test_the_estimated_gradient_agrees_with_the_exact_one():
 def test_examples_that_used_the_expectation_and_masked_queries_earn_nothing():
     weights = np.full((2, 2, 2), 0.5, "float32")
     samples = np.array([[[1, 0], [0, 1]], [[0, 0], [0, 0]]], "float32")
-    loss = layers.reinforce_loss(np.array([-1.0, -1.0], "float32"), weights, samples, -3.0, np.array([[1, 0], [1, 1]]), 1.0, 0.0)
+    loss = layers.reinforce_loss(
+        np.array([-1.0, -1.0], "float32"), weights, samples, -3.0, np.array([[1, 0], [1, 1]]), 1.0, 0.0
+    )
     np.testing.assert_allclose(ops.convert_to_numpy(loss), [-2.0 * np.log(0.5), 0.0], rtol=1e-6, atol=1e-7)
 
 

@@ -5,8 +5,9 @@ import warnings
 import keras
 import numpy as np
 import pytest
-from attention_zoo.layers import causal_mask, combine_masks, masked_softmax
 from keras import ops
+
+from attention_zoo.layers import causal_mask, combine_masks, masked_softmax
 
 
 def array(tensor):
@@ -79,7 +80,9 @@ def test_allowed_scores_count_however_small():
 
 @pytest.mark.parametrize("scores", [[[1.0, 2.0]], [[-np.inf, -np.inf]], [[3e38, -3e38]]])
 def test_a_row_with_nothing_to_attend_to_is_zero(scores):
-    np.testing.assert_array_equal(array(masked_softmax(np.array(scores, "float32"), np.zeros((1, 2), bool))), [[0.0, 0.0]])
+    np.testing.assert_array_equal(
+        array(masked_softmax(np.array(scores, "float32"), np.zeros((1, 2), bool))), [[0.0, 0.0]]
+    )
 
 
 def test_minus_infinity_is_no_weight_with_and_without_a_mask():

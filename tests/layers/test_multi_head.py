@@ -191,7 +191,10 @@ def test_step_by_step_with_the_cache_equals_the_whole_sequence(policy, chunk, ro
     layer = MultiHeadSelfAttention(num_heads=2, key_dim=4, value_dim=3, dtype=policy)
     whole, scores = layer(sequence, use_causal_mask=True, return_attention_scores=True)
     cache = layer.empty_cache(2, room)
-    assert cache["key"].shape[2] == (room or 0) and keras.backend.standardize_dtype(cache["key"].dtype) == layer.compute_dtype
+    assert (
+        cache["key"].shape[2] == (room or 0)
+        and keras.backend.standardize_dtype(cache["key"].dtype) == layer.compute_dtype
+    )
     tolerance = 1e-5 if policy == "float32" else 2e-2
     for start in range(0, 6, chunk):
         stop = start + chunk
@@ -252,7 +255,9 @@ def test_config_holds_every_argument_and_rebuilds_the_layer(layer_class):
 
 def test_saved_in_a_functional_model_it_answers_as_before(tmp_path):
     query, value = keras.Input((None, 6)), keras.Input((7, 4))
-    output, scores = MultiHeadAttention(2, 3, dropout=0.1)(query, value, return_attention_scores=True, use_causal_mask=True)
+    output, scores = MultiHeadAttention(2, 3, dropout=0.1)(
+        query, value, return_attention_scores=True, use_causal_mask=True
+    )
     self_output, self_scores = MultiHeadSelfAttention(2, 3)(output, return_attention_scores=True)
     assert output.shape == (None, None, 6) and scores.shape == (None, 2, None, 7) and scores.dtype == "float32"
     assert self_output.shape == (None, None, 6) and self_scores.shape == (None, 2, None, None)
@@ -302,7 +307,9 @@ def test_every_weight_has_a_finite_gradient_even_with_fully_masked_rows():
 
     layer = MultiHeadAttention(2, 3, dropout=0.1)
     with tf.GradientTape() as tape:
-        output = layer(normal(2, 5, 6), normal(2, 7, 4), value_mask=np.eye(2, 7, dtype=bool) & (np.arange(7) > 0), training=True)
+        output = layer(
+            normal(2, 5, 6), normal(2, 7, 4), value_mask=np.eye(2, 7, dtype=bool) & (np.arange(7) > 0), training=True
+        )
         loss = tf.reduce_sum(output**2)
     gradients = tape.gradient(loss, layer.trainable_variables)
     assert len(gradients) == 8

@@ -3,8 +3,9 @@
 import keras
 import numpy as np
 import pytest
-from attention_zoo.layers import PatchEmbedding, StochasticDepth, TransformerEncoderBlock
 from keras import ops
+
+from attention_zoo.layers import PatchEmbedding, StochasticDepth, TransformerEncoderBlock
 
 
 def numpy(tensor):
@@ -33,7 +34,9 @@ def test_the_class_token_comes_first_is_zeros_at_first_and_has_a_position():
     out = numpy(layer(np.zeros((3, 4, 4, 3), "float32")))
     np.testing.assert_allclose(out, np.broadcast_to(numpy(layer.positions), (3, 5, 5)))
     layer.class_embedding.assign(np.full((1, 1, 5), 7.0))
-    np.testing.assert_allclose(numpy(layer(np.zeros((1, 4, 4, 3), "float32")))[0] - out[0], [[7.0] * 5] + [[0.0] * 5] * 4)
+    np.testing.assert_allclose(
+        numpy(layer(np.zeros((1, 4, 4, 3), "float32")))[0] - out[0], [[7.0] * 5] + [[0.0] * 5] * 4
+    )
 
 
 def test_positions_are_drawn_with_the_papers_deviation():
@@ -64,7 +67,10 @@ def test_interpolated_positions_still_learn():
     [
         ({"patch_size": 0, "image_size": 4}, "`patch_size` must be a positive integer or two. Received: patch_size=0"),
         ({"patch_size": 2, "image_size": (4, 4, 4)}, "`image_size` must be a positive integer or two"),
-        ({"patch_size": 3, "image_size": 4}, r"`image_size` must have .* multiples of patch_size=\(3, 3\). Received: \(4, 4\)"),
+        (
+            {"patch_size": 3, "image_size": 4},
+            r"`image_size` must have .* multiples of patch_size=\(3, 3\). Received: \(4, 4\)",
+        ),
     ],
 )
 def test_sizes_that_do_not_fit_are_refused(options, message):
@@ -114,7 +120,9 @@ def test_it_equals_pytorchs_convolution_and_interpolation():
     layer.projection.bias.assign(bias)
     with torch.no_grad():
         weight = torch.tensor(kernel.transpose(3, 2, 0, 1).copy())
-        cut = torch.nn.functional.conv2d(torch.tensor(images.transpose(0, 3, 1, 2).copy()), weight, torch.tensor(bias), stride=4)
+        cut = torch.nn.functional.conv2d(
+            torch.tensor(images.transpose(0, 3, 1, 2).copy()), weight, torch.tensor(bias), stride=4
+        )
         learned = torch.tensor(numpy(layer.positions)[1:].reshape(1, 4, 6, 8).transpose(0, 3, 1, 2).copy())
         positions = torch.nn.functional.interpolate(learned, size=(3, 5), mode="bilinear", align_corners=False)
         expected = (cut + positions).flatten(2).transpose(1, 2).numpy()

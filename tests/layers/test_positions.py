@@ -36,7 +36,9 @@ def test_the_first_row_alternates_zero_and_one():
 def test_the_encoding_is_added_to_every_sequence(shape):
     inputs = np.random.default_rng(0).normal(size=shape).astype("float32")
     output = SinusoidalEncoding(max_wavelength=100.0)(inputs, offset=3)
-    np.testing.assert_allclose(array(output) - inputs, np.broadcast_to(paper_sinusoids(9, shape[-1], 3, 100.0), shape), atol=1e-5)
+    np.testing.assert_allclose(
+        array(output) - inputs, np.broadcast_to(paper_sinusoids(9, shape[-1], 3, 100.0), shape), atol=1e-5
+    )
 
 
 def test_positions_stay_apart_in_half_precision():

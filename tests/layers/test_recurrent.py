@@ -4,10 +4,11 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from keras import ops
+
 from attention_zoo.layers.attention import Attention, BahdanauAttention, LuongAttention
 from attention_zoo.layers.recurrent import AttentiveDecoder
 from attention_zoo.layers.scores import DotScore
-from keras import ops
 
 B, T, S, E, D, U = 3, 5, 6, 4, 8, 7
 MASK = np.array([[1, 1, 1, 1, 1, 1], [1, 1, 1, 0, 0, 0], [1, 0, 0, 0, 0, 0]], bool)
@@ -153,7 +154,9 @@ def test_padded_columns_and_rows_change_nothing(make):
 @every_decoder
 def test_masked_steps_leave_the_state_and_give_zeros(make):
     decoder = seeded(make)
-    keep = [0, 2, 3, 4] if decoder.attention.get_config().get("window") is None else [0, 1, 2, 3]  # windows count the steps
+    keep = (
+        [0, 2, 3, 4] if decoder.attention.get_config().get("window") is None else [0, 1, 2, 3]
+    )  # windows count the steps
     mask = np.zeros((B, T), bool)
     mask[:, keep] = True
     actual = run(decoder, query_mask=ops.convert_to_tensor(mask), value_mask=ops.convert_to_tensor(MASK))
@@ -218,7 +221,10 @@ def test_step_numbers_stay_exact_in_half_precision():
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
         decoder = AttentiveDecoder(gru(), LuongAttention("general", window="monotonic", window_size=1))
-        query, value = np.ones((1, 300, E), "float32"), np.ones((1, 300, D), "float32")  # bfloat16 cannot count past 256
+        query, value = (
+            np.ones((1, 300, E), "float32"),
+            np.ones((1, 300, D), "float32"),
+        )  # bfloat16 cannot count past 256
         weights = run(decoder, query, value)[2]
     finally:
         keras.config.set_dtype_policy("float32")
@@ -266,5 +272,7 @@ def test_wrong_arguments_are_named(arguments, message):
 
 def test_a_wrong_initial_state_is_named():
     decoder = seeded(DECODERS["luong"])
-    with pytest.raises(ValueError, match=r"`initial_state` must hold tensors of sizes \[7, 7, 7, 7\]. Received: sizes \[7\]"):
+    with pytest.raises(
+        ValueError, match=r"`initial_state` must hold tensors of sizes \[7, 7, 7, 7\]. Received: sizes \[7\]"
+    ):
         run(decoder, initial_state=[ops.zeros((B, U))])

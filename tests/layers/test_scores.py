@@ -3,8 +3,17 @@
 import keras
 import numpy as np
 import pytest
-from attention_zoo.layers import AdditiveScore, ConcatScore, DotScore, GeneralScore, LocationScore, ScaledDotScore, Score
 from keras import ops
+
+from attention_zoo.layers import (
+    AdditiveScore,
+    ConcatScore,
+    DotScore,
+    GeneralScore,
+    LocationScore,
+    ScaledDotScore,
+    Score,
+)
 
 SCORES = {
     "dot": DotScore,

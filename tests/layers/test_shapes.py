@@ -28,7 +28,9 @@ def test_lengths_whose_product_wraps_in_int32_still_take_the_blocks():
     assert bool(blocks_pay(tf.constant(50_000), tf.constant(50_000))) and blocks_pay(50_000, 50_000)
     assert blocks_pay(513, 512) and not blocks_pay(512, 512) and not blocks_pay(None, 1024)
     assert blocks_pay(385, 384, is_causal=True) and not blocks_pay(384, 384, is_causal=True)
-    assert bool(additive_blocks_pay(tf.constant(2048), tf.constant(2048), 1024)) and additive_blocks_pay(2048, 2048, 1024)
+    assert bool(additive_blocks_pay(tf.constant(2048), tf.constant(2048), 1024)) and additive_blocks_pay(
+        2048, 2048, 1024
+    )
     assert not exceeds(10, 5, 2) and not bool(exceeds(10, tf.constant(5), 2)) and not exceeds(10, 0, 100)
 
 

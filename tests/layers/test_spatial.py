@@ -1,8 +1,9 @@
 """SpatialAttention against its equation, in NumPy."""
 
 import numpy as np
-from attention_zoo.layers import SpatialAttention
 from keras import ops
+
+from attention_zoo.layers import SpatialAttention
 
 
 def sigmoid(x):

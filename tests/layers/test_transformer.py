@@ -105,7 +105,9 @@ def test_step_by_step_with_the_cache_equals_the_whole_sequence(normalize_first, 
             target[:, start:stop], None, value_mask=SOURCE_MASK, cache=cache, return_attention_scores=True
         )
         np.testing.assert_allclose(array(output), array(whole)[:, start:stop], atol=1e-5)
-        np.testing.assert_allclose(array(weights["self"])[..., :stop], array(scores["self"])[:, :, start:stop, :stop], atol=1e-5)
+        np.testing.assert_allclose(
+            array(weights["self"])[..., :stop], array(scores["self"])[:, :, start:stop, :stop], atol=1e-5
+        )
         np.testing.assert_allclose(array(weights["cross"]), array(scores["cross"])[:, :, start:stop], atol=1e-5)
 
 
@@ -162,7 +164,9 @@ def test_implicit_masks_equal_explicit_ones_and_an_explicit_one_wins():
     explicit = block(array(target), array(source), query_mask=TARGET_MASK, value_mask=SOURCE_MASK)
     np.testing.assert_allclose(array(block(target, source)), array(explicit), atol=1e-6)
     everything = {"query_mask": np.ones_like(TARGET_MASK), "value_mask": np.ones_like(SOURCE_MASK)}
-    np.testing.assert_allclose(array(block(target, source, **everything)), array(block(array(target), array(source))), atol=1e-6)
+    np.testing.assert_allclose(
+        array(block(target, source, **everything)), array(block(array(target), array(source))), atol=1e-6
+    )
 
 
 def test_a_token_with_nothing_to_attend_to_keeps_its_residual():
@@ -196,7 +200,9 @@ def test_symbolic_calls_tell_the_shapes_and_dtypes_of_real_calls(policy, block_c
         real = block(*inputs, **option)
         symbolic = block.compute_output_spec(*[keras.KerasTensor(x.shape) for x in inputs], **option)
         assert shapes(real) == shapes(symbolic)
-        dtypes = [keras.tree.map_structure(lambda t: keras.backend.standardize_dtype(t.dtype), n) for n in (real, symbolic)]
+        dtypes = [
+            keras.tree.map_structure(lambda t: keras.backend.standardize_dtype(t.dtype), n) for n in (real, symbolic)
+        ]
         assert dtypes[0] == dtypes[1]
     assert block.compute_output_shape(*[x.shape for x in inputs]) == (2, 4, 8)
     assert np.isfinite(array(block(*inputs))).all()
@@ -205,7 +211,12 @@ def test_symbolic_calls_tell_the_shapes_and_dtypes_of_real_calls(policy, block_c
 @pytest.mark.parametrize("block_class", [TransformerEncoderBlock, TransformerDecoderBlock])
 def test_config_holds_every_argument_and_rebuilds_the_block(block_class):
     arguments = dict(
-        num_heads=4, intermediate_dim=9, dropout=0.2, attention_dropout=0.3, normalize_first=True, layer_norm_epsilon=1e-5
+        num_heads=4,
+        intermediate_dim=9,
+        dropout=0.2,
+        attention_dropout=0.3,
+        normalize_first=True,
+        layer_norm_epsilon=1e-5,
     )
     block = block_class(**arguments, activation="gelu")
     twin = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(block))
@@ -226,7 +237,9 @@ def test_saved_in_a_functional_model_they_answer_as_before(tmp_path):
         np.testing.assert_array_equal(array(before), array(after))
 
 
-@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="takes gradients with a tape, compiles a tf.function")
+@pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="takes gradients with a tape, compiles a tf.function"
+)
 def test_compiled_by_xla_every_weight_has_a_finite_gradient():
     import tensorflow as tf
 

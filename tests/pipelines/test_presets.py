@@ -6,12 +6,15 @@ import keras
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
-from attention_zoo.pipelines import TASKS
-from attention_zoo.pipelines.engine import experiment
-from attention_zoo.pipelines.engine.command_line import load, presets_of
-from attention_zoo.pipelines.engine.config import read
 
-PRESETS = [pytest.param(task, name, path, id=f"{task}-{name}") for task in TASKS for name, path in presets_of(task).items()]
+from attention_zoo.pipelines.commands.main import load, presets_of
+from attention_zoo.pipelines.engine.run import run as experiment
+from attention_zoo.pipelines.engine.run.config import read
+from attention_zoo.pipelines.registry import TASKS
+
+PRESETS = [
+    pytest.param(task, name, path, id=f"{task}-{name}") for task in TASKS for name, path in presets_of(task).items()
+]
 
 
 @pytest.mark.parametrize("task, name, path", PRESETS)

@@ -10,9 +10,15 @@ import sentencepiece
 import tensorflow as tf
 import tensorflow_text as tf_text
 
-from attention_zoo.pipelines.engine.export import export_saved_model
+from attention_zoo.pipelines.engine.serving.export import export_saved_model
 
-SENTENCES = ["the cat sat on the mat", "a dog saw the cat", "où est le chat ?", "the mat is on the floor", "ein Hund sah ihn"]
+SENTENCES = [
+    "the cat sat on the mat",
+    "a dog saw the cat",
+    "où est le chat ?",
+    "the mat is on the floor",
+    "ein Hund sah ihn",
+]
 TEXTS = ["the cat", "", b"\xff\xfe the \x80 dog", "où est le chat ?", "a dog saw the mat " * 2000, b"nul \x00 byte"]
 
 
@@ -72,7 +78,10 @@ def exported(tmp_path_factory):
     signatures = {"serving_default": (serving_default, {"text": spec}), "attention": (attention, {"text_input": spec})}
     directory = tmp_path_factory.mktemp("exports") / "saved_models" / "tiny"
     version = export_saved_model(directory, [text, model], signatures)
-    return version, {"serving_default": lambda value: serving_default(value), "attention": lambda value: attention(value)}
+    return version, {
+        "serving_default": lambda value: serving_default(value),
+        "attention": lambda value: attention(value),
+    }
 
 
 INPUT = {"serving_default": "text", "attention": "text_input"}

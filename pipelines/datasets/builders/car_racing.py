@@ -1,8 +1,9 @@
 """Laps of a scripted expert in gymnasium's CarRacing-v3: what the camera saw, and how the expert steered.
 
-Each lap is a track of its own, and whole laps go into a split. The wheels are disturbed while the expert's answer is recorded, so
-that recoveries are part of the data in all splits; see `car_racing_expert`. Nothing is downloaded: the laps are driven on this
-machine, on all of its cores, in two or three minutes.
+Each lap is a track of its own, and whole laps go into a split. The wheels are disturbed while the expert's answer is
+recorded, so
+that recoveries are part of the data in all splits; see `car_racing_expert`. Nothing is downloaded: the laps are driven
+on this machine, on all of its cores, in two or three minutes.
 """
 
 import os
@@ -13,15 +14,17 @@ import numpy as np
 import tensorflow_datasets as tfds
 from etils import epath
 
-from attention_zoo.pipelines.datasets.car_racing_expert import FRAME_SIZE, make_environment, record
+from attention_zoo.pipelines.datasets.builders.car_racing_expert import FRAME_SIZE, make_environment, record
 
 TRACKS = {"train": range(1000, 1016), "validation": range(2000, 2003), "test": range(3000, 3004)}  # seeds
 NOISE = 0.1  # rad, standard deviation of the disturbance
 AHEAD = 4  # laps that wait to be written, for each process: a lap is 20 MB
 
 _DESCRIPTION = """\
-Frames of CarRacing-v3 at 25 a second, 84 rows of 96 pixels: the lowest 12 rows, which show the instruments, are cut off.
-`steering` is the angle of the front wheels in rad, to the right above 0, that the expert chose at this frame; `speed` is in m/s,
+Frames of CarRacing-v3 at 25 a second, 84 rows of 96 pixels: the lowest 12 rows, which show the instruments, are cut
+off.
+`steering` is the angle of the front wheels in rad, to the right above 0, that the expert chose at this frame; `speed`
+is in m/s,
 `episode` the seed of the track, `step` the number of the frame in its lap. Frames are stored lap by lap, in order."""
 
 _CITATION = """\
@@ -78,7 +81,9 @@ class CarRacing(tfds.core.GeneratorBasedBuilder):
 
 def laps(seeds, noise=NOISE, max_decisions=0):
     """Yields (seed, lap) of `record`, in the order of the seeds, driven by as many processes as there are cores."""
-    processes = max(1, min(len(seeds), len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()))
+    processes = max(
+        1, min(len(seeds), len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count())
+    )
     # A process of its own start: TensorFlow's threads do not survive a fork.
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
         waiting = []

@@ -1,7 +1,7 @@
 """A lap in gymnasium's CarRacing-v3 as a driver sees it, and an expert who drives it by looking at the track.
 
-Recording and closed-loop drives share all of it: the frames, the pace of 25 decisions a second, and the rule for gas and brake,
-which knows the speed and the steering alone. Nothing here needs TensorFlow.
+Recording and closed-loop drives share all of it: the frames, the pace of 25 decisions a second, and the rule for gas
+and brake, which knows the speed and the steering alone. Nothing here needs TensorFlow.
 """
 
 import math
@@ -140,8 +140,8 @@ def make_environment():
 def record(seed, noise_seed=0, noise=0.0, max_decisions=0):
     """Has the expert drive a lap, disturbed so that its recoveries are seen too (Laskey et al. 2017, "DART").
 
-    The wheels get the expert's answer and noise that comes and goes (an Ornstein-Uhlenbeck process); what is recorded is the
-    expert's answer alone, to what the noise has led to.
+    The wheels get the expert's answer and noise that comes and goes (an Ornstein-Uhlenbeck process); what is recorded
+    is the expert's answer alone, to what the noise has led to.
 
     Args:
         seed: Integer, of the track.
@@ -150,7 +150,8 @@ def record(seed, noise_seed=0, noise=0.0, max_decisions=0):
         max_decisions: Ends the lap after so many; 0 drives it to its end.
 
     Returns:
-        A dict of columns: frames uint8 `(N, 84, 96, 3)`, steering, speed float32 `(N,)`; and tiles, the share that was driven.
+        A dict of columns: frames uint8 `(N, 84, 96, 3)`, steering, speed float32 `(N,)`; and tiles, the share that was
+            driven.
     """
     generator = np.random.default_rng([seed, noise_seed])
     frames, steerings, speeds, disturbance = [], [], [], 0.0

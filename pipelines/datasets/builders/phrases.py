@@ -10,13 +10,42 @@ import random
 
 from babel.numbers import get_currency_precision
 
-from attention_zoo.pipelines.datasets.cldr import LocaleText
+from attention_zoo.pipelines.datasets.builders.cldr import LocaleText
 from attention_zoo.pipelines.datasets.spans import Spanned, align, match_roles
 
-NUMBERS = (*range(1, 61), 75, 80, 90, 100, 120, 150, 200, 250, 300, 400, 500, 600, 750, 800, 900, 1000, 1500, 2000, 5000,
-           0.5, 1.5, 2.5, 3.5, 4.5, 7.5, 12.5)
-CURRENCIES = ("AUD BRL CAD CHF CNY CZK DKK EGP EUR GBP HUF IDR ILS INR JPY KRW MAD MXN NOK NZD PLN RON RUB SEK SGD THB "
-              "TRY UAH USD VND ZAR").split()
+NUMBERS = (
+    *range(1, 61),
+    75,
+    80,
+    90,
+    100,
+    120,
+    150,
+    200,
+    250,
+    300,
+    400,
+    500,
+    600,
+    750,
+    800,
+    900,
+    1000,
+    1500,
+    2000,
+    5000,
+    0.5,
+    1.5,
+    2.5,
+    3.5,
+    4.5,
+    7.5,
+    12.5,
+)
+CURRENCIES = (
+    "AUD BRL CAD CHF CNY CZK DKK EGP EUR GBP HUF IDR ILS INR JPY KRW MAD MXN NOK NZD PLN RON RUB SEK SGD THB "
+    "TRY UAH USD VND ZAR"
+).split()
 RELATIVE_UNITS = ("year", "month", "week", "day", "hour", "minute", "second")
 UNITS = tuple(
     f"{kind}-{unit}"
@@ -39,15 +68,38 @@ UNITS = tuple(
 )
 
 # How often a piece is of each kind.
-KINDS = {"date": 20, "month": 5, "day": 5, "time": 9, "datetime": 8, "relative": 13, "amount": 13, "currency": 8,
-         "percent": 3, "territory": 7, "language": 6, "territories": 7, "languages": 6}
+KINDS = {
+    "date": 20,
+    "month": 5,
+    "day": 5,
+    "time": 9,
+    "datetime": 8,
+    "relative": 13,
+    "amount": 13,
+    "currency": 8,
+    "percent": 3,
+    "territory": 7,
+    "language": 6,
+    "territories": 7,
+    "languages": 6,
+}
 
 # What a piece's content is made of, in its order; lists of names say "territory" or "language" of each.
-ATOMS = {"date": ("year", "month", "day"), "month": ("year", "month"), "day": ("month", "day"),
-         "time": ("hour", "minute", "second"), "datetime": ("year", "month", "day", "hour", "minute"),
-         "relative": ("number", "relative unit"), "amount": ("number", "unit"), "currency": ("number", "currency"),
-         "percent": ("percent",), "territory": ("territory",), "language": ("language",),
-         "territories": ("territory",) * 3, "languages": ("language",) * 3}
+ATOMS = {
+    "date": ("year", "month", "day"),
+    "month": ("year", "month"),
+    "day": ("month", "day"),
+    "time": ("hour", "minute", "second"),
+    "datetime": ("year", "month", "day", "hour", "minute"),
+    "relative": ("number", "relative unit"),
+    "amount": ("number", "unit"),
+    "currency": ("number", "currency"),
+    "percent": ("percent",),
+    "territory": ("territory",),
+    "language": ("language",),
+    "territories": ("territory",) * 3,
+    "languages": ("language",) * 3,
+}
 # Whatever comes in several styles is an atom in each of them; numbers and names look the same in all.
 STYLED = {"month", "unit", "currency"}
 
@@ -71,12 +123,16 @@ class Phrases:
     def __init__(self, locale: str):
         self.sides = LocaleText("en"), LocaleText(locale)
         self.territories = self._names("territories", taken=set())
-        self.languages = self._names("languages", {self.sides[0].name("territories", code).text for code in self.territories})
+        self.languages = self._names(
+            "languages", {self.sides[0].name("territories", code).text for code in self.territories}
+        )
         self.units = [unit for unit in UNITS if all(side.amount(2, unit) for side in self.sides)]
         self.currencies = [code for code in CURRENCIES if all(side.currency(2, code, "name") for side in self.sides)]
         held = {name: len(getattr(self, name)) for name in ("territories", "languages", "units", "currencies")}
         if min(held.values()) < 3:
-            raise ValueError(f"locale: expected one with at least 3 names of each kind, received {locale!r} with {held}")
+            raise ValueError(
+                f"locale: expected one with at least 3 names of each kind, received {locale!r} with {held}"
+            )
         # A piece is said in many sentences, and Babel takes its time.
         self.say = functools.lru_cache(10_000)(self._say)
 
@@ -192,7 +248,8 @@ def contents(piece: tuple) -> list[tuple]:
 
 
 def atoms(piece: tuple) -> set[tuple]:
-    """What a piece is made of and a model must have seen: its month, number, unit or names, in their style where it shows.
+    """What a piece is made of and a model must have seen: its month, number, unit or names, in their style where it
+    shows.
 
     Example:
 

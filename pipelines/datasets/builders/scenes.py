@@ -1,7 +1,7 @@
 """Scenes: which things stand where, and the sentences that say so.
 
-A scene has one to four different things. The sentences follow from the places of the things alone, so all of them are true,
-and none can be written without knowing what is where:
+A scene has one to four different things. The sentences follow from the places of the things alone, so all of them are
+true, and none can be written without knowing what is where:
 
     one          "a key at the top left", and two more ways to say it
     two          "a dog left of a key", right of, above, below

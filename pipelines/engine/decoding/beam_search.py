@@ -2,8 +2,14 @@
 
 import tensorflow as tf
 
-from attention_zoo.pipelines.engine.decoding_steps import extend_until_done, greatest, length_penalty, log_normaliser, step_of
-from attention_zoo.pipelines.engine.text import BOS, EOS
+from attention_zoo.pipelines.engine.decoding.steps import (
+    extend_until_done,
+    greatest,
+    length_penalty,
+    log_normaliser,
+    step_of,
+)
+from attention_zoo.pipelines.engine.text.subwords import BOS, EOS
 
 LEAST_COVERAGE = 1e-6  # of a source token that was never looked at: its logarithm has to stay finite
 
@@ -37,7 +43,8 @@ def beam_search(model, memory, max_lengths, settings, source_mask=None):
     At each step the `2 * beam_size` likeliest continuations are found. Those among the first `beam_size` that end are
     scored with the penalties and compete for the `n_best` places of the finished; the `beam_size` likeliest that don't
     end live on. A sentence is done when no living hypothesis can beat the worst of its finished ones any more: a
-    probability only falls, and the length penalty is largest at the greatest length, so the stop never changes the result.
+    probability only falls, and the length penalty is largest at the greatest length, so the stop never changes the
+    result.
 
     Raises:
         ValueError: A coverage penalty is asked for, and the model has no attention.
@@ -48,7 +55,9 @@ def beam_search(model, memory, max_lengths, settings, source_mask=None):
     advance, memory = step_of(model, memory)
 
     def is_done(living):
-        bound = tf.reduce_max(living["scores"], axis=1) / length_penalty(living["max_lengths"] + 1, settings.length_penalty)
+        bound = tf.reduce_max(living["scores"], axis=1) / length_penalty(
+            living["max_lengths"] + 1, settings.length_penalty
+        )
         return bound <= living["finished"]["scores"][:, -1]
 
     def extend(step, living):

@@ -2,8 +2,14 @@
 
 import tensorflow as tf
 
-from attention_zoo.pipelines.engine.decoding_steps import extend_until_done, greatest, length_penalty, log_normaliser, step_of
-from attention_zoo.pipelines.engine.text import BOS, EOS, PAD
+from attention_zoo.pipelines.engine.decoding.steps import (
+    extend_until_done,
+    greatest,
+    length_penalty,
+    log_normaliser,
+    step_of,
+)
+from attention_zoo.pipelines.engine.text.subwords import BOS, EOS, PAD
 
 
 def choose_token(log_probs, temperature, top_k, top_p, seed, first=0):

@@ -6,9 +6,9 @@ happens in the graph, for a batch of any size, so that evaluation and serving ru
 
 import tensorflow as tf
 
-from attention_zoo.pipelines.engine.beam_search import beam_search
-from attention_zoo.pipelines.engine.sampling import sample
-from attention_zoo.pipelines.engine.text import PAD
+from attention_zoo.pipelines.engine.decoding.beam_search import beam_search
+from attention_zoo.pipelines.engine.decoding.sampling import sample
+from attention_zoo.pipelines.engine.text.subwords import PAD
 
 
 @tf.autograph.experimental.do_not_convert  # the loops are written as such: conversion would only slow down the tracing
@@ -16,17 +16,22 @@ def decode(model, inputs, settings, max_lengths):
     """Searches for the answers to a batch.
 
     The score of an answer Y to X is that of Wu et al. 2016 (equation 14):
-    `log P(Y|X) / ((5 + |Y|) / 6) ** length_penalty + coverage_penalty * sum_s log(min(sum_t a_ts, 1))`, where |Y| counts
+    `log P(Y|X) / ((5 + |Y|) / 6) ** length_penalty + coverage_penalty * sum_s log(min(sum_t a_ts, 1))`, where |Y|
+    counts
     the end of sentence and P is the model's own probability, whatever the temperature. An answer at its greatest length
-    has to end. Padding, unknown and begin of sentence are never written. Without a beam the coverage penalty is left out.
+    has to end. Padding, unknown and begin of sentence are never written. Without a beam the coverage penalty is left
+    out.
 
     Args:
-        model: Has `encode(inputs, training=False) -> memory`, `start(memory) -> state`, `step(token (B K,), state, memory) ->
-            (logits (B K, V), state, scores)` and, for a coverage penalty, `alignment(scores) -> (B K, S)`. Memory and state
-            are nests of batch-first Tensors: K hypotheses of a source have K rows of state, one after another, and one of
-            memory, but for `memory["shared"]`, a nest of what all sources share. Sources that are answered leave the batch. An
-            axis of the state that grows from step to step starts with static size 0.
-        inputs: Dict of Tensors for `encode`. Where "source" is one of them, its zeros are padding, and need no coverage.
+        model: Has `encode(inputs, training=False) -> memory`, `start(memory) -> state`, `step(token (B K,), state,
+            memory) ->
+            (logits (B K, V), state, scores)` and, for a coverage penalty, `alignment(scores) -> (B K, S)`. Memory and
+            state
+            are nests of batch-first Tensors: K hypotheses of a source have K rows of state, one after another, and one
+            of memory, but for `memory["shared"]`, a nest of what all sources share. Sources that are answered leave the
+            batch. An axis of the state that grows from step to step starts with static size 0.
+        inputs: Dict of Tensors for `encode`. Where "source" is one of them, its zeros are padding, and need no
+            coverage.
         settings: `DecodingSettings`.
         max_lengths: Greatest number of tokens of each answer, int32 `(B,)`.
 

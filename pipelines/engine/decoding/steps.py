@@ -2,8 +2,12 @@
 
 import tensorflow as tf
 
-LEAVING_SHARE = 0.25  # of a batch has to be done before it leaves: copying the rest costs less than the steps it is spared
-BLOCK_WIDTHS = sorted(range(16, 129), key=lambda width: abs(width - 32))  # the best first: of 8,000 values 11 are found soonest
+LEAVING_SHARE = (
+    0.25  # of a batch has to be done before it leaves: copying the rest costs less than the steps it is spared
+)
+BLOCK_WIDTHS = sorted(
+    range(16, 129), key=lambda width: abs(width - 32)
+)  # the best first: of 8,000 values 11 are found soonest
 
 
 def length_penalty(lengths, alpha):
@@ -73,8 +77,8 @@ def step_of(model, memory):
         memory: What `model.encode` returned.
 
     Returns:
-        (step, memory): `step(living) -> (logits, state, scores)`, with float32 logits, for `living` with a "token", a "state" and a
-        "memory" as it is returned: without "shared".
+        (step, memory): `step(living) -> (logits, state, scores)`, with float32 logits, for `living` with a "token", a
+        "state" and a "memory" as it is returned: without "shared".
     """
     shared = {name: nest for name, nest in memory.items() if name == "shared"}
 
@@ -88,13 +92,15 @@ def step_of(model, memory):
 def extend_until_done(extend, is_done, answers, living, beams=1):
     """Lets the hypotheses of a batch grow until all sentences are done.
 
-    A step costs as much as the rows in it, so sentences that are done leave the batch whenever they are a quarter of it.
+    A step costs as much as the rows in it, so sentences that are done leave the batch whenever they are a quarter of
+    it.
 
     Args:
         extend: `(step, living) -> living`, one token longer.
         is_done: `living -> (B,)` bool.
         answers: `living -> (tokens, scores)`, int32 `(B, N, L)`, filled up with 0, and float32 `(B, N)`.
-        living: Dict of nests of Tensors `(B, ...)`, and `(B beams, ...)` in "token" and "state". An axis of static size 0 grows.
+        living: Dict of nests of Tensors `(B, ...)`, and `(B beams, ...)` in "token" and "state". An axis of static
+            size 0 grows.
         beams: Rows of "token" and "state" for a sentence.
 
     Returns:

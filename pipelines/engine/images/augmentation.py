@@ -1,7 +1,9 @@
 """Random changes of images by Keras's layers, in the input pipeline, as a pure function of a seed.
 
-Keras's layers count their random draws in a variable. In a pipeline that works on several batches at a time, and that begins in
-the middle of an epoch when a run is resumed, each batch would then meet another count. Here a batch has a seed of its own.
+Keras's layers count their random draws in a variable. In a pipeline that works on several batches at a time, and that
+begins in
+the middle of an epoch when a run is resumed, each batch would then meet another count. Here a batch has a seed of its
+own.
 """
 
 import keras

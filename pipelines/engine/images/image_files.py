@@ -1,8 +1,9 @@
 """Encoded images to pixels: one way for training, evaluation and serving, in the TensorFlow graph.
 
-Every image that enters the project from outside comes through `decode_image`. It reads the size in the file's head before it
-decodes anything, so that a small file that unpacks to gigabytes is refused, and a large JPEG is decoded at a half, a quarter or
-an eighth where the model needs no more.
+Every image that enters the project from outside comes through `decode_image`. It reads the size in the file's head
+before it
+decodes anything, so that a small file that unpacks to gigabytes is refused, and a large JPEG is decoded at a half, a
+quarter or an eighth where the model needs no more.
 """
 
 import io
@@ -28,7 +29,8 @@ _HEXADECIMAL = [f"{value:02x}" for value in range(256)]
 def decode_image(image_bytes, size):
     """Decodes one image file and brings it to a size, in a graph or eagerly.
 
-    JPEG (grey, YCbCr, CMYK), PNG (1 to 16 bits; what is transparent becomes white), GIF (the first frame) and BMP. The whole image
+    JPEG (grey, YCbCr, CMYK), PNG (1 to 16 bits; what is transparent becomes white), GIF (the first frame) and BMP. The
+    whole image
     is resized, by triangles that widen as it shrinks (antialiasing); the proportions of the sides are not kept. EXIF's
     orientation is not applied.
 
@@ -111,7 +113,8 @@ def check_image(image_bytes, name):
 
     >>> check_image(b"hello", "notes.txt")
     Traceback (most recent call last):
-    attention_zoo.pipelines.engine.errors.UserError: notes.txt: expected a JPEG, PNG, GIF or BMP image, received 5 bytes of ...
+    attention_zoo.pipelines.engine.errors.UserError: notes.txt: expected a JPEG, PNG, GIF or BMP image, received 5
+    bytes of ...
     """
     from PIL import Image, UnidentifiedImageError
 
@@ -152,7 +155,9 @@ def read_image_file(path):
     try:
         content = Path(path).read_bytes()
     except (OSError, ValueError) as error:  # a name with a null character is a ValueError
-        raise UserError(f"{path}: expected an image file, received: {getattr(error, 'strerror', None) or error}") from None
+        raise UserError(
+            f"{path}: expected an image file, received: {getattr(error, 'strerror', None) or error}"
+        ) from None
     return ImageFile(str(path), check_image(content, path))
 
 
@@ -214,7 +219,9 @@ def _size_of(kind, head, image_bytes):
             lambda: tf.image.extract_jpeg_shape(image_bytes)[:2],
             lambda: tf.stack([_number(head, 20, 4, big_endian=True), _number(head, 16, 4, big_endian=True)]),
             lambda: _largest_gif_frame(image_bytes, _number(head, 8, 2), _number(head, 6, 2)),
-            lambda: tf.stack([tf.abs(_number(head, 22, 4)), _number(head, 18, 4)]),  # rows from the top down are negative
+            lambda: tf.stack(
+                [tf.abs(_number(head, 22, 4)), _number(head, 18, 4)]
+            ),  # rows from the top down are negative
         ],
     )
 
@@ -242,11 +249,15 @@ def _largest_gif_frame(image_bytes, rows, columns):
         after_head = tf.where(frame, place + 11 + colors(_number(content, place + 9, 1)), place + 2)
         after = tf.where(in_data, place + 1 + kind, tf.where(known, after_head, length))
         wide, high = _number(content, place + 5, 2), _number(content, place + 7, 2)
-        larger = frame & (tf.cast(wide, tf.int64) * tf.cast(high, tf.int64) > tf.cast(rows, tf.int64) * tf.cast(columns, tf.int64))
+        larger = frame & (
+            tf.cast(wide, tf.int64) * tf.cast(high, tf.int64) > tf.cast(rows, tf.int64) * tf.cast(columns, tf.int64)
+        )
         return after, tf.where(in_data, kind != 0, True), tf.where(larger, high, rows), tf.where(larger, wide, columns)
 
     start = 13 + colors(_number(content, 10, 1))
-    _, _, rows, columns = tf.while_loop(lambda place, *_: place < length, block, (start, tf.constant(False), rows, columns))
+    _, _, rows, columns = tf.while_loop(
+        lambda place, *_: place < length, block, (start, tf.constant(False), rows, columns)
+    )
     return tf.stack([rows, columns])
 
 
@@ -256,7 +267,10 @@ def _decode_jpeg(image_bytes, shrink):
     index = tf.reduce_sum(tf.cast(shrink >= ratios[1:], tf.int32))
     return tf.switch_case(
         index,
-        [lambda ratio=ratio: tf.io.decode_jpeg(image_bytes, 3, ratio, dct_method="INTEGER_ACCURATE") for ratio in ratios],
+        [
+            lambda ratio=ratio: tf.io.decode_jpeg(image_bytes, 3, ratio, dct_method="INTEGER_ACCURATE")
+            for ratio in ratios
+        ],
     )
 
 
@@ -279,7 +293,9 @@ def _decode_png(image_bytes, head):
 def _decode_bmp(image_bytes, head):
     """Decodes 8 bits with a palette, 24 or 32; the decoder hands indices of a palette back as they are."""
     bits = _number(head, 28, 2)
-    message = tf.strings.join(["image_bytes: expected a BMP of 8, 24 or 32 bits a pixel, received ", tf.strings.as_string(bits)])
+    message = tf.strings.join(
+        ["image_bytes: expected a BMP of 8, 24 or 32 bits a pixel, received ", tf.strings.as_string(bits)]
+    )
 
     with tf.control_dependencies([tf.debugging.Assert((bits == 8) | (bits == 24) | (bits == 32), [message])]):
         image_bytes = tf.identity(image_bytes)
@@ -290,7 +306,9 @@ def _decode_bmp(image_bytes, head):
         colors = tf.where(colors == 0, 256, tf.minimum(colors, 256))
         entries = tf.io.decode_raw(tf.strings.substr(image_bytes, 14 + header, 4 * colors), tf.uint8)
         palette = tf.reshape(entries, (-1, 4))[:, 2::-1]  # from blue, green, red and nothing
-        return tf.gather(palette, tf.minimum(tf.cast(tf.io.decode_bmp(image_bytes)[..., 0], tf.int32), tf.shape(palette)[0] - 1))
+        return tf.gather(
+            palette, tf.minimum(tf.cast(tf.io.decode_bmp(image_bytes)[..., 0], tf.int32), tf.shape(palette)[0] - 1)
+        )
 
     return tf.cond(bits == 8, of_palette, lambda: _in_color(tf.io.decode_bmp(image_bytes)))
 

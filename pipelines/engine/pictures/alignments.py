@@ -7,7 +7,7 @@ import io
 import textwrap
 import unicodedata
 
-from attention_zoo.pipelines.engine.files import atomic_write
+from attention_zoo.pipelines.engine.storage.files import atomic_write
 
 COLORS = "Blues"  # one hue, even steps of lightness, white for nothing: it prints in grey, too
 DOTS_PER_INCH = 120
@@ -96,7 +96,9 @@ def draw_heads(weights, source_tokens, target_tokens, path, title=None, names=No
             axes.set_xlabel(name, family=families, size=9)
     for axes in grid.flat[len(weights) :]:
         axes.remove()
-    bar = figure.colorbar(image, ax=list(grid.flat[: len(weights)]), shrink=min(1.0, 2.5 / size[1]), aspect=15, ticks=[0, 0.5, 1])
+    bar = figure.colorbar(
+        image, ax=list(grid.flat[: len(weights)]), shrink=min(1.0, 2.5 / size[1]), aspect=15, ticks=[0, 0.5, 1]
+    )
     bar.outline.set_visible(False)
     bar.ax.tick_params(labelsize=7, length=0)
     if title:

@@ -2,7 +2,7 @@
 
 import math
 
-from attention_zoo.pipelines.engine.attention_maps import save
+from attention_zoo.pipelines.engine.pictures.alignments import save
 
 # Okabe & Ito 2008, told apart by all eyes, but grey for their yellow. With the markers, also in print without colors.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#888888")
@@ -16,8 +16,8 @@ def draw_curves(history, path, losses=(), unit="token"):
     Losses have a logarithmic axis: what happens late in a run is small.
 
     Args:
-        history: Records of the evaluations, dicts with "step" and figures such as "train/loss", "dev/loss", "dev/bleu". A
-            record need not have all; a value that is not finite leaves a gap.
+        history: Records of the evaluations, dicts with "step" and figures such as "train/loss", "dev/loss",
+            "dev/bleu". A record need not have all; a value that is not finite leaves a gap.
         path: The PNG; missing folders are made, and an old picture is replaced as a whole.
         losses: The training's loss in finer steps, tuples that begin with step and loss; drawn for "train/loss".
         unit: What a loss is the mean over.
@@ -40,7 +40,9 @@ def draw_curves(history, path, losses=(), unit="token"):
     metrics = [name for name in names if name.startswith("dev/") and name not in loss_names]
     panels = [names for names in (loss_names, *([name] for name in metrics)) if names]
     if not panels:
-        raise ValueError(f"history: expected records with figures such as dev/loss, received {len(history)} with {names}")
+        raise ValueError(
+            f"history: expected records with figures such as dev/loss, received {len(history)} with {names}"
+        )
     figure, grid = panels_of(len(panels))
     for axes, shown in zip(grid, panels):
         for number, name in enumerate(shown):
@@ -97,7 +99,9 @@ def draw_scores_by_length(systems, path, metric="bleu"):
     names = [f"{start}–{end}" if end < math.inf else f"≥ {start}" for start, end in buckets]
     axes.set_xticks(range(len(buckets)), [f"{name}\nn={sizes[place]:,}" for name, place in zip(names, buckets)], size=8)
     axes.set_xlim(-0.4, len(buckets) - 0.6)
-    axes.update_datalim([(0, 0)])  # the margin above is one of the scale from 0, else near the top it cuts lines that are flat
+    axes.update_datalim(
+        [(0, 0)]
+    )  # the margin above is one of the scale from 0, else near the top it cuts lines that are flat
     axes.autoscale_view(scalex=False)
     axes.set_ylim(bottom=0)
     axes.set_xlabel("words in the source sentence (n: sentences)")

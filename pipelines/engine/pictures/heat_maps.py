@@ -1,6 +1,6 @@
 """Pictures of where a model looks: the image under its attention, a panel for each word, head or moment."""
 
-from attention_zoo.pipelines.engine.attention_maps import DOTS_PER_INCH, fonts_for, readable, save
+from attention_zoo.pipelines.engine.pictures.alignments import DOTS_PER_INCH, fonts_for, readable, save
 
 COLORS = "inferno"  # lightness grows with the weight, so it can be read in grey, too
 SHARE = 0.55  # of the map's color in a panel; the rest is the image in grey

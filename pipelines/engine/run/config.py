@@ -46,11 +46,12 @@ def parse(config_class, argv, presets, default_preset, prog, description=""):
     """Reads a command line.
 
     `--preset NAME` replaces the default preset, `--config FILE` overrides it, `--section.option VALUE` overrides both,
-    and `--name RUN` names the run (default: the name of the preset); `--workers N` is handed on. `--help` lists every setting with its value and
-    `--print-config` prints the effective settings; both end the program.
+    and `--name RUN` names the run (default: the name of the preset); `--workers N` is handed on. `--help` lists every
+    setting with its value and `--print-config` prints the effective settings; both end the program.
 
     Args:
-        config_class: Dataclass of sections, all with defaults; every field has a line under `Args:` in its section's docstring.
+        config_class: Dataclass of sections, all with defaults; every field has a line under `Args:` in its section's
+            docstring.
         argv: The arguments.
         presets: Dict of names to YAML files.
         default_preset: Its name.
@@ -69,7 +70,9 @@ def parse(config_class, argv, presets, default_preset, prog, description=""):
     controls, given = scan(argv, settings)
     preset = controls.get("preset", default_preset)
     if preset not in presets:
-        raise UserError(f"--preset: expected one of {', '.join(sorted(presets))}; received {preset}{suggest(preset, presets)}")
+        raise UserError(
+            f"--preset: expected one of {', '.join(sorted(presets))}; received {preset}{suggest(preset, presets)}"
+        )
     values = checked(read_yaml(presets[preset]), settings, parser, f"{presets[preset]}: ")
     if "config" in controls:
         values |= checked(read_yaml(controls["config"]), settings, parser, f"{controls['config']}: ")
@@ -145,7 +148,9 @@ def typed_parser(settings, presets=None, **options):
         }
         for name, metavar in CONTROLS.items():
             parser.add_argument(f"--{name}", metavar=metavar, default=SUPPRESS, help=reasons[name])
-        parser.add_argument("--print-config", action="store_true", default=SUPPRESS, help="print the effective settings and exit")
+        parser.add_argument(
+            "--print-config", action="store_true", default=SUPPRESS, help="print the effective settings and exit"
+        )
     groups = {}
     for setting in settings:
         section = setting.name.rpartition(".")[0]

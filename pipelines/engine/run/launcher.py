@@ -14,8 +14,8 @@ GRACE = 30.0  # seconds that the other workers get to stop by themselves when on
 def run_workers(count, arguments):
     """Starts the workers of a run as processes of this machine, and waits for them.
 
-    Each gets the cluster in `TF_CONFIG`, as the machines of a real one do. Worker 0, the chief, speaks; of the others only errors
-    are shown. SIGTERM and Ctrl-C are passed on.
+    Each gets the cluster in `TF_CONFIG`, as the machines of a real one do. Worker 0, the chief, speaks; of the others
+    only errors are shown. SIGTERM and Ctrl-C are passed on.
 
     Args:
         count: Number of workers.

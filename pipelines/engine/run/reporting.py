@@ -9,8 +9,8 @@ import tensorflow as tf
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from attention_zoo.pipelines.engine.batching import padding_share
-from attention_zoo.pipelines.engine.files import atomic_write
+from attention_zoo.pipelines.engine.storage.files import atomic_write
+from attention_zoo.pipelines.engine.text.batching import padding_share
 
 EVERY = 10  # steps between two points of the training's curve
 
@@ -30,8 +30,8 @@ class TrainingReporter:
     """Collects the figures of a run and shows them.
 
     Args:
-        run_directory: `losses.csv` (the mean loss of each ten steps), `history.json` (the evaluations) and `tensorboard/` are
-            written there.
+        run_directory: `losses.csv` (the mean loss of each ten steps), `history.json` (the evaluations) and
+            `tensorboard/` are written there.
         silent: Whether to show and write nothing, as the workers of a cluster do whose chief speaks for all.
         unit: What the weight of a loss counts: "tokens", "images".
     """
@@ -53,7 +53,8 @@ class TrainingReporter:
     def survey(self, dataset):
         """Counts the batches of an epoch and the share of padding in them; returns the count.
 
-        A dataset that knows its length is not gone through for its padding: that is 0 where its rows have one shape, or not known.
+        A dataset that knows its length is not gone through for its padding: that is 0 where its rows have one shape,
+            or not known.
         """
         if (count := int(dataset.cardinality())) >= 0:
             specs = tf.nest.flatten(dataset.element_spec)

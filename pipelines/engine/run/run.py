@@ -12,21 +12,21 @@ import tensorflow as tf
 from rich.console import Console
 from rich.table import Table
 
-from attention_zoo.pipelines.engine.checkpoints import CheckpointStore
-from attention_zoo.pipelines.engine.config import dump, read
-from attention_zoo.pipelines.engine.distribution import is_chief, make_strategy, wait_for_all, watching_workers
 from attention_zoo.pipelines.engine.errors import UserError
-from attention_zoo.pipelines.engine.export import export_saved_model
-from attention_zoo.pipelines.engine.files import atomic_write, locked
-from attention_zoo.pipelines.engine.reporting import TrainingReporter
-from attention_zoo.pipelines.engine.training import Trainer
+from attention_zoo.pipelines.engine.run.config import dump, read
+from attention_zoo.pipelines.engine.run.reporting import TrainingReporter
+from attention_zoo.pipelines.engine.serving.export import export_saved_model
+from attention_zoo.pipelines.engine.storage.checkpoints import CheckpointStore
+from attention_zoo.pipelines.engine.storage.files import atomic_write, locked
+from attention_zoo.pipelines.engine.training.distribution import is_chief, make_strategy, wait_for_all, watching_workers
+from attention_zoo.pipelines.engine.training.trainer import Trainer
 
 
 def train(task_class, config, run_directory, preset, callbacks=()):
     """Runs a task to its end, or takes up a run that was stopped, and leaves metrics, pictures and a SavedModel.
 
-    In a cluster every worker calls it with the same arguments and the same run folder, on a disk that all of them see; the chief
-    writes.
+    In a cluster every worker calls it with the same arguments and the same run folder, on a disk that all of them see;
+    the chief writes.
 
     Args:
         task_class: The `Task`.
@@ -39,8 +39,8 @@ def train(task_class, config, run_directory, preset, callbacks=()):
         The metrics, also in `metrics.json`; in a worker that is not the chief, an empty dict.
 
     Raises:
-        UserError: another process trains in this folder, or the folder holds a run of another model or other data, or another
-            worker is lost.
+        UserError: another process trains in this folder, or the folder holds a run of another model or other data, or
+            another worker is lost.
         Preempted: SIGTERM came; a checkpoint is written.
     """
     strategy = make_strategy(config.training.strategy)
@@ -61,12 +61,16 @@ def train(task_class, config, run_directory, preset, callbacks=()):
         if chief:  # only now is it known that the run can be continued like this
             known = recorded_version(run_directory) if earlier else ""
             if known and known != task.data_version:
-                raise UserError(f"{run_directory} holds a run on {known}, received {task.data_version}; choose another --name")
+                raise UserError(
+                    f"{run_directory} holds a run on {known}, received {task.data_version}; choose another --name"
+                )
             if earlier and trainer.progress.finished:
                 refuse_changes(run_directory, "a finished run", "training", earlier, config, ("strategy",))
             write_config(config, run_directory, task.data_version)
         progress = trainer.fit()
-        reporter.note(f"training ended after {progress.seconds / 60:.1f} minutes, {progress.step:,} steps: {progress.finished}")
+        reporter.note(
+            f"training ended after {progress.seconds / 60:.1f} minutes, {progress.step:,} steps: {progress.finished}"
+        )
         metrics = {
             **trainer.dev_losses(),
             "parameters": model.count_params(),
@@ -138,7 +142,8 @@ def prepare(task_class, config, run_directory, strategy=None):
     task.load()
     with locked(Path(run_directory) / ".adapt", wait=True):  # one worker learns, the others read
         task.adapt()
-    # Keras takes the seeds of weights and dropout from here, and preparing a dataset for the first time draws from it, too.
+    # Keras takes the seeds of weights and dropout from here, and preparing a dataset for the first time draws from it,
+    # too.
     random.seed(config.training.seed)
     with strategy.scope() if strategy else nullcontext():
         try:
@@ -180,11 +185,13 @@ def export_task(task, model):
 def keep_config(config, run_directory, not_of_the_data=()):
     """Writes the effective settings, and refuses a folder whose run has other data or another model.
 
-    What failed before anything was learned binds nobody: its data until words were learned from them, its model until the first
+    What failed before anything was learned binds nobody: its data until words were learned from them, its model until
+        the first
     checkpoint.
 
     Returns:
-        The earlier settings, which stay in the file until it is known that the run can be continued; None where nothing is bound.
+        The earlier settings, which stay in the file until it is known that the run can be continued; None where
+        nothing is bound.
     """
     path = run_directory / "config.yaml"
     kept = {file.name for file in run_directory.iterdir()} - {path.name, ".lock", ".adapt"}
@@ -228,7 +235,9 @@ def alone_in(run_directory):
         try:
             held.enter_context(locked(run_directory / ".lock"))
         except BlockingIOError:
-            raise UserError(f"{run_directory} is in use by another process; wait for it, or choose another --name") from None
+            raise UserError(
+                f"{run_directory} is in use by another process; wait for it, or choose another --name"
+            ) from None
         yield
 
 

@@ -1,8 +1,8 @@
 """How well an alignment of words agrees with people's: Och & Ney 2003, "A Systematic Comparison of Various Statistical
 Alignment Models", section 5.
 
-A link is a pair (source token, target token). People mark links they are sure of (S) and links that are possible (P, with
-those of S among them).
+A link is a pair (source token, target token). People mark links they are sure of (S) and links that are possible (P,
+with those of S among them).
 """
 
 import re
@@ -130,8 +130,8 @@ def read_pharaoh(path):
 def links_from_spans(spans, source_token_offsets, target_token_offsets):
     """Turns pairs of aligned spans of text into links between tokens.
 
-    All pairs of tokens inside a matching pair of spans are possible; where it holds one token on each side, that link is
-    sure. A token belongs to the innermost spans that it overlaps: "3" in "in 3 hours" is linked with its "3" alone.
+    All pairs of tokens inside a matching pair of spans are possible; where it holds one token on each side, that link
+    is sure. A token belongs to the innermost spans that it overlaps: "3" in "in 3 hours" is linked with its "3" alone.
 
     Args:
         spans: A list of (source start, source end, target start, target end), in characters, ends not included.
@@ -152,7 +152,13 @@ def links_from_spans(spans, source_token_offsets, target_token_offsets):
     target = [innermost(offsets, [span[2:] for span in spans]) for offsets in target_token_offsets]
     sure, possible = set(), set()
     for pair in range(len(spans)):
-        links = {(s, t) for s, inside in enumerate(source) if pair in inside for t, within in enumerate(target) if pair in within}
+        links = {
+            (s, t)
+            for s, inside in enumerate(source)
+            if pair in inside
+            for t, within in enumerate(target)
+            if pair in within
+        }
         possible |= links
         if len(links) == 1:
             sure |= links
@@ -191,8 +197,8 @@ def word_links(links, source_text, target_text, source_token_offsets, target_tok
     """Turns links between tokens into links between the words of which they are parts: words are what people link.
 
     Args:
-        links: A set of (source token, target token). A token that is no part of a word, such as the end of the sentence, links
-            nothing.
+        links: A set of (source token, target token). A token that is no part of a word, such as the end of the
+            sentence, links nothing.
         source_text: The source; its words stand between spaces.
         target_text: The target.
         source_token_offsets: (start, end) of each source token, in characters.
@@ -208,7 +214,10 @@ def word_links(links, source_text, target_text, source_token_offsets, target_tok
     """
     words = [[found.span() for found in re.finditer(r"\S+", text)] for text in (source_text, target_text)]
     source, target = (
-        [[number for number, (first, last) in enumerate(spans) if max(start, first) < min(end, last)] for start, end in offsets]
+        [
+            [number for number, (first, last) in enumerate(spans) if max(start, first) < min(end, last)]
+            for start, end in offsets
+        ]
         for spans, offsets in zip(words, (source_token_offsets, target_token_offsets))
     )
     return {

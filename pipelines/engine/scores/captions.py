@@ -1,7 +1,7 @@
 """How good captions are, against several references each: BLEU-1 to 4, CIDEr-D, ROUGE-L, exact match.
 
-All compare lower-case words, as `split_words` splits them, and go from 0 up; BLEU, ROUGE-L and exact match end at 100, CIDEr-D at
-1000. The test compares CIDEr-D and ROUGE-L with what the scorer of the COCO captions gives.
+All compare lower-case words, as `split_words` splits them, and go from 0 up; BLEU, ROUGE-L and exact match end at 100,
+CIDEr-D at 1000. The test compares CIDEr-D and ROUGE-L with what the scorer of the COCO captions gives.
 """
 
 import math
@@ -10,7 +10,7 @@ from collections import Counter
 from sacrebleu.metrics import BLEU
 
 from attention_zoo.pipelines.engine.errors import UserError
-from attention_zoo.pipelines.engine.words import split_words
+from attention_zoo.pipelines.engine.text.words import split_words
 
 ORDERS = (1, 2, 3, 4)  # words of an n-gram
 SIGMA = 6.0  # CIDEr-D: how much a difference in length costs
@@ -25,8 +25,10 @@ def caption_scores(captions, references):
         references: For each a list of right answers, not empty; one may have more than another.
 
     Returns:
-        A dict: "bleu1" to "bleu4" (Papineni et al. 2002, of the corpus, as sacreBLEU counts them), "cider" (CIDEr-D, Vedantam et
-        al. 2015, times 100 as papers print it), "rouge_l" (Lin 2004), and "exact_match", the share that is one of its references.
+        A dict: "bleu1" to "bleu4" (Papineni et al. 2002, of the corpus, as sacreBLEU counts them), "cider" (CIDEr-D,
+            Vedantam et
+        al. 2015, times 100 as papers print it), "rouge_l" (Lin 2004), and "exact_match", the share that is one of its
+        references.
 
     Raises:
         UserError: there is nothing to score, or no reference for a caption.
@@ -58,11 +60,12 @@ def caption_scores(captions, references):
 
 
 def cider_d(captions, references):
-    """CIDEr-D of each caption (Vedantam et al. 2015, "CIDEr: Consensus-based Image Description Evaluation", sec. 3 and 5).
+    """CIDEr-D of each caption (Vedantam et al. 2015, "CIDEr: Consensus-based Image Description Evaluation", sec. 3 and
+    5).
 
     For n-grams of each order the cosine between caption and reference, weighted by how few images have the n-gram in a
-    reference, with counts clipped to those of the reference, times a Gaussian of the difference in length; the mean over
-    references and orders, times 10.
+    reference, with counts clipped to those of the reference, times a Gaussian of the difference in length; the mean
+    over references and orders, times 10.
 
     Args:
         captions: Lists of words.
@@ -78,7 +81,11 @@ def cider_d(captions, references):
         counts = _grams(words)
         weighted = {gram: count * (logarithm - math.log(max(1, frequency[gram]))) for gram, count in counts.items()}
         norms = {n: math.sqrt(sum(w * w for gram, w in weighted.items() if len(gram) == n)) for n in ORDERS}
-        return weighted, norms, sum(count for gram, count in counts.items() if len(gram) == 2)  # bigrams stand for the length
+        return (
+            weighted,
+            norms,
+            sum(count for gram, count in counts.items() if len(gram) == 2),
+        )  # bigrams stand for the length
 
     def similarity(caption, reference):
         weights, norms, length = caption
@@ -97,7 +104,8 @@ def cider_d(captions, references):
 
 
 def rouge_l(words, references):
-    """ROUGE-L of a caption (Lin 2004, sec. 3): F of the longest common subsequence, with the best precision and recall of any.
+    """ROUGE-L of a caption (Lin 2004, sec. 3): F of the longest common subsequence, with the best precision and recall
+    of any.
 
     Example:
 

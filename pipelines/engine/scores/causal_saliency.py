@@ -1,10 +1,12 @@
 """Which of the regions that a driver looks at matter (Kim and Canny 2017, sec. 3.4): the second stage.
 
-The attention of a frame, upsampled to its pixels, is sampled for particles; DBSCAN finds their clusters; each cluster's convex
-hull is blacked out, and the driver asked again. A cluster whose removal raises the error is causal, the others are spurious.
+The attention of a frame, upsampled to its pixels, is sampled for particles; DBSCAN finds their clusters; each
+cluster's convex
+hull is blacked out, and the driver asked again. A cluster whose removal raises the error is causal, the others are
+spurious.
 
-No color means nothing: whatever is painted is seen, and is farther from one region's color than from another's. What the frame's mean
-color in place of black would give is therefore said too.
+No color means nothing: whatever is painted is seen, and is farther from one region's color than from another's. What
+the frame's mean color in place of black would give is therefore said too.
 """
 
 import numpy as np
@@ -73,7 +75,8 @@ def examine(predict, frames, steering, states, weights, seed=0):
     """Tells causal blobs from spurious ones, and tests what was found.
 
     A mask that was chosen because it raised the error will do so in that very frame, whatever it covers. The test is
-    therefore made `LATER` frames on: the causal hulls of the earlier frame against the same shapes elsewhere, moved by chance
+    therefore made `LATER` frames on: the causal hulls of the earlier frame against the same shapes elsewhere, moved by
+        chance
     (around the edges, so that the area is the same).
 
     Args:
@@ -85,10 +88,12 @@ def examine(predict, frames, steering, states, weights, seed=0):
         seed: Of particles and random regions.
 
     Returns:
-        A dict of numbers: blobs, spurious_share, and, where any is causal, deletion_ratio: the mean error with the causal
-        regions painted over, divided by that with random regions; `deletion_ratio_low` and `_high` hold its 95% interval (paired
-        bootstrap over the frames), `deletion_frames` says how many there were, and `deletion_ratio_mean_color` what the ratio is
-        where the same regions are painted in the frame's mean color.
+        A dict of numbers: blobs, spurious_share, and, where any is causal, deletion_ratio: the mean error with the
+            causal
+        regions painted over, divided by that with random regions; `deletion_ratio_low` and `_high` hold its 95%
+        interval (paired
+        bootstrap over the frames), `deletion_frames` says how many there were, and `deletion_ratio_mean_color` what
+        the ratio is where the same regions are painted in the frame's mean color.
     """
     generator = np.random.default_rng(seed)
     total = causal_count = 0
@@ -106,14 +111,22 @@ def examine(predict, frames, steering, states, weights, seed=0):
             moved = [np.roll(region, tuple(generator.integers(region.shape)), axis=(0, 1)) for _ in range(CONTROLS)]
             regions = np.stack([region, *moved])
             colors = 0, later.reshape(-1, 3).mean(axis=0).round()
-            errors = [np.abs(predict(painted_over(later, regions, color), later_state) - later_truth) for color in colors]
+            errors = [
+                np.abs(predict(painted_over(later, regions, color), later_state) - later_truth) for color in colors
+            ]
             pairs.append([(of_color[0], of_color[1:].mean()) for of_color in errors])
-    report = {"blobs": total, "spurious_share": 1.0 - causal_count / total if total else 0.0, "deletion_frames": len(pairs)}
+    report = {
+        "blobs": total,
+        "spurious_share": 1.0 - causal_count / total if total else 0.0,
+        "deletion_frames": len(pairs),
+    }
     if not pairs:
         return report
     black, mean_color = np.swapaxes(pairs, 0, 1)  # (N, 2) each
     region, elsewhere = mean_color.mean(axis=0)
-    return report | deletion_ratio(black, generator) | {"deletion_ratio_mean_color": float(region / max(elsewhere, 1e-12))}
+    return (
+        report | deletion_ratio(black, generator) | {"deletion_ratio_mean_color": float(region / max(elsewhere, 1e-12))}
+    )
 
 
 def deletion_ratio(pairs, generator):
@@ -125,7 +138,9 @@ def deletion_ratio(pairs, generator):
     {'deletion_ratio': 2.0, 'deletion_ratio_low': 2.0, 'deletion_ratio_high': 2.0}
     """
     rows = generator.integers(len(pairs), size=(RESAMPLES, len(pairs)))
-    means = np.maximum(np.concatenate([pairs.mean(axis=0)[None], pairs[rows].mean(axis=1)]), 1e-12)  # (1 + RESAMPLES, 2)
+    means = np.maximum(
+        np.concatenate([pairs.mean(axis=0)[None], pairs[rows].mean(axis=1)]), 1e-12
+    )  # (1 + RESAMPLES, 2)
     ratios = means[:, 0] / means[:, 1]
     low, high = np.quantile(ratios[1:], [0.025, 0.975])
     return {"deletion_ratio": float(ratios[0]), "deletion_ratio_low": float(low), "deletion_ratio_high": float(high)}

@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 
-from attention_zoo.pipelines.engine.words import split_words
+from attention_zoo.pipelines.engine.text.words import split_words
 
 
 def find_mentions(words, names):
@@ -58,14 +58,15 @@ def looking_scores(answers):
     """Scores where words look.
 
     Args:
-        answers: Iterable of (words, weights, objects): the T words of an answer, their maps `(T, h, w)`, and the (names, boxes)
-            of what is in the image, or None where that is not known.
+        answers: Iterable of (words, weights, objects): the T words of an answer, their maps `(T, h, w)`, and the
+            (names, boxes) of what is in the image, or None where that is not known.
 
     Returns:
-        A dict. "pointing": of the words that name a thing of the image, the share (0 to 100) whose peak lies in its box.
-        "movement": how many cells the peak moves, on average, from one thing that is named to the next; a name of several words
-        looks where they look together. Where the things are not known there is no pointing, and movement is from word to word.
-        What no answer gave anything for is left out.
+        A dict. "pointing": of the words that name a thing of the image, the share (0 to 100) whose peak lies in its
+        box. "movement": how many cells the peak moves, on average, from one thing that is named to the next; a name of
+        several words
+        looks where they look together. Where the things are not known there is no pointing, and movement is from word
+        to word. What no answer gave anything for is left out.
 
     Example:
 

@@ -16,11 +16,13 @@ def translation_scores(hypotheses, references, language=None):
     Args:
         hypotheses: Answers, as plain text.
         references: The right answer to each.
-        language: Their language, such as "ja" or "pt_BR"; decides how BLEU splits words (`None`: as sacreBLEU does, 13a).
+        language: Their language, such as "ja" or "pt_BR"; decides how BLEU splits words (`None`: as sacreBLEU does,
+            13a).
 
     Returns:
         A dict: "bleu" (Papineni et al. 2002) and "chrf" (chrF2, Popović 2015) of the corpus as sacreBLEU counts them
-        (Post 2018), "exact_match" (share of answers equal to their reference after NFKC and white-space folding). All 0 to 100.
+        (Post 2018), "exact_match" (share of answers equal to their reference after NFKC and white-space folding). All
+        0 to 100.
 
     Raises:
         UserError: there is nothing to score, or not one reference for each answer.
@@ -32,7 +34,9 @@ def translation_scores(hypotheses, references, language=None):
     {'bleu': 96.2, 'chrf': 88.2, 'exact_match': 50.0}
     """
     if not hypotheses or len(hypotheses) != len(references):
-        raise UserError(f"hypotheses: expected one for each of {len(references)} references, received {len(hypotheses)}")
+        raise UserError(
+            f"hypotheses: expected one for each of {len(references)} references, received {len(hypotheses)}"
+        )
     hypotheses, references = list(hypotheses), list(references)
     # `force` only silences sacreBLEU's guess that the text has been tokenised, which short phrases set off.
     bleu = BLEU(tokenize="char" if unspaced(language) else "13a", force=True)

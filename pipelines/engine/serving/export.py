@@ -7,7 +7,7 @@ import keras
 import tensorflow as tf
 
 from attention_zoo.pipelines.engine.errors import UserError
-from attention_zoo.pipelines.engine.files import atomic_write, locked, replace_directory
+from attention_zoo.pipelines.engine.storage.files import atomic_write, locked, replace_directory
 
 # Where the TF Serving image keeps its models: SAVED_MODELS is mounted there (see deploy/README.md).
 SERVED_FROM = "/models"
@@ -17,21 +17,23 @@ def export_saved_model(directory, trackables, signatures, warm_up=None):
     """Writes the next version of a task's SavedModel.
 
     The version is written to a hidden folder beside its place and then renamed, so a server that watches the folder
-    never sees half of it. Exports into one `saved_models` folder wait for each other; what a killed one left is removed.
+    never sees half of it. Exports into one `saved_models` folder wait for each other; what a killed one left is
+    removed.
 
     It goes through `keras.export.ExportArchive`, because `tf.saved_model.save` of a module that holds a Keras 3 model
     gives every variable two handles, and TF Serving does not find one of them (tensorflow#72963).
 
     Args:
         directory: `saved_models/TASK`; its name is the name of the served model. Made if it is not there.
-        trackables: Keras models (built) and `tf.Module`s with the tokenizers, tables and variables that the functions use.
+        trackables: Keras models (built) and `tf.Module`s with the tokenizers, tables and variables that the functions
+            use.
         signatures: `{name: (function, inputs)}`. `inputs` is a dict of `tf.TensorSpec` by name; the function is called
             with them as keyword arguments, inside a graph and without AutoGraph, and returns a dict of tensors
-            by name. Ragged outputs have no name in a signature: return padded values and lengths. `serving_default` must be
-            one of the names.
-        warm_up: Example inputs by name, arrays or lists: what a server computes before it answers the first request. One
-            request is written for every signature, with those of the inputs that it has; an input of another shape than in the other
-            signatures is named "SIGNATURE/INPUT". `None` writes none.
+            by name. Ragged outputs have no name in a signature: return padded values and lengths. `serving_default`
+            must be one of the names.
+        warm_up: Example inputs by name, arrays or lists: what a server computes before it answers the first request.
+            One request is written for every signature, with those of the inputs that it has; an input of another shape
+            than in the other signatures is named "SIGNATURE/INPUT". `None` writes none.
 
     Returns:
         `Path` of the version's folder.
@@ -98,14 +100,18 @@ def load_saved_model(directory, answer=None):
     loaded = tf.saved_model.load(str(directory / str(versions[-1])))
     answers = loaded.signatures["serving_default"].structured_outputs
     if answer is not None and answer not in answers:
-        raise UserError(f"{directory}: expected a model that answers with {answer}, received one with {', '.join(sorted(answers))}")
+        raise UserError(
+            f"{directory}: expected a model that answers with {answer}, received one with {', '.join(sorted(answers))}"
+        )
     return loaded
 
 
 def complete_versions(directory):
     """Returns the numbers of the complete versions in `saved_models/TASK`, ascending; none if there is no such folder."""
     # TensorFlow writes saved_model.pb after variables and assets.
-    return sorted(version for version in numbered(directory) if (Path(directory) / str(version) / "saved_model.pb").is_file())
+    return sorted(
+        version for version in numbered(directory) if (Path(directory) / str(version) / "saved_model.pb").is_file()
+    )
 
 
 def numbered(directory):
@@ -119,7 +125,9 @@ def numbered(directory):
 def check_signatures(signatures):
     """Raises `ValueError` unless the signatures are as `export_saved_model` describes them."""
     if "serving_default" not in signatures:
-        raise ValueError(f"signatures must hold 'serving_default', which a server answers with; received {sorted(signatures)}")
+        raise ValueError(
+            f"signatures must hold 'serving_default', which a server answers with; received {sorted(signatures)}"
+        )
     for name, (function, inputs) in signatures.items():
         if not callable(function):
             raise ValueError(f"signatures[{name!r}] must begin with a function, received {function!r}")
@@ -160,7 +168,9 @@ def warm_up_requests(task, signatures, warm_up):
         for key, spec in inputs.items():
             value = tf.convert_to_tensor(warm_up.get(f"{name}/{key}", warm_up.get(key)), spec.dtype)
             if not spec.shape.is_compatible_with(value.shape):
-                raise ValueError(f"warm_up[{key!r}] must have the shape {spec.shape} of its input, received {value.shape}")
+                raise ValueError(
+                    f"warm_up[{key!r}] must have the shape {spec.shape} of its input, received {value.shape}"
+                )
             request.inputs[key].CopyFrom(tf.make_tensor_proto(value))
         logs.append(log.SerializeToString(deterministic=True))
     return logs

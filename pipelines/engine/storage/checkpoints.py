@@ -1,6 +1,7 @@
 """Checkpoints that survive what happens to disks: kills, full disks, truncation, flipped bits.
 
-A checkpoint is two files. `step-00000120-1f2e3d4c.safetensors` holds the arrays; its name ends in the head of its digest, so
+A checkpoint is two files. `step-00000120-1f2e3d4c.safetensors` holds the arrays; its name ends in the head of its
+digest, so
 that saving a step again never touches the file that an older record names. `step-00000120.json`, renamed into place
 last, holds the state and the digests of both: a checkpoint without it was never finished.
 """
@@ -18,7 +19,7 @@ from safetensors import deserialize
 from safetensors.numpy import save as serialize
 
 from attention_zoo.pipelines.engine.errors import UserError
-from attention_zoo.pipelines.engine.files import atomic_write
+from attention_zoo.pipelines.engine.storage.files import atomic_write
 
 # safetensors.numpy writes bfloat16 and float8, and then does not know how to read them.
 DTYPES = {
@@ -177,7 +178,9 @@ class CheckpointStore:
             arrays, _ = self.load(step)
             found = {name: (array.shape, array.dtype) for name, array in arrays.items()}
             if found != (shapes or found):
-                raise CorruptCheckpoint(f"{self._record_path(step)}: holds other arrays than the one of step {steps[0]}")
+                raise CorruptCheckpoint(
+                    f"{self._record_path(step)}: holds other arrays than the one of step {steps[0]}"
+                )
             shapes = found
             for name, array in arrays.items():
                 if is_floating(array.dtype):

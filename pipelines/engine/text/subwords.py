@@ -19,7 +19,8 @@ PAD, UNK, BOS, EOS = 0, 1, 2, 3
 def learn_sentencepiece(sentences, vocabulary_size, model_type="unigram"):
     """Learns a SentencePiece model (Kudo and Richardson 2018).
 
-    Text is normalised by SentencePiece's `nmt_nfkc` (Unicode NFKC, white space folded). Ids 0 to 3 are padding, unknown, begin
+    Text is normalised by SentencePiece's `nmt_nfkc` (Unicode NFKC, white space folded). Ids 0 to 3 are padding,
+    unknown, begin
     and end of sentence. Every character of the text gets a place in the vocabulary. One thread learns, so that
     the same sentences give the same bytes.
 
@@ -96,7 +97,9 @@ class Subwords(tf.Module):
     def __init__(self, model):
         super().__init__(name="subwords")
         kind = sentencepiece_model_pb2.ModelProto.FromString(model).trainer_spec
-        if kind.model_type == kind.BPE:  # the fast tokenizer looks for the best path, BPE merges: it would cut differently
+        if (
+            kind.model_type == kind.BPE
+        ):  # the fast tokenizer looks for the best path, BPE merges: it would cut differently
             self._tokenizer = tensorflow_text.SentencepieceTokenizer(model, out_type=tf.int32)
         else:
             self._tokenizer = tensorflow_text.FastSentencepieceTokenizer(model)

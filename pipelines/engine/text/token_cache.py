@@ -5,14 +5,15 @@ import warnings
 import numpy as np
 import tensorflow as tf
 
-from attention_zoo.pipelines.engine.checkpoints import CheckpointStore, CorruptCheckpoint
+from attention_zoo.pipelines.engine.storage.checkpoints import CheckpointStore, CorruptCheckpoint
 
 
 def kept_columns(directory, key, make):
     """Returns what `make` makes, from the disk if it is there.
 
     Args:
-        directory: Where it is kept; a `CheckpointStore` writes and checks it, so half a file or a damaged one is not used.
+        directory: Where it is kept; a `CheckpointStore` writes and checks it, so half a file or a damaged one is not
+            used.
         key: Text that says what the columns were made from; another key makes them anew.
         make: Returns a dict of splits to dicts of names to RaggedTensors `(N, None)`.
 

@@ -1,7 +1,7 @@
 """Whole words: a vocabulary counted from text, and answers joined from it in the TensorFlow graph.
 
-For answers in short sentences of few words, such as captions, where a word is what attention is looked at for. Text that comes in
-at serving, or of many words, is for `Subwords`.
+For answers in short sentences of few words, such as captions, where a word is what attention is looked at for. Text
+that comes in at serving, or of many words, is for `Subwords`.
 """
 
 import re
@@ -10,7 +10,7 @@ from collections import Counter
 import tensorflow as tf
 
 from attention_zoo.pipelines.engine.errors import UserError
-from attention_zoo.pipelines.engine.text import BOS, EOS, PAD, UNK
+from attention_zoo.pipelines.engine.text.subwords import BOS, EOS, PAD, UNK
 
 _SPECIAL = ("<pad>", "<unk>", "<s>", "</s>")  # by the ids PAD, UNK, BOS, EOS
 _WORD = re.compile(r"\w+(?:['’-]\w+)*|,")

@@ -17,8 +17,8 @@ def make_strategy(name):
     """Returns the strategy of a run. Make it before anything else of TensorFlow: a cluster is set up once.
 
     Args:
-        name: one; mirrored, a replica for each GPU (without GPUs two on the CPU, for trial); multi_worker, the cluster of the
-            environment variable `TF_CONFIG`, or of Slurm; auto, what is there.
+        name: one; mirrored, a replica for each GPU (without GPUs two on the CPU, for trial); multi_worker, the cluster
+            of the environment variable `TF_CONFIG`, or of Slurm; auto, what is there.
 
     Returns:
         A `tf.distribute.Strategy`.
@@ -34,7 +34,9 @@ def make_strategy(name):
     slurm_tasks = int(os.environ.get("SLURM_STEP_NUM_TASKS", "0"))
     if name == "auto":
         in_cluster = len(workers()) > 1 or slurm_tasks > 1
-        name = "multi_worker" if in_cluster else "mirrored" if len(tf.config.list_physical_devices("GPU")) > 1 else "one"
+        name = (
+            "multi_worker" if in_cluster else "mirrored" if len(tf.config.list_physical_devices("GPU")) > 1 else "one"
+        )
     if name == "one":
         return tf.distribute.get_strategy()
     if name == "mirrored":
@@ -97,8 +99,8 @@ def is_chief(strategy):
 def shards(dataset, context):
     """Cuts each global batch into the rows of this process's replicas, one after the other.
 
-    Replica k of n takes the rows k, k + n, k + 2 n, ...: rows of a batch are sorted by length, so all get a like share of the
-    work, and the same example goes to the same replica at each run. A replica may get no rows at all.
+    Replica k of n takes the rows k, k + n, k + 2 n, ...: rows of a batch are sorted by length, so all get a like share
+    of the work, and the same example goes to the same replica at each run. A replica may get no rows at all.
 
     Args:
         dataset: Global batches; every component's first axis is the examples'.
@@ -157,7 +159,9 @@ def is_cluster(strategy):
 def wait_for_all(strategy):
     """Returns when every worker has come here: a worker that leaves early looks like a lost one to the others."""
     if is_cluster(strategy):
-        arrived = tf.function(strategy.run)(lambda: tf.distribute.get_replica_context().all_reduce("SUM", tf.constant(1)))
+        arrived = tf.function(strategy.run)(
+            lambda: tf.distribute.get_replica_context().all_reduce("SUM", tf.constant(1))
+        )
         strategy.experimental_local_results(arrived)[0].numpy()
 
 

@@ -64,7 +64,9 @@ class RunState:
     @contextmanager
     def averaged_weights(self):
         """Lends the model the moving average of its weights while the block runs."""
-        weights = [np.array(variable) for variable in self.model.trainable_variables] if self._averaging().use_ema else []
+        weights = (
+            [np.array(variable) for variable in self.model.trainable_variables] if self._averaging().use_ema else []
+        )
         self.take_average()
         try:
             yield

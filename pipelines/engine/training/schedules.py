@@ -44,7 +44,8 @@ def make_optimizer(settings):
     """Returns the Keras optimiser of a run.
 
     Its `apply` takes gradients that are summed over all replicas and clipped already, and under mixed_float16 scaled by
-    `dynamic_scale`; one that is not finite is skipped and the scale halved. With `training.ema` it keeps the moving average.
+    `dynamic_scale`; one that is not finite is skipped and the scale halved. With `training.ema` it keeps the moving
+    average.
     """
     adam = {"beta_2": settings.beta_2, "epsilon": settings.epsilon}
     classes = {

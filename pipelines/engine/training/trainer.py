@@ -1,6 +1,7 @@
 """The training loop: what `fit` does, on every strategy, with exact resume.
 
-A run's whole state is the variables (weights, optimiser slots, averages, loss scale, random streams) and a small `Progress`
+A run's whole state is the variables (weights, optimiser slots, averages, loss scale, random streams) and a small
+`Progress`
 record. Both are written together, and the order of the data is a function of (seed, epoch), so that a run that was
 killed continues with the batch that would have come next.
 """
@@ -15,11 +16,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from attention_zoo.pipelines.engine.distribution import is_chief, served, shards, wait_for_all
 from attention_zoo.pipelines.engine.errors import Preempted, UserError
-from attention_zoo.pipelines.engine.run_state import RunState
-from attention_zoo.pipelines.engine.schedules import learning_rate, make_optimizer
-from attention_zoo.pipelines.engine.updates import Update, update_metrics
+from attention_zoo.pipelines.engine.training.distribution import is_chief, served, shards, wait_for_all
+from attention_zoo.pipelines.engine.training.run_state import RunState
+from attention_zoo.pipelines.engine.training.schedules import learning_rate, make_optimizer
+from attention_zoo.pipelines.engine.training.updates import Update, update_metrics
 
 RATE_SETTERS = (keras.callbacks.LearningRateScheduler, keras.callbacks.ReduceLROnPlateau)
 
@@ -65,8 +66,12 @@ class Trainer:
             self.metrics = task.metrics()
         self.state = RunState(model, self.optimizer, self.metrics)
         if any(isinstance(callback, RATE_SETTERS) for callback in callbacks):
-            raise UserError("callbacks: expected none that sets the learning rate, which is training.schedule's; received one")
-        object.__setattr__(model, "optimizer", self.optimizer)  # callbacks look for it; the model is not to own its variables
+            raise UserError(
+                "callbacks: expected none that sets the learning rate, which is training.schedule's; received one"
+            )
+        object.__setattr__(
+            model, "optimizer", self.optimizer
+        )  # callbacks look for it; the model is not to own its variables
         self.callbacks = keras.callbacks.CallbackList(list(callbacks), model=model)
         self.progress = Progress()
         model.stop_training = False  # a callback may set it
@@ -133,7 +138,9 @@ class Trainer:
                 elif not settings.evaluate_every:
                     self.evaluate()
                 record = progress.history[-1] if progress.history else {}
-                logs = {name: value for name, value in record.items() if name not in ("step", "epoch")}  # names of Keras's own
+                logs = {
+                    name: value for name, value in record.items() if name not in ("step", "epoch")
+                }  # names of Keras's own
                 self.callbacks.on_epoch_end(progress.epoch - 1, logs)
                 self.stop_if_a_callback_asks()
                 return
@@ -229,7 +236,9 @@ class Trainer:
                 record |= {f"dev/{name}": value for name, value in scores.items()}
         if settings.monitor not in record:
             self.save()  # so that the epoch is not lost
-            raise UserError(f"training.monitor: expected one of {', '.join(sorted(record))}; received {settings.monitor}")
+            raise UserError(
+                f"training.monitor: expected one of {', '.join(sorted(record))}; received {settings.monitor}"
+            )
         value = record[settings.monitor]
         best = progress.best_value
         better = best is None or (value < best if self.falls else value > best)
@@ -302,7 +311,9 @@ class Trainer:
         ranked = sorted(records, key=lambda record: record[monitor] if self.falls else -record[monitor])
         best = self.store.first_intact([progress.best_step, *(record["step"] for record in ranked)])
         if best is None:
-            raise UserError(f"{self.store.directory} holds no evaluated checkpoint; train on with the same command first")
+            raise UserError(
+                f"{self.store.directory} holds no evaluated checkpoint; train on with the same command first"
+            )
         self.state.assign(self.store.load(best)[0])
         self.state.take_average()
         steps = progress.evaluated_steps[-self.settings.average_checkpoints :]
@@ -313,7 +324,9 @@ class Trainer:
         self.state.assign(self.store.average(steps))
         self.state.take_average()
         average_loss = self.dev_losses()["dev/loss"]
-        self.reporter.note(f"average of {len(steps)} checkpoints: dev/loss {average_loss:.4f}, best one: {best_loss:.4f}")
+        self.reporter.note(
+            f"average of {len(steps)} checkpoints: dev/loss {average_loss:.4f}, best one: {best_loss:.4f}"
+        )
         if average_loss >= best_loss:
             self.state.assign(best)
 

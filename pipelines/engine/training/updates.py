@@ -9,9 +9,10 @@ from attention_zoo.pipelines.engine.errors import UserError
 class Update:
     """Takes a step on a global batch whose rows lie with the replicas.
 
-    Each replica sums its loss over its own rows; sums, weights and gradients are added over all replicas at once, and divided
-    once by the weight of the whole batch. So every token weighs the same, wherever it was computed and however few rows a
-    replica got.
+    Each replica sums its loss over its own rows; sums, weights and gradients are added over all replicas at once, and
+    divided
+    once by the weight of the whole batch. So every token weighs the same, wherever it was computed and however few
+    rows a replica got.
 
     Args:
         task: Has `loss`.
@@ -30,7 +31,9 @@ class Update:
         self._compiled = tf.function(self._step, input_signature=signature, autograph=False)
         if settings.jit:  # of one part of one replica's rows: neither loops over open shapes nor collectives are XLA's
             if strategy.num_replicas_in_sync > 1 and not tf.config.list_physical_devices("GPU"):
-                raise UserError("training.jit: expected one device or GPUs, received several replicas on CPUs, which XLA can't serve")
+                raise UserError(
+                    "training.jit: expected one device or GPUs, received several replicas on CPUs, which XLA can't serve"
+                )
             self._sums_of = tf.function(self._sums_of, jit_compile=True, autograph=False)
 
     def __call__(self, batch, stop, seconds):
@@ -42,10 +45,13 @@ class Update:
             seconds: What the clock of this process says.
 
         Returns:
-            Five floats, the same in all processes: the loss per unit of weight, the weight of the global batch, the norm of its
+            Five floats, the same in all processes: the loss per unit of weight, the weight of the global batch, the
+                norm of its
             gradient, whether any process was asked to stop (above 0), and the seconds of the first one.
         """
-        loss, weight, norm, (stop, seconds) = (result.numpy() for result in self._compiled(batch, tf.constant([stop, seconds])))
+        loss, weight, norm, (stop, seconds) = (
+            result.numpy() for result in self._compiled(batch, tf.constant([stop, seconds]))
+        )
         return float(loss), float(weight), float(norm), float(stop), float(seconds)
 
     def _step(self, batch, said):
@@ -56,7 +62,9 @@ class Update:
         variables = self.model.trainable_variables
         replicas = tf.distribute.get_replica_context()
         first = tf.cast(tf.equal(replicas.replica_id_in_sync_group, 0), tf.float32)
-        sums = replicas.all_reduce("SUM", [*self._sums(batch), said * tf.stack([1.0, first])])  # all may stop, one has the time
+        sums = replicas.all_reduce(
+            "SUM", [*self._sums(batch), said * tf.stack([1.0, first])]
+        )  # all may stop, one has the time
         gradients, (total, weight, said) = sums[: len(variables)], sums[len(variables) :]
         divisor = tf.maximum(weight, 1.0)
         gradients = [gradient / tf.cast(divisor, gradient.dtype) for gradient in gradients]
@@ -85,7 +93,8 @@ class Update:
         variables = self.model.trainable_variables
         with tf.GradientTape() as tape:
             total, weight, parts = self.task.loss(self.model, batch, training=True)
-            # float16 holds the gradient of a mean better than that of a sum; the float32 gradients become that of the sum again.
+            # float16 holds the gradient of a mean better than that of a sum; the float32 gradients become that of the
+            # sum again.
             divisor = tf.maximum(weight, 1.0) if self.scales else 1.0
             scaled = total * self._scale() / divisor
         gradients = tape.gradient(scaled, variables, unconnected_gradients=tf.UnconnectedGradients.ZERO)

@@ -8,7 +8,12 @@ import inspect
 import keras
 from keras import ops
 
-SMALL = ((24, 2), (48, 2), (96, 2), (128, 1))  # filters and stride of the 3 x 3 convolutions; the grid is an eighth of the image
+SMALL = (
+    (24, 2),
+    (48, 2),
+    (96, 2),
+    (128, 1),
+)  # filters and stride of the 3 x 3 convolutions; the grid is an eighth of the image
 
 
 @keras.saving.register_keras_serializable("attention_zoo")
@@ -21,8 +26,10 @@ class ImageEncoder(keras.layers.Layer):
 
     Args:
         image_size: (H, W).
-        backbone: "small", four convolutions with batch normalisation, or the name of a class of `keras.applications`, such as
-            "VGG19" or "MobileNetV3Small", without its top; where it ends in a pooling layer, without that too (VGG19 of 224 x 224
+        backbone: "small", four convolutions with batch normalisation, or the name of a class of `keras.applications`,
+            such as
+            "VGG19" or "MobileNetV3Small", without its top; where it ends in a pooling layer, without that too (VGG19
+            of 224 x 224
             pixels gives the paper's 14 x 14 x 512). Its own preprocessing is applied. ValueError for any other name.
         weights: For a backbone by name: None (the default, from the seed), "imagenet" or the path of a weights file.
         frozen: Whether the backbone keeps its weights. Default False.
@@ -82,7 +89,9 @@ def convolve(network, images):
     count = ops.shape(images)[0]
     if isinstance(count, int) and count > 0:
         return network(images)
-    spare = ops.zeros((1, *images.shape[1:]), images.dtype)[ops.minimum(count, 1) :]  # a blank image, where there is none
+    spare = ops.zeros((1, *images.shape[1:]), images.dtype)[
+        ops.minimum(count, 1) :
+    ]  # a blank image, where there is none
     return network(ops.concatenate([images, spare]))[:count]
 
 
@@ -105,9 +114,16 @@ def _application(name, shape, weights):
     """The preprocessing and the network of a class of `keras.applications`."""
     for module in vars(keras.applications).values():
         network = getattr(module, name, None)
-        if inspect.ismodule(module) and hasattr(module, "preprocess_input") and callable(network) and name[:1].isupper():
+        if (
+            inspect.ismodule(module)
+            and hasattr(module, "preprocess_input")
+            and callable(network)
+            and name[:1].isupper()
+        ):
             network = network(include_top=False, weights=weights, input_shape=shape)
             if isinstance(network.layers[-1], keras.layers.MaxPooling2D):
                 network = keras.Model(network.input, network.layers[-2].output, name=network.name)
             return module.preprocess_input, network
-    raise ValueError(f"ImageEncoder: `backbone` must be 'small' or a class of keras.applications. Received: backbone={name!r}")
+    raise ValueError(
+        f"ImageEncoder: `backbone` must be 'small' or a class of keras.applications. Received: backbone={name!r}"
+    )

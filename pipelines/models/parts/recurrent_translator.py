@@ -1,4 +1,5 @@
-"""What the recurrent translators share: embeddings, the projection to the vocabulary, dropout between them, and the config.
+"""What the recurrent translators share: embeddings, the projection to the vocabulary, dropout between them, and the
+config.
 
 Shapes: B batch, S source, T target, E embedding_dim, U units, V target vocabulary.
 """
@@ -17,8 +18,8 @@ class RecurrentTranslator(keras.Model):
         target_vocabulary_size: V, rows of the target embedding and classes of the output.
         embedding_dim: E.
         units: U, size of a recurrent state.
-        dropout: Share of the features that is dropped in training, in [0, 1): of the embeddings, between stacked layers, and
-            before the output projection.
+        dropout: Share of the features that is dropped in training, in [0, 1): of the embeddings, between stacked
+            layers, and before the output projection.
     """
 
     def __init__(self, source_vocabulary_size, target_vocabulary_size, embedding_dim, units, dropout, **kwargs):
@@ -29,8 +30,8 @@ class RecurrentTranslator(keras.Model):
         self.units = units
         self.dropout = dropout
         policy = self.dtype_policy
-        # With Keras's ±0.05 the gates behind stay near their middle for hundreds of steps: on cldr_phrases Bahdanau's dev loss
-        # after two epochs is .034 with it, .016 with 0.3, .018 with 1 (three seeds, one, one).
+        # With Keras's ±0.05 the gates behind stay near their middle for hundreds of steps: on cldr_phrases Bahdanau's
+        # dev loss after two epochs is .034 with it, .016 with 0.3, .018 with 1 (three seeds, one, one).
         self.source_embedding, self.target_embedding = (
             keras.layers.Embedding(
                 size, embedding_dim, keras.initializers.RandomNormal(stddev=0.3), dtype=policy, name=f"{side}_embedding"
@@ -64,7 +65,8 @@ class RecurrentTranslator(keras.Model):
 
 
 def maxout(features):
-    """The greater of each two neighbours: (..., 2 l) -> (..., l) (Goodfellow et al. 2013, "Maxout Networks", pools of two).
+    """The greater of each two neighbours: (..., 2 l) -> (..., l) (Goodfellow et al. 2013, "Maxout Networks", pools of
+    two).
 
     Example:
 

@@ -40,7 +40,9 @@ class StackedLSTM(keras.layers.Layer):
         self.depth = layers
         self.dropout = dropout
         self.lstms = [
-            keras.layers.LSTM(units, return_sequences=True, return_state=True, dtype=self.dtype_policy, name=f"lstm_{i}")
+            keras.layers.LSTM(
+                units, return_sequences=True, return_state=True, dtype=self.dtype_policy, name=f"lstm_{i}"
+            )
             for i in range(layers)
         ]
         self.drop = keras.layers.Dropout(dropout, dtype=self.dtype_policy, name="drop")
@@ -56,7 +58,9 @@ class StackedLSTM(keras.layers.Layer):
         for i, lstm in enumerate(self.lstms):
             if i:
                 inputs = self.drop(inputs, training=training)
-            inputs, hidden, carry = lstm(inputs, mask=mask, initial_state=None if initial_state is None else initial_state[i])
+            inputs, hidden, carry = lstm(
+                inputs, mask=mask, initial_state=None if initial_state is None else initial_state[i]
+            )
             states.append((hidden, carry))
         return inputs, states
 

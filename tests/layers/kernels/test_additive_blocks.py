@@ -19,9 +19,16 @@ LENGTHS = st.sampled_from([1, 2, 19, 240, 256, 257, 496, 512, 530])  # one block
     mask=st.sampled_from([None, "padding", "shared", "full"]),
     open_shapes=st.booleans(),
 )
-def test_additive_blocks_equal_the_plain_path_and_its_gradients(normal, outcome, assert_same, lengths, batch, mask, open_shapes):
+def test_additive_blocks_equal_the_plain_path_and_its_gradients(
+    normal, outcome, assert_same, lengths, batch, mask, open_shapes
+):
     queries, keys = lengths
-    inputs = [normal(batch, queries, 40), normal(batch, keys, 40, seed=1), normal(40, seed=2), normal(batch, keys, 3, seed=3)]
+    inputs = [
+        normal(batch, queries, 40),
+        normal(batch, keys, 40, seed=1),
+        normal(40, seed=2),
+        normal(batch, keys, 3, seed=3),
+    ]
     shape = {None: None, "padding": (batch, 1, keys), "shared": (queries, keys), "full": (batch, queries, keys)}[mask]
     allowed = None if mask is None else np.random.default_rng(4).random(shape) < 0.5
 
@@ -36,7 +43,9 @@ def test_additive_blocks_equal_the_plain_path_and_its_gradients(normal, outcome,
 def test_additive_dropout_is_the_same_in_the_gradient(normal, outcome, assert_same):
     query, key, vector = normal(2, 50, 16), normal(2, 700, 16, seed=1), normal(16, seed=2)
     identity = np.broadcast_to(np.eye(700, dtype="float32"), (2, 700, 700))
-    whole, kept = (np.array(additive_blocks(query, key, vector, identity, dropout_rate=rate, seed=3)) for rate in (0.0, 0.4))
+    whole, kept = (
+        np.array(additive_blocks(query, key, vector, identity, dropout_rate=rate, seed=3)) for rate in (0.0, 0.4)
+    )
     factor = np.where(kept > 0, 1 / 0.6, 0.0).astype("float32")
     assert abs((kept == 0).mean() - 0.4) < 0.01
     np.testing.assert_allclose(kept, whole * factor, atol=1e-6)

@@ -19,7 +19,9 @@ MASKS = {
 LAYERS = {
     "multi-head": lambda kernel, dropout: layers.MultiHeadAttention(2, 4, dropout=dropout, kernel=kernel),
     "Bahdanau": lambda kernel, dropout: layers.BahdanauAttention(16, dropout=dropout, kernel=kernel),
-    "concat": lambda kernel, dropout: layers.LuongAttention("concat", attentional_units=5, dropout=dropout, kernel=kernel),
+    "concat": lambda kernel, dropout: layers.LuongAttention(
+        "concat", attentional_units=5, dropout=dropout, kernel=kernel
+    ),
 }
 
 
@@ -37,7 +39,9 @@ def test_a_mask_that_turns_out_to_be_the_same_for_all_queries_reaches_every_bloc
 
 
 @pytest.mark.parametrize("name", LAYERS)
-def test_a_mask_from_outside_the_graph_is_differentiated_past_where_lengths_are_open(normal, outcome, assert_same, name):
+def test_a_mask_from_outside_the_graph_is_differentiated_past_where_lengths_are_open(
+    normal, outcome, assert_same, name
+):
     import tensorflow as tf
 
     layer, inputs = LAYERS[name]("auto", 0.0), (normal(1, 600, 8), normal(1, 600, 6, seed=1))
@@ -109,5 +113,7 @@ def test_fit_leaves_xla_out_for_blocks_and_trains_a_saved_model_on(normal, outco
 
     exported = tf.saved_model.load(tmp_path / "exported")
     np.testing.assert_allclose(exported.serve(normal(1, 300, 8)), model(normal(1, 300, 8)), atol=1e-6)
-    again = outcome(exported.serve, normal(1, 300, 8))  # its gradient computes the weights anew: a SavedModel holds no lists
+    again = outcome(
+        exported.serve, normal(1, 300, 8)
+    )  # its gradient computes the weights anew: a SavedModel holds no lists
     assert_same(again, outcome(model, normal(1, 300, 8)))

@@ -14,7 +14,9 @@ from keras import ops
 from attention_zoo.layers.dot_product import dot_product_attention
 from attention_zoo.layers.kernels import additive_blocks, blocks_possible, dot_product, dot_product_blocks
 
-LENGTHS = st.sampled_from([1, 2, 19, 240, 256, 257, 496, 512, 530])  # one block, full ones of 120 and 256, remainders, keys that get more
+LENGTHS = st.sampled_from(
+    [1, 2, 19, 240, 256, 257, 496, 512, 530]
+)  # one block, full ones of 120 and 256, remainders, keys that get more
 
 
 def masks(kind, batch, heads, queries, keys):
@@ -34,7 +36,9 @@ def with_dropout_told(query, key, value, rate, seed, bias, **options):
     keys, group = key.shape[1], query.shape[2] // key.shape[2]
     identity = ops.broadcast_to(ops.eye(keys)[None, :, None], (key.shape[0], keys, key.shape[2], keys))
     whole = dot_product_attention(query, key, identity, bias=bias, kernel="plain", **options)  # (B, T, H, S)
-    kept = dot_product_attention(query, key, identity, bias=bias, dropout_rate=rate, seed=seed, kernel="blocks", **options)
+    kept = dot_product_attention(
+        query, key, identity, bias=bias, dropout_rate=rate, seed=seed, kernel="blocks", **options
+    )
     factor = ops.stop_gradient(ops.where(kept > 0, 1 / (1 - rate), 0.0))
     return ops.einsum("bths,bshv->bthv", whole * factor, ops.repeat(value, group, axis=2))
 
@@ -50,7 +54,9 @@ def with_dropout_told(query, key, value, rate, seed, bias, **options):
     open_shapes=st.booleans(),
     few=st.sampled_from([0, 2**25]),  # weights computed again for the gradient, or kept
 )
-def test_blocks_equal_the_plain_path_and_its_gradients(normal, outcome, assert_same, lengths, batch, heads, kind, bias, dropout, open_shapes, few):
+def test_blocks_equal_the_plain_path_and_its_gradients(
+    normal, outcome, assert_same, lengths, batch, heads, kind, bias, dropout, open_shapes, few
+):
     (queries, keys), (count, key_heads) = lengths, heads
     options = masks(kind, batch, count, queries, keys)
     shapes = (batch, queries, count, 6), (batch, keys, key_heads, 6), (batch, keys, key_heads, 5)
@@ -60,7 +66,9 @@ def test_blocks_equal_the_plain_path_and_its_gradients(normal, outcome, assert_s
 
     def blocks(query, key, value, bias=None):
         rate = 0.3 if dropout else 0.0
-        return dot_product_attention(query, key, value, bias=bias, dropout_rate=rate, seed=9, kernel="blocks", **options)
+        return dot_product_attention(
+            query, key, value, bias=bias, dropout_rate=rate, seed=9, kernel="blocks", **options
+        )
 
     def plain(query, key, value, bias=None):
         if dropout:
@@ -94,10 +102,16 @@ def peak(length):
 before = peak(64)
 print(peak(4096) - before)  # all weights: 512 MiB
 """
-    at_once = {**os.environ, "MALLOC_MMAP_THRESHOLD_": "262144", "MALLOC_ARENA_MAX": "1"}  # memory goes back when it is free
+    at_once = {
+        **os.environ,
+        "MALLOC_MMAP_THRESHOLD_": "262144",
+        "MALLOC_ARENA_MAX": "1",
+    }  # memory goes back when it is free
     found = subprocess.run([sys.executable, "-c", program], env=at_once, capture_output=True, text=True)
     assert found.returncode == 0, found.stderr
-    assert float(found.stdout) < 150  # 8 MiB are the input, as much each of query, key, value, output and their gradients
+    assert (
+        float(found.stdout) < 150
+    )  # 8 MiB are the input, as much each of query, key, value, output and their gradients
 
 
 @pytest.mark.parametrize("few, computed", [(2 * 300 * 300, 1), (2 * 300 * 300 - 1, 2)])
@@ -105,7 +119,10 @@ def test_the_weights_are_computed_once_where_all_of_them_may_be_kept_and_else_ag
     import tensorflow as tf
 
     inputs, mask = [tf.constant(normal(1, 300, 2, 4, seed=n)) for n in range(3)], np.arange(300)[None] < 280
-    with mock.patch.object(dot_product, "_FEW", few), mock.patch.object(tf.nn, "softmax", wraps=tf.nn.softmax) as softmax:
+    with (
+        mock.patch.object(dot_product, "_FEW", few),
+        mock.patch.object(tf.nn, "softmax", wraps=tf.nn.softmax) as softmax,
+    ):
         with tf.GradientTape() as tape:
             tape.watch(inputs)
             output = dot_product_attention(*inputs, key_mask=mask, kernel="blocks")
@@ -115,7 +132,9 @@ def test_the_weights_are_computed_once_where_all_of_them_may_be_kept_and_else_ag
 
 @pytest.mark.parametrize("kind", ["", "padding", "mask", "causal"])
 @pytest.mark.parametrize("bias, open_shapes", [(None, False), (None, True), ((2, True), False), ((1, False), False)])
-def test_as_many_keys_as_fill_whole_pages_are_attended_to_like_any_others(normal, outcome, assert_same, kind, bias, open_shapes):
+def test_as_many_keys_as_fill_whole_pages_are_attended_to_like_any_others(
+    normal, outcome, assert_same, kind, bias, open_shapes
+):
     options = masks(kind, 2, 4, 19, 512)
     inputs = [normal(*shape, seed=n) for n, shape in enumerate([(2, 19, 4, 6), (2, 512, 2, 6), (2, 512, 2, 5)])]
     if bias is not None:

@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import yaml
-from attention_zoo.pipelines.captioning import Captioning
-from attention_zoo.pipelines.captioning_settings import BaselineSettings, CaptioningConfig, DataSettings, ModelSettings
-from attention_zoo.pipelines.engine import experiment
-from attention_zoo.pipelines.engine.errors import UserError
-from attention_zoo.pipelines.engine.settings import ExportSettings, TrainingSettings
 from PIL import Image
+
+from attention_zoo.pipelines.captioning.settings import BaselineSettings, CaptioningConfig, DataSettings, ModelSettings
+from attention_zoo.pipelines.captioning.task import Captioning
+from attention_zoo.pipelines.engine.errors import UserError
+from attention_zoo.pipelines.engine.run import run as experiment
+from attention_zoo.pipelines.engine.settings import ExportSettings, TrainingSettings
 
 COLORS = {"red": (220, 30, 30), "green": (30, 180, 30), "blue": (40, 60, 220)}
 PLACES = {"left": 0, "right": 16}
@@ -47,7 +48,9 @@ def folder(tmp_path_factory):
 def tiny(folder, directory, attention="soft", baseline=1, **training):
     return CaptioningConfig(
         data=DataSettings(folder=folder, max_words=10),
-        model=ModelSettings(attention=attention, image_size=32, embedding_dim=16, units=16, attention_units=8, dropout=0.0),
+        model=ModelSettings(
+            attention=attention, image_size=32, embedding_dim=16, units=16, attention_units=8, dropout=0.0
+        ),
         training=TrainingSettings(**{"epochs": 2, "batch_tokens": 128, "learning_rate": 1e-2, **training}),
         baseline=BaselineSettings(epochs=baseline),
         export=ExportSettings(directory=str(directory / "saved_models")),
@@ -136,15 +139,17 @@ def test_evaluate_takes_up_the_finished_run_and_does_not_train_the_baseline_agai
 
 
 def test_soft_attention_learns_what_is_where(folder, tmp_path):
-    metrics = experiment.train(Captioning, tiny(folder, tmp_path, baseline=0, epochs=40), tmp_path / "run", preset="soft")
+    metrics = experiment.train(
+        Captioning, tiny(folder, tmp_path, baseline=0, epochs=40), tmp_path / "run", preset="soft"
+    )
     assert metrics["test/exact_match"] == 100.0
 
 
 def test_hard_attention_learns_what_is_where(folder, tmp_path):
     config = tiny(folder, tmp_path, "hard", baseline=0, epochs=80)
     metrics = experiment.train(Captioning, config, tmp_path / "run", preset="hard")
-    # Of the eight tokens of a caption, which of the two sentences it is can't be known, log 2 / 8 = .087; neither can the
-    # place by who sees the color alone, .173, nor the color by who sees the place alone, .224.
+    # Of the eight tokens of a caption, which of the two sentences it is can't be known, log 2 / 8 = .087; neither can
+    # the place by who sees the color alone, .173, nor the color by who sees the place alone, .224.
     assert metrics["dev/loss"] < 0.15
 
 
@@ -179,7 +184,8 @@ def test_pointing_and_scores_by_the_number_of_things_where_boxes_are_known(folde
     examples = task.examples["test"]
     examples.objects = [(["square"], np.array([[0.0, 0.0, 1.0, 1.0]])) for _ in range(len(examples))]
     answers = [
-        {"words": np.array([b"a", b"square"], object), "lengths": 2, "weights": np.ones((2, 4, 4))} for _ in range(len(examples))
+        {"words": np.array([b"a", b"square"], object), "lengths": 2, "weights": np.ones((2, 4, 4))}
+        for _ in range(len(examples))
     ]
     assert task.looking(answers, examples)["pointing"] == 100.0  # whatever is looked at lies in a box that is the image
     task.evaluate(model, "test")

@@ -7,9 +7,11 @@ import types
 from pathlib import Path
 
 import pytest
-from attention_zoo.pipelines.engine import command_line
-from attention_zoo.pipelines.engine.command_line import Entry, main, run_task
+
+from attention_zoo.pipelines.commands import main as command_line
+from attention_zoo.pipelines.commands.main import main
 from attention_zoo.pipelines.engine.errors import UserError
+from attention_zoo.pipelines.registry import Entry
 
 TASK = '''
 """A task that notes how it was called."""
@@ -57,25 +59,31 @@ def toy(tmp_path, monkeypatch):
     (tmp_path / "code" / "toy_task.py").write_text(TASK)
     monkeypatch.syspath_prepend(tmp_path / "code")
     monkeypatch.delitem(sys.modules, "toy_task", raising=False)
-    (tmp_path / "presets" / "toy").mkdir(parents=True)
-    (tmp_path / "presets" / "toy" / "small.yaml").write_text("training: {epochs: 2}")
-    (tmp_path / "presets" / "toy" / "large.yaml").write_text("training: {epochs: 20}")
-    monkeypatch.setattr(command_line, "PRESETS", tmp_path / "presets")
-    monkeypatch.setattr(command_line.warnings, "formatwarning", command_line.warnings.formatwarning)  # restored afterwards
+    (tmp_path / "toy" / "presets").mkdir(parents=True)
+    (tmp_path / "toy" / "presets" / "small.yaml").write_text("training: {epochs: 2}")
+    (tmp_path / "toy" / "presets" / "large.yaml").write_text("training: {epochs: 20}")
+    monkeypatch.setattr(command_line, "TASK_FOLDERS", tmp_path)
+    monkeypatch.setattr(
+        command_line.warnings, "formatwarning", command_line.warnings.formatwarning
+    )  # restored afterwards
     import toy_task
 
     def note(name):
         return lambda task_class, *rest: toy_task.calls.append((name, task_class.name, *rest))
 
     engine = types.SimpleNamespace(train=note("train"), evaluate=note("evaluate"), export=note("export"))
-    monkeypatch.setitem(sys.modules, "attention_zoo.pipelines.engine.experiment", engine)
+    monkeypatch.setitem(sys.modules, "attention_zoo.pipelines.engine.run.run", engine)
     monkeypatch.chdir(tmp_path)
     for exported in ("saved_models/toy/1", "m/toy/1"):
         (tmp_path / exported).mkdir(parents=True)
         (tmp_path / exported / "saved_model.pb").touch()
     tasks = {"toy": Entry("toy_task:Toy", "plays", default_preset="small")}
     return types.SimpleNamespace(
-        run=lambda *argv: main(tasks, DATASETS, list(argv)), calls=toy_task.calls, task=toy_task, engine=engine, tasks=tasks
+        run=lambda *argv: main(tasks, DATASETS, list(argv)),
+        calls=toy_task.calls,
+        task=toy_task,
+        engine=engine,
+        tasks=tasks,
     )
 
 
@@ -210,7 +218,11 @@ def test_what_cannot_be_done_is_refused_in_one_line(toy, capsys, argv, message):
     [
         (UserError("the disk is full"), 2, "attention-zoo: the disk is full\n"),
         (PermissionError(13, "Permission denied", "runs/toy"), 2, "attention-zoo: runs/toy: Permission denied\n"),
-        (OSError(28, "No space left on device"), 2, "attention-zoo: writing: No space left on device; free some and start the same command again\n"),
+        (
+            OSError(28, "No space left on device"),
+            2,
+            "attention-zoo: writing: No space left on device; free some and start the same command again\n",
+        ),
         (KeyboardInterrupt(), 130, "\nattention-zoo: stopped; the same command continues from the last checkpoint\n"),
     ],
 )
@@ -280,15 +292,10 @@ def test_every_command_has_help(toy, capsys, command):
     assert caught.value.code == 0 and "usage: attention-zoo" in capsys.readouterr().out
 
 
-def test_a_task_file_run_as_a_script_trains_that_task(toy, monkeypatch):
-    monkeypatch.setattr(sys.modules["attention_zoo.pipelines"], "TASKS", toy.tasks, raising=False)
-    assert run_task("toy", ["--preset", "large"]) == 0
-    assert toy.calls == [("train", "toy", toy.task.Config(toy.task.Training(20)), Path("runs/toy/large"), "large")]
-
-
 LIGHT = """
 import sys
-from attention_zoo.pipelines.engine.command_line import Entry, main
+from attention_zoo.pipelines.commands.main import main
+from attention_zoo.pipelines.registry import Entry
 tasks = {"toy": Entry("no_such_module:Toy", "plays", "small")}
 assert main(tasks, [("numbers", "numbers", "CC0")], sys.argv[1:]) in (0, 2)
 heavy = {"tensorflow", "keras", "numpy", "tensorflow_datasets", "matplotlib"} & set(sys.modules)
@@ -296,6 +303,8 @@ assert not heavy, heavy
 """
 
 
-@pytest.mark.parametrize("argv", [["--help"], ["tasks"], ["datasets"], ["trian"], ["train", "tyo"], ["evaluate", "toy"]])
+@pytest.mark.parametrize(
+    "argv", [["--help"], ["tasks"], ["datasets"], ["trian"], ["train", "tyo"], ["evaluate", "toy"]]
+)
 def test_what_needs_no_model_answers_without_loading_one(tmp_path, argv):
     subprocess.run([sys.executable, "-c", LIGHT, *argv], check=True, capture_output=True, cwd=tmp_path)

@@ -7,15 +7,16 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
-from attention_zoo.pipelines.captioning import Captioning
-from attention_zoo.pipelines.captioning_settings import CaptioningConfig
+from PIL import Image
+
+from attention_zoo.pipelines.captioning.settings import CaptioningConfig
+from attention_zoo.pipelines.captioning.task import Captioning
+from attention_zoo.pipelines.commands.main import presets_of
 from attention_zoo.pipelines.datasets import captioned_images
 from attention_zoo.pipelines.datasets.captioned_images import read_captioned_images, read_folder
-from attention_zoo.pipelines.engine import experiment
-from attention_zoo.pipelines.engine.command_line import presets_of
-from attention_zoo.pipelines.engine.config import read
 from attention_zoo.pipelines.engine.errors import UserError
-from PIL import Image
+from attention_zoo.pipelines.engine.run import run as experiment
+from attention_zoo.pipelines.engine.run.config import read
 
 
 def png(side=8, seed=0):
@@ -40,7 +41,10 @@ def encoded_examples(builder, split, decoders=None, **_):
     assert isinstance(decoders.decoders["image"], tfds.decode.SkipDecoding)
     assert "text" in builder.info.features["captions"].feature
     assert split in ("train", "val", "test"), "the names of the splits of COCO"
-    data = {"image": [png(seed=n) for n in range(3)], "captions": {"text": tf.ragged.constant([[split], ["a", " "], ["b", "c"]])}}
+    data = {
+        "image": [png(seed=n) for n in range(3)],
+        "captions": {"text": tf.ragged.constant([[split], ["a", " "], ["b", "c"]])},
+    }
     return tf.data.Dataset.from_tensor_slices(data)
 
 
@@ -58,7 +62,10 @@ def test_the_preset_of_the_papers_size_takes_a_step_on_it(tmp_path):
     with tfds.testing.mock_data(num_examples=3, as_dataset_fn=encoded_examples):
         task, model = experiment.prepare(Captioning, config, tmp_path)
         (batch,) = task.preprocess("train", 0)
-    assert batch["image"].shape == (3, 224, 224, 3) and model.alignment(model(batch, return_attention_scores=True)[1]).shape[-1] == 196
+    assert (
+        batch["image"].shape == (3, 224, 224, 3)
+        and model.alignment(model(batch, return_attention_scores=True)[1]).shape[-1] == 196
+    )
     with tf.GradientTape() as tape:
         loss, tokens, parts = task.loss(model, batch, training=True)
     gradients = tape.gradient(loss, model.trainable_variables)
@@ -93,7 +100,8 @@ def test_large_files_are_made_small_once(folder, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "line", ["not json", '{"image": "0.png"}', '{"image": "0.png", "captions": []}', '{"image": 3, "captions": ["a"]}', "[]"]
+    "line",
+    ["not json", '{"image": "0.png"}', '{"image": "0.png", "captions": []}', '{"image": 3, "captions": ["a"]}', "[]"],
 )
 def test_a_line_that_is_no_image_with_captions_is_named(folder, line):
     with open(folder / "captions.jsonl", "a") as lines:

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from PIL import Image
+
 from attention_zoo.pipelines.datasets.drives import Drive, all_clips, balanced_clips, read_drives, read_folder
 from attention_zoo.pipelines.engine.errors import UserError
-from PIL import Image
 
 
 def write_drive(folder, times, lines=None, header="timestamp,frame,steering"):
@@ -29,7 +30,9 @@ def test_a_folder_is_read_in_its_order_and_cut_where_it_paused(tmp_path):
 
 
 def test_the_last_folders_are_validation_and_test(tmp_path):
-    folders = [str(write_drive(tmp_path / name, np.arange(n) / 10)) for name, n in (("a", 3), ("b", 4), ("c", 5), ("d", 6))]
+    folders = [
+        str(write_drive(tmp_path / name, np.arange(n) / 10)) for name, n in (("a", 3), ("b", 4), ("c", 5), ("d", 6))
+    ]
     drives, version = read_drives("", folders, (3, 4))
     assert {split: [len(drive) for drive in found] for split, found in drives.items()} == {
         "train": [3, 4],

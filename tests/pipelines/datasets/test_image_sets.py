@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
+from PIL import Image
+
 from attention_zoo.pipelines.datasets.image_sets import read_image_sets, split_of
 from attention_zoo.pipelines.engine.errors import UserError
-from PIL import Image
 
 
 def photos(directory, names, count, seed=0):
@@ -77,5 +78,8 @@ def test_public_image_sets_are_read_by_name(name, classes):
 
 
 def test_a_dataset_that_is_not_of_labelled_images_is_refused():
-    with tfds.testing.mock_data(num_examples=2), pytest.raises(UserError, match="expected a dataset of images with class labels"):
+    with (
+        tfds.testing.mock_data(num_examples=2),
+        pytest.raises(UserError, match="expected a dataset of images with class labels"),
+    ):
         read_image_sets("glue/cola")

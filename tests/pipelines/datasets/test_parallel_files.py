@@ -47,7 +47,11 @@ def test_empty_and_invalid_lines_are_skipped_with_their_other_side_and_named(tmp
     assert report.empty == {str(paths[0]): [2, 4], str(paths[1]): [5]}
     assert report.invalid == {str(paths[0]): [6], str(paths[1]): [3]}
     told = str(report)
-    assert "1 of 6" in told and f"2 in {paths[0]} empty (line 2, 4)" in told and f"1 in {paths[1]} not UTF-8 (line 3)" in told
+    assert (
+        "1 of 6" in told
+        and f"2 in {paths[0]} empty (line 2, 4)" in told
+        and f"1 in {paths[1]} not UTF-8 (line 3)" in told
+    )
 
 
 def test_a_long_report_names_the_first_lines(tmp_path):
@@ -84,7 +88,8 @@ def test_splits_are_disjoint_complete_and_independent_of_the_order_of_lines():
     assert len(sources["test"]) == len(sources["validation"]) == 35
     shuffled = random.Random(0).sample(pairs, len(pairs))
     assert {name: set(part) for name, part in split_pairs(shuffled).items()} == {
-        name: set(part) for name, part in splits.items()}
+        name: set(part) for name, part in splits.items()
+    }
 
 
 def test_the_same_sentence_in_other_case_and_spacing_stays_in_one_split():

@@ -59,6 +59,9 @@ def test_align_pairs_every_span_of_a_role_with_every_span_of_that_role():
     source = Spanned("ab", (("u", 0, 1), ("n", 1, 2)))
     target = Spanned("xyz", (("u", 0, 1), ("n", 1, 2), ("u", 2, 3)))
     assert align(source, target) == {
-        "source_start": [0, 0, 1], "source_end": [1, 1, 2], "target_start": [0, 2, 1], "target_end": [1, 3, 2]
+        "source_start": [0, 0, 1],
+        "source_end": [1, 1, 2],
+        "target_start": [0, 2, 1],
+        "target_end": [1, 3, 2],
     }
     assert align(whole("a"), Spanned("b")) == {name: [] for name in align(source, target)}

@@ -11,22 +11,23 @@ import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
 import yaml
-from attention_zoo.pipelines import TASKS
-from attention_zoo.pipelines.engine import experiment
-from attention_zoo.pipelines.engine.command_line import presets_of
-from attention_zoo.pipelines.engine.config import read
+from PIL import Image
+
+from attention_zoo.pipelines.baselines.images import knn_predictions, svm_predictions
+from attention_zoo.pipelines.commands.main import presets_of
 from attention_zoo.pipelines.engine.errors import UserError
+from attention_zoo.pipelines.engine.run import run as experiment
+from attention_zoo.pipelines.engine.run.config import read
 from attention_zoo.pipelines.engine.settings import ExportSettings, TrainingSettings
-from attention_zoo.pipelines.image_classification import ImageClassification
-from attention_zoo.pipelines.image_classification_baselines import knn_predictions, svm_predictions
-from attention_zoo.pipelines.image_classification_settings import (
+from attention_zoo.pipelines.image_classification.settings import (
     AugmentationSettings,
     BaselineSettings,
     DataSettings,
     ImageClassificationConfig,
     ModelSettings,
 )
-from PIL import Image
+from attention_zoo.pipelines.image_classification.task import ImageClassification
+from attention_zoo.pipelines.registry import TASKS
 
 SIDES = {"left": (0, slice(0, 4)), "right": (1, slice(4, 8))}
 
@@ -117,7 +118,8 @@ def test_a_resumed_run_has_the_losses_of_one_that_was_never_killed(finished):
     config.baselines.names, config.export.directory = [], str(directory / "elsewhere")
     experiment.train(ImageClassification, config, directory / "again", preset="again")
     first, second = (
-        json.loads((directory / run / "history.json").read_text()) for run in ("runs/image_classification/tiny", "again")
+        json.loads((directory / run / "history.json").read_text())
+        for run in ("runs/image_classification/tiny", "again")
     )
     for name in ("step", "train/loss", "dev/loss", "dev/accuracy"):
         assert [record[name] for record in first] == [record[name] for record in second]
@@ -126,7 +128,12 @@ def test_a_resumed_run_has_the_losses_of_one_that_was_never_killed(finished):
 def test_the_session_loader_serves_both_signatures(finished, session_run):
     rng = np.random.default_rng(5)
     large = np.array(Image.fromarray(side("left", rng)).resize((300, 200), Image.Resampling.BOX))
-    images = [encoded(side("right", rng)), encoded(large, "JPEG"), encoded(large, "BMP"), encoded(side("right", rng), "GIF")]
+    images = [
+        encoded(side("right", rng)),
+        encoded(large, "JPEG"),
+        encoded(large, "BMP"),
+        encoded(side("right", rng), "GIF"),
+    ]
     answer = session_run(version_of(finished), "serving_default", {"image_bytes": images})
     assert answer["label"].tolist() == [b"right", b"left", b"left", b"right"]
     assert answer["labels"].shape == answer["probabilities"].shape == (4, 2)
@@ -146,7 +153,9 @@ def test_odd_input_gets_an_answer_or_one_clear_error(finished, session_run):
     assert session_run(version, "attention", {"image_bytes": empty})["attention"].shape == (0, 2, 2)
     pixel = encoded(np.full((1, 1, 3), 9, "uint8"))
     assert session_run(version, "serving_default", {"image_bytes": [pixel]})["label"].shape == (1,)
-    with pytest.raises(tf.errors.InvalidArgumentError, match="expected a JPEG, PNG, GIF or BMP image, received 4 bytes"):
+    with pytest.raises(
+        tf.errors.InvalidArgumentError, match="expected a JPEG, PNG, GIF or BMP image, received 4 bytes"
+    ):
         session_run(version, "serving_default", {"image_bytes": [pixel, b"text"]})
 
 
@@ -157,17 +166,23 @@ def test_predict_prints_a_line_a_file_and_draws(finished, photos):
     done = subprocess.run(words, cwd=directory, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     rows = [line.split("\t") for line in done.stdout.splitlines()]
-    assert [row[:2] for row in rows] == [[names[0], "left"], [names[1], "right"]] and all(0.5 <= float(p) <= 1 for *_, p in rows)
+    assert [row[:2] for row in rows] == [[names[0], "left"], [names[1], "right"]] and all(
+        0.5 <= float(p) <= 1 for *_, p in rows
+    )
     for picture in ("out.png", "out-2.png"):
         assert (directory / picture).read_bytes().startswith(b"\x89PNG")
-    done = subprocess.run(command("predict", "image_classification", "none.png"), cwd=directory, capture_output=True, text=True)
-    assert done.returncode == 2 and done.stderr.splitlines()[-1].startswith("attention-zoo: none.png: expected an image file")
+    done = subprocess.run(
+        command("predict", "image_classification", "none.png"), cwd=directory, capture_output=True, text=True
+    )
+    assert done.returncode == 2 and done.stderr.splitlines()[-1].startswith(
+        "attention-zoo: none.png: expected an image file"
+    )
 
 
 def test_evaluate_trains_no_baseline_again(finished, monkeypatch):
     directory = finished[0] / "runs" / "image_classification" / "tiny"
     before = json.loads((directory / "metrics.json").read_text())
-    monkeypatch.setattr("attention_zoo.pipelines.image_classification.svm_predictions", None)
+    monkeypatch.setattr("attention_zoo.pipelines.image_classification.task.svm_predictions", None)
     after = experiment.evaluate(ImageClassification, directory)
     assert after["test/accuracy"] == before["test/accuracy"] and after["baseline/svm"] == before["baseline/svm"]
 
@@ -235,7 +250,9 @@ def test_presets_of_public_sets_take_a_step_on_data_of_their_kind(name, tmp_path
         task, model = prepared(config, tmp_path)
         batch = next(iter(task.preprocess("train", 0)))
     loss, weight, _ = task.loss(model, batch, training=True)
-    assert float(weight) == 2 and float(loss) / 2 == pytest.approx(np.log(len(task.labels)), rel=1e-3), "the head starts at zero"
+    assert float(weight) == 2 and float(loss) / 2 == pytest.approx(np.log(len(task.labels)), rel=1e-3), (
+        "the head starts at zero"
+    )
 
 
 def test_the_task_is_registered_with_its_default_preset():

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+
 from attention_zoo.pipelines.models import AttentiveDriver, UniformDriver
 
 SIZE = {"height": 16, "width": 24, "units": 5}

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+
 from attention_zoo.pipelines import models
 
 V = 20
@@ -11,7 +12,9 @@ CASES = {
     "rnn": lambda: models.RecurrentEncoderDecoder(V, V, 6, 8),
     "seq2seq": lambda: models.StackedSeq2Seq(V, V, 6, 8, layers=2),
     "bahdanau": lambda: models.BahdanauTranslator(V, V, 6, 8),
-    "luong, concat, local-p, input feeding": lambda: models.LuongTranslator(V, V, 6, 8, score="concat", window="predictive"),
+    "luong, concat, local-p, input feeding": lambda: models.LuongTranslator(
+        V, V, 6, 8, score="concat", window="predictive"
+    ),
     "luong, location, local-m": lambda: models.LuongTranslator(
         V, V, 6, 8, score="location", window="monotonic", input_feeding=False
     ),
@@ -28,7 +31,9 @@ def test_compiled_gradients_equal_those_that_are_not(case):
 
     def gradients(source, target):
         with tf.GradientTape() as tape:
-            loss = tf.reduce_mean(tf.nn.log_softmax(model({"source": source, "target": target}, training=False))[..., 1])
+            loss = tf.reduce_mean(
+                tf.nn.log_softmax(model({"source": source, "target": target}, training=False))[..., 1]
+            )
         return [tf.convert_to_tensor(gradient) for gradient in tape.gradient(loss, model.trainable_variables)]
 
     plain, compiled = (

@@ -4,10 +4,11 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from attention_zoo.pipelines.models import BahdanauTranslator, LuongTranslator, RecurrentEncoderDecoder, StackedSeq2Seq
-from attention_zoo.pipelines.models.gru_cell import GRUCell
-from attention_zoo.pipelines.models.stacked_lstm import StackedLSTM
 from keras import ops
+
+from attention_zoo.pipelines.models import BahdanauTranslator, LuongTranslator, RecurrentEncoderDecoder, StackedSeq2Seq
+from attention_zoo.pipelines.models.parts.gru_cell import GRUCell
+from attention_zoo.pipelines.models.parts.stacked_lstm import StackedLSTM
 
 VS, VT, E, U = 30, 40, 6, 8
 SMALL = {"embedding_dim": E, "units": U, "dropout": 0.0}
@@ -19,8 +20,10 @@ MODELS = {
     "bahdanau": lambda **o: BahdanauTranslator(VS, VT, **(SMALL | o)),
     "bahdanau deep": lambda **o: BahdanauTranslator(VS, VT, output="deep", **(SMALL | o)),
     **{
-        f"luong {score} {window} {'feeding' if feed else ''}": lambda score=score, window=window, feed=feed, **o: LuongTranslator(
-            VS, VT, layers=2, score=score, window=window, window_size=2, input_feeding=feed, **(SMALL | o)
+        f"luong {score} {window} {'feeding' if feed else ''}": lambda score=score, window=window, feed=feed, **o: (
+            LuongTranslator(
+                VS, VT, layers=2, score=score, window=window, window_size=2, input_feeding=feed, **(SMALL | o)
+            )
         )
         for score, window, feed in (
             ("dot", None, True),
@@ -224,7 +227,10 @@ def test_sutskever_reads_the_source_backwards():
 
 def test_stacked_lstms_are_keras_lstms_on_top_of_each_other():
     keras.utils.set_random_seed(1)
-    stack, features = StackedLSTM(4, 2), ops.convert_to_tensor(np.random.default_rng(0).normal(size=(2, 5, 3)).astype("float32"))
+    stack, features = (
+        StackedLSTM(4, 2),
+        ops.convert_to_tensor(np.random.default_rng(0).normal(size=(2, 5, 3)).astype("float32")),
+    )
     outputs, states = stack(features)
     bottom, *bottom_state = stack.lstms[0](features)
     top, *top_state = stack.lstms[1](bottom)
@@ -265,7 +271,9 @@ def bahdanau_parameters(vs, vt, e, u):
         return 3 * u * (features + u + 1)
 
     attention = u * u + 2 * u * u + u
-    return vs * e + vt * e + 2 * gru(e) + u * u + u + attention + gru(e + 2 * u) + (3 * u + e + 1) * u + (u // 2 + 1) * vt
+    return (
+        vs * e + vt * e + 2 * gru(e) + u * u + u + attention + gru(e + 2 * u) + (3 * u + e + 1) * u + (u // 2 + 1) * vt
+    )
 
 
 def luong_parameters(vs, vt, e, u, layers):

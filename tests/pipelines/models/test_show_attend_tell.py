@@ -4,9 +4,10 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from attention_zoo.pipelines.models import ShowAttendTell
-from attention_zoo.pipelines.models.image_encoder import ImageEncoder
 from keras import ops
+
+from attention_zoo.pipelines.models import ShowAttendTell
+from attention_zoo.pipelines.models.parts.image_encoder import ImageEncoder
 
 RNG = np.random.default_rng(0)
 INPUTS = {
@@ -50,7 +51,9 @@ def test_the_equations_by_numpy():
         c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
         h = sigmoid(o) * np.tanh(c)
         deep = np.tanh(y + np.concatenate([h, z], -1) @ dense["hidden"][0] + dense["hidden"][1])
-        np.testing.assert_allclose(logits[:, step], deep @ dense["projection"][0] + dense["projection"][1], rtol=2e-4, atol=2e-5)
+        np.testing.assert_allclose(
+            logits[:, step], deep @ dense["projection"][0] + dense["projection"][1], rtol=2e-4, atol=2e-5
+        )
         np.testing.assert_allclose(scores["decoder/cross"][:, step], alpha, rtol=2e-4, atol=1e-6)
 
 
@@ -119,19 +122,25 @@ def test_what_earned_more_than_the_baseline_becomes_likelier():
         scales = {"doubly_stochastic": 0.0, "entropy_scale": 0.0}
         loss = tf.reduce_sum(model.attention_loss(scores, np.ones((2, 4)), tf.constant([3.0, 3.0]), **scales))
         log_probability = tf.reduce_sum(tf.math.log(weights[..., 0]))
-    np.testing.assert_allclose(tape.gradient(loss, score), -0.1 * 3.0 * tape.gradient(log_probability, score), rtol=1e-4)
+    np.testing.assert_allclose(
+        tape.gradient(loss, score), -0.1 * 3.0 * tape.gradient(log_probability, score), rtol=1e-4
+    )
 
 
 @pytest.mark.parametrize("attention", ["soft", "hard", "mean"])
 def test_a_saved_model_answers_the_same_after_loading(attention, tmp_path):
     model = make(attention)
     model.save(tmp_path / "model.keras")
-    np.testing.assert_allclose(keras.models.load_model(tmp_path / "model.keras")(INPUTS), model(INPUTS), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(
+        keras.models.load_model(tmp_path / "model.keras")(INPUTS), model(INPUTS), rtol=1e-5, atol=1e-6
+    )
 
 
 def test_it_trains_with_compile_and_fit():
     model = make(dropout=0.0)
-    model.compile(keras.optimizers.Adam(0.02), keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=0))
+    model.compile(
+        keras.optimizers.Adam(0.02), keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=0)
+    )
     labels = np.array([[5, 7, 6, 3], [4, 3, 0, 0]])
     history = model.fit(INPUTS, labels, epochs=30, verbose=0).history["loss"]
     assert history[-1] < history[0] / 3

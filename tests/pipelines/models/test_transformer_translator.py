@@ -137,7 +137,9 @@ def test_a_few_steps_of_adam_on_a_copy_task_lower_its_loss(dtype):
     ends = np.full((256, 1), 3, "int32")
     inputs = {"source": np.hstack([words, ends]), "target": np.hstack([ends - 1, words])}
     labels = np.hstack([words, ends])
-    model = TransformerTranslator(20, 20, embedding_dim=32, layers=1, heads=2, feed_forward=64, dropout=0.0, dtype=dtype)
+    model = TransformerTranslator(
+        20, 20, embedding_dim=32, layers=1, heads=2, feed_forward=64, dropout=0.0, dtype=dtype
+    )
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=0)
     model.compile(keras.optimizers.Adam(3e-3), loss, jit_compile=False)  # compiling takes longer than training
     history = model.fit(inputs, labels, batch_size=32, epochs=5, verbose=0).history["loss"]
@@ -150,7 +152,9 @@ def test_dropout_acts_in_training_alone():
     assert np.abs(array(model(INPUTS)) - array(model(INPUTS, training=True))).max() > 1e-2
 
 
-@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="takes gradients with a tape, compiles a tf.function")
+@pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="takes gradients with a tape, compiles a tf.function"
+)
 def test_every_weight_has_a_gradient_and_xla_gives_the_same_logits():
     import tensorflow as tf
 

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+
 from attention_zoo.pipelines.models import VisionTransformer
 from attention_zoo.pipelines.models.vision_transformer import attention_rollout, sizes_of
 
@@ -75,7 +76,9 @@ def test_maps_lie_on_the_grid_of_the_image(pooling):
 
 
 def test_rollout_by_hand():
-    first = np.array([[[[1.0, 0.0], [0.5, 0.5]], [[0.0, 1.0], [0.5, 0.5]]]], "float32")  # mean of heads: [[.5, .5], [.5, .5]]
+    first = np.array(
+        [[[[1.0, 0.0], [0.5, 0.5]], [[0.0, 1.0], [0.5, 0.5]]]], "float32"
+    )  # mean of heads: [[.5, .5], [.5, .5]]
     second = np.array([[[[0.0, 1.0], [0.0, 1.0]]]], "float32")
     # 0.5 A + 0.5 I: [[.75, .25], [.25, .75]] and [[.5, .5], [0, 1]]; the second times the first:
     np.testing.assert_allclose(attention_rollout([first, second])[0], [[0.5, 0.5], [0.25, 0.75]], atol=1e-6)

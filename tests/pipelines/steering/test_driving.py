@@ -5,8 +5,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import tensorflow as tf
-from attention_zoo.pipelines.driving import describe, drive, write_gif
 from PIL import Image
+
+from attention_zoo.pipelines.steering.driving import describe, drive, write_gif
 
 
 def served(steer):

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import yaml
+from PIL import Image
+
 from attention_zoo.pipelines.datasets.drives import Drive
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.settings import ExportSettings, TrainingSettings
-from attention_zoo.pipelines.steering import Steering, Track
-from attention_zoo.pipelines.steering_settings import DataSettings, DriveSettings, ModelSettings, SteeringConfig
-from PIL import Image
+from attention_zoo.pipelines.steering.settings import DataSettings, DriveSettings, ModelSettings, SteeringConfig
+from attention_zoo.pipelines.steering.task import Steering, Track
 
 SIZE = (16, 24)
 
@@ -114,7 +115,9 @@ def test_the_session_loader_serves_clips_and_single_frames_alike(finished, sessi
     frames = [[row[t] for row in clip] for t in range(3)]
     state = session_run(version, "start", {"image_bytes": frames[0]})
     for t in range(3):
-        state = session_run(version, "step", {"image_bytes": frames[t], "hidden": state["hidden"], "carry": state["carry"]})
+        state = session_run(
+            version, "step", {"image_bytes": frames[t], "hidden": state["hidden"], "carry": state["carry"]}
+        )
         np.testing.assert_allclose(state["steering"], seen["steering"][:, t], atol=1e-5)
         np.testing.assert_allclose(state["weights"], seen["weights"][:, t], atol=1e-5)
 

@@ -12,14 +12,15 @@ import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
 import yaml
+
 from attention_zoo.pipelines.datasets.parallel import read_parallel
-from attention_zoo.pipelines.engine import experiment
-from attention_zoo.pipelines.engine.decoding_settings import DecodingSettings
+from attention_zoo.pipelines.engine.decoding.settings import DecodingSettings
 from attention_zoo.pipelines.engine.errors import UserError
-from attention_zoo.pipelines.engine.export import load_saved_model
+from attention_zoo.pipelines.engine.run import run as experiment
+from attention_zoo.pipelines.engine.serving.export import load_saved_model
 from attention_zoo.pipelines.engine.settings import ExportSettings, TrainingSettings
-from attention_zoo.pipelines.translation import Translation
-from attention_zoo.pipelines.translation_settings import DataSettings, ModelSettings, TranslationConfig
+from attention_zoo.pipelines.translation.settings import DataSettings, ModelSettings, TranslationConfig
+from attention_zoo.pipelines.translation.task import Translation
 
 ENGLISH = ["one", "two", "three", "red", "green", "cat", "dog", "house"]
 FRENCH = dict(zip(ENGLISH, ["un", "deux", "trois", "rouge", "vert", "chat", "chien", "maison"]))
@@ -88,10 +89,15 @@ def test_a_runs_own_config_repeats_its_losses(finished):
     words = command("train", "translation", "--config", "runs/translation/tiny/config.yaml", "--name", "again")
     done = subprocess.run([*words, "--export.directory", "elsewhere"], cwd=directory, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
-    first, second = (json.loads((directory / f"runs/translation/{name}/history.json").read_text()) for name in ("tiny", "again"))
+    first, second = (
+        json.loads((directory / f"runs/translation/{name}/history.json").read_text()) for name in ("tiny", "again")
+    )
     for name in ("step", "train/loss", "dev/loss"):
         assert [record[name] for record in first] == [record[name] for record in second]
-    assert len(first) == 4 and "TensorFlow" in (directory / "runs/translation/again/config.yaml").read_text().splitlines()[0]
+    assert (
+        len(first) == 4
+        and "TensorFlow" in (directory / "runs/translation/again/config.yaml").read_text().splitlines()[0]
+    )
 
 
 def test_the_session_loader_serves_all_signatures(finished, session_run):
@@ -168,7 +174,11 @@ def test_every_system_trains_scores_draws_and_exports(name, text_files, tmp_path
 
 
 def test_attention_is_scored_against_the_words_that_people_aligned(text_files, tmp_path):
-    for name, text in (("source", "red cat\nbig dog\n"), ("target", "chat rouge\ngros chien\n"), ("links", "0-1 1-0\n0-0 1?1\n")):
+    for name, text in (
+        ("source", "red cat\nbig dog\n"),
+        ("target", "chat rouge\ngros chien\n"),
+        ("links", "0-1 1-0\n0-0 1?1\n"),
+    ):
         (tmp_path / name).write_text(text)
     config = tiny(text_files, tmp_path)
     config.data.alignment_files = [str(tmp_path / name) for name in ("source", "target", "links")]
@@ -178,7 +188,11 @@ def test_attention_is_scored_against_the_words_that_people_aligned(text_files, t
 
     def sees_the_truth(model, examples, columns):  # tokens that are words, and attention that follows the people
         for row, (_, possible) in enumerate(task.human_links):
-            yield row, possible, *([m.span() for m in re.finditer(r"\S+", t[row])] for t in (examples.source, examples.target))
+            yield (
+                row,
+                possible,
+                *([m.span() for m in re.finditer(r"\S+", t[row])] for t in (examples.source, examples.target)),
+            )
 
     task.forced_links = sees_the_truth
     assert task.human_alignment_scores(model) == {"human_aer": 0.0, "human_alignment_precision": 100.0}
@@ -187,7 +201,9 @@ def test_attention_is_scored_against_the_words_that_people_aligned(text_files, t
 def test_a_size_that_the_model_does_not_have_is_refused(text_files, tmp_path):
     config = tiny(text_files, tmp_path)
     config.model.heads = 3
-    with pytest.raises(UserError, match="model.heads: the model bahdanau has embedding_dim, units, dropout; received heads"):
+    with pytest.raises(
+        UserError, match="model.heads: the model bahdanau has embedding_dim, units, dropout; received heads"
+    ):
         experiment.train(Translation, config, tmp_path / "run", preset="bahdanau")
 
 
@@ -238,11 +254,15 @@ def test_alignments_are_scored_row_by_row_also_where_long_pairs_do_not_train(tex
 
 
 def test_a_model_that_answers_something_else_is_named(finished):
-    with pytest.raises(UserError, match="expected a model that answers with caption, received one with score, translation"):
+    with pytest.raises(
+        UserError, match="expected a model that answers with caption, received one with score, translation"
+    ):
         load_saved_model(finished[0] / "saved_models" / "translation", "caption")
 
 
-@pytest.mark.parametrize("dataset, target_language", [("ted_hrlr_translate/pt_to_en", "en"), ("wmt14_translate/de-en", "en")])
+@pytest.mark.parametrize(
+    "dataset, target_language", [("ted_hrlr_translate/pt_to_en", "en"), ("wmt14_translate/de-en", "en")]
+)
 def test_public_translation_datasets_are_read_by_name(dataset, target_language):
     with tfds.testing.mock_data(num_examples=7):
         examples = read_parallel(dataset, max_words=0)

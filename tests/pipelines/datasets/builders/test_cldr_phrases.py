@@ -8,9 +8,9 @@ from collections import Counter
 import pytest
 import tensorflow_datasets as tfds
 
-from attention_zoo.pipelines.datasets import cldr_phrases
-from attention_zoo.pipelines.datasets.cldr_phrases import CldrPhrases, compose, split_of
-from attention_zoo.pipelines.datasets.phrases import KINDS, Phrases, atoms, contents
+from attention_zoo.pipelines.datasets.builders import cldr_phrases
+from attention_zoo.pipelines.datasets.builders.cldr_phrases import CldrPhrases, compose, split_of
+from attention_zoo.pipelines.datasets.builders.phrases import KINDS, Phrases, atoms, contents
 from attention_zoo.pipelines.datasets.spans import normalize
 
 SIZES = {"train": 1500, "validation": 60, "test": 60}
@@ -122,12 +122,23 @@ def test_one_english_piece_has_one_translation(locale):
 def test_alignment_of_a_sentence_by_hand():
     phrases = Phrases("fr")
     example = phrases.sentence(
-        [("relative", (-3, "hour"), ""), ("date", (1952, 7, 14), "full"), ("time", (15, 45), "short")], "standard")
+        [("relative", (-3, "hour"), ""), ("date", (1952, 7, 14), "full"), ("time", (15, 45), "short")], "standard"
+    )
     assert example["source"] == "3 hours ago, Monday, July 14, 1952, and 3:45 PM"
     assert example["target"] == "il y a 3 heures, lundi 14 juillet 1952 et 15:45"
     assert pairs_of(example) == [
-        ("3", "3"), ("hours", "heures"), ("ago", "il y a"), (",", ","), ("Monday", "lundi"), ("July", "juillet"), ("14", "14"),
-        ("1952", "1952"), (", and", "et"), ("3", "15"), ("45", "45"), ("PM", "15"),
+        ("3", "3"),
+        ("hours", "heures"),
+        ("ago", "il y a"),
+        (",", ","),
+        ("Monday", "lundi"),
+        ("July", "juillet"),
+        ("14", "14"),
+        ("1952", "1952"),
+        (", and", "et"),
+        ("3", "15"),
+        ("45", "45"),
+        ("PM", "15"),
     ]
 
 

@@ -8,9 +8,10 @@ import pytest
 import tensorflow_datasets as tfds
 from babel.dates import format_date
 
-from attention_zoo.pipelines.datasets import dates, parallel
-from attention_zoo.pipelines.datasets.cldr import LocaleText
-from attention_zoo.pipelines.datasets.dates import styles_of, write_dates
+from attention_zoo.pipelines.datasets import parallel
+from attention_zoo.pipelines.datasets.builders import dates
+from attention_zoo.pipelines.datasets.builders.cldr import LocaleText
+from attention_zoo.pipelines.datasets.builders.dates import styles_of, write_dates
 
 SIZES = {"train": 300, "validation": 20, "test": 20}
 
@@ -40,7 +41,8 @@ def test_spans_hold_the_fields_on_both_sides(locale):
         assert by_span.keys() == {(0, 4), (5, 7), (8, 10)} and len(ends["source_start"]) == 3
         assert str(date.year) in by_span[0, 4] and str(date.day) in by_span[8, 10]
         assert str(date.month) in by_span[5, 7] or by_span[5, 7] in {
-            format_date(date, pattern, locale) for pattern in ("MMMM", "MMM", "LLLL", "LLL")}
+            format_date(date, pattern, locale) for pattern in ("MMMM", "MMM", "LLLL", "LLL")
+        }
         assert any(text.date(date, style).text == example["source"] for style in styles_of(text))
 
 
@@ -66,8 +68,10 @@ def test_the_dataset_prepares_and_loads_by_name(tmp_path, monkeypatch):
     monkeypatch.setattr(dates, "SIZES", {"train": 8, "validation": 4, "test": 3})
     builder = tfds.builder("dates/ko", data_dir=tmp_path)
     builder.download_and_prepare()
-    read = {example["source"].decode(): example["target"].decode()
-            for example in tfds.as_numpy(tfds.load("dates/ko", data_dir=tmp_path, split="validation"))}
+    read = {
+        example["source"].decode(): example["target"].decode()
+        for example in tfds.as_numpy(tfds.load("dates/ko", data_dir=tmp_path, split="validation"))
+    }
     expected = write_dates("ko", {"train": 8, "validation": 4, "test": 3})["validation"]
     assert read == {example["source"]: example["target"] for example in expected}
     assert tfds.builder("dates", data_dir=tmp_path).builder_config.name == "en"

@@ -6,8 +6,9 @@ import zipfile
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
-from attention_zoo.pipelines.datasets import digits
-from attention_zoo.pipelines.datasets.digits import TABLE, read_digits, split_digits
+
+from attention_zoo.pipelines.datasets.builders import digits
+from attention_zoo.pipelines.datasets.builders.digits import TABLE, read_digits, split_digits
 
 
 @pytest.fixture

@@ -5,10 +5,11 @@ import re
 
 import numpy as np
 import pytest
-from attention_zoo.pipelines.datasets.emoji_scenes import BACKGROUNDS, fitted, paint, things
-from attention_zoo.pipelines.datasets.scenes import APART, CANVAS, SIZES, Placed, compose, sentences, split_of
-from attention_zoo.pipelines.engine.words import split_words
 from PIL import Image
+
+from attention_zoo.pipelines.datasets.builders.emoji_scenes import BACKGROUNDS, fitted, paint, things
+from attention_zoo.pipelines.datasets.builders.scenes import APART, CANVAS, SIZES, Placed, compose, sentences, split_of
+from attention_zoo.pipelines.engine.text.words import split_words
 
 NAMES = ["dog", "green apple", "orange book", "key", "owl", "bus", "sun"]
 
@@ -33,7 +34,8 @@ def test_things_lie_on_the_canvas_apart_from_each_other(scenes):
             for other in scene[:i]:
                 assert abs(one.center(0) - other.center(0)) >= APART and abs(one.center(1) - other.center(1)) >= APART
                 overlap = [
-                    min(a + one.size, b + other.size) - max(a, b) for a, b in ((one.left, other.left), (one.top, other.top))
+                    min(a + one.size, b + other.size) - max(a, b)
+                    for a, b in ((one.left, other.left), (one.top, other.top))
                 ]
                 assert min(overlap) <= 0
 
@@ -62,7 +64,9 @@ def test_sentences_are_true(scenes):
     assert checked == 80
 
 
-@pytest.mark.parametrize("left, top, place", [(0, 0, "top left"), (34, 34, "center"), (60, 36, "right"), (36, 66, "bottom")])
+@pytest.mark.parametrize(
+    "left, top, place", [(0, 0, "top left"), (34, 34, "center"), (60, 36, "right"), (36, 66, "bottom")]
+)
 def test_a_thing_alone_is_placed_by_thirds(left, top, place):
     said = sentences([Placed("owl", left, top, 28)])
     assert [sentence.text for sentence in said] == [
@@ -80,7 +84,9 @@ def test_names_are_those_of_unicode():
     names = things()
     assert 60 <= len(names) <= 100 and names["red apple"] == 0x1F34E and names["snowman"] == 0x26C4
     assert all(re.fullmatch(r"[a-z]+( [a-z]+)*", name) for name in names)
-    assert not any(name.endswith("s") for name in names if name not in ("bus", "cactus", "octopus")), "no plurals after `a`"
+    assert not any(name.endswith("s") for name in names if name not in ("bus", "cactus", "octopus")), (
+        "no plurals after `a`"
+    )
 
 
 def test_boxes_hold_the_ink_of_their_things():

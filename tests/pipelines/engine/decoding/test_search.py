@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from attention_zoo.pipelines.engine.beam_search import beam_search
-from attention_zoo.pipelines.engine.decoding import decode
-from attention_zoo.pipelines.engine.decoding_settings import DecodingSettings
+from attention_zoo.pipelines.engine.decoding.beam_search import beam_search
+from attention_zoo.pipelines.engine.decoding.sampling import choose_token
+from attention_zoo.pipelines.engine.decoding.search import decode
+from attention_zoo.pipelines.engine.decoding.settings import DecodingSettings
 from attention_zoo.pipelines.engine.errors import UserError
-from attention_zoo.pipelines.engine.sampling import choose_token
 
 spec = importlib.util.spec_from_file_location("markov", Path(__file__).with_name("markov.py"))
 sys.modules["markov"] = markov = importlib.util.module_from_spec(spec)
@@ -26,7 +26,9 @@ SPECS = [tf.TensorSpec([None, None], tf.int32), tf.TensorSpec([None], tf.int32)]
 
 def run(model, settings, source=SOURCE, lengths=LENGTHS):
     """Decodes in a graph that knows neither batch nor source length."""
-    graph = tf.function(lambda source, lengths: decode(model, {"source": source}, settings, lengths), input_signature=SPECS)
+    graph = tf.function(
+        lambda source, lengths: decode(model, {"source": source}, settings, lengths), input_signature=SPECS
+    )
     return {name: tensor.numpy() for name, tensor in graph(tf.constant(source), tf.constant(lengths)).items()}
 
 
@@ -56,7 +58,9 @@ def test_a_beam_that_holds_everything_finds_what_enumeration_finds(alpha, beta):
 
 
 @pytest.mark.parametrize("seed", range(4))
-@pytest.mark.parametrize("beams, n_best, alpha, beta", [(1, 1, 0.6, 0.0), (2, 2, 0.0, 0.0), (3, 1, 1.0, 0.2), (4, 3, 0.6, 0.5)])
+@pytest.mark.parametrize(
+    "beams, n_best, alpha, beta", [(1, 1, 0.6, 0.0), (2, 2, 0.0, 0.0), (3, 1, 1.0, 0.2), (4, 3, 0.6, 0.5)]
+)
 def test_beam_search_equals_a_search_over_lists_without_early_stop(seed, beams, n_best, alpha, beta):
     model = Markov(vocabulary_size=9, seed=seed, end_bias=-0.5)
     settings = DecodingSettings(beam_size=beams, length_penalty=alpha, coverage_penalty=beta, n_best=n_best)
@@ -132,7 +136,9 @@ def test_special_tokens_are_never_written_even_if_the_model_wants_them():
             answers(found, row)  # asserts that only words are in it
 
 
-@pytest.mark.parametrize("settings", [DecodingSettings(), DecodingSettings(temperature=1.0), DecodingSettings(beam_size=3)])
+@pytest.mark.parametrize(
+    "settings", [DecodingSettings(), DecodingSettings(temperature=1.0), DecodingSettings(beam_size=3)]
+)
 def test_no_answer_is_above_its_own_greatest_length_and_the_array_ends_with_the_longest(settings):
     model = Markov(seed=8, end_bias=-20.0)
     found = run(model, settings, lengths=[3, 1, 6, 0])
@@ -155,7 +161,9 @@ def test_sentences_that_are_done_leave_the_batch(beam_size):
     model, rows = Markov(seed=9, end_bias=-30.0), []
     step = model.step
     model.step = lambda token, *rest: rows.append(len(token) // beam_size) or step(token, *rest)
-    found = decode(model, {"source": SOURCE}, DecodingSettings(beam_size=beam_size), [2, 6, 2, 4])  # eager: every step is a call
+    found = decode(
+        model, {"source": SOURCE}, DecodingSettings(beam_size=beam_size), [2, 6, 2, 4]
+    )  # eager: every step is a call
     assert found["lengths"][:, 0].numpy().tolist() == [2, 6, 2, 4]
     assert rows == [4, 4, 4, 2, 2, 1, 1]
 

@@ -4,7 +4,8 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from attention_zoo.pipelines.engine.augmentation import augment, either
+
+from attention_zoo.pipelines.engine.images.augmentation import augment, either
 
 IMAGES = np.random.default_rng(0).uniform(0, 255, (6, 12, 12, 3)).astype("float32")
 LABELS = np.eye(6, dtype="float32")
@@ -24,14 +25,17 @@ def pipeline(layers, count=4, skip=0, parallel=None):
     data = tf.data.Dataset.range(count).skip(skip)
     images, labels = tf.constant(IMAGES), tf.constant(LABELS)
     return data.map(
-        lambda number: augment(layers, {"images": images, "labels": labels}, tf.stack([7, number])), num_parallel_calls=parallel
+        lambda number: augment(layers, {"images": images, "labels": labels}, tf.stack([7, number])),
+        num_parallel_calls=parallel,
     )
 
 
 def operations(dataset):
     """Names of all operations that a dataset runs."""
     graph = tf.compat.v1.GraphDef.FromString(dataset._as_serialized_graph().numpy())
-    return {node.op for nodes in (graph.node, *(function.node_def for function in graph.library.function)) for node in nodes}
+    return {
+        node.op for nodes in (graph.node, *(function.node_def for function in graph.library.function)) for node in nodes
+    }
 
 
 @pytest.mark.parametrize("name", LAYERS)

@@ -7,11 +7,18 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from attention_zoo.pipelines.engine.errors import UserError
-from attention_zoo.pipelines.engine.export import export_saved_model
-from attention_zoo.pipelines.engine.image_attention import draw_image_attention
-from attention_zoo.pipelines.engine.images import MAX_PIXELS, check_image, decode_image, decode_images, read_image_file
 from PIL import Image
+
+from attention_zoo.pipelines.engine.errors import UserError
+from attention_zoo.pipelines.engine.images.image_files import (
+    MAX_PIXELS,
+    check_image,
+    decode_image,
+    decode_images,
+    read_image_file,
+)
+from attention_zoo.pipelines.engine.pictures.heat_maps import draw_image_attention
+from attention_zoo.pipelines.engine.serving.export import export_saved_model
 
 SIZE = (12, 20)
 
@@ -86,7 +93,9 @@ BAD = {
 
 @pytest.fixture(scope="module")
 def graph():
-    return tf.function(lambda one: decode_image(one, SIZE), input_signature=[tf.TensorSpec([], tf.string)], autograph=False)
+    return tf.function(
+        lambda one: decode_image(one, SIZE), input_signature=[tf.TensorSpec([], tf.string)], autograph=False
+    )
 
 
 @pytest.fixture(scope="module")
@@ -187,7 +196,9 @@ def test_decoding_works_in_an_input_pipeline():
 def test_a_picture_shows_the_map_over_the_image(tmp_path):
     weights = np.zeros((2, 4, 4))
     weights[0, 0, 0] = weights[1, 3, 3] = 1.0
-    path = draw_image_attention(np.full((32, 32, 3), 128, "uint8"), weights, ["a $cat", "犬"], tmp_path / "a.png", title="two")
+    path = draw_image_attention(
+        np.full((32, 32, 3), 128, "uint8"), weights, ["a $cat", "犬"], tmp_path / "a.png", title="two"
+    )
     picture = np.array(Image.open(path).convert("L")).astype(int)
     left, right = picture[:, : picture.shape[1] // 2], picture[:, picture.shape[1] // 2 :]
     assert not np.array_equal(left, right)

@@ -2,11 +2,12 @@ import warnings
 
 import numpy as np
 import pytest
-from attention_zoo.pipelines.engine import attention_maps
-from attention_zoo.pipelines.engine.attention_maps import draw_alignment, draw_heads, fonts_for, label
-from attention_zoo.pipelines.engine.curves import draw_curves, draw_scores_by_length
 from matplotlib import font_manager
 from matplotlib.image import imread
+
+from attention_zoo.pipelines.engine.pictures import alignments
+from attention_zoo.pipelines.engine.pictures.alignments import draw_alignment, draw_heads, fonts_for, label
+from attention_zoo.pipelines.engine.pictures.curves import draw_curves, draw_scores_by_length
 
 
 @pytest.fixture(autouse=True)
@@ -136,12 +137,16 @@ def test_a_run_has_one_panel_for_the_losses_and_one_for_each_metric(tmp_path):
 
 
 def test_gaps_in_the_records_are_gaps_in_the_curve(tmp_path):
-    draw_curves([*HISTORY, {"step": 4, "dev/loss": float("nan")}, {"step": 5, "dev/bleu": float("inf")}], tmp_path / "x.png")
+    draw_curves(
+        [*HISTORY, {"step": 4, "dev/loss": float("nan")}, {"step": 5, "dev/bleu": float("inf")}], tmp_path / "x.png"
+    )
 
 
 def test_the_training_loss_of_the_steps_is_drawn_where_it_is_known(tmp_path, monkeypatch):
     figures = []
-    monkeypatch.setattr("attention_zoo.pipelines.engine.curves.save", lambda figure, path: figures.append(figure) or path)
+    monkeypatch.setattr(
+        "attention_zoo.pipelines.engine.pictures.curves.save", lambda figure, path: figures.append(figure) or path
+    )
     draw_curves(HISTORY, tmp_path / "x.png", [(1, 9.0, 0.1), (2, 4.0, 0.1), (3, 3.0, 0.1), (4, 2.0, 0.1)])
     lines = {line.get_label(): list(line.get_ydata()) for line in figures[0].axes[0].lines}
     assert lines == {"train/loss": [9.0, 4.0, 3.0, 2.0], "dev/loss": [6.0, 3.0, 2.0]}
@@ -153,8 +158,13 @@ def bucket(start, end, bleu):
 
 def test_systems_with_different_buckets_share_an_axis(tmp_path, monkeypatch):
     figures = []
-    monkeypatch.setattr("attention_zoo.pipelines.engine.curves.save", lambda figure, path: figures.append(figure) or path)
-    systems = {"bahdanau": [bucket(0, 5, 30.0), bucket(11, None, 20.0)], "rnn": [bucket(0, 5, 25.0), bucket(6, 10, 15.0)]}
+    monkeypatch.setattr(
+        "attention_zoo.pipelines.engine.pictures.curves.save", lambda figure, path: figures.append(figure) or path
+    )
+    systems = {
+        "bahdanau": [bucket(0, 5, 30.0), bucket(11, None, 20.0)],
+        "rnn": [bucket(0, 5, 25.0), bucket(6, 10, 15.0)],
+    }
     draw_scores_by_length(systems, tmp_path / "x.png")
     (axes,) = figures[0].axes
     lines = {line.get_label(): (list(line.get_xdata()), list(line.get_ydata())) for line in axes.lines}
@@ -176,5 +186,5 @@ def test_matplotlib_is_imported_by_the_drawing_alone():
     import subprocess
     import sys
 
-    code = f"import sys, {attention_maps.__name__}, attention_zoo.pipelines.engine.curves; assert 'matplotlib' not in sys.modules"
+    code = f"import sys, {alignments.__name__}, attention_zoo.pipelines.engine.pictures.curves; assert 'matplotlib' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)

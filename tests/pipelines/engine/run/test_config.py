@@ -3,8 +3,9 @@ from typing import Literal
 
 import pytest
 import yaml
-from attention_zoo.pipelines.engine.config import Run, dump, parse, read
+
 from attention_zoo.pipelines.engine.errors import UserError
+from attention_zoo.pipelines.engine.run.config import Run, dump, parse, read
 
 
 @dataclass
@@ -235,7 +236,18 @@ def test_help_lists_every_setting_with_its_reason_and_the_value_of_the_preset(ru
 
 
 def test_the_printed_settings_repeat_the_run(run, capsys, tmp_path):
-    argv = ["--data.files", "no", "1e3", "ä: b", "--training.rate", "1e-7", "--training.patience", "null", "--data.locale", "no"]
+    argv = [
+        "--data.files",
+        "no",
+        "1e3",
+        "ä: b",
+        "--training.rate",
+        "1e-7",
+        "--training.patience",
+        "null",
+        "--data.locale",
+        "no",
+    ]
     expected = run(argv).config
     with pytest.raises(SystemExit):
         run([*argv, "--print-config"])

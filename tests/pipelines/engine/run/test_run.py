@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 import keras
 import numpy as np
 import pytest
-from attention_zoo.pipelines.engine.checkpoints import CheckpointStore
+
 from attention_zoo.pipelines.engine.errors import UserError
-from attention_zoo.pipelines.engine.experiment import keep_config, prepare
+from attention_zoo.pipelines.engine.run.run import keep_config, prepare
 from attention_zoo.pipelines.engine.settings import TrainingSettings
+from attention_zoo.pipelines.engine.storage.checkpoints import CheckpointStore
 from attention_zoo.pipelines.engine.task import Task
 
 
@@ -109,7 +110,9 @@ def test_a_run_that_failed_before_it_learned_anything_binds_nobody(tmp_path):
 def test_words_that_were_learned_bind_the_data_and_a_checkpoint_binds_the_model_too(tmp_path):
     keep_config(Settings(Data(["a"]), Model(3)), tmp_path)
     (tmp_path / "words.txt").write_text("a")
-    with pytest.raises(UserError, match=r"holds a run with data.files \['a'\], received \['b'\]; choose another --name"):
+    with pytest.raises(
+        UserError, match=r"holds a run with data.files \['a'\], received \['b'\]; choose another --name"
+    ):
         keep_config(Settings(Data(["b"]), Model(3)), tmp_path)
     keep_config(Settings(Data(["a"], limit=5), Model(4)), tmp_path, not_of_the_data=("limit",))
     CheckpointStore(tmp_path / "checkpoints").save(1, {"w": np.zeros(2)}, {})
@@ -130,5 +133,7 @@ def test_words_that_were_learned_bind_the_data_and_a_checkpoint_binds_the_model_
     ],
 )
 def test_settings_out_of_range_are_refused_before_anything_starts(name, value, expected):
-    with pytest.raises(UserError, match=f"{name}: expected {'.*' if expected == 'below 1' else ''}{expected}.*, received {value}"):
+    with pytest.raises(
+        UserError, match=f"{name}: expected {'.*' if expected == 'below 1' else ''}{expected}.*, received {value}"
+    ):
         TrainingSettings(**{name: value})

@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
-from attention_zoo.pipelines.engine.alignment_error import (
+
+from attention_zoo.pipelines.engine.errors import UserError
+from attention_zoo.pipelines.engine.scores.alignment_error import (
     ErrorCounts,
     alignment_error_rate,
     links_from_spans,
@@ -8,7 +10,6 @@ from attention_zoo.pipelines.engine.alignment_error import (
     parse_pharaoh,
     read_pharaoh,
 )
-from attention_zoo.pipelines.engine.errors import UserError
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,9 @@
 import math
 
 import pytest
-from attention_zoo.pipelines.engine.caption_metrics import caption_scores, cider_d, rouge_l
+
 from attention_zoo.pipelines.engine.errors import UserError
+from attention_zoo.pipelines.engine.scores.captions import caption_scores, cider_d, rouge_l
 
 CAPTIONS = [
     "a dog left of a key",
@@ -29,7 +30,9 @@ PUBLISHED = {
 
 def test_the_scores_are_those_of_the_coco_scorer():
     scores = caption_scores(CAPTIONS, REFERENCES)
-    assert [scores[f"bleu{n}"] for n in (1, 2, 3, 4)] == pytest.approx([100 * value for value in PUBLISHED["bleu"]], abs=1e-4)
+    assert [scores[f"bleu{n}"] for n in (1, 2, 3, 4)] == pytest.approx(
+        [100 * value for value in PUBLISHED["bleu"]], abs=1e-4
+    )
     assert scores["cider"] == pytest.approx(100 * sum(PUBLISHED["cider"]) / 5, abs=1e-4)
     assert scores["rouge_l"] == pytest.approx(100 * sum(PUBLISHED["rouge_l"]) / 5, abs=1e-4)
     assert scores["exact_match"] == 20.0
@@ -47,7 +50,9 @@ def test_cider_d_by_hand():
     # "dog" twice counts once, and one bigram more costs exp(-1 / 72); cosines by hand: 2/2/1 of order 1.
     weight = math.log(2)
     cosine_1 = weight * weight / (2 * weight * weight)
-    assert cider_d([["dog", "dog"], ["cat"]], [[["dog"]], [["bus"]]])[0] == pytest.approx(10 * cosine_1 / 4 * math.exp(-1 / 72))
+    assert cider_d([["dog", "dog"], ["cat"]], [[["dog"]], [["bus"]]])[0] == pytest.approx(
+        10 * cosine_1 / 4 * math.exp(-1 / 72)
+    )
 
 
 def test_any_reference_makes_an_exact_match_and_case_does_not_matter():

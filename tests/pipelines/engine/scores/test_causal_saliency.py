@@ -2,7 +2,14 @@
 
 import numpy as np
 import pytest
-from attention_zoo.pipelines.causal_saliency import blobs, deletion_ratio, examine, painted_over, upsampled
+
+from attention_zoo.pipelines.engine.scores.causal_saliency import (
+    blobs,
+    deletion_ratio,
+    examine,
+    painted_over,
+    upsampled,
+)
 
 SIZE = (48, 64)
 

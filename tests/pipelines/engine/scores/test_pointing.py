@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from attention_zoo.pipelines.engine.pointing import find_mentions, lies_in, looking_scores, peak
+
+from attention_zoo.pipelines.engine.scores.pointing import find_mentions, lies_in, looking_scores, peak
 
 
 def maps(*cells, grid=(4, 4)):

@@ -1,12 +1,14 @@
 import math
 
 import pytest
+
 from attention_zoo.pipelines.engine.errors import UserError
-from attention_zoo.pipelines.engine.metrics import equal_text, scores_by_length, translation_scores
+from attention_zoo.pipelines.engine.scores.translations import equal_text, scores_by_length, translation_scores
 
 
 def test_bleu_is_that_of_the_equation():
-    # 6 words against 7: precisions 5/6, 2/5, 1/4, and 1/6 after the smoothing of the empty four-gram count (1 / (2 * 3)).
+    # 6 words against 7: precisions 5/6, 2/5, 1/4, and 1/6 after the smoothing of the empty four-gram count (1 / (2 *
+    # 3)).
     scores = translation_scores(["the cat sat on a mat"], ["the cat sat quietly on the mat"])
     precisions = [5 / 6, 2 / 5, 1 / 4, 1 / (2 * 3)]
     expected = 100 * math.exp(1 - 7 / 6) * math.prod(precisions) ** 0.25
@@ -28,7 +30,9 @@ def test_languages_without_spaces_are_scored_by_characters(language):
 
 @pytest.mark.parametrize("language", [None, "ko", "fr_CA", "de"])
 def test_other_languages_are_scored_by_words(language):
-    assert translation_scores(["3 시간 전"], ["3 시간 후"], language) == translation_scores(["3 시간 전"], ["3 시간 후"])
+    assert translation_scores(["3 시간 전"], ["3 시간 후"], language) == translation_scores(
+        ["3 시간 전"], ["3 시간 후"]
+    )
 
 
 def test_exact_match_is_a_percentage_after_folding():
@@ -52,7 +56,11 @@ def test_what_cannot_be_scored_is_refused(hypotheses, references):
 def test_buckets_hold_their_edges_and_empty_ones_are_left_out():
     texts = [f"sentence number {length}" for length in (0, 5, 6, 10, 21, 40)]
     buckets = scores_by_length(texts, texts, [0, 5, 6, 10, 21, 40], edges=(5, 10, 20))
-    assert [(bucket["from"], bucket["to"], bucket["sentences"]) for bucket in buckets] == [(0, 5, 2), (6, 10, 2), (21, None, 2)]
+    assert [(bucket["from"], bucket["to"], bucket["sentences"]) for bucket in buckets] == [
+        (0, 5, 2),
+        (6, 10, 2),
+        (21, None, 2),
+    ]
     assert all(bucket["exact_match"] == 100 for bucket in buckets)
 
 

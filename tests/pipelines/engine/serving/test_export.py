@@ -10,9 +10,9 @@ from google.protobuf import text_format
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
-from attention_zoo.pipelines.engine import export
 from attention_zoo.pipelines.engine.errors import UserError
-from attention_zoo.pipelines.engine.export import complete_versions, export_saved_model, load_saved_model
+from attention_zoo.pipelines.engine.serving import export
+from attention_zoo.pipelines.engine.serving.export import complete_versions, export_saved_model, load_saved_model
 
 SOURCE = tf.TensorSpec((None, None), tf.int32)
 STEPS = 5
@@ -100,7 +100,9 @@ def test_greedy_loop_over_encode_and_step_answers_as_a_python_loop_does(writer, 
         token = np.argmax(logits, axis=-1)
         expected.append(token)
     assert len(np.unique(expected)) > 1, "a model that always writes one token shows nothing"
-    np.testing.assert_array_equal(session_run(version, "serving_default", {"source": source})["tokens"], np.stack(expected, 1))
+    np.testing.assert_array_equal(
+        session_run(version, "serving_default", {"source": source})["tokens"], np.stack(expected, 1)
+    )
 
 
 def test_greedy_loop_answers_an_empty_batch(writer, session_run):
@@ -189,7 +191,10 @@ def test_models_config_lists_every_task_that_has_a_version(tmp_path):
         dense(tmp_path / task)
     server = text_format.Parse((tmp_path / "models.config").read_text(), ModelServerConfig())
     listed = [(model.name, model.base_path, model.model_platform) for model in server.model_config_list.config]
-    assert listed == [("captioning", "/models/captioning", "tensorflow"), ("translation", "/models/translation", "tensorflow")]
+    assert listed == [
+        ("captioning", "/models/captioning", "tensorflow"),
+        ("translation", "/models/translation", "tensorflow"),
+    ]
 
 
 def test_warm_up_holds_one_request_that_the_model_answers_for_every_signature(tmp_path, session_run):
@@ -197,7 +202,9 @@ def test_warm_up_holds_one_request_that_the_model_answers_for_every_signature(tm
     model.build()
     signatures = writer_signatures(model)
     version = export_saved_model(tmp_path / "writer", [model], signatures, {"source": [[4, 5, 3], [6, 3, 0]]})
-    records = list(tf.data.TFRecordDataset(str(version / "assets.extra" / "tf_serving_warmup_requests")).as_numpy_iterator())
+    records = list(
+        tf.data.TFRecordDataset(str(version / "assets.extra" / "tf_serving_warmup_requests")).as_numpy_iterator()
+    )
     requests = [PredictionLog.FromString(record).predict_log.request for record in records]
     assert [request.model_spec.signature_name for request in requests] == ["serving_default", "sample"]
     for request in requests:
@@ -238,9 +245,15 @@ TEXT = {"text": tf.TensorSpec((None,), tf.string)}
         ({"attention": (same, TEXT)}, r"must hold 'serving_default'.*received \['attention'\]"),
         ({"serving_default": ("same", TEXT)}, "must begin with a function, received 'same'"),
         ({"serving_default": (same, {})}, "must have a dict of tf.TensorSpec as inputs, received {}"),
-        ({"serving_default": (same, {"text": tf.string})}, "input 'text' of signature 'serving_default' must be a tf.TensorSpec"),
+        (
+            {"serving_default": (same, {"text": tf.string})},
+            "input 'text' of signature 'serving_default' must be a tf.TensorSpec",
+        ),
         ({"serving_default": (lambda text: text, TEXT)}, "must return a dict of tensors by name"),
-        ({"serving_default": (lambda text: {"words": tf.strings.split(text)}, TEXT)}, "output 'words' .* must be a dense tensor"),
+        (
+            {"serving_default": (lambda text: {"words": tf.strings.split(text)}, TEXT)},
+            "output 'words' .* must be a dense tensor",
+        ),
     ],
 )
 def test_signature_that_cannot_be_served_is_an_error_and_nothing_is_written(tmp_path, signatures, message):

@@ -9,9 +9,10 @@ import warnings
 import ml_dtypes
 import numpy as np
 import pytest
-from attention_zoo.pipelines.engine import checkpoints
-from attention_zoo.pipelines.engine.checkpoints import CheckpointStore, CorruptCheckpoint, DiskFull
+
 from attention_zoo.pipelines.engine.errors import UserError
+from attention_zoo.pipelines.engine.storage import checkpoints
+from attention_zoo.pipelines.engine.storage.checkpoints import CheckpointStore, CorruptCheckpoint, DiskFull
 
 
 def arrays(value=1.0):
@@ -246,7 +247,9 @@ def test_the_average_is_the_mean_in_double_precision(tmp_path):
         half = row.astype(ml_dtypes.bfloat16)
         store.save(step, {"w": row, "h": half, "scalar": row[0].reshape(()), "count": np.array(step, "uint32")}, {})
     mean = store.average([1, 2])
-    assert np.array_equal(mean["w"], values.astype("float64").mean(0).astype("float32")) and mean["w"].dtype == "float32"
+    assert (
+        np.array_equal(mean["w"], values.astype("float64").mean(0).astype("float32")) and mean["w"].dtype == "float32"
+    )
     assert mean["h"].dtype == ml_dtypes.bfloat16 and mean["scalar"] == 0 and mean["scalar"].shape == ()
     assert mean["count"] == 2 and mean["count"].dtype == "uint32"
 
@@ -268,7 +271,7 @@ def test_a_store_keeps_at_least_one(tmp_path):
 
 SAVE_FOREVER = """
 import sys, numpy as np
-from attention_zoo.pipelines.engine.checkpoints import CheckpointStore
+from attention_zoo.pipelines.engine.storage.checkpoints import CheckpointStore
 store = CheckpointStore(sys.argv[1], keep=2)
 step = store.newest() or 0
 while True:

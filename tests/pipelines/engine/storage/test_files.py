@@ -3,8 +3,9 @@ import stat
 import threading
 
 import pytest
-from attention_zoo.pipelines.engine import files
-from attention_zoo.pipelines.engine.files import atomic_write, locked, replace_directory
+
+from attention_zoo.pipelines.engine.storage import files
+from attention_zoo.pipelines.engine.storage.files import atomic_write, locked, replace_directory
 
 
 @pytest.mark.parametrize("data, expected", [("né à\n", "né à\n".encode()), (b"\x00\xff", b"\x00\xff"), ("", b"")])

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from attention_zoo.pipelines.engine.batching import padding_share, token_batches
 from attention_zoo.pipelines.engine.errors import UserError
+from attention_zoo.pipelines.engine.text.batching import padding_share, token_batches
 
 
 def ragged(lengths, first_id):
@@ -57,7 +57,9 @@ def test_seed_and_epoch_alone_decide_the_order():
     assert same(first, arrays(token_batches(data, 2000, seed=3, epoch=1, window=300)))
     assert not same(first, arrays(token_batches(data, 2000, seed=3, epoch=2, window=300)))
     assert not same(first, arrays(token_batches(data, 2000, seed=4, epoch=1, window=300)))
-    assert not same(arrays(token_batches(data, 2000, seed=1, epoch=3)), arrays(token_batches(data, 2000, seed=3, epoch=1)))
+    assert not same(
+        arrays(token_batches(data, 2000, seed=1, epoch=3)), arrays(token_batches(data, 2000, seed=3, epoch=1))
+    )
 
 
 def test_a_resumed_epoch_continues_with_the_same_batches():

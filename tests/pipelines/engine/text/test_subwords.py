@@ -5,7 +5,7 @@ import sentencepiece
 import tensorflow as tf
 
 from attention_zoo.pipelines.engine.errors import UserError
-from attention_zoo.pipelines.engine.text import BOS, EOS, PAD, UNK, Subwords, learn_sentencepiece
+from attention_zoo.pipelines.engine.text.subwords import BOS, EOS, PAD, UNK, Subwords, learn_sentencepiece
 
 SUBJECTS, PLACES = ("the cat", "a dog", "le café", "3 hours"), ("is over there", "sat on the mat", "où est", "ago ?")
 SENTENCES = [f"{subject} {place} {other}" for subject in SUBJECTS for place in PLACES for other in SUBJECTS]
@@ -117,7 +117,8 @@ def test_it_answers_in_the_session_loader_that_tf_serving_uses(model, tmp_path):
         loaded = tf.compat.v1.saved_model.loader.load(session, ["serve"], str(tmp_path)).signature_def["serve"]
         for text in (["the cat", ""], []):
             received = session.run(
-                {name: tensor.name for name, tensor in loaded.outputs.items()}, {loaded.inputs["text"].name: np.array(text, "O")}
+                {name: tensor.name for name, tensor in loaded.outputs.items()},
+                {loaded.inputs["text"].name: np.array(text, "O")},
             )
             assert received["text"].tolist() == [line.encode() for line in text]
             assert len(received["pieces"]) == len(text)

@@ -1,6 +1,7 @@
 import pytest
 import tensorflow as tf
-from attention_zoo.pipelines.engine.kept_columns import kept_columns
+
+from attention_zoo.pipelines.engine.text.token_cache import kept_columns
 
 
 class Maker:

@@ -2,8 +2,9 @@
 
 import pytest
 import tensorflow as tf
+
 from attention_zoo.pipelines.engine.errors import UserError
-from attention_zoo.pipelines.engine.words import Words, learn_words, split_words
+from attention_zoo.pipelines.engine.text.words import Words, learn_words, split_words
 
 
 def test_sentences_split_at_spaces_and_commas():

@@ -1,7 +1,7 @@
 """A run of a few steps, as a program: `python distributed_run.py MODEL DIRECTORY [--settings JSON]`.
 
-How many devices there are is settled when TensorFlow starts, and a worker of a cluster is a process, so tests start this one.
-Writes the losses that a Keras callback sees to `DIRECTORY/losses-WORKER.json`.
+How many devices there are is settled when TensorFlow starts, and a worker of a cluster is a process, so tests start
+this one. Writes the losses that a Keras callback sees to `DIRECTORY/losses-WORKER.json`.
 """
 
 import argparse
@@ -13,12 +13,13 @@ from pathlib import Path
 import keras
 import numpy as np
 import tensorflow as tf
+
 from attention_zoo.pipelines import models
-from attention_zoo.pipelines.engine import experiment
-from attention_zoo.pipelines.engine.batching import token_batches
-from attention_zoo.pipelines.engine.losses import smoothed_cross_entropy
+from attention_zoo.pipelines.engine.run import run as experiment
 from attention_zoo.pipelines.engine.settings import TrainingSettings
 from attention_zoo.pipelines.engine.task import Task
+from attention_zoo.pipelines.engine.text.batching import token_batches
+from attention_zoo.pipelines.engine.training.losses import smoothed_cross_entropy
 
 V = 20
 MODELS = {

@@ -11,12 +11,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
-from attention_zoo.pipelines.engine import distribution
-from attention_zoo.pipelines.engine.batching import token_batches
-from attention_zoo.pipelines.engine.checkpoints import CheckpointStore
-from attention_zoo.pipelines.engine.distribution import is_chief, make_strategy, served, shards, watching_workers, workers
+
 from attention_zoo.pipelines.engine.errors import UserError
-from attention_zoo.pipelines.engine.launcher import free_ports
+from attention_zoo.pipelines.engine.run.launcher import free_ports
+from attention_zoo.pipelines.engine.storage.checkpoints import CheckpointStore
+from attention_zoo.pipelines.engine.text.batching import token_batches
+from attention_zoo.pipelines.engine.training import distribution
+from attention_zoo.pipelines.engine.training.distribution import (
+    is_chief,
+    make_strategy,
+    served,
+    shards,
+    watching_workers,
+    workers,
+)
 
 PROGRAM = Path(__file__).with_name("distributed_run.py")
 
@@ -144,7 +152,13 @@ def test_rows_go_to_the_replicas_in_turn_and_none_is_lost():
 
 @pytest.mark.parametrize(
     "text",
-    ["{", "[]", "{}", '{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 1}}', '{"cluster": 3, "task": 4}'],
+    [
+        "{",
+        "[]",
+        "{}",
+        '{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 1}}',
+        '{"cluster": 3, "task": 4}',
+    ],
 )
 def test_a_cluster_that_cannot_be_understood_is_one_clear_error(text, monkeypatch):
     monkeypatch.setenv("TF_CONFIG", text)
@@ -190,7 +204,9 @@ def test_a_data_service_with_one_worker_gives_the_batches_in_their_order():
 
 
 def test_a_data_service_that_nobody_runs_is_one_clear_error():
-    with pytest.raises(UserError, match=r"data.service: expected a dispatcher at grpc://127.0.0.1:\d+; received: .*refused"):
+    with pytest.raises(
+        UserError, match=r"data.service: expected a dispatcher at grpc://127.0.0.1:\d+; received: .*refused"
+    ):
         served(tf.data.Dataset.range(3), f"grpc://127.0.0.1:{free_ports(1)[0]}")
 
 

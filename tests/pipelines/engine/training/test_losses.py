@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from attention_zoo.pipelines.engine.losses import smoothed_cross_entropy
+
+from attention_zoo.pipelines.engine.training.losses import smoothed_cross_entropy
 
 
 def numpy_cross_entropy(labels, logits, smoothing):

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
-from attention_zoo.pipelines.engine.schedules import learning_rate, make_optimizer
+
 from attention_zoo.pipelines.engine.settings import TrainingSettings
+from attention_zoo.pipelines.engine.training.schedules import learning_rate, make_optimizer
 
 
 def test_rsqrt_is_the_formula_of_the_transformer_paper():
@@ -23,7 +24,9 @@ def test_halving_every_half_epoch_after_five_as_in_sutskever(passes, halvings):
 def test_linear_and_cosine_reach_zero_at_the_last_epoch():
     for name, middle in (("linear", 0.5), ("cosine", 0.5)):
         settings = TrainingSettings(learning_rate=1.0, schedule=name)
-        np.testing.assert_allclose([learning_rate(settings, 9, e, 8) for e in (0, 4, 8)], [1.0, middle, 0.0], atol=1e-12)
+        np.testing.assert_allclose(
+            [learning_rate(settings, 9, e, 8) for e in (0, 4, 8)], [1.0, middle, 0.0], atol=1e-12
+        )
 
 
 def test_each_named_optimizer_is_the_one_that_is_made():

@@ -8,12 +8,13 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from attention_zoo.pipelines.engine.checkpoints import CheckpointStore
+
 from attention_zoo.pipelines.engine.errors import Preempted, UserError
-from attention_zoo.pipelines.engine.reporting import TrainingReporter, read_losses
+from attention_zoo.pipelines.engine.run.reporting import TrainingReporter, read_losses
 from attention_zoo.pipelines.engine.settings import TrainingSettings
+from attention_zoo.pipelines.engine.storage.checkpoints import CheckpointStore
 from attention_zoo.pipelines.engine.task import Task
-from attention_zoo.pipelines.engine.training import Trainer
+from attention_zoo.pipelines.engine.training.trainer import Trainer
 
 
 @dataclass
@@ -112,7 +113,9 @@ def test_a_finished_run_is_not_trained_again(tmp_path):
 
 
 def test_training_stops_early_and_the_best_weights_are_the_ones_that_are_kept(tmp_path):
-    trainer, progress = run(tmp_path, epochs=50, learning_rate=3.0, optimizer="adam", patience=2)  # far too large a rate
+    trainer, progress = run(
+        tmp_path, epochs=50, learning_rate=3.0, optimizer="adam", patience=2
+    )  # far too large a rate
     assert "2 evaluations without" in progress.finished and progress.epoch < 50
     losses = {record["step"]: record["dev/loss"] for record in progress.history}
     assert progress.best_step == min(losses, key=losses.get)
@@ -144,7 +147,9 @@ def test_a_damaged_best_checkpoint_gives_way_to_the_next_best(tmp_path):
     best.write_bytes(best.read_bytes()[:-9])
     with pytest.warns(UserWarning, match=f"step {progress.best_step} is passed over"):
         trainer, _ = run(tmp_path, **settings)
-    there = [record for record in ranked[1:] if list((tmp_path / "checkpoints").glob(f"step-{record['step']:08d}.json"))]
+    there = [
+        record for record in ranked[1:] if list((tmp_path / "checkpoints").glob(f"step-{record['step']:08d}.json"))
+    ]
     np.testing.assert_allclose(trainer.dev_losses()["dev/loss"], there[0]["dev/loss"], rtol=1e-6)
 
 
@@ -268,7 +273,10 @@ def test_keras_metrics_are_reported_for_training_and_dev_and_survive_a_kill(tmp_
             run(directory, kill_at=kill_at, task=Judged, epochs=2, checkpoint_every=1)
         except Killed:
             run(directory, task=Judged, epochs=2, checkpoint_every=1)
-        return [(r["train/error"], r["dev/error"], r["train/loss"]) for r in json.loads((directory / "history.json").read_text())]
+        return [
+            (r["train/error"], r["dev/error"], r["train/loss"])
+            for r in json.loads((directory / "history.json").read_text())
+        ]
 
     whole = history(tmp_path / "whole")
     assert whole[1][1] < whole[0][1] and history(tmp_path / "killed", kill_at=6) == whole

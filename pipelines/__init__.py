@@ -1,0 +1,1 @@
+"""The documented tasks, and what they share."""

@@ -1,0 +1,1 @@
+"""Captioning: from images with captions to a SavedModel that describes image files."""

@@ -1,0 +1,13 @@
+"""`python -m attention_zoo.pipelines.captioning` and `python pipelines/captioning`: the same as `attention-zoo train captioning`."""
+
+import sys
+
+if (
+    not __package__
+):  # `python pipelines/captioning` puts this folder first on the path, where its modules would hide others
+    del sys.path[0]
+
+from attention_zoo.pipelines.__main__ import main
+
+if __name__ == "__main__":
+    sys.exit(main(["train", "captioning", *sys.argv[1:]]))

@@ -1,0 +1,1 @@
+"""SavedModels as TF Serving reads them."""

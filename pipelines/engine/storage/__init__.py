@@ -1,0 +1,1 @@
+"""Files and checkpoints that survive kills and full disks."""

@@ -1,0 +1,1 @@
+"""Text: tokenisers, batches of like lengths, cached token ids."""

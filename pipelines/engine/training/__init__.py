@@ -1,0 +1,1 @@
+"""The training loop, its updates and losses, on one device or many."""

@@ -1,0 +1,1 @@
+"""Image classification: from labelled images to a SavedModel that classifies image files."""

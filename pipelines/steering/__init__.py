@@ -1,0 +1,1 @@
+"""Steering: from camera frames to the angle of the wheels."""
