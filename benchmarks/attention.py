@@ -50,10 +50,10 @@ def step(attention, inputs, signature=None):
     return lambda: run(*inputs)
 
 
-def ours(kernel="auto", **options):
+def ours(implementation="auto", **options):
     from attention_zoo.layers.dot_product import dot_product_attention
 
-    return lambda query, key, value: dot_product_attention(query, key, value, kernel=kernel, **options)
+    return lambda query, key, value: dot_product_attention(query, key, value, implementation=implementation, **options)
 
 
 def keras_op(causal=False):
@@ -183,7 +183,7 @@ def memory_of(side, length):
         }[side]
     else:
         inputs = heads(length)
-        mine = {"kernel": "blocks"}  # the short ones below too, or the graph would count as memory
+        mine = {"implementation": "blocks"}  # the short ones below too, or the graph would count as memory
         attention = {"ours": ours(**mine), "peer": keras_op(), "ours_causal": ours(**mine, is_causal=True)}[side]
     run = training_step(attention, [tf.TensorSpec((x.shape[0], None, *x.shape[2:])) for x in inputs])
     run(*[x[:, :64] for x in inputs])  # what the library and the graph take for themselves

@@ -13,7 +13,7 @@ from attention_zoo.layers.alignments import (
     LocalPredictiveAlignment,
     SoftAlignment,
 )
-from attention_zoo.layers.dot_product import check_kernel
+from attention_zoo.layers.dot_product import check_implementation
 from attention_zoo.layers.kernels import additive_blocks, additive_blocks_pay, choose, traced
 from attention_zoo.layers.masks import causal_mask, combine_masks
 from attention_zoo.layers.projection import project
@@ -29,7 +29,7 @@ class Attention(keras.layers.Layer):
         score: A `Score`.
         alignment: An `Alignment`. Default None: `SoftAlignment()`.
         dropout: Share of the weights that is dropped in training, in [0, 1). Default 0.
-        kernel: How a soft alignment of additive scores is computed where no weights are asked for: "plain", with all T
+        implementation: How a soft alignment of additive scores is computed where no weights are asked for: "plain", with all T
             x S hidden layers at once; "blocks", some queries at a time (TensorFlow without XLA); "auto", the default:
             blocks where they are possible and pay. The output is the same.
 
@@ -51,7 +51,7 @@ class Attention(keras.layers.Layer):
     A loop uses the two halves of `call`: `project_key` once per sequence, `attend` at each step.
 
     Raises:
-        ValueError: `score`, `alignment` or `kernel` of another kind, `dropout` out of range, inputs of different or of
+        ValueError: `score`, `alignment` or `implementation` of another kind, `dropout` out of range, inputs of different or of
             too small rank, or not as many keys as values.
 
     Example:
@@ -65,9 +65,9 @@ class Attention(keras.layers.Layer):
     (TensorShape([2, 3, 4]), TensorShape([2, 3, 5]))
     """
 
-    def __init__(self, score, alignment=None, dropout=0.0, kernel="auto", **kwargs):
+    def __init__(self, score, alignment=None, dropout=0.0, implementation="auto", **kwargs):
         super().__init__(**kwargs)
-        check_kernel(kernel)
+        check_implementation(implementation)
         alignment = SoftAlignment(name="alignment", dtype=self.dtype_policy) if alignment is None else alignment
         if not isinstance(score, Score):
             raise ValueError(f"{type(self).__name__}: `score` must be a Score layer. Received: score={score!r}")
@@ -81,13 +81,13 @@ class Attention(keras.layers.Layer):
         self.score = score
         self.alignment = alignment
         self.dropout = dropout
-        self.kernel = kernel
+        self.implementation = implementation
         self._dropout_layer = keras.layers.Dropout(dropout, name="dropout", dtype=self.dtype_policy)
 
     def build(self, query_shape, value_shape, key_shape=None):
         key_shape = value_shape if key_shape is None else key_shape
         check_attention_shapes(type(self).__name__, query_shape, value_shape, key_shape)
-        self.supports_jit = self.kernel != "blocks"
+        self.supports_jit = self.implementation != "blocks"
         if not self.score.built:  # one that was loaded with this layer is
             self.score.build(query_shape, key_shape)
         if not self.alignment.built:
@@ -135,7 +135,7 @@ class Attention(keras.layers.Layer):
         if self.dropout and training:
             dropout = {"dropout_rate": self.dropout, "seed": self._dropout_layer.seed_generator}
         return choose(
-            self.kernel,
+            self.implementation,
             additive_blocks_pay(*lengths, projected_query.shape[-1]),
             lambda: additive_blocks(projected_query, projected_key, self.score.vector, value, mask, **dropout),
             lambda: self._attend_at_once(query, projected_key, value, mask, None, training)[0],
@@ -183,7 +183,7 @@ class Attention(keras.layers.Layer):
             "score": keras.saving.serialize_keras_object(self.score),
             "alignment": keras.saving.serialize_keras_object(self.alignment),
             "dropout": self.dropout,
-            "kernel": self.kernel,
+            "implementation": self.implementation,
         }
 
     @classmethod
@@ -200,7 +200,7 @@ class BahdanauAttention(Attention):
 
     Args:
         units: Width of the hidden layer of the score, a positive integer; ValueError otherwise.
-        dropout: As in `Attention`, with its `kernel`, call arguments, shapes and methods.
+        dropout: As in `Attention`, with its `implementation`, call arguments, shapes and methods.
 
     Example:
 
@@ -278,7 +278,7 @@ class LuongAttention(Attention):
         units: Hidden width of the concat score and of local-p's prediction. Default None: as wide as the query.
         max_length: Number of positions of the location score. Default 128.
         attentional_units: Width of h̃_t, a positive integer. Default None: the layer returns c_t.
-        dropout: As in `Attention`, with its `kernel`, call arguments, shapes and methods.
+        dropout: As in `Attention`, with its `implementation`, call arguments, shapes and methods.
 
     Raises:
         ValueError: An argument is none of the above.

@@ -8,11 +8,12 @@ and values.
 import keras
 from keras import ops
 
+from attention_zoo.layers.checks import check_positive_integer
 from attention_zoo.layers.kernels import choose, dot_product_blocks, traced
-from attention_zoo.layers.masks import causal_mask, combine_masks, masked_softmax
+from attention_zoo.layers.masks import causal_mask, combine_masks, masked_softmax, window_mask
 from attention_zoo.layers.shapes import exceeds
 
-KERNELS = ("auto", "plain", "blocks")
+IMPLEMENTATIONS = ("auto", "plain", "blocks")
 
 # Scores of a head up to which a loop only costs; the half that a causal mask skips pays for it sooner.
 _PLAIN_UP_TO, _PLAIN_UP_TO_CAUSAL = 512 * 512, 384 * 384
@@ -29,7 +30,8 @@ def dot_product_attention(
     scale=None,
     dropout_rate=0.0,
     seed=None,
-    kernel="auto",
+    implementation="auto",
+    sliding_window=None,
 ):
     """softmax(query keyᵀ · scale + bias) value (Vaswani et al. 2017, eq. 1), laid out as
     `keras.ops.dot_product_attention`.
@@ -48,16 +50,19 @@ def dot_product_attention(
         scale: Of the scores. Default None: 1/√D.
         dropout_rate: Share of the weights that is dropped, in [0, 1). Default 0.
         seed: An integer or a `keras.random.SeedGenerator`, for dropout.
-        kernel: "plain" computes all scores at once; "blocks" block by block (TensorFlow, and not under XLA, which
+        implementation: "plain" computes all scores at once; "blocks" block by block (TensorFlow, and not under XLA, which
             wants fixed
             sizes); "auto", the default: blocks where they are possible and pay, on JAX and PyTorch the backend's own
             kernel where there is neither dropout nor bias.
+        sliding_window: A positive integer W, or `None` for no limit. Query t then sees only the keys s with
+            |t - s| < W, as in `keras.layers.MultiHeadAttention`. Defaults to `None`.
 
     Returns:
         (B, T, H, V) in the dtype of `query`; zeros for a query with nothing to attend to.
 
     Raises:
-        ValueError: `kernel` is none of these, or not possible here; or H is not a multiple of K.
+        ValueError: `implementation` is none of these, or not possible here; `sliding_window` is not a positive
+            integer; or H is not a multiple of K.
 
     Example:
 
@@ -67,30 +72,36 @@ def dot_product_attention(
     >>> dot_product_attention(query, key, key, is_causal=True).shape
     TensorShape([2, 700, 8, 16])
     """
-    check_kernel(kernel)
+    check_implementation(implementation)
+    check_positive_integer("sliding_window", sliding_window, optional=True)
     if query.shape[2] % key.shape[2]:
         raise ValueError(
             f"The heads of `query` must be a multiple of those of `key`. Received: {query.shape[2]}, {key.shape[2]}"
         )
     scale = query.shape[-1] ** -0.5 if scale is None else scale
+    if sliding_window is not None:
+        window = window_mask(ops.shape(query)[1], ops.shape(key)[1], sliding_window)  # (T, S)
+        mask = window[None, None] if mask is None else ops.logical_and(mask, window)
     masks = {"key_mask": key_mask, "mask": mask, "is_causal": is_causal}
-    if _native_fits(kernel, dropout_rate, bias, key, value):
+    if _native_fits(implementation, dropout_rate, bias, key, value):
         return _native(query, key, value, scale=scale, **masks)
     query, key, value = (ops.convert_to_tensor(x) for x in (query, key, value))
     masks["key_mask"], masks["mask"], bias = traced(key_mask, mask, bias)
     rest = {"bias": bias, "scale": scale, "dropout_rate": dropout_rate, "seed": seed, **masks}
     return choose(
-        kernel,
+        implementation,
         blocks_pay(ops.shape(query)[1], ops.shape(key)[1], is_causal),
         lambda: dot_product_blocks(query, key, value, **rest),
         lambda: _plain(query, key, value, **rest),
     )
 
 
-def check_kernel(kernel):
-    """ValueError unless `kernel` is one of `KERNELS`."""
-    if kernel not in KERNELS:
-        raise ValueError(f"`kernel` must be one of {KERNELS}. Received: kernel={kernel!r}")
+def check_implementation(implementation):
+    """Raises a `ValueError` unless `implementation` is one of `IMPLEMENTATIONS`."""
+    if implementation not in IMPLEMENTATIONS:
+        raise ValueError(
+            f"`implementation` must be one of {IMPLEMENTATIONS}. Received: implementation={implementation!r}"
+        )
 
 
 def blocks_pay(query_length, key_length, is_causal=False):
@@ -178,9 +189,9 @@ def _plain(query, key, value, key_mask, mask, bias, is_causal, scale, dropout_ra
     return ops.swapaxes(ops.matmul(ops.cast(weights, value.dtype), value), 1, 2)  # (B, T, H, V)
 
 
-def _native_fits(kernel, dropout_rate, bias, key, value):
+def _native_fits(implementation, dropout_rate, bias, key, value):
     """PyTorch's takes a bias or a mask, not both, JAX's values as wide as keys; neither drops weights through Keras."""
-    if kernel != "auto" or dropout_rate or bias is not None or key.shape[-1] != value.shape[-1]:
+    if implementation != "auto" or dropout_rate or bias is not None or key.shape[-1] != value.shape[-1]:
         return False
     return keras.backend.backend() in ("jax", "torch")
 

@@ -35,6 +35,31 @@ def causal_mask(query_length, key_length, offset=0):
     return queries >= ops.arange(key_length)[None, :]  # (T, S)
 
 
+def window_mask(query_length, key_length, window, offset=0):
+    """Mask under which query `i` sees the keys `j` with `|i + offset - j| < window`, as Keras's `sliding_window` does.
+
+    With a causal mask beside it, query `i` sees its own position and the `window - 1` before it.
+
+    Args:
+        query_length: T, an integer or a scalar tensor.
+        key_length: S, an integer or a scalar tensor.
+        window: A positive integer.
+        offset: How many keys stand before the first query, an integer or a scalar tensor. Defaults to 0.
+
+    Returns:
+        A bool tensor (T, S).
+
+    Example:
+
+    >>> from attention_zoo.layers.masks import window_mask
+    >>> print(window_mask(2, 4, window=2, offset=1).numpy())
+    [[ True  True  True False]
+     [False  True  True  True]]
+    """
+    queries = ops.arange(query_length)[:, None] + offset  # (T, 1)
+    return ops.abs(queries - ops.arange(key_length)[None, :]) < window  # (T, S)
+
+
 def combine_masks(query_mask=None, value_mask=None, attention_mask=None, causal=None):
     """One mask out of all that were given: a query attends to a key where every one of them allows it.
 
@@ -70,7 +95,13 @@ def combine_masks(query_mask=None, value_mask=None, attention_mask=None, causal=
 
 
 def attending_queries(
-    query_length, key_length, query_mask=None, value_mask=None, attention_mask=None, use_causal_mask=False
+    query_length,
+    key_length,
+    query_mask=None,
+    value_mask=None,
+    attention_mask=None,
+    use_causal_mask=False,
+    sliding_window=None,
 ):
     """The queries that have anything to attend to, without a (T, S) mask unless `attention_mask` is one.
 
@@ -78,6 +109,7 @@ def attending_queries(
         query_length, key_length: T and S, integers or scalar tensors.
         query_mask, value_mask, attention_mask: As in `combine_masks`.
         use_causal_mask: Whether query t sees only the keys up to t.
+        sliding_window: W; query t sees only the keys s with |t - s| < W. Defaults to `None`: no limit.
 
     Returns:
         A bool tensor that broadcasts to (..., T), or None when all of them have.
@@ -89,10 +121,12 @@ def attending_queries(
     [[False  True  True]]
     """
     if attention_mask is not None:
-        causal = causal_mask(query_length, key_length) if use_causal_mask else None
-        return ops.any(combine_masks(query_mask, value_mask, attention_mask, causal), axis=-1)
+        mask = causal_mask(query_length, key_length) if use_causal_mask else None
+        if sliding_window is not None:
+            mask = combine_masks(attention_mask=window_mask(query_length, key_length, sliding_window), causal=mask)
+        return ops.any(combine_masks(query_mask, value_mask, attention_mask, mask), axis=-1)
     attends = None
-    if value_mask is not None:
+    if value_mask is not None and sliding_window is None:
         seen = ops.cumsum(ops.cast(value_mask, "int32"), axis=-1) > 0  # (..., S): is there any key up to here?
         looks_at = (
             ops.minimum(ops.arange(query_length), key_length - 1)
@@ -100,10 +134,25 @@ def attending_queries(
             else ops.reshape(key_length - 1, (1,))
         )
         attends = ops.take(seen, looks_at, axis=-1)  # (..., T or 1)
+    elif sliding_window is not None:
+        attends = _attending_in_window(query_length, key_length, value_mask, use_causal_mask, sliding_window)
     if query_mask is None:
         return attends
     query_mask = ops.cast(query_mask, "bool")
     return query_mask if attends is None else ops.logical_and(query_mask, attends)
+
+
+def _attending_in_window(query_length, key_length, value_mask, use_causal_mask, window):
+    """`attending_queries` of a sliding window: whether the keys [first, end) of a query hold one that is not padding."""
+    positions = ops.arange(query_length)  # (T,)
+    first = ops.maximum(positions - window + 1, 0)
+    if value_mask is None:
+        return first < key_length
+    end = ops.minimum(positions + (1 if use_causal_mask else window), key_length)
+    # (..., S + 1): how many keys before position s are not padding
+    before = ops.cumsum(ops.cast(value_mask, "int32"), axis=-1)
+    before = ops.concatenate([ops.zeros_like(before[..., :1]), before], axis=-1)
+    return ops.take(before, end, axis=-1) > ops.take(before, ops.minimum(first, key_length), axis=-1)
 
 
 def masked_softmax(scores, mask=None):

@@ -6,7 +6,7 @@ Shapes: B batch (one or more leading axes), T queries, S keys, D features, H hea
 import keras
 from keras import ops
 
-from attention_zoo.layers.dot_product import blocks_pay, check_kernel, dot_product_attention
+from attention_zoo.layers.dot_product import blocks_pay, check_implementation, dot_product_attention
 from attention_zoo.layers.masks import attending_queries, causal_mask, combine_masks, masked_softmax
 from attention_zoo.layers.projection import Projection
 from attention_zoo.layers.shapes import check_attention_shapes
@@ -31,7 +31,7 @@ class MultiHeadAttention(keras.layers.Layer):
         use_bias: Whether the four projections add a bias (the paper's do not).
         output_dim: Width of the output. Defaults to the width of the query.
         kernel_initializer: Of all four kernels; each gets a copy.
-        kernel: How attention is computed where no scores are asked for: "plain", all T x S scores of a head at once;
+        implementation: How attention is computed where no scores are asked for: "plain", all T x S scores of a head at once;
             "blocks",
             in memory that grows with T + S, up to 128 MB of weights apart (TensorFlow without XLA; `fit` then leaves
             XLA out by
@@ -75,11 +75,11 @@ class MultiHeadAttention(keras.layers.Layer):
         use_bias=True,
         output_dim=None,
         kernel_initializer="glorot_uniform",
-        kernel="auto",
+        implementation="auto",
         **kwargs,
     ):
         super().__init__(**kwargs)
-        check_kernel(kernel)
+        check_implementation(implementation)
         value_dim = key_dim if value_dim is None else value_dim
         sizes = {"num_heads": num_heads, "key_dim": key_dim, "value_dim": value_dim, "output_dim": output_dim}
         for name, size in sizes.items():
@@ -94,7 +94,7 @@ class MultiHeadAttention(keras.layers.Layer):
         self.use_bias = use_bias
         self.output_dim = output_dim
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
-        self.kernel = kernel
+        self.implementation = implementation
         self.weight_dropout = keras.layers.Dropout(dropout, dtype=self.dtype_policy, name="dropout")
         self.supports_masking = True
 
@@ -104,7 +104,9 @@ class MultiHeadAttention(keras.layers.Layer):
         # Keras compiles with XLA unless a layer cannot be; there long sequences would need their whole matrix of
         # scores.
         self.supports_jit = not (
-            self.kernel == "blocks" or self.kernel == "auto" and blocks_pay(query_shape[-2], key_shape[-2])
+            self.implementation == "blocks"
+            or self.implementation == "auto"
+            and blocks_pay(query_shape[-2], key_shape[-2])
         )
         heads = self.num_heads
         self.query_dense = self._projection("query", query_shape, (heads, self.key_dim))
@@ -215,7 +217,7 @@ class MultiHeadAttention(keras.layers.Layer):
             is_causal=use_causal_mask,
             dropout_rate=self.dropout if training else 0.0,
             seed=self.weight_dropout.seed_generator if self.dropout else None,
-            kernel=self.kernel,
+            implementation=self.implementation,
         )
         output = self.output_dense(found)  # (B, T, output_dim)
         attends = attending_queries(
@@ -254,5 +256,5 @@ class MultiHeadAttention(keras.layers.Layer):
             "use_bias": self.use_bias,
             "output_dim": self.output_dim,
             "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
-            "kernel": self.kernel,
+            "implementation": self.implementation,
         }

@@ -62,7 +62,9 @@ def test_models_import_layers_and_no_pipeline(path):
         )
 
 
-@pytest.mark.parametrize("path", sorted(ROOT.glob("pipelines/engine/**/*.py")), ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize(
+    "path", sorted(ROOT.glob("pipelines/engine/**/*.py")), ids=lambda path: str(path.relative_to(ROOT))
+)
 def test_the_engine_knows_no_task_and_no_model(path):
     for module in imports(path):
         if within(module, "attention_zoo"):

@@ -25,17 +25,17 @@ def being_saved():
     return save_context.in_save_context()
 
 
-def choose(kernel, pays, blocks, plain):
-    """`blocks()` or `plain()`: as `kernel` says, and with "auto" by `pays`, which lengths known late make a tensor."""
-    if kernel == "blocks" and not blocks_possible():
+def choose(implementation, pays, blocks, plain):
+    """`blocks()` or `plain()`: as `implementation` says, and with "auto" by `pays`, which lengths known late make a tensor."""
+    if implementation == "blocks" and not blocks_possible():
         raise ValueError(
-            "kernel='blocks' needs TensorFlow, outside of XLA: compile with jit_compile=False, or take 'auto'."
+            "implementation='blocks' needs TensorFlow, outside of XLA: compile with jit_compile=False, or take 'auto'."
         )
-    if kernel == "plain" or not blocks_possible():
+    if implementation == "plain" or not blocks_possible():
         return plain()
-    if kernel == "auto" and ops.is_tensor(pays):
+    if implementation == "auto" and ops.is_tensor(pays):
         return ops.cond(pays, blocks, plain)
-    return blocks() if kernel == "blocks" or pays else plain()
+    return blocks() if implementation == "blocks" or pays else plain()
 
 
 def traced(*tensors):

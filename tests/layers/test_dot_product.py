@@ -49,12 +49,12 @@ def definition(key_mask=None, mask=None, bias=None, is_causal=False, scale=D**-0
     return outputs, weights
 
 
-@pytest.mark.parametrize("kernel", ["plain", "auto", "blocks"])
+@pytest.mark.parametrize("implementation", ["plain", "auto", "blocks"])
 @pytest.mark.parametrize("options", OPTIONS)
-def test_equals_the_definition_query_by_query(options, kernel):
-    if kernel == "blocks" and keras.backend.backend() != "tensorflow":
+def test_equals_the_definition_query_by_query(options, implementation):
+    if implementation == "blocks" and keras.backend.backend() != "tensorflow":
         pytest.skip("the blocks are TensorFlow's")
-    found = dot_product_attention(QUERY, KEY, VALUE, kernel=kernel, **OPTIONS[options])
+    found = dot_product_attention(QUERY, KEY, VALUE, implementation=implementation, **OPTIONS[options])
     np.testing.assert_allclose(array(found), definition(**OPTIONS[options])[0], atol=1e-5)
 
 
@@ -74,8 +74,23 @@ def test_the_mass_counts_every_query_of_several_blocks_once():
     np.testing.assert_allclose(mass, array(attention_scores(query, key, np.arange(600))).sum(2), rtol=1e-4)
 
 
+@pytest.mark.parametrize("implementation", ["plain", "auto", "blocks"])
+@pytest.mark.parametrize("window", [1, 2, 3, 9])
+@pytest.mark.parametrize("options", ["nothing", "padding", "causal", "mask", "all"])
+def test_a_sliding_window_equals_the_mask_of_its_band(options, window, implementation):
+    if implementation == "blocks" and keras.backend.backend() != "tensorflow":
+        pytest.skip("the blocks are TensorFlow's")
+    band = np.abs(np.arange(T)[:, None] - np.arange(S)) < window
+    masked = OPTIONS[options] | {"mask": OPTIONS[options].get("mask", np.ones((1, 1, T, S), bool)) & band}
+    options = OPTIONS[options] | {"implementation": implementation, "sliding_window": window}
+    found = dot_product_attention(QUERY, KEY, VALUE, **options)
+    np.testing.assert_allclose(array(found), definition(**masked)[0], atol=1e-5)
+
+
 def test_errors_name_what_was_expected():
-    with pytest.raises(ValueError, match="`kernel` must be one of"):
-        dot_product_attention(QUERY, KEY, VALUE, kernel="fast")
+    with pytest.raises(ValueError, match="`sliding_window` must be a positive integer or None. Received: "):
+        dot_product_attention(QUERY, KEY, VALUE, sliding_window=True)
+    with pytest.raises(ValueError, match="`implementation` must be one of"):
+        dot_product_attention(QUERY, KEY, VALUE, implementation="fast")
     with pytest.raises(ValueError, match="multiple of those of `key`. Received: 3, 2"):
         dot_product_attention(QUERY[:, :, :3], KEY, VALUE)

@@ -8,6 +8,7 @@ import pytest
 from keras import ops
 
 from attention_zoo.layers import causal_mask, combine_masks, masked_softmax
+from attention_zoo.layers.masks import attending_queries, window_mask
 
 
 def array(tensor):
@@ -123,3 +124,21 @@ def test_gradients_are_finite_where_whole_rows_are_masked():
     gradient = tape.gradient(loss, scores).numpy()
     share = 1 / (1 + np.exp(-1.0))  # softmax of (1, 2): (1 - share, share); d loss = ±share (1 - share) · (2 - 1)
     np.testing.assert_allclose(gradient, [[-share * (1 - share), share * (1 - share), 0], [0, 0, 0]], atol=1e-6)
+
+
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("lengths", [(5, 5), (9, 4), (3, 8)])
+@pytest.mark.parametrize("padded", [False, True])
+def test_attending_queries_of_a_window_are_those_of_the_full_mask(causal, lengths, padded):
+    queries, keys = lengths
+    value_mask = np.random.default_rng(1).random((6, keys)) < 0.3 if padded else None
+    for window in (1, 2, 3, 20):
+        full = np.abs(np.arange(queries)[:, None] - np.arange(keys)) < window
+        np.testing.assert_array_equal(window_mask(queries, keys, window), full)
+        full = full & np.tril(np.ones(full.shape, bool)) if causal else full
+        full = full & value_mask[:, None] if padded else full
+        found = attending_queries(queries, keys, None, value_mask, None, causal, window)
+        np.testing.assert_array_equal(np.broadcast_to(found, full.shape[:-1]), full.any(-1))
+        all_keys = np.ones((queries, keys), bool)
+        found = attending_queries(queries, keys, None, value_mask, all_keys, causal, window)
+        np.testing.assert_array_equal(np.broadcast_to(found, full.shape[:-1]), full.any(-1))

@@ -17,10 +17,14 @@ MASKS = {
     },
 }
 LAYERS = {
-    "multi-head": lambda kernel, dropout: layers.MultiHeadAttention(2, 4, dropout=dropout, kernel=kernel),
-    "Bahdanau": lambda kernel, dropout: layers.BahdanauAttention(16, dropout=dropout, kernel=kernel),
-    "concat": lambda kernel, dropout: layers.LuongAttention(
-        "concat", attentional_units=5, dropout=dropout, kernel=kernel
+    "multi-head": lambda implementation, dropout: layers.MultiHeadAttention(
+        2, 4, dropout=dropout, implementation=implementation
+    ),
+    "Bahdanau": lambda implementation, dropout: layers.BahdanauAttention(
+        16, dropout=dropout, implementation=implementation
+    ),
+    "concat": lambda implementation, dropout: layers.LuongAttention(
+        "concat", attentional_units=5, dropout=dropout, implementation=implementation
     ),
 }
 
@@ -62,7 +66,7 @@ def test_a_score_that_compares_in_its_own_way_is_not_taken_for_the_additive_one(
 @pytest.mark.parametrize("mask", MASKS)
 @pytest.mark.parametrize("name", LAYERS)
 def test_a_layer_gives_the_same_with_either_kernel_and_with_scores(normal, outcome, assert_same, name, mask):
-    made = [LAYERS[name](kernel, 0.0) for kernel in ("blocks", "plain")]
+    made = [LAYERS[name](implementation, 0.0) for implementation in ("blocks", "plain")]
     inputs = normal(2, 300, 8), normal(2, 300, 6, seed=1)
     for layer in made:
         layer.build(*(x.shape for x in inputs))
@@ -91,14 +95,14 @@ def test_a_layer_with_dropout_trains_in_blocks_without_a_leak_from_the_future(no
 @pytest.mark.parametrize("name", LAYERS)
 def test_the_kernel_is_kept_by_the_config_and_checked(name):
     layer = LAYERS[name]("blocks", 0.1)
-    assert type(layer).from_config(layer.get_config()).kernel == "blocks"
-    with pytest.raises(ValueError, match="`kernel` must be one of .* kernel='flash'"):
+    assert type(layer).from_config(layer.get_config()).implementation == "blocks"
+    with pytest.raises(ValueError, match="`implementation` must be one of .* implementation='flash'"):
         LAYERS[name]("flash", 0.1)
 
 
 def test_fit_leaves_xla_out_for_blocks_and_trains_a_saved_model_on(normal, outcome, assert_same, tmp_path):
     sequence = keras.Input((None, 8))
-    output = layers.MultiHeadSelfAttention(2, 4, dropout=0.1, kernel="blocks")(sequence, use_causal_mask=True)
+    output = layers.MultiHeadSelfAttention(2, 4, dropout=0.1, implementation="blocks")(sequence, use_causal_mask=True)
     model = keras.Model(sequence, keras.layers.Dense(1)(output))
     model.compile("sgd", "mse")
     assert not model.jit_compile

@@ -35,9 +35,9 @@ def with_dropout_told(query, key, value, rate, seed, bias, **options):
     """The plain path with the weights dropped that the blocks drop: with the identity for values they show which."""
     keys, group = key.shape[1], query.shape[2] // key.shape[2]
     identity = ops.broadcast_to(ops.eye(keys)[None, :, None], (key.shape[0], keys, key.shape[2], keys))
-    whole = dot_product_attention(query, key, identity, bias=bias, kernel="plain", **options)  # (B, T, H, S)
+    whole = dot_product_attention(query, key, identity, bias=bias, implementation="plain", **options)  # (B, T, H, S)
     kept = dot_product_attention(
-        query, key, identity, bias=bias, dropout_rate=rate, seed=seed, kernel="blocks", **options
+        query, key, identity, bias=bias, dropout_rate=rate, seed=seed, implementation="blocks", **options
     )
     factor = ops.stop_gradient(ops.where(kept > 0, 1 / (1 - rate), 0.0))
     return ops.einsum("bths,bshv->bthv", whole * factor, ops.repeat(value, group, axis=2))
@@ -67,13 +67,13 @@ def test_blocks_equal_the_plain_path_and_its_gradients(
     def blocks(query, key, value, bias=None):
         rate = 0.3 if dropout else 0.0
         return dot_product_attention(
-            query, key, value, bias=bias, dropout_rate=rate, seed=9, kernel="blocks", **options
+            query, key, value, bias=bias, dropout_rate=rate, seed=9, implementation="blocks", **options
         )
 
     def plain(query, key, value, bias=None):
         if dropout:
             return with_dropout_told(query, key, value, 0.3, 9, bias, **options)
-        return dot_product_attention(query, key, value, bias=bias, kernel="plain", **options)
+        return dot_product_attention(query, key, value, bias=bias, implementation="plain", **options)
 
     expected = outcome(plain, *inputs)
     assert np.isfinite(expected[0]).all()
@@ -92,7 +92,7 @@ from attention_zoo.layers.dot_product import dot_product_attention
 def step(x):
     with tf.GradientTape() as tape:
         tape.watch(x)
-        loss = tf.reduce_sum(dot_product_attention(x, x, x, kernel='blocks'))
+        loss = tf.reduce_sum(dot_product_attention(x, x, x, implementation='blocks'))
     return tape.gradient(loss, x)
 
 def peak(length):
@@ -125,7 +125,7 @@ def test_the_weights_are_computed_once_where_all_of_them_may_be_kept_and_else_ag
     ):
         with tf.GradientTape() as tape:
             tape.watch(inputs)
-            output = dot_product_attention(*inputs, key_mask=mask, kernel="blocks")
+            output = dot_product_attention(*inputs, key_mask=mask, implementation="blocks")
         tape.gradient(output, inputs)
     assert softmax.call_count == 2 * 2 * computed  # two heads of two blocks
 
@@ -140,9 +140,9 @@ def test_as_many_keys_as_fill_whole_pages_are_attended_to_like_any_others(
     if bias is not None:
         inputs.append(normal(bias[0], 4 if bias[1] else 1, 19, 512, seed=3))
 
-    def attend(kernel):
+    def attend(implementation):
         return lambda query, key, value, bias=None: dot_product_attention(
-            query, key, value, bias=bias, kernel=kernel, **options
+            query, key, value, bias=bias, implementation=implementation, **options
         )
 
     found = outcome(attend("blocks"), *inputs, open_shapes=open_shapes)
@@ -156,17 +156,20 @@ def test_low_precision_is_that_of_the_inputs_alone(normal, outcome, dtype, toler
 
     inputs = [tf.cast(normal(2, 270, 2, 8, seed=n), dtype) for n in range(3)]
     options = masks(kind, 2, 2, 270, 270)
-    actual = outcome(lambda q, k, v: dot_product_attention(q, k, v, kernel="blocks", **options), *inputs)
+    actual = outcome(lambda q, k, v: dot_product_attention(q, k, v, implementation="blocks", **options), *inputs)
     assert {str(x.dtype) for x in actual} == {dtype}
     exact = [tf.cast(x, "float32") for x in inputs]
-    expected = outcome(lambda q, k, v: dot_product_attention(q, k, v, kernel="plain", **options), *exact)
+    expected = outcome(lambda q, k, v: dot_product_attention(q, k, v, implementation="plain", **options), *exact)
     for a, e in zip(actual, expected):
         np.testing.assert_allclose(a.astype("float32"), e, atol=tolerance, rtol=tolerance)
 
 
 def test_scores_far_from_zero_stay_exact(normal):
     query, key, value = normal(1, 300, 1, 4) * 60, normal(1, 300, 1, 4, seed=1) * 60, normal(1, 300, 1, 4, seed=2)
-    found = [np.array(dot_product_attention(query, key, value, is_causal=True, kernel=k)) for k in ("blocks", "plain")]
+    found = [
+        np.array(dot_product_attention(query, key, value, is_causal=True, implementation=k))
+        for k in ("blocks", "plain")
+    ]
     np.testing.assert_allclose(*found, atol=2e-3)
     assert np.isfinite(found[0]).all()
 
@@ -200,8 +203,10 @@ def test_a_bias_of_minus_infinity_is_a_mask(normal, outcome, assert_same):
     inputs = [normal(1, 300, 2, 4, seed=n) for n in range(3)]
     allowed = masks("mask", 1, 2, 300, 300)["mask"]  # a row of nothing among them
     bias = np.where(allowed, 0.0, -np.inf).astype("float32")
-    biased = outcome(lambda q, k, v: dot_product_attention(q, k, v, bias=bias, kernel="blocks"), *inputs)
-    assert_same(biased, outcome(lambda q, k, v: dot_product_attention(q, k, v, mask=allowed, kernel="plain"), *inputs))
+    biased = outcome(lambda q, k, v: dot_product_attention(q, k, v, bias=bias, implementation="blocks"), *inputs)
+    assert_same(
+        biased, outcome(lambda q, k, v: dot_product_attention(q, k, v, mask=allowed, implementation="plain"), *inputs)
+    )
 
 
 def test_dropout_drops_its_share_and_keeps_the_mean():
@@ -209,7 +214,9 @@ def test_dropout_drops_its_share_and_keeps_the_mean():
     identity = np.broadcast_to(np.eye(512, dtype="float32")[:, None], (1, 512, 2, 512))
 
     def drawn(seed):
-        return np.array(dot_product_attention(query, query, identity, dropout_rate=0.25, seed=seed, kernel="blocks"))
+        return np.array(
+            dot_product_attention(query, query, identity, dropout_rate=0.25, seed=seed, implementation="blocks")
+        )
 
     weights = drawn(3)  # (1, 512, 2, 512)
     assert abs((weights == 0).mean() - 0.25) < 0.005
@@ -235,7 +242,7 @@ def test_long_sequences_take_the_blocks_by_themselves_also_where_lengths_come_la
     assert {"If", "StatelessIf"} & operations(late)
     for length in (20, 600):
         short = [x[:, :length] for x in inputs]
-        np.testing.assert_allclose(late(*short), dot_product_attention(*short, kernel="plain"), atol=1e-5)
+        np.testing.assert_allclose(late(*short), dot_product_attention(*short, implementation="plain"), atol=1e-5)
     assert_same(outcome(dot_product_attention, *inputs, open_shapes=True), outcome(dot_product_attention, *inputs))
 
 
@@ -244,7 +251,7 @@ def test_under_xla_the_plain_path_answers_and_blocks_say_why_not(normal):
 
     inputs = [normal(1, 600, 2, 4, seed=n) for n in range(3)]
     compiled = tf.function(lambda *x: dot_product_attention(*x), jit_compile=True)
-    np.testing.assert_allclose(compiled(*inputs), dot_product_attention(*inputs, kernel="plain"), atol=1e-5)
+    np.testing.assert_allclose(compiled(*inputs), dot_product_attention(*inputs, implementation="plain"), atol=1e-5)
     assert blocks_possible()
     with pytest.raises(ValueError, match="jit_compile=False"):
-        tf.function(lambda *x: dot_product_attention(*x, kernel="blocks"), jit_compile=True)(*inputs)
+        tf.function(lambda *x: dot_product_attention(*x, implementation="blocks"), jit_compile=True)(*inputs)
