@@ -13,6 +13,7 @@ from attention_zoo.layers.alignments import (
     LocalPredictiveAlignment,
     SoftAlignment,
 )
+from attention_zoo.layers.checks import check_positive_integer
 from attention_zoo.layers.dot_product import check_implementation
 from attention_zoo.layers.kernels import additive_blocks, additive_blocks_pay, choose, traced
 from attention_zoo.layers.masks import causal_mask, combine_masks
@@ -252,22 +253,17 @@ class HardAttention(Attention):
 
     def get_config(self):
         config = super().get_config()
-        del (
-            config["score"],
-            config["alignment"],
-            config["dropout"],
-        )  # two follow from the arguments, and there is no dropout
+        for name in ("score", "alignment", "dropout"):  # two follow from the arguments, and there is no dropout
+            del config[name]
         return {**config, **{name: getattr(self, name) for name in ("units", "expected_share", "inference", "seed")}}
 
 
 @keras.saving.register_keras_serializable("attention_zoo")
 class LuongAttention(Attention):
-    """Any score of Luong et al. 2015 (sec. 3.1) under any of its windows (sec. 3.2), with or without the attentional
-    state.
+    """Any score of Luong et al. 2015 (sec. 3.1) under any of its windows (sec. 3.2).
 
     With `attentional_units` the output is h̃_t = tanh(W_c [c_t; h_t]) (eq. 5), (..., T, attentional_units), from the
-    context c_t
-    and the query h_t, rather than c_t alone. A query whose mask leaves it nothing still gets zeros; one whose window
+    context c_t and the query h_t, rather than c_t alone. A query whose mask leaves it nothing still gets zeros; one whose window
     fell off the end of the keys has c_t = 0 and keeps its h_t.
 
     Args:
@@ -282,8 +278,6 @@ class LuongAttention(Attention):
 
     Raises:
         ValueError: An argument is none of the above.
-
-    Example:
 
     >>> import keras
     >>> from attention_zoo.layers import LuongAttention
@@ -319,11 +313,7 @@ class LuongAttention(Attention):
             raise ValueError(f"LuongAttention: `score` must be one of {list(scores)}. Received: score={score!r}")
         if window not in alignments:
             raise ValueError(f"LuongAttention: `window` must be one of {list(alignments)}. Received: window={window!r}")
-        if attentional_units is not None and (not isinstance(attentional_units, int) or attentional_units < 1):
-            raise ValueError(
-                "LuongAttention: `attentional_units` must be a positive integer or None. Received: "
-                f"attentional_units={attentional_units!r}"
-            )
+        check_positive_integer("attentional_units", attentional_units, optional=True)
         super().__init__(scores[score](), alignments[window](), dropout=dropout, **kwargs)
         self._score_name = score
         self.window = window
