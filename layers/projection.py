@@ -1,5 +1,7 @@
 """The product of features with a matrix, over any number of leading axes."""
 
+import string
+
 import keras
 from keras import ops
 
@@ -13,8 +15,7 @@ def project(inputs, kernel):
     under XLA when the lengths are open; an einsum's does, and takes a third more time in a decoder's step.
 
     The kernel is cast to the dtype of the inputs: a decoder calls parts of layers without passing through `__call__`,
-        where
-    Keras would have cast their weights.
+    where Keras would have cast their weights.
 
     Args:
         inputs: (..., D).
@@ -34,19 +35,22 @@ def project(inputs, kernel):
     return ops.reshape(ops.matmul(rows, ops.cast(kernel, inputs.dtype)), (*leading_axes(inputs), kernel.shape[-1]))
 
 
-class Projection(keras.layers.Layer):
-    """A dense layer between features that have several axes, as one product of two matrices.
+class Projection(keras.layers.EinsumDense):
+    """A dense layer between features that have several axes, computed as one product of two matrices.
 
     Does what `keras.layers.EinsumDense` does with `"...e,ehd->...hd"` and `"...hd,hde->...e"`, and holds the same
-    weights.
-    TensorFlow computes that einsum as a product for each example of the batch, whose gradient with respect to the
-    kernel is summed over the batch afterwards: twice the time in decoding, and a (B, E, H d) tensor in training.
+    weights. TensorFlow computes that einsum as a product for each example of the batch, whose gradient with respect to
+    the kernel is summed over the batch afterwards: twice the time in decoding, and a (B, E, H d) tensor in training.
+
+    `quantize` and `enable_lora` are those of `keras.layers.EinsumDense`. A quantised layer computes Keras's einsum.
 
     Args:
         output_sizes: Sizes of the output's feature axes.
-        input_axes: How many of the input's axes are features.
-        use_bias: Whether a bias is added.
-        kernel_initializer: Draws the kernel as the matrix that it is.
+        input_axes: Number of feature axes of the input. Defaults to 1.
+        use_bias: Whether to add a bias. Defaults to `True`.
+        kernel_initializer: Draws the kernel as the matrix that it is. Defaults to `"glorot_uniform"`.
+        **kwargs: Further arguments of `keras.layers.EinsumDense`: `activation`, `bias_initializer`, regularisers and
+            constraints.
 
     Call arguments:
         inputs: (..., *input_sizes).
@@ -63,42 +67,61 @@ class Projection(keras.layers.Layer):
     """
 
     def __init__(self, output_sizes, input_axes=1, use_bias=True, kernel_initializer="glorot_uniform", **kwargs):
-        super().__init__(**kwargs)
         self.output_sizes = tuple(output_sizes)
+        outputs = string.ascii_letters[input_axes : input_axes + len(self.output_sizes)]
+        super().__init__(
+            # `build` completes the equation: how many leading axes there are is not known before.
+            equation=f"{string.ascii_letters[:input_axes]},->{outputs}",
+            output_shape=self.output_sizes,
+            bias_axes=outputs if use_bias else None,
+            kernel_initializer=kernel_initializer,
+            **kwargs,
+        )
         self.input_axes = input_axes
         self.use_bias = use_bias
-        self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.supports_masking = True
 
     def build(self, inputs_shape):
-        input_sizes = tuple(inputs_shape[-self.input_axes :])
-        rows, columns = _product(input_sizes), _product(self.output_sizes)
-        initializer = self.kernel_initializer.clone()
+        leading = len(inputs_shape) - self.input_axes
+        letters = string.ascii_letters
+        batch, inputs = letters[:leading], letters[leading : leading + self.input_axes]
+        outputs = letters[leading + self.input_axes :][: len(self.output_sizes)]
+        self.equation = f"{batch}{inputs},{inputs}{outputs}->{batch}{outputs}"
+        self.partial_output_shape = (*[None] * (leading - 1), *self.output_sizes)
+        self.bias_axes = outputs if self.use_bias else None
+        rows, columns = _product(inputs_shape[leading:]), _product(self.output_sizes)
+        kernel_initializer = self.kernel_initializer
+        initializer = kernel_initializer.clone()
+        # Only while the kernel is drawn: Keras would compute the fans of some initialisers from three axes.
+        self.kernel_initializer = lambda shape, dtype=None: ops.reshape(initializer((rows, columns), dtype), shape)
+        super().build(inputs_shape)
+        self.kernel_initializer = kernel_initializer
 
-        def draw_as_matrix(shape, dtype=None):
-            return ops.reshape(initializer((rows, columns), dtype=dtype), shape)
-
-        self.kernel = self.add_weight((*input_sizes, *self.output_sizes), initializer=draw_as_matrix, name="kernel")
-        self.bias = self.add_weight(self.output_sizes, initializer="zeros", name="bias") if self.use_bias else None
-
-    def call(self, inputs):
+    def call(self, inputs, training=None):
         rows = ops.reshape(inputs, (-1, _product(inputs.shape[-self.input_axes :])))
         outputs = ops.matmul(rows, ops.reshape(self.kernel, (-1, _product(self.output_sizes))))
         outputs = ops.reshape(outputs, (*leading_axes(inputs, self.input_axes), *self.output_sizes))
         # Added before the reshape, TensorFlow would fuse it with the product, which then lays the kernel out anew at
         # each call: an eighth of the time of decoding one sentence.
-        return ops.add(outputs, self.bias) if self.use_bias else outputs
+        outputs = ops.add(outputs, self.bias) if self.use_bias else outputs
+        return outputs if self.activation is None else self.activation(outputs)
+
+    def quantize(self, mode=None, type_check=True, config=None):
+        # Keras refuses subclasses, since their `call` may not use the kernel as its own does. Ours does.
+        return super().quantize(mode, type_check=False, config=config)
 
     def compute_output_shape(self, inputs_shape):
         return (*inputs_shape[: -self.input_axes], *self.output_sizes)
 
     def get_config(self):
+        config = super().get_config()
+        for name in ("equation", "output_shape", "bias_axes"):  # they follow from the arguments
+            del config[name]
         return {
-            **super().get_config(),
+            **config,
             "output_sizes": self.output_sizes,
             "input_axes": self.input_axes,
             "use_bias": self.use_bias,
-            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
         }
 
 
