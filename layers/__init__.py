@@ -9,6 +9,7 @@ from attention_zoo.layers.alignments import (
     sample_locations,
 )
 from attention_zoo.layers.attention import Attention, BahdanauAttention, HardAttention, LuongAttention
+from attention_zoo.layers.grouped_query import GroupedQueryAttention
 from attention_zoo.layers.masks import causal_mask, combine_masks, masked_softmax
 from attention_zoo.layers.multi_head import MultiHeadAttention
 from attention_zoo.layers.patches import PatchEmbedding, StochasticDepth
@@ -37,6 +38,7 @@ __all__ = [
     "ConcatScore",
     "DotScore",
     "GeneralScore",
+    "GroupedQueryAttention",
     "HardAlignment",
     "HardAttention",
     "LocalMonotonicAlignment",

@@ -94,6 +94,32 @@ def combine_masks(query_mask=None, value_mask=None, attention_mask=None, causal=
     return combined
 
 
+def combine_head_masks(query_mask, value_mask, attention_mask, order, rank):
+    """`combine_masks`, also of an attention mask with an axis of heads, (..., H, T, S).
+
+    Args:
+        query_mask, value_mask, attention_mask: As in `combine_masks`.
+        order: (T, S), the causal mask, a window, or both.
+        rank: Rank of the query; an `attention_mask` of a higher rank has an axis of heads.
+
+    Returns:
+        A bool tensor, or `None` when nothing was given.
+
+    Example:
+
+    >>> import keras
+    >>> from attention_zoo.layers.masks import combine_head_masks
+    >>> ones = keras.ops.ones
+    >>> combine_head_masks(None, ones((2, 5)), ones((2, 4, 3, 5)), None, rank=3).shape
+    TensorShape([2, 4, 3, 5])
+    """
+    if attention_mask is None or len(attention_mask.shape) <= rank:
+        return combine_masks(query_mask, value_mask, attention_mask, order)
+    rest = combine_masks(query_mask, value_mask, None, order)
+    rest = rest if rest is None or len(rest.shape) <= 2 else ops.expand_dims(rest, -3)
+    return combine_masks(attention_mask=attention_mask, causal=rest)
+
+
 def attending_queries(
     query_length,
     key_length,

@@ -6,10 +6,25 @@ Shapes: B batch (one or more leading axes), T queries, S keys, D features, H hea
 import keras
 from keras import ops
 
+from attention_zoo.layers.axes import attended_axes, folded_shape, over_axes
+from attention_zoo.layers.checks import check_positive_integer, check_share
 from attention_zoo.layers.dot_product import blocks_pay, check_implementation, dot_product_attention
-from attention_zoo.layers.masks import attending_queries, causal_mask, combine_masks, masked_softmax
+from attention_zoo.layers.masks import attending_queries, causal_mask, combine_head_masks, masked_softmax, window_mask
 from attention_zoo.layers.projection import Projection
 from attention_zoo.layers.shapes import check_attention_shapes
+
+_PLAIN = (
+    *("num_heads", "key_dim", "value_dim", "dropout", "use_bias", "output_shape", "attention_axes"),
+    *("sliding_window", "flash_attention", "use_gate", "seed", "implementation"),
+)
+_OBJECTS = {
+    "kernel_initializer": keras.initializers,
+    "bias_initializer": keras.initializers,
+    "kernel_regularizer": keras.regularizers,
+    "bias_regularizer": keras.regularizers,
+    "kernel_constraint": keras.constraints,
+    "bias_constraint": keras.constraints,
+}
 
 
 @keras.saving.register_keras_serializable("attention_zoo")
@@ -18,25 +33,31 @@ class MultiHeadAttention(keras.layers.Layer):
 
     `head_i = softmax(Q W_i^Q (K W_i^K)^T / sqrt(d)) V W_i^V`, output `Concat(head_1, ..., head_H) W^O`.
 
-    The weights lie as in `keras.layers.MultiHeadAttention`, whose `get_weights()` can be set here; the two then give
-    the
-    same output. Two things differ. A query with nothing to attend to gets zeros (Keras: the mean of all values). And
-    kernels are drawn as the matrices `(D, H d)` that they are, where Keras takes H for an input fan and starts smaller.
+    Takes the constructor arguments of `keras.layers.MultiHeadAttention`. Weights have its layout: `set_weights` accepts
+    its `get_weights()`, and the two layers then give the same output. Two things differ. A query with nothing to attend
+    to gets zeros (Keras: the mean of all values). `attention_axes=None` attends over the last axis before the features
+    (Keras: over all axes between batch and features).
 
     Args:
         num_heads: H.
         key_dim: d, the width of one head's queries and keys.
         value_dim: v, the width of one head's values. Defaults to `key_dim`.
-        dropout: Share of the attention weights that are dropped in training, in [0, 1).
-        use_bias: Whether the four projections add a bias (the paper's do not).
-        output_dim: Width of the output. Defaults to the width of the query.
-        kernel_initializer: Of all four kernels; each gets a copy.
-        implementation: How attention is computed where no scores are asked for: "plain", all T x S scores of a head at once;
-            "blocks",
-            in memory that grows with T + S, up to 128 MB of weights apart (TensorFlow without XLA; `fit` then leaves
-            XLA out by
-            itself); "auto", the default, whichever is faster, as `dot_product_attention` says. All give the same
-            output.
+        dropout: Share of the attention weights that are dropped in training, in [0, 1). Defaults to 0.
+        use_bias: Whether the projections add a bias (the paper's do not). Defaults to `True`.
+        output_shape: Width of the output, or a tuple of widths. Defaults to the width of the query.
+        attention_axes: An axis, or several, over which to attend; the axes before the features that are not named are
+            batch axes. Defaults to `None`: the last axis before the features.
+        sliding_window: A positive integer W. Query t sees only the keys s with |t - s| < W; with a causal mask, itself
+            and the W - 1 before it. Defaults to `None`: no limit.
+        flash_attention: Accepted for Keras's sake. The block kernels do its work: see `implementation`.
+        kernel_initializer, bias_initializer: Of all projections; each gets a copy.
+        kernel_regularizer, bias_regularizer, activity_regularizer: Of all projections.
+        kernel_constraint, bias_constraint: Of all projections.
+        use_gate: Whether to multiply what the heads found by `sigmoid(Q W^G)` before `W^O`. Defaults to `False`.
+        seed: An integer, for dropout.
+        implementation: How to compute attention where no scores are asked for: "plain", all T x S scores of a head at
+            once; "blocks", in memory that grows with T + S, beside up to 128 MB of weights (TensorFlow without XLA,
+            which `fit` then leaves out); "auto", the default, whichever is faster. All give the same output.
 
     Call arguments:
         query: `(B, T, Dq)`; B may be several axes.
@@ -44,13 +65,15 @@ class MultiHeadAttention(keras.layers.Layer):
         key: `(B, S, Dk)`. Defaults to `value`.
         query_mask: Bool `(B, T)`, True where there is a query. Defaults to the Keras mask of `query`.
         value_mask: Bool `(B, S)`, True where there is a value. Defaults to the Keras mask of `value`.
-        attention_mask: Bool, broadcastable to `(B, T, S)`, True where a query may attend.
+        key_mask: Bool `(B, S)`, True where there is a key. Defaults to the Keras mask of `key`.
+        attention_mask: Bool, broadcastable to `(B, T, S)`, True where a query may attend; with one more axis, to
+            `(B, H, T, S)`. With several attention axes T and S are several axes each.
         use_causal_mask: Whether query i sees the keys up to i alone.
         return_attention_scores: Whether to return the weights too (those before dropout).
         training: Whether to apply dropout.
 
     Returns:
-        `(B, T, output_dim)`, and with `return_attention_scores` also the weights, float32 `(B, H, T, S)`.
+        `(B, T, output_shape)`, and with `return_attention_scores` also the weights, float32 `(B, H, T, S)`.
 
     Raises:
         ValueError: If a size is not a positive integer, if `dropout` is out of range, if the ranks of the inputs
@@ -73,36 +96,67 @@ class MultiHeadAttention(keras.layers.Layer):
         value_dim=None,
         dropout=0.0,
         use_bias=True,
-        output_dim=None,
+        output_shape=None,
+        attention_axes=None,
+        sliding_window=None,
+        flash_attention=None,
         kernel_initializer="glorot_uniform",
+        bias_initializer="zeros",
+        kernel_regularizer=None,
+        bias_regularizer=None,
+        activity_regularizer=None,
+        kernel_constraint=None,
+        bias_constraint=None,
+        use_gate=False,
+        seed=None,
         implementation="auto",
         **kwargs,
     ):
         super().__init__(**kwargs)
         check_implementation(implementation)
-        value_dim = key_dim if value_dim is None else value_dim
-        sizes = {"num_heads": num_heads, "key_dim": key_dim, "value_dim": value_dim, "output_dim": output_dim}
-        for name, size in sizes.items():
-            if (name, size) != ("output_dim", None) and (not isinstance(size, int) or size < 1):
-                raise ValueError(f"`{name}` must be a positive integer. Received: {name}={size!r}")
-        if not 0 <= dropout < 1:
-            raise ValueError(f"`dropout` must be in [0, 1). Received: dropout={dropout!r}")
+        check_positive_integer("num_heads", num_heads)
+        check_positive_integer("key_dim", key_dim)
+        check_positive_integer("value_dim", value_dim, optional=True)
+        check_positive_integer("sliding_window", sliding_window, optional=True)
+        if output_shape is not None:
+            output_shape = tuple(output_shape) if isinstance(output_shape, (list, tuple)) else (output_shape,)
+            for size in output_shape:
+                check_positive_integer("output_shape", size)
+        check_share("dropout", dropout)
         self.num_heads = num_heads
         self.key_dim = key_dim
-        self.value_dim = value_dim
+        self.value_dim = key_dim if value_dim is None else value_dim
         self.dropout = dropout
         self.use_bias = use_bias
-        self.output_dim = output_dim
+        self.output_shape = output_shape
+        self.attention_axes = (attention_axes,) if isinstance(attention_axes, int) else attention_axes
+        self.sliding_window = sliding_window
+        self.flash_attention = flash_attention
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        self.bias_initializer = keras.initializers.get(bias_initializer)
+        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
+        self.bias_regularizer = keras.regularizers.get(bias_regularizer)
+        # Not `self.activity_regularizer`: Keras would apply it to the output of this layer too, as well as to each
+        # projection's.
+        self._projection_activity_regularizer = keras.regularizers.get(activity_regularizer)
+        self.kernel_constraint = keras.constraints.get(kernel_constraint)
+        self.bias_constraint = keras.constraints.get(bias_constraint)
+        self.use_gate = use_gate
+        self.seed = seed
         self.implementation = implementation
-        self.weight_dropout = keras.layers.Dropout(dropout, dtype=self.dtype_policy, name="dropout")
+        self.weight_dropout = keras.layers.Dropout(dropout, seed=seed, dtype=self.dtype_policy, name="dropout")
         self.supports_masking = True
+
+    @property
+    def num_key_heads(self):
+        return self.num_heads  # `GroupedQueryAttention` has fewer heads of keys than of queries
 
     def build(self, query_shape, value_shape, key_shape=None):
         key_shape = value_shape if key_shape is None else key_shape
         check_attention_shapes(type(self).__name__, query_shape, value_shape, key_shape)
-        # Keras compiles with XLA unless a layer cannot be; there long sequences would need their whole matrix of
-        # scores.
+        axes = attended_axes(self.attention_axes, len(query_shape))
+        query_shape, value_shape, key_shape = (folded_shape(s, axes) for s in (query_shape, value_shape, key_shape))
+        # Keras compiles with XLA unless a layer cannot be; long sequences would then need all their scores at once.
         self.supports_jit = not (
             self.implementation == "blocks"
             or self.implementation == "auto"
@@ -110,15 +164,29 @@ class MultiHeadAttention(keras.layers.Layer):
         )
         heads = self.num_heads
         self.query_dense = self._projection("query", query_shape, (heads, self.key_dim))
-        self.key_dense = self._projection("key", key_shape, (heads, self.key_dim))
-        self.value_dense = self._projection("value", value_shape, (heads, self.value_dim))
+        self.key_dense = self._projection("key", key_shape, (self.num_key_heads, self.key_dim))
+        if self.use_gate:  # here, so that the weights have Keras's order
+            self.gate_dense = self._projection("gate", query_shape, (heads, self.value_dim), activation="sigmoid")
+        self.value_dense = self._projection("value", value_shape, (self.num_key_heads, self.value_dim))
         joined_shape = (*query_shape[:-1], heads, self.value_dim)
-        output_dim = query_shape[-1] if self.output_dim is None else self.output_dim
-        self.output_dense = self._projection("attention_output", joined_shape, (output_dim,), input_axes=2)
+        sizes = query_shape[-1:] if self.output_shape is None else self.output_shape
+        self.output_dense = self._projection("attention_output", joined_shape, sizes, input_axes=2)
 
-    def _projection(self, name, input_shape, output_sizes, input_axes=1):
+    def _projection(self, name, input_shape, output_sizes, input_axes=1, activation=None):
         dense = Projection(
-            output_sizes, input_axes, self.use_bias, self.kernel_initializer, dtype=self.dtype_policy, name=name
+            output_sizes,
+            input_axes,
+            self.use_bias,
+            self.kernel_initializer,
+            activation=activation,
+            bias_initializer=self.bias_initializer.clone(),
+            kernel_regularizer=self.kernel_regularizer,
+            bias_regularizer=self.bias_regularizer,
+            activity_regularizer=self._projection_activity_regularizer,
+            kernel_constraint=self.kernel_constraint,
+            bias_constraint=self.bias_constraint,
+            dtype=self.dtype_policy,
+            name=name,
         )
         dense.build(input_shape)
         return dense
@@ -130,18 +198,40 @@ class MultiHeadAttention(keras.layers.Layer):
         key=None,
         query_mask=None,
         value_mask=None,
+        key_mask=None,
         attention_mask=None,
-        use_causal_mask=False,
         return_attention_scores=False,
         training=None,
+        use_causal_mask=False,
     ):
+        masks = (query_mask, value_mask, key_mask, attention_mask)
+        axes = attended_axes(self.attention_axes, len(query.shape))
+        if use_causal_mask and len(axes) > 1:
+            raise ValueError(f"`use_causal_mask` needs a single attention axis. Received: attention_axes={axes}")
+        options = (use_causal_mask, return_attention_scores, training)
+        output, scores = over_axes(self._call, axes, query, value, key, masks, options)
+        return (output, scores) if return_attention_scores else output
+
+    def _call(self, query, value, key, query_mask, value_mask, key_mask, attention_mask, causal, with_scores, training):
+        """`call` over the axis before the features. Returns (output, scores), scores None unless asked for."""
+        if key_mask is not None:
+            key_mask = ops.cast(key_mask, "bool")
+            value_mask = key_mask if value_mask is None else ops.logical_and(key_mask, ops.cast(value_mask, "bool"))
         key_heads, value_heads = self.project_key_value(value, key)
-        if not return_attention_scores:
-            masks = (query_mask, value_mask, attention_mask, use_causal_mask)
-            return self.attend_without_scores(query, key_heads, value_heads, *masks, training=training)
-        causal = causal_mask(ops.shape(query)[-2], ops.shape(value)[-2]) if use_causal_mask else None
-        mask = combine_masks(query_mask, value_mask, attention_mask, causal)
+        if not with_scores:
+            masks = (query_mask, value_mask, attention_mask, causal)
+            return self.attend_without_scores(query, key_heads, value_heads, *masks, training=training), None
+        order = self.order_mask(ops.shape(query)[-2], ops.shape(value)[-2], causal)
+        mask = combine_head_masks(query_mask, value_mask, attention_mask, order, len(query.shape))
         return self.attend(query, key_heads, value_heads, mask, training=training)
+
+    def order_mask(self, query_length, key_length, use_causal_mask, offset=0):
+        """The causal mask and the sliding window as one mask (T, S), or `None` if neither applies."""
+        causal = causal_mask(query_length, key_length, offset) if use_causal_mask else None
+        if self.sliding_window is None:
+            return causal
+        window = window_mask(query_length, key_length, self.sliding_window, offset)
+        return window if causal is None else window & causal
 
     def project_key_value(self, value, key=None):
         """Projects what is attended to; a decoder does it once a sequence.
@@ -168,19 +258,33 @@ class MultiHeadAttention(keras.layers.Layer):
             training: Whether to apply dropout.
 
         Returns:
-            (output, weights): `(B, T, output_dim)` and float32 `(B, H, T, S)`.
+            (output, weights): `(B, T, output_shape)` and float32 `(B, H, T, S)`.
         """
+        if self.num_key_heads != self.num_heads:
+            repeats = self.num_heads // self.num_key_heads
+            key_heads, value_heads = (ops.repeat(x, repeats, axis=-3) for x in (key_heads, value_heads))
         query_heads = ops.swapaxes(self.query_dense(query), -3, -2) * self.key_dim**-0.5  # (B, H, T, d)
         scores = ops.matmul(query_heads, ops.swapaxes(key_heads, -2, -1))  # (B, H, T, S)
         # Without a batch it broadcasts over the heads as it is; a mask with one gets an axis of size 1 for them.
-        head_mask = mask if mask is None or len(mask.shape) <= 2 else ops.expand_dims(mask, -3)
+        has_heads = mask is not None and len(mask.shape) > len(query.shape)
+        head_mask = mask if mask is None or len(mask.shape) <= 2 or has_heads else ops.expand_dims(mask, -3)
         weights = masked_softmax(scores, head_mask)
         dropped = self.weight_dropout(ops.cast(weights, self.compute_dtype), training=training)
         found = ops.matmul(dropped, value_heads)  # (B, H, T, v)
-        output = self.output_dense(ops.swapaxes(found, -3, -2))  # (B, T, output_dim)
-        if mask is not None:  # weights of zero still let the output bias through
-            output = ops.where(ops.any(mask, axis=-1, keepdims=True), output, 0.0)
-        return output, weights
+        output = self._join(query, ops.swapaxes(found, -3, -2))
+        if mask is None:
+            return output, weights
+        attends = ops.any(mask, axis=-1)
+        return self._zero(output, ops.any(attends, axis=-2) if has_heads else attends), weights
+
+    def _join(self, query, found):
+        """The output of the heads `(B, T, H, v)`, through the gate."""
+        return self.output_dense(ops.multiply(found, self.gate_dense(query)) if self.use_gate else found)
+
+    def _zero(self, output, attends):
+        """Zeros for queries with nothing to attend to: weights of zero still let the output bias through."""
+        features = 1 if self.output_shape is None else len(self.output_shape)
+        return ops.where(ops.reshape(attends, (*ops.shape(attends), *[1] * features)), output, 0.0)
 
     def attend_without_scores(
         self,
@@ -196,65 +300,51 @@ class MultiHeadAttention(keras.layers.Layer):
         """As `attend`, the weights staying inside the kernel; takes the masks of `call`.
 
         Returns:
-            `(B, T, output_dim)`.
+            `(B, T, output_shape)`.
         """
         length = ops.shape(query)[-2]
         if len(query.shape) > 3:  # the kernel knows one leading axis
-            causal = causal_mask(length, ops.shape(key_heads)[-2]) if use_causal_mask else None
-            mask = combine_masks(query_mask, value_mask, attention_mask, causal)
+            order = self.order_mask(length, ops.shape(key_heads)[-2], use_causal_mask)
+            mask = combine_head_masks(query_mask, value_mask, attention_mask, order, len(query.shape))
             return self.attend(query, key_heads, value_heads, mask, training=training)[0]
         if attention_mask is not None:
             attention_mask = ops.cast(attention_mask, "bool")
-            attention_mask = ops.reshape(
-                attention_mask, (*[1] * (3 - len(attention_mask.shape)), *ops.shape(attention_mask))
-            )
+            if len(attention_mask.shape) < 4:  # (B or 1, 1, T, S)
+                leading = [1] * (3 - len(attention_mask.shape))
+                attention_mask = ops.reshape(attention_mask, (*leading, *ops.shape(attention_mask)))[:, None]
         found = dot_product_attention(
             self.query_dense(query),  # (B, T, H, d)
             ops.swapaxes(key_heads, 1, 2),
             ops.swapaxes(value_heads, 1, 2),
             key_mask=value_mask,
-            mask=None if attention_mask is None else attention_mask[:, None],
+            mask=attention_mask,
             is_causal=use_causal_mask,
             dropout_rate=self.dropout if training else 0.0,
             seed=self.weight_dropout.seed_generator if self.dropout else None,
             implementation=self.implementation,
+            sliding_window=self.sliding_window,
         )
-        output = self.output_dense(found)  # (B, T, output_dim)
-        attends = attending_queries(
-            length, ops.shape(key_heads)[-2], query_mask, value_mask, attention_mask, use_causal_mask
-        )
-        return (
-            output if attends is None else ops.where(attends[..., None], output, 0.0)
-        )  # else the output bias would show
+        output = self._join(query, found)  # (B, T, output_shape)
+        if attention_mask is not None:  # a query that may attend with any of the heads
+            attention_mask = ops.any(attention_mask, axis=1)
+        masks = (query_mask, value_mask, attention_mask, use_causal_mask)
+        attends = attending_queries(length, ops.shape(key_heads)[-2], *masks, self.sliding_window)
+        return output if attends is None else self._zero(output, attends)
 
     def compute_output_shape(self, query_shape, value_shape, key_shape=None):
-        return (*query_shape[:-1], query_shape[-1] if self.output_dim is None else self.output_dim)
+        return (*query_shape[:-1], *(query_shape[-1:] if self.output_shape is None else self.output_shape))
 
-    def compute_output_spec(
-        self,
-        query,
-        value,
-        key=None,
-        query_mask=None,
-        value_mask=None,
-        attention_mask=None,
-        use_causal_mask=False,
-        return_attention_scores=False,
-        training=None,
-    ):
+    def compute_output_spec(self, query, value, key=None, *args, return_attention_scores=False, **kwargs):
         output = keras.KerasTensor(self.compute_output_shape(query.shape, value.shape), dtype=self.compute_dtype)
-        scores_shape = (*query.shape[:-2], self.num_heads, query.shape[-2], value.shape[-2])
-        return (output, keras.KerasTensor(scores_shape, dtype="float32")) if return_attention_scores else output
+        axes = attended_axes(self.attention_axes, len(query.shape))
+        batch = [size for axis, size in enumerate(query.shape[:-1]) if axis not in axes]
+        sizes = [shape[axis] for shape in (query.shape, value.shape) for axis in axes]
+        scores = keras.KerasTensor((*batch, self.num_heads, *sizes), dtype="float32")
+        return (output, scores) if return_attention_scores else output
 
     def get_config(self):
-        return {
-            **super().get_config(),
-            "num_heads": self.num_heads,
-            "key_dim": self.key_dim,
-            "value_dim": self.value_dim,
-            "dropout": self.dropout,
-            "use_bias": self.use_bias,
-            "output_dim": self.output_dim,
-            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
-            "implementation": self.implementation,
-        }
+        config = {name: getattr(self, name) for name in _PLAIN}
+        for name, module in _OBJECTS.items():
+            config[name] = module.serialize(getattr(self, name))
+        activity = keras.regularizers.serialize(self._projection_activity_regularizer)
+        return {**super().get_config(), **config, "activity_regularizer": activity}

@@ -7,7 +7,7 @@ value_dim, L the positions that a cache has room for.
 import keras
 from keras import ops
 
-from attention_zoo.layers.masks import causal_mask, combine_masks
+from attention_zoo.layers.masks import combine_masks
 from attention_zoo.layers.multi_head import MultiHeadAttention
 
 
@@ -29,7 +29,7 @@ class MultiHeadSelfAttention(MultiHeadAttention):
         training: Whether to apply dropout.
 
     Returns:
-        `(B, T, output_dim)`, then with `return_attention_scores` the weights, float32 `(B, H, T, S)`, then with a cache
+        `(B, T, output_shape)`, then with `return_attention_scores` the weights, float32 `(B, H, T, S)`, then with a cache
         the new cache, longer by T, or with T more of its room taken. A new tensor each step: nothing is kept in the
         layer.
 
@@ -64,6 +64,11 @@ class MultiHeadSelfAttention(MultiHeadAttention):
     ):
         if query_mask is None:  # Keras hands implicit masks to layers with several inputs alone
             query_mask = getattr(query, "_keras_mask", None)
+        if self.attention_axes is not None:
+            if cache is not None:
+                raise ValueError(f"A cache needs `attention_axes=None`. Received: attention_axes={self.attention_axes}")
+            masks = (query_mask, query_mask, None, attention_mask)
+            return super().call(query, query, None, *masks, return_attention_scores, training, use_causal_mask)
         key_heads, value_heads = self.project_key_value(query)
         if cache is None and not return_attention_scores:
             masks = (query_mask, query_mask, attention_mask, use_causal_mask)
@@ -73,11 +78,9 @@ class MultiHeadSelfAttention(MultiHeadAttention):
             past = cache["length"] if "length" in cache else ops.shape(cache["key"])[-2]
             cache, key_mask = self._append(cache, key_heads, value_heads, query_mask)
             key_heads, value_heads = cache["key"], cache["value"]
-        causal = None
-        if use_causal_mask and not (cache is not None and query.shape[-2] == 1):  # a lone new token sees all there is
-            length = ops.shape(query)[-2]
-            causal = causal_mask(length, ops.shape(key_heads)[-2], past)
-        mask = combine_masks(query_mask, key_mask, attention_mask, causal)
+        causal = use_causal_mask and not (cache is not None and query.shape[-2] == 1)  # one new token sees all there is
+        order = self.order_mask(ops.shape(query)[-2], ops.shape(key_heads)[-2], causal, past)
+        mask = combine_masks(query_mask, key_mask, attention_mask, order)
         output, weights = self.attend(query, key_heads, value_heads, mask, training=training)
         results = (output, *[weights] * bool(return_attention_scores), *[cache] * (cache is not None))
         return results if len(results) > 1 else output
@@ -129,7 +132,7 @@ class MultiHeadSelfAttention(MultiHeadAttention):
         }
         return cache if max_length is None else cache | {"length": ops.zeros((), "int32")}
 
-    def compute_output_shape(self, query_shape):
+    def compute_output_shape(self, query_shape, value_shape=None):
         return super().compute_output_shape(query_shape, query_shape)
 
     def compute_output_spec(
@@ -142,6 +145,8 @@ class MultiHeadSelfAttention(MultiHeadAttention):
         return_attention_scores=False,
         training=None,
     ):
+        if cache is None:
+            return super().compute_output_spec(query, query, return_attention_scores=return_attention_scores)
         length, total = query.shape[-2], positions_in(cache, query.shape[-2])
         heads = (*query.shape[:-2], self.num_heads)
         results = [keras.KerasTensor(self.compute_output_shape(query.shape), dtype=self.compute_dtype)]

@@ -96,6 +96,12 @@ CASES = {
     "MultiHeadAttention": attention(
         lambda: layers.MultiHeadAttention(2, 4), lambda: layers.MultiHeadAttention(2, 4, dropout=0.5)
     ),
+    "MultiHeadAttention with every option": attention(
+        lambda: layers.MultiHeadAttention(2, 4, value_dim=3, output_shape=8, use_gate=True, sliding_window=9)
+    ),
+    "GroupedQueryAttention": attention(
+        lambda: layers.GroupedQueryAttention(4, 4, 2), lambda: layers.GroupedQueryAttention(4, 4, 2, dropout=0.5)
+    ),
     "MultiHeadSelfAttention": attention(
         lambda: layers.MultiHeadSelfAttention(2, 4),
         lambda: layers.MultiHeadSelfAttention(2, 4, dropout=0.5),

@@ -69,7 +69,7 @@ def randomize(layer):
 @pytest.mark.parametrize("mask", MASKS)
 def test_equals_the_definition_computed_query_by_query(mask):
     query, value, key = normal(2, 5, 6), normal(2, 7, 4, seed=1), normal(2, 7, 3, seed=2)
-    layer = MultiHeadAttention(num_heads=2, key_dim=3, value_dim=5, output_dim=8)
+    layer = MultiHeadAttention(num_heads=2, key_dim=3, value_dim=5, output_shape=8)
     layer.build(query.shape, value.shape, key.shape)
     randomize(layer)
     output, scores = layer(query, value, key, return_attention_scores=True, **MASKS[mask])
@@ -106,7 +106,7 @@ def test_weights_have_the_order_and_shapes_of_keras():
     for bias in (True, False):
         theirs = keras.layers.MultiHeadAttention(2, 3, value_dim=5, use_bias=bias, output_shape=9)
         theirs.build((2, 5, 6), (2, 7, 4))
-        ours = MultiHeadAttention(2, 3, value_dim=5, use_bias=bias, output_dim=9)
+        ours = MultiHeadAttention(2, 3, value_dim=5, use_bias=bias, output_shape=9)
         ours.build((2, 5, 6), (2, 7, 4))
         assert [tuple(w.shape) for w in ours.weights] == [tuple(w.shape) for w in theirs.weights]
 
@@ -243,7 +243,7 @@ def test_products_that_only_fit_float16_once_scaled_stay_finite():
 
 @pytest.mark.parametrize("layer_class", [MultiHeadAttention, MultiHeadSelfAttention])
 def test_config_holds_every_argument_and_rebuilds_the_layer(layer_class):
-    arguments = dict(num_heads=3, key_dim=2, value_dim=4, dropout=0.25, use_bias=False, output_dim=7)
+    arguments = dict(num_heads=3, key_dim=2, value_dim=4, dropout=0.25, use_bias=False, output_shape=(7,))
     layer = layer_class(**arguments, kernel_initializer=keras.initializers.RandomNormal(stddev=0.3))
     config = keras.saving.serialize_keras_object(layer)
     assert config["registered_name"] == f"attention_zoo>{layer_class.__name__}"
@@ -271,7 +271,7 @@ def test_saved_in_a_functional_model_it_answers_as_before(tmp_path):
 
 @pytest.mark.parametrize("room", [None, 9])
 def test_symbolic_calls_and_compute_output_shape_tell_the_shapes_of_real_calls(room):
-    layer = MultiHeadSelfAttention(2, 3, value_dim=4, output_dim=5)
+    layer = MultiHeadSelfAttention(2, 3, value_dim=4, output_shape=5)
     cache = layer.empty_cache(2, room)
     real = layer(normal(2, 6, 8), cache=cache, return_attention_scores=True)
     symbolic = layer.compute_output_spec(keras.KerasTensor((2, 6, 8)), cache=cache, return_attention_scores=True)
@@ -320,9 +320,11 @@ def test_every_weight_has_a_finite_gradient_even_with_fully_masked_rows():
     "arguments, message",
     [
         (dict(num_heads=0, key_dim=3), "num_heads=0"),
+        (dict(num_heads=True, key_dim=3), "num_heads=True"),
+        (dict(num_heads=2, key_dim=3, sliding_window=0), "sliding_window=0"),
         (dict(num_heads=2, key_dim=2.5), "key_dim=2.5"),
         (dict(num_heads=2, key_dim=3, value_dim=-1), "value_dim=-1"),
-        (dict(num_heads=2, key_dim=3, output_dim=0), "output_dim=0"),
+        (dict(num_heads=2, key_dim=3, output_shape=0), "output_shape=0"),
     ],
 )
 def test_a_bad_size_is_named(arguments, message):
