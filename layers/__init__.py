@@ -16,6 +16,7 @@ from attention_zoo.layers.patches import PatchEmbedding, StochasticDepth
 from attention_zoo.layers.positions import PositionalEmbedding, SinusoidalEncoding
 from attention_zoo.layers.recurrent import AttentiveDecoder
 from attention_zoo.layers.reinforce import reinforce_loss
+from attention_zoo.layers.replace import replace_attention
 from attention_zoo.layers.scores import (
     AdditiveScore,
     ConcatScore,
@@ -61,5 +62,6 @@ __all__ = [
     "combine_masks",
     "masked_softmax",
     "reinforce_loss",
+    "replace_attention",
     "sample_locations",
 ]

@@ -17,14 +17,8 @@ _PLAIN = (
     *("num_heads", "key_dim", "value_dim", "dropout", "use_bias", "output_shape", "attention_axes"),
     *("sliding_window", "flash_attention", "use_gate", "seed", "implementation"),
 )
-_OBJECTS = {
-    "kernel_initializer": keras.initializers,
-    "bias_initializer": keras.initializers,
-    "kernel_regularizer": keras.regularizers,
-    "bias_regularizer": keras.regularizers,
-    "kernel_constraint": keras.constraints,
-    "bias_constraint": keras.constraints,
-}
+_MODULES = {"initializer": keras.initializers, "regularizer": keras.regularizers, "constraint": keras.constraints}
+_OBJECTS = {f"{weight}_{kind}": module for kind, module in _MODULES.items() for weight in ("kernel", "bias")}
 
 
 @keras.saving.register_keras_serializable("attention_zoo")
@@ -144,12 +138,17 @@ class MultiHeadAttention(keras.layers.Layer):
         self.use_gate = use_gate
         self.seed = seed
         self.implementation = implementation
-        self.weight_dropout = keras.layers.Dropout(dropout, seed=seed, dtype=self.dtype_policy, name="dropout")
+        self._dropout_layer = keras.layers.Dropout(dropout, seed=seed, dtype=self.dtype_policy, name="dropout")
         self.supports_masking = True
 
-    @property
-    def num_key_heads(self):
-        return self.num_heads  # `GroupedQueryAttention` has fewer heads of keys than of queries
+    # Attributes have the names that Keras's layer gives them: `load_weights` finds weights in a file by these.
+    query_dense = property(lambda self: self._query_dense)
+    key_dense = property(lambda self: self._key_dense)
+    gate_dense = property(lambda self: self._gate_dense)
+    value_dense = property(lambda self: self._value_dense)
+    output_dense = property(lambda self: self._output_dense)
+
+    num_key_heads = property(lambda self: self.num_heads)  # fewer in `GroupedQueryAttention`
 
     def build(self, query_shape, value_shape, key_shape=None):
         key_shape = value_shape if key_shape is None else key_shape
@@ -163,14 +162,14 @@ class MultiHeadAttention(keras.layers.Layer):
             and blocks_pay(query_shape[-2], key_shape[-2])
         )
         heads = self.num_heads
-        self.query_dense = self._projection("query", query_shape, (heads, self.key_dim))
-        self.key_dense = self._projection("key", key_shape, (self.num_key_heads, self.key_dim))
+        self._query_dense = self._projection("query", query_shape, (heads, self.key_dim))
+        self._key_dense = self._projection("key", key_shape, (self.num_key_heads, self.key_dim))
         if self.use_gate:  # here, so that the weights have Keras's order
-            self.gate_dense = self._projection("gate", query_shape, (heads, self.value_dim), activation="sigmoid")
-        self.value_dense = self._projection("value", value_shape, (self.num_key_heads, self.value_dim))
+            self._gate_dense = self._projection("gate", query_shape, (heads, self.value_dim), activation="sigmoid")
+        self._value_dense = self._projection("value", value_shape, (self.num_key_heads, self.value_dim))
         joined_shape = (*query_shape[:-1], heads, self.value_dim)
         sizes = query_shape[-1:] if self.output_shape is None else self.output_shape
-        self.output_dense = self._projection("attention_output", joined_shape, sizes, input_axes=2)
+        self._output_dense = self._projection("attention_output", joined_shape, sizes, input_axes=2)
 
     def _projection(self, name, input_shape, output_sizes, input_axes=1, activation=None):
         dense = Projection(
@@ -269,7 +268,7 @@ class MultiHeadAttention(keras.layers.Layer):
         has_heads = mask is not None and len(mask.shape) > len(query.shape)
         head_mask = mask if mask is None or len(mask.shape) <= 2 or has_heads else ops.expand_dims(mask, -3)
         weights = masked_softmax(scores, head_mask)
-        dropped = self.weight_dropout(ops.cast(weights, self.compute_dtype), training=training)
+        dropped = self._dropout_layer(ops.cast(weights, self.compute_dtype), training=training)
         found = ops.matmul(dropped, value_heads)  # (B, H, T, v)
         output = self._join(query, ops.swapaxes(found, -3, -2))
         if mask is None:
@@ -320,7 +319,7 @@ class MultiHeadAttention(keras.layers.Layer):
             mask=attention_mask,
             is_causal=use_causal_mask,
             dropout_rate=self.dropout if training else 0.0,
-            seed=self.weight_dropout.seed_generator if self.dropout else None,
+            seed=self._dropout_layer.seed_generator if self.dropout else None,
             implementation=self.implementation,
             sliding_window=self.sliding_window,
         )
