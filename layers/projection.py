@@ -1,11 +1,11 @@
 """The product of features with a matrix, over any number of leading axes."""
 
-import string
-
 import keras
 from keras import ops
 
 from attention_zoo.layers.shapes import leading_axes
+
+_LETTERS = "abcdefghijklmnopqrstuvwxyz"  # axes in an einsum
 
 
 def project(inputs, kernel):
@@ -68,10 +68,10 @@ class Projection(keras.layers.EinsumDense):
 
     def __init__(self, output_sizes, input_axes=1, use_bias=True, kernel_initializer="glorot_uniform", **kwargs):
         self.output_sizes = tuple(output_sizes)
-        outputs = string.ascii_letters[input_axes : input_axes + len(self.output_sizes)]
+        outputs = _LETTERS[input_axes : input_axes + len(self.output_sizes)]
         super().__init__(
             # `build` completes the equation: how many leading axes there are is not known before.
-            equation=f"{string.ascii_letters[:input_axes]},->{outputs}",
+            equation=f"{_LETTERS[:input_axes]},->{outputs}",
             output_shape=self.output_sizes,
             bias_axes=outputs if use_bias else None,
             kernel_initializer=kernel_initializer,
@@ -83,9 +83,8 @@ class Projection(keras.layers.EinsumDense):
 
     def build(self, inputs_shape):
         leading = len(inputs_shape) - self.input_axes
-        letters = string.ascii_letters
-        batch, inputs = letters[:leading], letters[leading : leading + self.input_axes]
-        outputs = letters[leading + self.input_axes :][: len(self.output_sizes)]
+        batch, inputs = _LETTERS[:leading], _LETTERS[leading : leading + self.input_axes]
+        outputs = _LETTERS[leading + self.input_axes :][: len(self.output_sizes)]
         self.equation = f"{batch}{inputs},{inputs}{outputs}->{batch}{outputs}"
         self.partial_output_shape = (*[None] * (leading - 1), *self.output_sizes)
         self.bias_axes = outputs if self.use_bias else None
