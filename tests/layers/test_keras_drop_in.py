@@ -150,3 +150,17 @@ def test_lora_reaches_the_projections_as_it_reaches_those_of_keras():
             dense.enable_lora(2, b_initializer="ones", a_initializer="ones")
     assert [tuple(w.shape) for w in ours.trainable_weights] == [tuple(w.shape) for w in theirs.trainable_weights]
     np.testing.assert_allclose(array(ours(inputs, inputs)), array(theirs(inputs, inputs)), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["MultiHeadAttention", "GroupedQueryAttention"])
+def test_a_weights_file_of_keras_can_be_loaded(name, tmp_path):
+    inputs, models = normal(2, 5, 6), []
+    for layer in pair(*PAIRS[name], ((2, 5, 6), (2, 5, 6)), dropout=0.1):
+        symbol = keras.Input((5, 6))
+        layer.name = "attention"
+        models.append(keras.Model(symbol, layer(symbol, symbol)))
+    theirs, ours = models
+    ours.set_weights([np.zeros_like(w) for w in ours.get_weights()])
+    theirs.save_weights(tmp_path / "model.weights.h5")
+    ours.load_weights(tmp_path / "model.weights.h5")
+    np.testing.assert_allclose(array(ours(inputs)), array(theirs(inputs)), atol=1e-5)
