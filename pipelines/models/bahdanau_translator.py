@@ -60,6 +60,8 @@ class BahdanauTranslator(RecurrentTranslator):
     ((1, 60), (1, 3))
     """
 
+    attends = True
+
     def __init__(
         self,
         source_vocabulary_size,

@@ -61,6 +61,8 @@ class LuongTranslator(RecurrentTranslator):
     ((1, 60), (1, 3))
     """
 
+    attends = True
+
     def __init__(
         self,
         source_vocabulary_size,

@@ -59,6 +59,8 @@ class TransformerTranslator(keras.Model):
     ((1, 50), (1, 3))
     """
 
+    attends = True  # `alignment` and `head_alignments` have weights to return
+
     def __init__(
         self,
         source_vocabulary_size,
@@ -137,26 +139,28 @@ class TransformerTranslator(keras.Model):
     def call(self, inputs, training=None, return_attention_scores=False):
         source_mask = ops.not_equal(inputs["source"], 0)  # (B, S)
         target_mask = ops.not_equal(inputs["target"], 0)  # (B, T)
-        encoded, all_scores = self._encode(inputs["source"], source_mask, training)
+        encoded, all_scores = self._encode(inputs["source"], source_mask, training, return_attention_scores)
         features = self.embedding(inputs["target"], training=training)  # (B, T, D)
+        masks = {"query_mask": target_mask, "value_mask": source_mask}
         for i, block in enumerate(self.decoder_blocks):
-            features, scores = block(
-                features,
-                encoded,
-                query_mask=target_mask,
-                value_mask=source_mask,
-                return_attention_scores=True,
-                training=training,
-            )
-            all_scores |= {f"decoder/{i}/{kind}": weights for kind, weights in scores.items()}
+            if return_attention_scores:
+                features, scores = block(features, encoded, **masks, return_attention_scores=True, training=training)
+                all_scores |= {f"decoder/{i}/{kind}": weights for kind, weights in scores.items()}
+            else:  # long sequences need no T x S matrix: the blocks of the attention kernel compute the output
+                features = block(features, encoded, **masks, training=training)
         logits = self._logits(features)  # (B, T, V)
         return (logits, all_scores) if return_attention_scores else logits
 
-    def _encode(self, source, source_mask, training):
+    def _encode(self, source, source_mask, training, return_attention_scores=False):
         features, all_scores = self.embedding(source, training=training), {}  # (B, S, D)
         for i, block in enumerate(self.encoder_blocks):
-            features, scores = block(features, query_mask=source_mask, return_attention_scores=True, training=training)
-            all_scores[f"encoder/{i}/self"] = scores  # (B, H, S, S)
+            if return_attention_scores:
+                features, scores = block(
+                    features, query_mask=source_mask, return_attention_scores=True, training=training
+                )
+                all_scores[f"encoder/{i}/self"] = scores  # (B, H, S, S)
+            else:
+                features = block(features, query_mask=source_mask, training=training)
         return self.encoder_norm(features) if self.normalize_first else features, all_scores
 
     def _logits(self, features, matrix=None):
@@ -227,8 +231,11 @@ class TransformerTranslator(keras.Model):
 
     def alignment(self, scores):
         """The mean over layers and heads of the attention to the source: `(B, T, S)`, or `(B, S)` for a step."""
-        cross = [scores[f"decoder/{i}/cross"] for i in range(self.depth)]
-        return ops.mean(ops.stack(cross), axis=(0, 2))
+        return ops.mean(self.head_alignments(scores), axis=(1, 2))
+
+    def head_alignments(self, scores):
+        """The attention to the source for each layer and head: `(B, L, H, T, S)`, or `(B, L, H, S)` for a step."""
+        return ops.stack([scores[f"decoder/{i}/cross"] for i in range(self.depth)], axis=1)
 
     def get_config(self):
         return {

@@ -133,7 +133,7 @@ class Translation(Task):
         size = self.subwords.vocabulary_size
         model = model_class(source_vocabulary_size=size, target_vocabulary_size=size, **options)
         model({"source": tf.constant([[EOS]]), "target": tf.constant([[BOS]])})
-        if self.config.decoding.coverage_penalty and not self.attends(model):
+        if self.config.decoding.coverage_penalty and not model.attends:
             raise UserError(f"decoding.coverage_penalty: expected 0, since the model {settings.name} has no attention")
         return model
 
@@ -204,9 +204,8 @@ class Translation(Task):
             "source_lengths": tf.reduce_sum(tf.cast(source != 0, tf.int32), axis=1),
             "target_lengths": lengths + 1,
         }
-        crosses = [scores[name] for name in sorted(scores) if name.endswith("cross") and len(scores[name].shape) == 4]
-        if crosses:
-            answer["head_weights"] = tf.stack(crosses, axis=1)
+        if (heads := model.head_alignments(scores)) is not None:
+            answer["head_weights"] = heads
         return answer
 
     def evaluate(self, model, split):
@@ -231,15 +230,10 @@ class Translation(Task):
             atomic_write(self.run_directory / "test_translations.tsv", "".join("\t".join(row) + "\n" for row in rows))
             for row in order[:: max(1, len(order) // 5)][:5]:
                 print(f"  {examples.source[row]}\n    = {hypotheses[row]}\n    ({examples.target[row]})")
-        if self.attends(model):
+        if model.attends:
             scores |= self.alignment_scores(model, split) if examples.alignment is not None else {}
             scores |= self.human_alignment_scores(model) if split == "test" and "aligned" in self.examples else {}
         return scores
-
-    def attends(self, model):
-        """Whether the model has an attention to look at."""
-        inputs = {"source": tf.constant([[EOS]]), "target": tf.constant([[BOS]])}
-        return model.alignment(model(inputs, return_attention_scores=True)[1]) is not None
 
     def alignment_scores(self, model, split):
         """Alignment error rate of the forced reference, and the share of links that lie on the truth."""
@@ -280,14 +274,14 @@ class Translation(Task):
             "serving_default": (lambda text: self.translate(model, text), spec),
             "n_best": (lambda text: self.translate_n_best(model, text), spec),
         }
-        if self.attends(model):
+        if model.attends:
             signatures["attention"] = (lambda text: self.attend(model, text), spec)
         return [model, self.subwords], signatures, {"text": tf.constant(self.examples["test"].source[:2])}
 
     def illustrate(self, model, directory):
         """Draws the alignments of a few test sentences, the curves of the run and its scores by length."""
         pictures = []
-        if self.attends(model):
+        if model.attends:
             sources = self.examples["test"].source
             chosen = sorted(range(len(sources)), key=lambda row: abs(len(sources[row].split()) - 12))[:4]
             answers = self.attend(model, tf.constant([sources[row] for row in chosen]))

@@ -20,7 +20,12 @@ class RecurrentTranslator(keras.Model):
         units: U, size of a recurrent state.
         dropout: Share of the features that is dropped in training, in [0, 1): of the embeddings, between stacked
             layers, and before the output projection.
+
+    Attributes:
+        attends: Whether the model has an attention to the source, which `alignment` returns.
     """
+
+    attends = False
 
     def __init__(self, source_vocabulary_size, target_vocabulary_size, embedding_dim, units, dropout, **kwargs):
         super().__init__(**kwargs)
@@ -58,6 +63,10 @@ class RecurrentTranslator(keras.Model):
     def alignment(self, scores):
         """The attention to the source, (B, T, S) or (B, S) for a step; None for a model without attention."""
         return scores.get("decoder/cross")
+
+    def head_alignments(self, scores):
+        """The attention to the source for each layer and head; None, since a recurrent decoder has one alignment."""
+        return None
 
     def get_config(self):
         names = ("source_vocabulary_size", "target_vocabulary_size", "embedding_dim", "units", "dropout")

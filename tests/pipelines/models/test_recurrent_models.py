@@ -110,6 +110,7 @@ def test_alignment_is_the_one_attention_or_none(make):
         assert set(scores) == {"decoder/cross"} and alignment.shape == (3, 4, 5) and alignment.dtype == "float32"
     else:
         assert scores == {} and alignment is None
+    assert model.attends == (alignment is not None)
 
 
 @every_model

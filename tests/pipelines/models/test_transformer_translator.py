@@ -103,6 +103,36 @@ def test_the_alignment_is_the_mean_over_layers_and_heads():
     np.testing.assert_allclose(array(model.alignment(scores)), by_hand, atol=1e-6)
 
 
+def test_heads_are_stacked_by_layer():
+    model = tiny()
+    _, scores = model(INPUTS, return_attention_scores=True)
+    heads = array(model.head_alignments(scores))
+    assert heads.shape == (3, 2, 2, 5, 4)
+    np.testing.assert_array_equal(heads[:, 1], array(scores["decoder/1/cross"]))
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_no_scores_are_computed_unless_asked_for(training, monkeypatch):
+    model = tiny()
+    model(INPUTS)
+    asked = []
+    for block in [*model.encoder_blocks, *model.decoder_blocks]:
+        call = block.call
+
+        def noted(*args, call=call, **options):
+            asked.append(options.get("return_attention_scores", False))
+            return call(*args, **options)
+
+        monkeypatch.setattr(block, "call", noted)
+    without = model(INPUTS, training=training)
+    assert asked == [False] * 4
+    model(INPUTS, training=training, return_attention_scores=True)
+    assert asked[4:] == [True] * 4
+    if not training:  # dropout draws anew at each call
+        logits, _ = model(INPUTS, return_attention_scores=True)
+        np.testing.assert_allclose(array(without), array(logits), atol=1e-5)
+
+
 def test_neither_the_future_nor_padding_changes_a_prediction():
     model = tiny(dropout=0.0)
     logits = array(model(INPUTS, training=True))
