@@ -1,10 +1,12 @@
-"""`python -m attention_zoo.pipelines.captioning` and `python pipelines/captioning`: the same as `attention-zoo train captioning`."""
+"""`python -m attention_zoo.pipelines.captioning` and `python pipelines/captioning`.
+
+Both do what `attention-zoo train captioning` does.
+"""
 
 import sys
 
-if (
-    not __package__
-):  # `python pipelines/captioning` puts this folder first on the path, where its modules would hide others
+# `python pipelines/captioning` puts this folder first on the path, where its modules would hide others of the same names.
+if not __package__:
     del sys.path[0]
 
 from attention_zoo.pipelines.__main__ import main

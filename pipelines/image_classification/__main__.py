@@ -1,10 +1,12 @@
-"""`python -m attention_zoo.pipelines.image_classification` and `python pipelines/image_classification`: the same as `attention-zoo train image_classification`."""
+"""`python -m attention_zoo.pipelines.image_classification` and `python pipelines/image_classification`.
+
+Both do what `attention-zoo train image_classification` does.
+"""
 
 import sys
 
-if (
-    not __package__
-):  # `python pipelines/image_classification` puts this folder first on the path, where its modules would hide others
+# `python pipelines/image_classification` puts this folder first on the path, where its modules would hide others of the same names.
+if not __package__:
     del sys.path[0]
 
 from attention_zoo.pipelines.__main__ import main

@@ -1,10 +1,12 @@
-"""`python -m attention_zoo.pipelines.steering` and `python pipelines/steering`: the same as `attention-zoo train steering`."""
+"""`python -m attention_zoo.pipelines.steering` and `python pipelines/steering`.
+
+Both do what `attention-zoo train steering` does.
+"""
 
 import sys
 
-if (
-    not __package__
-):  # `python pipelines/steering` puts this folder first on the path, where its modules would hide others
+# `python pipelines/steering` puts this folder first on the path, where its modules would hide others of the same names.
+if not __package__:
     del sys.path[0]
 
 from attention_zoo.pipelines.__main__ import main

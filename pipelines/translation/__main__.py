@@ -1,10 +1,12 @@
-"""`python -m attention_zoo.pipelines.translation` and `python pipelines/translation`: the same as `attention-zoo train translation`."""
+"""`python -m attention_zoo.pipelines.translation` and `python pipelines/translation`.
+
+Both do what `attention-zoo train translation` does.
+"""
 
 import sys
 
-if (
-    not __package__
-):  # `python pipelines/translation` puts this folder first on the path, where its modules would hide others
+# `python pipelines/translation` puts this folder first on the path, where its modules would hide others of the same names.
+if not __package__:
     del sys.path[0]
 
 from attention_zoo.pipelines.__main__ import main
