@@ -46,7 +46,6 @@ class Captioning(Task):
 
     name = "captioning"
     Config = CaptioningConfig
-    default_preset = "soft"
     read_input = staticmethod(read_image_file)
 
     def load(self):

@@ -19,7 +19,6 @@ class Task:
     Attributes:
         name: The task's name on the command line.
         Config: Dataclass of the task's settings.
-        default_preset: The preset of a run without flags.
         data_version: What `load` read, for the record: a dataset's name and version, or a file's digest.
         data_service: Address of the tf.data service that makes the training batches; none by default.
         unit: What the weight of a loss counts, for the messages: "tokens", "images".
@@ -36,7 +35,6 @@ class Task:
     unit = "tokens"
     name: str
     Config: type
-    default_preset: str
 
     def __init__(self, config, run_directory):
         self.config = config
@@ -101,6 +99,10 @@ class Task:
     def illustrate(self, model, directory):
         """Draws what the model attends to, and returns the paths of the pictures."""
         raise NotImplementedError
+
+    def next_command(self):
+        """Returns the command that a user is likely to want after training; it is printed with the results."""
+        return f"attention-zoo predict {self.name}"
 
     def draw_curves(self, directory):
         """Draws the losses and the dev metrics of the run, for `illustrate`; returns the path of the picture."""

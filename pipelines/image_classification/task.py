@@ -40,7 +40,6 @@ class ImageClassification(Task):
 
     name = "image_classification"
     Config = ImageClassificationConfig
-    default_preset = "digits"
     unit = "images"
     not_of_the_data = ("in_memory",)
     read_input = staticmethod(read_image_file)

@@ -41,7 +41,6 @@ class Steering(Task):
 
     name = "steering"
     Config = SteeringConfig
-    default_preset = "car_racing"
     unit = "frames"
     falling = ("loss", "mae")
     network = models.AttentiveDriver

@@ -60,7 +60,6 @@ class Translation(Task):
 
     name = "translation"
     Config = TranslationConfig
-    default_preset = "bahdanau"
     not_of_the_data = ("cache", "service", "alignment_files")
     falling = ("loss", "aer", "human_aer")
 

@@ -42,7 +42,6 @@ class Config:
 class Toy(Task):
     name = "toy"
     Config = Config
-    default_preset = "small"
 
     @staticmethod
     def predict(inputs, model_directory, attention):

@@ -257,4 +257,4 @@ def test_presets_of_public_sets_take_a_step_on_data_of_their_kind(name, tmp_path
 
 def test_the_task_is_registered_with_its_default_preset():
     assert {"digits", "sklearn_digits", "cifar10", "imagenet2012"} <= set(presets_of("image_classification"))
-    assert TASKS["image_classification"].default_preset == ImageClassification.default_preset == "digits"
+    assert TASKS["image_classification"].default_preset == "digits"
