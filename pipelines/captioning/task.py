@@ -316,7 +316,7 @@ def draw_answers(images, answers, where):
         words = [word.decode() for word in answers["words"][row, :length].numpy()]
         if words:
             weights, caption = answers["weights"][row, :length].numpy(), answers["caption"][row].numpy().decode()
-            pictures.append(draw_image_attention(to_show(image), weights, words, path, caption))
+            pictures.append(draw_image_attention(to_show(image), weights, words, path, caption, untouched=True))
     return pictures
 
 

@@ -22,6 +22,7 @@ from attention_zoo.pipelines.engine.decoding.search import decode
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.pictures.alignments import draw_alignment
 from attention_zoo.pipelines.engine.pictures.curves import draw_scores_by_length
+from attention_zoo.pipelines.engine.pictures.words import join_pieces
 from attention_zoo.pipelines.engine.scores.alignment_error import (
     ErrorCounts,
     links_from_spans,
@@ -334,5 +335,7 @@ def draw_answers(answers, where):
             path = where if row == 0 else where.with_stem(f"{where.stem}-{row + 1}")
         else:
             path = where / f"alignment-{row + 1}.png"
-        pictures.append(draw_alignment(weights[: len(target), : len(source)], source, target, path))
+        weights, source, target = join_pieces(weights[: len(target), : len(source)], source, target)
+        pair = f"{' '.join(source[:-1])} → {answers['translation'][row].decode()}"
+        pictures.append(draw_alignment(weights, source, target, path, pair, sides=("source", "translation")))
     return pictures

@@ -3,19 +3,16 @@
 The layout of Bahdanau et al. 2015, figure 3, with dark for heavy on white.
 """
 
-import io
 import textwrap
-import unicodedata
 
-from attention_zoo.pipelines.engine.storage.files import atomic_write
+from attention_zoo.pipelines.engine.pictures.fonts import fonts_for, readable, width
+from attention_zoo.pipelines.engine.pictures.saving import DOTS_PER_INCH, save
 
 COLORS = "Blues"  # one hue, even steps of lightness, white for nothing: it prints in grey, too
-DOTS_PER_INCH = 120
-INVISIBLE = ("Cc", "Cf", "Co", "Cs", "Zl", "Zp")  # Unicode categories: controls, formats, private use, line separators
 LARGEST = 24  # inches: a picture of a very long text gets smaller cells instead
 
 
-def draw_alignment(weights, source_tokens, target_tokens, path, title=None):
+def draw_alignment(weights, source_tokens, target_tokens, path, title=None, sides=None):
     """Draws one alignment.
 
     Args:
@@ -24,6 +21,7 @@ def draw_alignment(weights, source_tokens, target_tokens, path, title=None):
         target_tokens: The T tokens that were written.
         path: The PNG; missing folders are made, and an old picture is replaced as a whole.
         title: A line above it, if any.
+        sides: Names of the two axes, (source, target). Defaults to None, no names.
 
     Returns:
         The `Path`.
@@ -38,10 +36,10 @@ def draw_alignment(weights, source_tokens, target_tokens, path, title=None):
     >>> draw_alignment([[0.9, 0.1], [0.2, 0.8]], ["▁3", "▁hours"], ["▁3", "▁heures"], path).name
     'alignment.png'
     """
-    return draw_heads([weights], source_tokens, target_tokens, path, title, names=[""])
+    return draw_heads([weights], source_tokens, target_tokens, path, title, names=[""], sides=sides)
 
 
-def draw_heads(weights, source_tokens, target_tokens, path, title=None, names=None):
+def draw_heads(weights, source_tokens, target_tokens, path, title=None, names=None, sides=None):
     """Draws the alignments of several heads side by side, on one scale.
 
     Args:
@@ -50,7 +48,8 @@ def draw_heads(weights, source_tokens, target_tokens, path, title=None, names=No
         target_tokens: The T tokens that were written.
         path: The PNG; missing folders are made, and an old picture is replaced as a whole.
         title: A line above them, if any.
-        names: Name of each head; default "head 1", "head 2", ...
+        names: Name of each head. Defaults to "head 1", "head 2", ...
+        sides: Names of the two axes, (source, target). Defaults to None, no names.
 
     Returns:
         The `Path`.
@@ -68,7 +67,7 @@ def draw_heads(weights, source_tokens, target_tokens, path, title=None, names=No
     names = names or [f"head {number + 1}" for number in range(len(weights))]
     columns = min(4, len(weights))
     rows = -(-len(weights) // columns)
-    families, missing = fonts_for("".join([*source_tokens, *target_tokens, title or ""]))
+    families, missing = fonts_for("".join([*source_tokens, *target_tokens, title or "", *(sides or ())]))
     source, target = ([label(token, missing) for token in tokens] for tokens in (source_tokens, target_tokens))
 
     across, down = expected[1] * columns, expected[0] * rows
@@ -92,8 +91,12 @@ def draw_heads(weights, source_tokens, target_tokens, path, title=None, names=No
         axes.hlines([i - 0.5 for i in range(1, len(target))], -0.5, len(source) - 0.5, color="0.92", linewidth=0.5)
         for side in axes.spines.values():
             side.set_color("0.7")
+        if sides:
+            axes.xaxis.set_label_position("top")
+            axes.set_xlabel(sides[0], family=families, size=9)
+            axes.set_ylabel(sides[1], family=families, size=9)
         if name:
-            axes.set_xlabel(name, family=families, size=9)
+            axes.text(0.5, -0.03, name, transform=axes.transAxes, ha="center", va="top", family=families, size=9)
     for axes in grid.flat[len(weights) :]:
         axes.remove()
     bar = figure.colorbar(
@@ -110,59 +113,7 @@ def draw_heads(weights, source_tokens, target_tokens, path, title=None, names=No
     return save(figure, path)
 
 
-def save(figure, path):
-    """Writes a figure as a PNG that is there whole or not at all. Returns its `Path`."""
-    content = io.BytesIO()
-    figure.savefig(content, format="png")
-    return atomic_write(path, content.getvalue())
-
-
 def label(token, missing=()):
     """Returns a token as it is to be shown, at most 16 columns wide."""
     text = readable(token, missing)
     return text if width(text) <= 16 else text[:15] + "…"
-
-
-def readable(text, missing=()):
-    """Returns a text with control characters by number, and a box for what no font has."""
-    shown = []
-    for character in text.replace("▁", "_"):  # SentencePiece's mark is a heavy bar in print
-        if character in missing:
-            shown.append("□")
-        elif unicodedata.category(character) in INVISIBLE:
-            shown.append(f"<{ord(character):04X}>")
-        else:
-            shown.append(character)
-    return "".join(shown)
-
-
-def width(text):
-    """Returns how many columns a text takes; Chinese, Japanese and Korean characters take two."""
-    return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
-
-
-def fonts_for(text):
-    """Finds fonts of this system that together show a text.
-
-    Returns:
-        The names of font families, the first one for all it has; and the characters that none of them has.
-    """
-    from matplotlib import font_manager
-    from matplotlib.ft2font import FT2Font
-
-    families = ["DejaVu Sans"]  # comes with matplotlib: Latin with all accents, Greek, Cyrillic, Arabic, Hebrew
-    drawn = {c for c in text if not c.isspace() and unicodedata.category(c) not in INVISIBLE}
-    missing = {c for c in drawn if ord(c) not in FT2Font(font_manager.findfont("DejaVu Sans")).get_charmap()}
-    if not missing:
-        return families, missing
-    for path in sorted(font_manager.findSystemFonts()):
-        try:
-            font = FT2Font(path)
-            found = {c for c in missing if ord(c) in font.get_charmap()}
-        except (RuntimeError, OSError):  # not a font that FreeType reads
-            continue
-        if found:
-            font_manager.fontManager.addfont(path)
-            families.append(font.family_name)
-            missing -= found
-    return families, missing

@@ -2,12 +2,11 @@
 
 import math
 
-from attention_zoo.pipelines.engine.pictures.alignments import save
+from attention_zoo.pipelines.engine.pictures.saving import DOTS_PER_INCH, save
 
 # Okabe & Ito 2008, told apart by all eyes, but grey for their yellow. With the markers, also in print without colors.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#888888")
 MARKERS = "osD^vPX*"
-DOTS_PER_INCH = 120
 
 
 def draw_curves(history, path, losses=(), unit="token"):

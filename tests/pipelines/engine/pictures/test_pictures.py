@@ -6,8 +6,9 @@ from matplotlib import font_manager
 from matplotlib.image import imread
 
 from attention_zoo.pipelines.engine.pictures import alignments
-from attention_zoo.pipelines.engine.pictures.alignments import draw_alignment, draw_heads, fonts_for, label
+from attention_zoo.pipelines.engine.pictures.alignments import draw_alignment, draw_heads, label
 from attention_zoo.pipelines.engine.pictures.curves import draw_curves, draw_scores_by_length
+from attention_zoo.pipelines.engine.pictures.fonts import fonts_for
 
 
 @pytest.fixture(autouse=True)

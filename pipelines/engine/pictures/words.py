@@ -1,0 +1,61 @@
+"""Joins the pieces of a subword tokenizer to words, and the weights between pieces to weights between words."""
+
+import unicodedata
+
+# Scripts that are written without spaces: there a piece stays apart, or a sentence would be one word.
+WITHOUT_SPACES = ("CJK", "HIRAGANA", "KATAKANA", "THAI", "LAO", "KHMER", "MYANMAR", "TIBETAN")
+
+
+def join_pieces(weights, source, target):
+    """Joins the pieces of both sides to words.
+
+    The weights of a source word's pieces are summed, since attention is shared out among them; those of a target word's
+    pieces are averaged, so that a row still sums to what its pieces summed to.
+
+    Args:
+        weights: Array `(T, S)`.
+        source: The S source pieces; "\u2581" begins a word, as in SentencePiece.
+        target: The T target pieces.
+
+    Returns:
+        The weights between words, the source words and the target words.
+
+    Example:
+
+    >>> import numpy as np
+    >>> weights, source, target = join_pieces(np.array([[0.2, 0.3, 0.5]]), ["\u25816", "9", "</s>"], ["\u2581a"])
+    >>> weights.tolist(), source, target
+    ([[0.5, 0.5]], ['69', '</s>'], ['a'])
+    """
+    import numpy as np
+
+    source_starts, source_words = words_of(source)
+    target_starts, target_words = words_of(target)
+    counts = np.diff([*target_starts, len(target)])[:, None]
+    summed = np.add.reduceat(np.asarray(weights), source_starts, axis=1)
+    return np.add.reduceat(summed, target_starts, axis=0) / counts, source_words, target_words
+
+
+def words_of(pieces):
+    """Returns where the words begin among the pieces, and the words."""
+    starts, words = [], []
+    for place, piece in enumerate(pieces):
+        text = piece.removeprefix("\u2581")
+        if words and not begins_word(piece, pieces[place - 1]):
+            words[-1] += text
+        else:
+            starts.append(place)
+            words.append(text)
+    return starts, words
+
+
+def begins_word(piece, before):
+    """Whether a piece begins a word: it or the one before is marked so, is a special token, or has no spaces around."""
+    if piece.startswith("\u2581") or any(is_special(one) for one in (piece, before)):
+        return True
+    return any(unicodedata.name(c, "").startswith(WITHOUT_SPACES) for c in (piece[:1], before[-1:]) if c)
+
+
+def is_special(piece):
+    """Whether a piece is a token such as `</s>`."""
+    return len(piece) > 2 and piece.startswith("<") and piece.endswith(">")

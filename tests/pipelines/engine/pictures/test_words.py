@@ -1,0 +1,49 @@
+import numpy as np
+import pytest
+
+from attention_zoo.pipelines.engine.pictures import alignments, heat_maps
+from attention_zoo.pipelines.engine.pictures.words import join_pieces, words_of
+
+
+def test_source_pieces_are_summed_and_target_pieces_averaged():
+    weights = np.array([[0.1, 0.2, 0.3, 0.4], [0.3, 0.4, 0.1, 0.2], [0.0, 0.0, 0.0, 1.0]])
+    joined, source, target = join_pieces(weights, ["\u25816", "9", "\u2581cats", "</s>"], ["\u2581ch", "ats", "</s>"])
+    assert source == ["69", "cats", "</s>"] and target == ["chats", "</s>"]
+    np.testing.assert_allclose(joined, [[0.5, 0.2, 0.3], [0.0, 0.0, 1.0]])
+    np.testing.assert_allclose(joined.sum(axis=1), 1.0)
+
+
+@pytest.mark.parametrize(
+    "pieces, words",
+    [
+        (["\u2581un", "e"], ["une"]),
+        (["e", "\u2581un"], ["e", "un"]),
+        (["\u2581", "un"], ["un"]),
+        (["\u2581猫", "が", "いる", "</s>"], ["猫", "が", "いる", "</s>"]),
+        (["\u2581고양", "이"], ["고양이"]),
+        (["</s>", "a"], ["</s>", "a"]),
+        (["</s>"], ["</s>"]),
+    ],
+)
+def test_words_begin_at_the_mark_and_at_special_tokens(pieces, words):
+    starts, joined = words_of(pieces)
+    assert joined == words and starts[0] == 0 and len(starts) == len(words)
+
+
+def test_the_axes_of_an_alignment_are_named(tmp_path, monkeypatch):
+    figures = []
+    monkeypatch.setattr(alignments, "save", lambda figure, path: figures.append(figure) or path)
+    alignments.draw_alignment([[1.0]], ["a"], ["b"], tmp_path / "x.png", "a → b", sides=("source", "translation"))
+    axes = figures[0].axes[0]
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("source", "translation")
+    assert figures[0].get_suptitle() == "a → b"
+
+
+def test_the_first_panel_can_be_the_untouched_image(tmp_path, monkeypatch):
+    figures = []
+    monkeypatch.setattr(heat_maps, "save", lambda figure, path: figures.append(figure) or path)
+    image = np.arange(48, dtype="uint8").reshape(4, 4, 3)
+    heat_maps.draw_image_attention(image, np.ones((2, 2, 2)), ["a", "cat"], tmp_path / "x.png", untouched=True)
+    first, *maps = figures[0].axes
+    assert len(first.images) == 1 and np.array_equal(first.images[0].get_array(), image)
+    assert [axes.get_title() for axes in maps] == ["a", "cat"]
