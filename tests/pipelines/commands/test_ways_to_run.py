@@ -49,3 +49,14 @@ def test_a_package_of_the_users_own_is_not_hidden_by_our_folders(way, tmp_path):
     done = subprocess.run(words, cwd=elsewhere, env=environment, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines()[-1] == "the user the user"
+
+
+def test_help_takes_at_most_half_a_second(tmp_path):
+    words = [*ways("translation")["module"], "--help"]
+    seconds = []
+    for _ in range(3):
+        before = os.times()
+        subprocess.run(words, check=True, capture_output=True, cwd=tmp_path)
+        after = os.times()  # CPU time: other processes of the machine do not count
+        seconds.append(after.children_user + after.children_system - before.children_user - before.children_system)
+    assert min(seconds) <= 0.5
