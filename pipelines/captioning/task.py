@@ -19,7 +19,7 @@ import tensorflow as tf
 
 from attention_zoo.pipelines.captioning.settings import CaptioningConfig
 from attention_zoo.pipelines.datasets.captioned_images import read_captioned_images
-from attention_zoo.pipelines.datasets.parallel import SPLITS
+from attention_zoo.pipelines.datasets.tfds import SPLITS
 from attention_zoo.pipelines.engine.decoding.search import decode
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.images.image_files import decode_image, decode_images, read_image_file

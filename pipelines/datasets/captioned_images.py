@@ -8,7 +8,7 @@ from pathlib import Path
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from attention_zoo.pipelines.datasets.parallel import SPLITS, prepared
+from attention_zoo.pipelines.datasets.tfds import SPLITS, check_splits, limit_of, prepared
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.images.image_files import decode_image, read_image_file
 from attention_zoo.pipelines.engine.storage.files import digest
@@ -61,10 +61,7 @@ def read_captioned_images(dataset, size, folder="", limit=0):
                 f"data.dataset: expected features image and captions; {dataset} has no {sorted(missing)[0]}"
             )
         names = SPLIT_NAMES.get(dataset.partition("/")[0], {})
-        known = builder.info.splits or {}  # mocked data names none
-        absent = [split for split in SPLITS if known and names.get(split, split) not in known]
-        if absent:
-            raise UserError(f"data.dataset: {dataset} has no split {absent[0]}; it has {', '.join(known)}")
+        check_splits(builder, dataset, [names.get(split, split) for split in SPLITS])
         splits = {
             split: builder.as_dataset(split=names.get(split, split), decoders=needed(features)) for split in SPLITS
         }
@@ -82,7 +79,7 @@ def needed(features):
 def read_split(data, split, size, limit, version):
     """Reads examples with an encoded image each, and makes large files small."""
     if limit:
-        data = data.take(limit if split == "train" else max(1, limit // 10))
+        data = data.take(limit_of(split, limit))
 
     def small(example):
         image = tf.cond(

@@ -8,12 +8,11 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from attention_zoo.pipelines.datasets.parallel import prepared
+from attention_zoo.pipelines.datasets.tfds import SPLITS, check_splits, prepared
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.images.image_files import check_image, decode_image
 from attention_zoo.pipelines.engine.storage.files import digest
 
-SPLITS = ("train", "validation", "test")
 COLUMNS = ("timestamp", "frame", "steering")  # of one's own steering.csv
 COUNTED = ("steering", "episode", "step")  # of a dataset, besides the frame
 GAP = 5.0  # usual intervals between frames: after a longer pause a new drive begins
@@ -68,9 +67,7 @@ def read_drives(dataset, folders, size):
         raise UserError(
             f"data.dataset: expected drives with frame, steering, episode and step; {dataset} has no {min(missing)}"
         )
-    missing = [split for split in SPLITS if split not in (builder.info.splits or SPLITS)]  # mocked data names none
-    if missing:
-        raise UserError(f"data.dataset: {dataset} has no split {missing[0]}; it has {', '.join(builder.info.splits)}")
+    check_splits(builder, dataset)
     return {split: read_split(builder, split, size) for split in SPLITS}, builder.info.full_name
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from attention_zoo.pipelines.datasets.parallel import SPLITS, prepared
+from attention_zoo.pipelines.datasets.tfds import SPLITS, prepared
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.images.image_files import read_image_file
 

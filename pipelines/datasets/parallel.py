@@ -1,17 +1,14 @@
 """Sentence pairs in memory, from any TFDS translation dataset or from one's own files."""
 
-from contextlib import nullcontext
 from dataclasses import dataclass
-from pathlib import Path
 
 import tensorflow_datasets as tfds
 
 from attention_zoo.pipelines.datasets.parallel_files import read_parallel_files, split_pairs
+from attention_zoo.pipelines.datasets.tfds import SPLITS, check_splits, limit_of, prepared
 from attention_zoo.pipelines.engine.errors import UserError
-from attention_zoo.pipelines.engine.run.config import suggest
-from attention_zoo.pipelines.engine.storage.files import digest, locked
+from attention_zoo.pipelines.engine.storage.files import digest
 
-SPLITS = ("train", "validation", "test")
 LOCALISED = {
     "cldr_phrases": "target",
     "dates": "source",
@@ -67,46 +64,18 @@ def read_parallel(dataset, locale="", reverse=False, files=(), max_words=0, limi
             for split in SPLITS
         }
     name = f"{dataset}/{locale}" if dataset in LOCALISED else dataset
-    builder = prepared(name)
+    builder = prepared(name, "data.locale" if dataset in LOCALISED else "data.dataset")
     keys = builder.info.supervised_keys
     if not keys or len(keys) != 2:
         raise UserError(
             f"data.dataset: expected a dataset of sentence pairs; received {name} with supervised keys {keys}"
         )
-    missing = [split for split in SPLITS if split not in (builder.info.splits or SPLITS)]  # mocked data names none
-    if missing:
-        raise UserError(f"data.dataset: {name} has no split {missing[0]}; it has {', '.join(builder.info.splits)}")
+    check_splits(builder, name)
     if reverse and "alignment" in builder.info.features:
         raise UserError(f"data.reverse: expected a dataset without gold alignment, received {name}")
     keys = keys[::-1] if reverse else keys
     language = language_of(dataset, locale, keys[1])
     return {split: read_split(builder, split, keys, language, max_words, limit) for split in SPLITS}
-
-
-def prepared(name):
-    """Returns a TFDS builder whose data is on the disk; of two processes that ask at once, one prepares and the other
-    waits.
-
-    Raises:
-        UserError: TFDS knows no such dataset, or the dataset no such configuration.
-    """
-    base, _, configuration = name.partition("/")
-    try:
-        builder = tfds.builder(name)
-    except ValueError as error:
-        known = tfds.list_builders(with_community_datasets=False)
-        if base not in known:
-            raise UserError(
-                f"data.dataset: expected a dataset of TFDS, received {base}{suggest(base, known)}"
-            ) from None
-        setting = "data.locale" if base in LOCALISED else "data.dataset"
-        raise UserError(f"{setting}: {base} has no configuration {configuration or 'by default'}") from error
-    directory = str(builder.data_path)
-    in_a_bucket = "://" in directory  # where there are no locks
-    with nullcontext() if in_a_bucket else locked(Path(directory).parent / ".lock", wait=True):
-        builder = tfds.builder(name)  # anew: one made before another process was done has no splits
-        builder.download_and_prepare()
-    return builder
 
 
 def language_of(dataset, locale, key):
@@ -146,7 +115,7 @@ def shortened(examples, split, max_words, limit):
     if max_words:
         rows = [i for i in rows if max(len(examples.source[i].split()), len(examples.target[i].split())) <= max_words]
     if limit:
-        rows = rows[: limit if split == "train" else max(1, limit // 10)]
+        rows = rows[: limit_of(split, limit)]
     if not rows:
         raise UserError(f"data.max_words: no pair of the {split} split has at most {max_words} words on both sides")
     source, target = ([texts[i] for i in rows] for texts in (examples.source, examples.target))
@@ -159,6 +128,3 @@ def spans_of(alignment):
     names = ("source_start", "source_end", "target_start", "target_end")
     columns = [alignment[name].to_list() for name in names]
     return [list(zip(*row)) for row in zip(*columns)]
-
-
-__all__ = ["Examples", "SPLITS", "read_parallel"]

@@ -18,7 +18,7 @@ import tensorflow as tf
 
 from attention_zoo.pipelines.baselines.images import knn_predictions, svm_predictions, train_cnn
 from attention_zoo.pipelines.datasets.image_sets import read_image_sets
-from attention_zoo.pipelines.datasets.parallel import SPLITS
+from attention_zoo.pipelines.datasets.tfds import SPLITS, limit_of
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.images.augmentation import augment, either
 from attention_zoo.pipelines.engine.images.image_files import decode_image, decode_images, read_image_file, shown_image
@@ -53,7 +53,7 @@ class ImageClassification(Task):
         self.labels, self.data_version = self.sets["train"].labels, self.sets["train"].version
         for split, one in self.sets.items():
             if data.limit:
-                one.count = min(one.count, data.limit if split == "train" else max(1, data.limit // 10))
+                one.count = min(one.count, limit_of(split, data.limit))
                 one.examples = one.examples.take(one.count)
             print(f"{split}: {one.count:,} images of {len(self.labels):,} classes")
 

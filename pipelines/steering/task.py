@@ -18,7 +18,8 @@ import numpy as np
 import tensorflow as tf
 
 from attention_zoo.pipelines import models
-from attention_zoo.pipelines.datasets.drives import SPLITS, all_clips, balanced_clips, read_drives
+from attention_zoo.pipelines.datasets.drives import all_clips, balanced_clips, read_drives
+from attention_zoo.pipelines.datasets.tfds import SPLITS
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.images.image_files import decode_images, read_image_file
 from attention_zoo.pipelines.engine.pictures.heat_maps import draw_image_attention

@@ -16,8 +16,9 @@ import numpy as np
 import tensorflow as tf
 
 from attention_zoo.pipelines import models
-from attention_zoo.pipelines.datasets.parallel import SPLITS, Examples, read_parallel
+from attention_zoo.pipelines.datasets.parallel import Examples, read_parallel
 from attention_zoo.pipelines.datasets.parallel_files import read_aligned_files
+from attention_zoo.pipelines.datasets.tfds import SPLITS
 from attention_zoo.pipelines.engine.decoding.search import decode
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.pictures.alignments import draw_alignment

@@ -1,0 +1,72 @@
+"""What all readers of TensorFlow Datasets share: prepared builders, the names of the splits, and limits."""
+
+from contextlib import nullcontext
+from pathlib import Path
+
+import tensorflow_datasets
+
+from attention_zoo.pipelines.engine.errors import UserError
+from attention_zoo.pipelines.engine.run.config import suggest
+from attention_zoo.pipelines.engine.storage.files import locked
+
+SPLITS = ("train", "validation", "test")
+
+
+def prepared(name, configuration_setting="data.dataset"):
+    """Returns a TFDS builder whose data is on the disk.
+
+    Of two processes that ask at once, one prepares the data and the other waits.
+
+    Args:
+        name: Name of the dataset, with its configuration, such as "wmt14_translate/de-en".
+        configuration_setting: The setting that an error about the configuration names. Defaults to "data.dataset".
+
+    Raises:
+        UserError: TFDS knows no such dataset, or the dataset has no such configuration.
+    """
+    base, _, configuration = name.partition("/")
+    try:
+        builder = tensorflow_datasets.builder(name)
+    except ValueError as error:
+        known = tensorflow_datasets.list_builders(with_community_datasets=False)
+        if base not in known:
+            raise UserError(
+                f"data.dataset: expected a dataset of TFDS, received {base}{suggest(base, known)}"
+            ) from None
+        raise UserError(
+            f"{configuration_setting}: {base} has no configuration {configuration or 'by default'}"
+        ) from error
+    directory = str(builder.data_path)
+    in_a_bucket = "://" in directory  # where there are no locks
+    with nullcontext() if in_a_bucket else locked(Path(directory).parent / ".lock", wait=True):
+        builder = tensorflow_datasets.builder(name)  # one made before another process was done has no splits
+        builder.download_and_prepare()
+    return builder
+
+
+def check_splits(builder, name, splits=SPLITS):
+    """Checks that a dataset has the splits that will be read.
+
+    Args:
+        builder: Builder that `prepared` returned.
+        name: Name of the dataset in the message.
+        splits: Names of the splits. Defaults to `SPLITS`.
+
+    Raises:
+        UserError: A split is missing.
+    """
+    known = builder.info.splits or splits  # TFDS's mocked data names no splits
+    for split in splits:
+        if split not in known:
+            raise UserError(f"data.dataset: {name} has no split {split}; it has {', '.join(known)}")
+
+
+def limit_of(split, limit):
+    """Returns how many examples of a split to take: all of `limit` for training, a tenth of it for other splits.
+
+    Example:
+
+    >>> limit_of("train", 200), limit_of("test", 200), limit_of("validation", 3)
+    (200, 20, 1)
+    """
+    return limit if split == "train" else max(1, limit // 10)
