@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from attention_zoo.pipelines.engine.storage.checkpoints import CheckpointStore
+from attention_zoo.pipelines.engine.storage.run_folder import RunFolder
 
 EPOCHS = 12
 COMMAND = [
@@ -48,7 +49,7 @@ class Run:
         self.directory = directory
         directory.mkdir(parents=True)
         self.folder = directory / "runs" / "translation" / "dates"
-        self.store = CheckpointStore(self.folder / "checkpoints")
+        self.store = CheckpointStore(RunFolder(self.folder).checkpoints)
 
     def start(self, *flags, **environment):
         return subprocess.Popen(

@@ -64,10 +64,11 @@ def train(directory, model, place, limit, epochs):
     done = subprocess.run(command, cwd=directory, env=environment, capture_output=True, text=True)
     if done.returncode:
         sys.exit(f"{' '.join(command)}\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
-    from attention_zoo.pipelines.engine.run.reporting import read_losses
+    from attention_zoo.pipelines.engine.storage.run_folder import RunFolder
 
     run = directory / "runs" / "translation" / "run"
-    return json.loads((run / "history.json").read_text()), [loss for _, loss, _ in read_losses(run / "losses.csv")[:2]]
+    folder = RunFolder(run)
+    return folder.read_history(), [loss for _, loss, _ in folder.read_losses()[:2]]
 
 
 def input_rate(epochs=7):

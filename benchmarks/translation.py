@@ -17,6 +17,7 @@ from pathlib import Path
 import yaml
 
 from attention_zoo.pipelines.engine.pictures.curves import draw_scores_by_length
+from attention_zoo.pipelines.engine.storage.run_folder import RunFolder
 
 COLUMNS = {
     "BLEU": ("test/bleu", "{:.1f}"),
@@ -32,13 +33,14 @@ def read_runs(path):
     """Returns {name: settings, metrics and BLEU by length} of a finished run, or of those in a file that `--json` wrote."""
     if path.is_file():
         return json.loads(path.read_text())
-    if not (path / "metrics.json").is_file():
+    folder = RunFolder(path)
+    if not folder.metrics.is_file():
         print(f"not finished, left out: {path}", file=sys.stderr)
         return {}
     run = {
-        "settings": yaml.safe_load((path / "config.yaml").read_text()),
-        "metrics": json.loads((path / "metrics.json").read_text()),
-        "by_length": json.loads((path / "test_by_length.json").read_text()),
+        "settings": yaml.safe_load(folder.config.read_text()),
+        "metrics": folder.read_metrics(),
+        "by_length": json.loads(folder.test_by_length.read_text()),
     }
     return {path.name: run}
 

@@ -60,7 +60,7 @@ class Captioning(Task):
 
     def adapt(self):
         """Learns the words from the training split, once a run, and numbers those of all captions."""
-        path = self.run_directory / "words.txt"
+        path = self.folder.words
         if not path.is_file():
             captions = (caption for several in self.examples["train"].captions for caption in several)
             atomic_write(path, "\n".join(learn_words(captions, self.config.data.vocabulary_size)))
@@ -223,7 +223,7 @@ class Captioning(Task):
     def keep_answers(self, captions, examples):
         """Writes captions beside their references, and the scores of scenes with as many things apart."""
         rows = ("\t".join([caption, *references]) + "\n" for caption, references in zip(captions, examples.captions))
-        atomic_write(self.run_directory / "test_captions.tsv", "".join(rows))
+        atomic_write(self.folder.test_captions, "".join(rows))
         if examples.objects is None:
             return
         counts = [len(names) for names, _ in examples.objects]
@@ -232,21 +232,21 @@ class Captioning(Task):
             rows = [row for row, things in enumerate(counts) if things == count]
             scores = caption_scores([captions[row] for row in rows], [examples.captions[row] for row in rows])
             by_count[count] = {"images": len(rows), **scores}
-        atomic_write(self.run_directory / "test_by_objects.json", json.dumps(by_count, indent=1) + "\n")
+        atomic_write(self.folder.test_by_objects, json.dumps(by_count, indent=1) + "\n")
 
     def baseline(self):
         """Trains the decoder on mean-pooled features, in a folder of its own where it can be continued, and scores it."""
         settings = self.config
         other = copy.copy(self)
-        other.run_directory = self.run_directory / "baseline"
+        other.run_directory = self.folder.baseline.path
         other.config = replace(
             settings,
             model=replace(settings.model, attention="mean"),
             training=replace(settings.training, epochs=settings.baseline.epochs, max_minutes=0.0),
         )
-        reporter = TrainingReporter(other.run_directory, unit=self.unit)
+        reporter = TrainingReporter(other.folder, unit=self.unit)
         reporter.note(f"the same without attention, for baseline.epochs={settings.baseline.epochs}, to compare with")
-        store = CheckpointStore(other.run_directory / "checkpoints", settings.training.keep_checkpoints)
+        store = CheckpointStore(other.folder.checkpoints, settings.training.keep_checkpoints)
         model = other.build()
         progress = Trainer(other, model, store, reporter).fit()
         return other.evaluate(model, "test") | {"minutes": progress.seconds / 60, "steps": progress.step}
@@ -273,7 +273,7 @@ class Captioning(Task):
 
     def example_file(self, number):
         """Where `illustrate` keeps a test image."""
-        return self.run_directory / "pictures" / f"image-{number}"
+        return self.folder.pictures / f"image-{number}"
 
     def next_command(self):
         """Returns the command a user will want next."""

@@ -15,6 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from attention_zoo.pipelines.engine.errors import Preempted, UserError
+from attention_zoo.pipelines.engine.storage.run_folder import RunFolder
 
 TASK_FOLDERS = Path(__file__).resolve().parent.parent
 
@@ -131,8 +132,8 @@ def of_a_run(command, tasks, argv):
     arguments = parser.parse_args(argv)
     name, entry = named_task(command, tasks, [arguments.task])
     directory = arguments.run or Path("runs") / name / (arguments.name or arguments.preset or entry.default_preset)
-    if not (directory / "config.yaml").is_file():
-        runs = sorted(str(path.parent) for path in Path("runs", name).glob("*/config.yaml"))
+    if not RunFolder(directory).config.is_file():
+        runs = sorted(str(path.parent) for path in Path("runs", name).glob("*/" + RunFolder("").config.name))
         there = f"; there are {', '.join(runs)}" if runs else f"; `attention-zoo train {name}` makes one"
         raise UserError(f"no run in {directory}: expected config.yaml there{there}")
     task_class = load(entry.task)

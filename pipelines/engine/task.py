@@ -1,8 +1,9 @@
 """What the engine asks of a task: eight methods, in the order in which the data flows."""
 
-import json
 import os
 from pathlib import Path
+
+from attention_zoo.pipelines.engine.storage.run_folder import RunFolder
 
 
 class Task:
@@ -39,6 +40,11 @@ class Task:
     def __init__(self, config, run_directory):
         self.config = config
         self.run_directory = Path(run_directory)
+
+    @property
+    def folder(self):
+        """The run's folder as a `RunFolder`, which names every file in it."""
+        return RunFolder(self.run_directory)
 
     def load(self):
         """Reads the raw examples of all splits."""
@@ -107,10 +113,8 @@ class Task:
     def draw_curves(self, directory):
         """Draws the losses and the dev metrics of the run, for `illustrate`; returns the path of the picture."""
         from attention_zoo.pipelines.engine.pictures.curves import draw_curves
-        from attention_zoo.pipelines.engine.run.reporting import read_losses
 
-        history = json.loads((self.run_directory / "history.json").read_text())
-        losses = read_losses(self.run_directory / "losses.csv")
+        history, losses = self.folder.read_history(), self.folder.read_losses()
         return draw_curves(history, directory / "curves.png", losses, unit=self.unit.removesuffix("s"))
 
     @staticmethod

@@ -231,7 +231,7 @@ class ImageClassification(Task):
 
     def baselines(self):
         """Accuracies of the baselines in percent, trained once a run."""
-        settings, path = self.config.baselines, self.run_directory / "baselines.json"
+        settings, path = self.config.baselines, self.folder.baselines
         if path.is_file() and list(known := json.loads(path.read_text())) == settings.names:
             return known
         found = {}
@@ -273,12 +273,12 @@ class ImageClassification(Task):
         images = self.examples(4)
         pictures = draw_answers(images.numpy(), self.attend(model, images), directory)
         pictures.append(self.draw_curves(directory))
-        atomic_write(self.run_directory / "example.png", tf.io.encode_png(shown_image(images[0].numpy())).numpy())
+        atomic_write(self.folder.example, tf.io.encode_png(shown_image(images[0].numpy())).numpy())
         return pictures
 
     def next_command(self):
         """Returns the command a user will want next."""
-        return f"attention-zoo predict {self.name} {self.run_directory / 'example.png'} --attention attention.png"
+        return f"attention-zoo predict {self.name} {self.folder.example} --attention attention.png"
 
     @staticmethod
     def predict(inputs, model_directory, attention=None):

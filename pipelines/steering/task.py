@@ -158,13 +158,13 @@ class Steering(Task):
 
     def without_attention(self):
         """The same network with uniform weights, trained in the same way; it is kept with the run, as its checkpoints."""
-        folder = self.run_directory / "no_attention"
-        twin = WithoutAttention(self.config, folder)
+        folder = self.folder.twin
+        twin = WithoutAttention(self.config, folder.path)
         twin.drives, twin._tensors = self.drives, getattr(self, "_tensors", {})
-        folder.mkdir(exist_ok=True)
+        folder.path.mkdir(exist_ok=True)
         model = twin.build()
         print(f"the same without attention, {model.count_params():,} parameters:")
-        store = CheckpointStore(folder / "checkpoints", self.config.training.keep_checkpoints)
+        store = CheckpointStore(folder.checkpoints, self.config.training.keep_checkpoints)
         Trainer(twin, model, store, TrainingReporter(folder, unit=self.unit)).fit()
         return model
 
@@ -243,8 +243,8 @@ class Steering(Task):
             reports.append(report)
             print(describe(report))
             if watched:
-                print(f"picture: {write_gif(watched, self.run_directory / 'pictures' / 'drive.gif')}")
-        atomic_write(self.run_directory / "drives.json", json.dumps(reports, indent=1) + "\n")
+                print(f"picture: {write_gif(watched, self.folder.pictures / 'drive.gif')}")
+        atomic_write(self.folder.drives, json.dumps(reports, indent=1) + "\n")
         tiles = [100 * report["tiles"] for report in reports]
         return {"drive/tiles_mean": float(np.mean(tiles)), "drive/tiles_min": float(min(tiles))}
 

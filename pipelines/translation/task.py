@@ -78,15 +78,13 @@ class Translation(Task):
 
     def adapt(self):
         """Learns the subwords from the training split, once a run."""
-        data, path = self.config.data, self.run_directory / "subwords.model"
+        data, path = self.config.data, self.folder.subwords
         if not path.is_file():
             sentences = [*self.examples["train"].source, *self.examples["train"].target]
             atomic_write(path, learn_sentencepiece(sentences, data.vocabulary_size, data.subwords))
         self.subwords = Subwords(path.read_bytes())
         made_from = str((digest(path), self.data_version, data.max_tokens, data.max_words, data.limit, data.reverse))
-        self.columns = (
-            kept_columns(self.run_directory / "tokens", made_from, self.encode) if data.cache else self.encode()
-        )
+        self.columns = kept_columns(self.folder.tokens, made_from, self.encode) if data.cache else self.encode()
 
     def encode(self):
         """Tokenises all splits."""
@@ -226,9 +224,9 @@ class Translation(Task):
         if split == "test":
             lengths = [len(sentence.split()) for sentence in examples.source]
             by_length = scores_by_length(hypotheses, examples.target, lengths, LENGTH_EDGES, language)
-            atomic_write(self.run_directory / "test_by_length.json", json.dumps(by_length, indent=1) + "\n")
+            atomic_write(self.folder.test_by_length, json.dumps(by_length, indent=1) + "\n")
             rows = zip(examples.source, examples.target, hypotheses)
-            atomic_write(self.run_directory / "test_translations.tsv", "".join("\t".join(row) + "\n" for row in rows))
+            atomic_write(self.folder.test_translations, "".join("\t".join(row) + "\n" for row in rows))
             for row in order[:: max(1, len(order) // 5)][:5]:
                 print(f"  {examples.source[row]}\n    = {hypotheses[row]}\n    ({examples.target[row]})")
         if model.attends:
@@ -288,7 +286,7 @@ class Translation(Task):
             answers = self.attend(model, tf.constant([sources[row] for row in chosen]))
             pictures += draw_answers(answers, directory)
         pictures.append(self.draw_curves(directory))
-        by_length = json.loads((self.run_directory / "test_by_length.json").read_text())
+        by_length = json.loads(self.folder.test_by_length.read_text())
         pictures.append(draw_scores_by_length({self.config.model.name: by_length}, directory / "bleu_by_length.png"))
         return pictures
 

@@ -10,34 +10,24 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from attention_zoo.pipelines.engine.storage.files import atomic_write
+from attention_zoo.pipelines.engine.storage.run_folder import RunFolder
 from attention_zoo.pipelines.engine.text.batching import padding_share
 
 EVERY = 10  # steps between two points of the training's curve
-
-
-def read_losses(path):
-    """Returns the training's curve as `[(step, loss, learning_rate)]`, without the half line that a kill or a full disk left."""
-    try:
-        text = path.read_text()
-    except FileNotFoundError:
-        return []
-    whole = text[: text.rfind("\n") + 1]
-    rows = [row for row in csv.reader(whole.splitlines()) if len(row) == 3][1:]
-    return [(int(step), float(loss), float(rate)) for step, loss, rate in rows]
 
 
 class TrainingReporter:
     """Collects the figures of a run and shows them.
 
     Args:
-        run_directory: `losses.csv` (the mean loss of each ten steps), `history.json` (the evaluations) and
-            `tensorboard/` are written there.
+        folder: `RunFolder` or path of the run: the training curve, the evaluations and TensorBoard's logs are written
+            there.
         silent: Whether to show and write nothing, as the workers of a cluster do whose chief speaks for all.
         unit: What the weight of a loss counts: "tokens", "images".
     """
 
-    def __init__(self, run_directory, silent=False, unit="tokens"):
-        self.run_directory = run_directory
+    def __init__(self, folder, silent=False, unit="tokens"):
+        self.folder = RunFolder(folder)
         self.silent = silent
         self.unit = unit
         self.console = Console(highlight=False, quiet=silent)
@@ -80,7 +70,7 @@ class TrainingReporter:
             TimeRemainingColumn(),
             TextColumn("loss {task.fields[loss]:.3f}, {task.fields[speed]:,.0f} " + f"{self.unit}/s"),
         )
-        directory = self.run_directory / "tensorboard"
+        directory = self.folder.tensorboard
         self.writer = tf.summary.create_noop_writer() if self.silent else tf.summary.create_file_writer(str(directory))
         self._reset()
         self._keep_losses_until(progress.step)
@@ -109,15 +99,14 @@ class TrainingReporter:
 
     def _append_loss(self, step, loss, rate):
         if not self.silent:
-            with open(self.run_directory / "losses.csv", "a", newline="") as file:
+            with open(self.folder.losses, "a", newline="") as file:
                 csv.writer(file).writerow([step, f"{loss:.6g}", f"{rate:.6g}"])
 
     def _keep_losses_until(self, step):
         """What came after the checkpoint that a run continues from will come again."""
         if not self.silent:
-            path = self.run_directory / "losses.csv"
-            kept = [("step", "loss", "learning_rate"), *(row for row in read_losses(path) if row[0] <= step)]
-            atomic_write(path, "".join(",".join(map(str, row)) + "\n" for row in kept))
+            kept = [("step", "loss", "learning_rate"), *(row for row in self.folder.read_losses() if row[0] <= step)]
+            atomic_write(self.folder.losses, "".join(",".join(map(str, row)) + "\n" for row in kept))
 
     def since_last_evaluation(self):
         """Returns how fast the steps since the last call were, and starts anew."""
@@ -137,7 +126,7 @@ class TrainingReporter:
                 tf.summary.scalar(name, value, step=progress.step)
         self.writer.flush()
         if not self.silent:
-            atomic_write(self.run_directory / "history.json", json.dumps(progress.history, indent=1) + "\n")
+            atomic_write(self.folder.history, json.dumps(progress.history, indent=1) + "\n")
         shown = [f"{name} {record[name]:.3f}" for name in sorted(record) if name.startswith(("dev/", "train/loss"))]
         self.note(
             f"epoch {progress.epoch:>3}  step {progress.step:>6,}  {'  '.join(shown)}  "

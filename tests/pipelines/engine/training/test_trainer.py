@@ -10,9 +10,10 @@ import pytest
 import tensorflow as tf
 
 from attention_zoo.pipelines.engine.errors import Preempted, UserError
-from attention_zoo.pipelines.engine.run.reporting import TrainingReporter, read_losses
+from attention_zoo.pipelines.engine.run.reporting import TrainingReporter
 from attention_zoo.pipelines.engine.settings import TrainingSettings
 from attention_zoo.pipelines.engine.storage.checkpoints import CheckpointStore
+from attention_zoo.pipelines.engine.storage.run_folder import RunFolder
 from attention_zoo.pipelines.engine.task import Task
 from attention_zoo.pipelines.engine.training.trainer import Trainer
 
@@ -94,16 +95,19 @@ def test_the_training_curve_of_a_killed_run_is_that_of_the_uninterrupted_one(tmp
     run(tmp_path / "whole", epochs=13, checkpoint_every=10)
     with pytest.raises(Killed):
         run(tmp_path / "killed", epochs=13, kill_at=41, checkpoint_every=10)
-    curve = tmp_path / "killed" / "losses.csv"
-    assert [step for step, *_ in read_losses(curve)] == [10, 20, 30, 40]
+    folder = RunFolder(tmp_path / "killed")
+    curve = folder.losses
+    assert [step for step, *_ in folder.read_losses()] == [10, 20, 30, 40]
     for torn in ("5", "50,1.2", "50,1.2,", "50,1.2,3.1e"):  # what a kill or a full disk leaves of a line
         curve.write_text((text := curve.read_text()) + torn)
-        assert [step for step, *_ in read_losses(curve)] == [10, 20, 30, 40]
+        assert [step for step, *_ in folder.read_losses()] == [10, 20, 30, 40]
         curve.write_text(text)
     curve.write_text(text + torn)
     run(tmp_path / "killed", epochs=13, checkpoint_every=10)
     assert curve.read_text() == (tmp_path / "whole" / "losses.csv").read_text()
-    assert [step for step, *_ in read_losses(curve)] == [10, 20, 30, 40, 50] and read_losses(tmp_path / "none") == []
+    assert [step for step, *_ in folder.read_losses()] == [10, 20, 30, 40, 50] and RunFolder(
+        tmp_path / "none"
+    ).read_losses() == []
 
 
 def test_a_finished_run_is_not_trained_again(tmp_path):
