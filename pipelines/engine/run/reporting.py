@@ -1,4 +1,4 @@
-"""Shows a run while it goes on: progress bar with ETA, a line an evaluation, TensorBoard, and records in CSV and JSON."""
+"""Shows a run while it goes on, and records its figures in CSV, JSON and TensorBoard."""
 
 import csv
 import json
@@ -6,61 +6,78 @@ import time
 from contextlib import contextmanager
 
 import tensorflow as tf
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from attention_zoo.pipelines.engine.run.console import make_console
 from attention_zoo.pipelines.engine.storage.files import atomic_write
 from attention_zoo.pipelines.engine.storage.run_folder import RunFolder
-from attention_zoo.pipelines.engine.text.batching import padding_share
 
 EVERY = 10  # steps between two points of the training's curve
+LINE_SECONDS = 30.0  # between two lines about the training, where the output is no terminal
 
 
 class TrainingReporter:
     """Collects the figures of a run and shows them.
 
+    On a terminal a bar shows them. Into a file a plain line is printed every 30 seconds.
+
     Args:
         folder: `RunFolder` or path of the run: the training curve, the evaluations and TensorBoard's logs are written
             there.
-        silent: Whether to show and write nothing, as the workers of a cluster do whose chief speaks for all.
-        unit: What the weight of a loss counts: "tokens", "images".
+        silent: Show and write nothing, as in the workers of a cluster that are not the chief. Defaults to False.
+        unit: Plural of the thing that the weight of a loss counts: "tokens", "images". Defaults to "tokens".
+        console: `rich.console.Console`. Defaults to standard output.
+        clock: Function that returns seconds. Defaults to `time.monotonic`.
     """
 
-    def __init__(self, folder, silent=False, unit="tokens"):
+    def __init__(self, folder, silent=False, unit="tokens", console=None, clock=time.monotonic):
         self.folder = RunFolder(folder)
         self.silent = silent
         self.unit = unit
-        self.console = Console(highlight=False, quiet=silent)
+        self.console = console or make_console(quiet=silent)
         self.padding_share = None
+        self._clock = clock
         self._recent = []  # losses and weights since the last point of the curve
+        self._since_line = []  # and since the last line in a file
         self._reset()
 
     def _reset(self):
-        self._since = time.monotonic()
-        self._tokens = self._waited = 0.0
+        self._since = self._clock()
+        self._weight = self._waited = 0.0
         self._steps = 0
 
-    def survey(self, dataset):
-        """Counts the batches of an epoch and the share of padding in them; returns the count.
+    def survey(self, size):
+        """Shows the size of an epoch.
 
-        A dataset that knows its length is not gone through for its padding: that is 0 where its rows have one shape,
-            or not known.
+        Args:
+            size: A `Survey`.
         """
-        if (count := int(dataset.cardinality())) >= 0:
-            specs = tf.nest.flatten(dataset.element_spec)
-            self.padding_share = 0.0 if all(None not in spec.shape[1:] for spec in specs) else None
-            self.note(f"{count:,} batches an epoch")
-            return count
-        report = padding_share(dataset)
-        self.padding_share = report["padding_share"]
-        self.note(
-            f"{report['batches']:,} batches an epoch, {report['tokens']:,} tokens, padding {100 * self.padding_share:.1f}%"
-        )
-        return report["batches"]
+        self.padding_share = size.padding_share
+        tokens = "" if size.tokens is None else f", {size.tokens:,} tokens, padding {100 * size.padding_share:.1f}%"
+        self.note(f"{size.batches:,} batches an epoch{tokens}")
 
     @contextmanager
     def training(self, progress, total_steps):
-        """Shows the bar while the block runs."""
+        """Shows bar or lines, and keeps TensorBoard's file open, while the block runs.
+
+        Args:
+            progress: `Progress` at the start.
+            total_steps: Steps of the whole run.
+        """
+        directory = str(self.folder.tensorboard)
+        self.writer = tf.summary.create_noop_writer() if self.silent else tf.summary.create_file_writer(directory)
+        self._reset()
+        self._total_steps, self._first_step, self._started = total_steps, progress.step, self._clock()
+        self._line_at = self._started
+        self._keep_losses_until(progress.step)
+        with self._make_bar() as self.bar, self.writer.as_default():
+            self.row = self.bar.add_task(
+                "", total=total_steps, completed=progress.step, epoch=progress.epoch + 1, loss=0.0, speed=0.0
+            )
+            yield
+        self.writer.close()
+
+    def _make_bar(self):
         columns = (
             TextColumn("epoch {task.fields[epoch]}"),
             BarColumn(),
@@ -70,32 +87,44 @@ class TrainingReporter:
             TimeRemainingColumn(),
             TextColumn("loss {task.fields[loss]:.3f}, {task.fields[speed]:,.0f} " + f"{self.unit}/s"),
         )
-        directory = self.folder.tensorboard
-        self.writer = tf.summary.create_noop_writer() if self.silent else tf.summary.create_file_writer(str(directory))
-        self._reset()
-        self._keep_losses_until(progress.step)
-        with Progress(*columns, console=self.console, transient=True) as self.bar, self.writer.as_default():
-            self.row = self.bar.add_task(
-                "", total=total_steps, completed=progress.step, epoch=progress.epoch + 1, loss=0.0, speed=0.0
-            )
-            yield
-        self.writer.close()
+        return Progress(*columns, console=self.console, transient=True, disable=not self.console.is_terminal)
 
     def step(self, progress, loss, weight, rate, waited):
-        """Takes the figures of one update: the loss per token, tokens, learning rate, seconds waited for input."""
-        self._tokens += weight
+        """Takes the figures of one update.
+
+        Args:
+            progress: `Progress` after the step.
+            loss: Loss per unit of weight.
+            weight: Weight of the batch.
+            rate: Learning rate.
+            waited: Seconds that the step waited for its batch.
+        """
+        self._weight += weight
         self._waited += waited
         self._steps += 1
         self._recent.append((loss, weight))
+        self._since_line.append((loss, weight))
+        speed = self._weight / max(self._clock() - self._since, 1e-9)
         if progress.step % EVERY == 0:
-            weights = sum(weight for _, weight in self._recent)
-            loss = sum(loss * weight for loss, weight in self._recent) / max(weights, 1.0)
+            loss = weighted_mean(self._recent)
             self._recent = []
             self._append_loss(progress.step, loss, rate)
-            speed = self._tokens / max(time.monotonic() - self._since, 1e-9)
             self.bar.update(self.row, completed=progress.step, epoch=progress.epoch + 1, loss=loss, speed=speed)
             tf.summary.scalar("train/loss", loss, step=progress.step)
             tf.summary.scalar("train/learning_rate", rate, step=progress.step)
+        if not self.console.is_terminal and self._clock() - self._line_at >= LINE_SECONDS:
+            self._line_at = self._clock()
+            self.note(self._line(progress, weighted_mean(self._since_line), speed))
+            self._since_line = []
+
+    def _line(self, progress, loss, speed):
+        """Returns a line about the training for output without a bar."""
+        step_seconds = (self._clock() - self._started) / (progress.step - self._first_step)
+        left = int(step_seconds * max(0, self._total_steps - progress.step))
+        return (
+            f"epoch {progress.epoch + 1}  step {progress.step:,} of {self._total_steps:,}  loss {loss:.3f}  "
+            f"{speed:,.0f} {self.unit}/s  ETA {left // 3600}:{left // 60 % 60:02d}:{left % 60:02d}"
+        )
 
     def _append_loss(self, step, loss, rate):
         if not self.silent:
@@ -103,16 +132,16 @@ class TrainingReporter:
                 csv.writer(file).writerow([step, f"{loss:.6g}", f"{rate:.6g}"])
 
     def _keep_losses_until(self, step):
-        """What came after the checkpoint that a run continues from will come again."""
+        """Removes the points after the checkpoint that a run continues from: its steps are done again."""
         if not self.silent:
             kept = [("step", "loss", "learning_rate"), *(row for row in self.folder.read_losses() if row[0] <= step)]
             atomic_write(self.folder.losses, "".join(",".join(map(str, row)) + "\n" for row in kept))
 
     def since_last_evaluation(self):
-        """Returns how fast the steps since the last call were, and starts anew."""
-        seconds = max(time.monotonic() - self._since, 1e-9)
+        """Returns the speed of the steps since the last call, and starts to count anew."""
+        seconds = max(self._clock() - self._since, 1e-9)
         figures = {
-            "train/tokens_per_second": self._tokens / seconds,
+            f"train/{self.unit}_per_second": self._weight / seconds,
             "train/step_seconds": seconds / max(self._steps, 1),
             "input/wait_share": self._waited / seconds,
         }
@@ -120,7 +149,13 @@ class TrainingReporter:
         return figures
 
     def evaluation(self, progress, record, better):
-        """Shows and writes one evaluation."""
+        """Shows and writes one evaluation.
+
+        Args:
+            progress: `Progress` of the run.
+            record: Its figures by name.
+            better: Whether it is the best so far.
+        """
         with self.writer.as_default():
             for name, value in record.items():
                 tf.summary.scalar(name, value, step=progress.step)
@@ -130,12 +165,24 @@ class TrainingReporter:
         shown = [f"{name} {record[name]:.3f}" for name in sorted(record) if name.startswith(("dev/", "train/loss"))]
         self.note(
             f"epoch {progress.epoch:>3}  step {progress.step:>6,}  {'  '.join(shown)}  "
-            f"{record['train/tokens_per_second']:,.0f} {self.unit}/s, {1000 * record['train/step_seconds']:,.0f} ms a step, "
+            f"{record[f'train/{self.unit}_per_second']:,.0f} {self.unit}/s, "
+            f"{1000 * record['train/step_seconds']:,.0f} ms a step, "
             f"{100 * record['input/wait_share']:.1f}% waiting for input"
             f"{'  (best)' if better else ''}"
         )
         self._reset()  # the evaluation's own time is not training time
 
     def note(self, text):
-        """Prints a line above the bar."""
+        """Prints a line, above the bar if there is one."""
         self.console.print(text, soft_wrap=True)
+
+
+def weighted_mean(losses):
+    """Returns the mean of `[(loss, weight)]`.
+
+    Example:
+
+    >>> weighted_mean([(1.0, 1.0), (3.0, 3.0)])
+    2.5
+    """
+    return sum(loss * weight for loss, weight in losses) / max(sum(weight for _, weight in losses), 1.0)

@@ -9,17 +9,18 @@ from pathlib import Path
 import keras
 import numpy as np
 import tensorflow as tf
-from rich.console import Console
 from rich.table import Table
 
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.run.config import dump, read
+from attention_zoo.pipelines.engine.run.console import make_console, no_bars_in_files
 from attention_zoo.pipelines.engine.run.reporting import TrainingReporter
 from attention_zoo.pipelines.engine.serving.export import export_saved_model
 from attention_zoo.pipelines.engine.storage.checkpoints import CheckpointStore
 from attention_zoo.pipelines.engine.storage.files import atomic_write, locked
 from attention_zoo.pipelines.engine.storage.run_folder import RunFolder
 from attention_zoo.pipelines.engine.training.distribution import is_chief, make_strategy, wait_for_all, watching_workers
+from attention_zoo.pipelines.engine.training.selection import load_chosen_weights
 from attention_zoo.pipelines.engine.training.trainer import Trainer
 
 
@@ -118,7 +119,7 @@ def evaluate(task_class, folder):
         task, model = finished(task_class, folder)
         metrics = folder.read_metrics() | score(task, model)  # figures of the training stay
         write_metrics(folder, metrics)
-        show_metrics(Console(highlight=False), metrics)
+        show_metrics(make_console(), metrics)
     return metrics
 
 
@@ -126,7 +127,7 @@ def export(task_class, folder):
     """Writes the next version of the SavedModel of a finished run. Returns its folder."""
     task, model = finished(task_class, folder)
     directory = export_task(task, model)
-    Console(highlight=False, soft_wrap=True).print(f"SavedModel: {directory}\nnext: {task.next_command()}")
+    make_console(soft_wrap=True).print(f"SavedModel: {directory}\nnext: {task.next_command()}")
     return directory
 
 
@@ -135,6 +136,7 @@ def prepare(task_class, config, folder, strategy=None):
     keras.config.set_dtype_policy(config.training.precision)
     # First of all: setting a seed empties TensorFlow's kernel cache, and with it every table or tokeniser made before.
     keras.utils.set_random_seed(config.training.seed)
+    no_bars_in_files()
     folder = RunFolder(folder)
     task = task_class(config, folder.path)
     task.load()
@@ -159,12 +161,9 @@ def finished(task_class, folder):
         raise UserError(f"no run in {folder}: expected {folder.config.name} there; train one first")
     config = read(task_class.Config, folder.config)
     task, model = prepare(task_class, config, folder)
-    store = CheckpointStore(folder.checkpoints, config.training.keep_checkpoints)
-    if store.newest() is None:
-        raise UserError(f"no checkpoint in {store.directory}: train first")
-    trainer = Trainer(task, model, store, TrainingReporter(folder, unit=task_class.unit))
-    trainer.restore()
-    trainer.load_best()
+    settings, store = config.training, CheckpointStore(folder.checkpoints)
+    lower_is_better = settings.monitor.removeprefix("dev/") in task.falling
+    load_chosen_weights(model, store, settings.monitor, lower_is_better, ema=bool(settings.ema))
     return task, model
 
 

@@ -98,7 +98,7 @@ class CheckpointStore:
         digest = hashlib.sha256(data).hexdigest()
         tensors = self.directory / f"step-{step:08d}-{digest[:8]}.safetensors"
         record = {"step": step, "tensors": tensors.name, "bytes": len(data), "sha256": digest, "state": state}
-        text = json.dumps({"sha256": digest_of(record), "record": record}, indent=1) + "\n"
+        text = record_text(record)
         try:
             atomic_write(tensors, data)
             atomic_write(self._record_path(step), text)
@@ -156,13 +156,28 @@ class CheckpointStore:
                 return step
         return None
 
-    def average(self, steps):
+    def replace_state(self, step, state):
+        """Writes another state to the record of a checkpoint, whose arrays stay as they are.
+
+        Args:
+            step: Step of an intact checkpoint.
+            state: The state, JSON-able.
+
+        Raises:
+            CorruptCheckpoint: The record is missing or damaged.
+        """
+        record = self._read_record(step)
+        if record["state"] != state:
+            atomic_write(self._record_path(step), record_text(record | {"state": state}))
+
+    def average(self, steps, rename=None):
         """Averages checkpoints: sums in float64, gives each array back in its own dtype.
 
         What is not a floating number (counters, seeds) is taken from the last of `steps`.
 
         Args:
             steps: The steps, at least one.
+            rename: `arrays -> arrays`, called on each checkpoint. Defaults to None: names stay.
 
         Returns:
             Dict of names to arrays.
@@ -176,6 +191,7 @@ class CheckpointStore:
         totals, shapes = {}, None
         for step in steps:
             arrays, _ = self.load(step)
+            arrays = rename(arrays) if rename else arrays
             found = {name: (array.shape, array.dtype) for name, array in arrays.items()}
             if found != (shapes or found):
                 raise CorruptCheckpoint(
@@ -223,6 +239,11 @@ class CheckpointStore:
         for path in [*self.directory.glob("step-*.safetensors"), *self.directory.glob(".step-*.partial")]:
             if path.name not in named:
                 path.unlink()
+
+
+def record_text(record):
+    """Returns the content of a record's file, its digest included."""
+    return json.dumps({"sha256": digest_of(record), "record": record}, indent=1) + "\n"
 
 
 def digest_of(record):

@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 from contextlib import contextmanager
 
 import tensorflow as tf
@@ -127,28 +126,6 @@ def shards(dataset, context):
         return replicas.map(lambda replica: tf.nest.map_structure(lambda rows: rows[replica::total], batch))
 
     return dataset.flat_map(cut).prefetch(here)
-
-
-def served(dataset, address):
-    """Has a tf.data service make the batches of a dataset, in their order where the service has one worker.
-
-    Args:
-        dataset: `tf.data.Dataset`.
-        address: Of the dispatcher, `grpc://HOST:PORT`.
-
-    Raises:
-        UserError: the address has another form, or nobody answers there.
-    """
-    protocol, _, place = address.partition("://")
-    if not place or not place.rpartition(":")[2].isdecimal():
-        raise UserError(f"data.service: expected grpc://HOST:PORT, received {address}")
-    host, _, port = place.rpartition(":")
-    try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
-    except OSError as error:  # TensorFlow would wait for ever, without a word
-        raise UserError(f"data.service: expected a dispatcher at {address}; received: {error}") from None
-    service = tf.data.experimental.service
-    return dataset.apply(service.distribute(service.ShardingPolicy.OFF, service=f"{protocol}://{place}"))
 
 
 def is_cluster(strategy):

@@ -1,10 +1,15 @@
-"""Everything of a run that a checkpoint holds, as arrays and back."""
+"""The variables of a run, to and from the arrays of a checkpoint."""
 
+import re
 from contextlib import contextmanager
 
 import numpy as np
 
 from attention_zoo.pipelines.engine.errors import UserError
+from attention_zoo.pipelines.engine.storage.weights import variables_by_path
+
+MODEL, AVERAGE = "model/", "optimizer/average/"  # prefixes of the names in a checkpoint
+POSITIONAL = re.compile(r"model/\d{3,}/[^/]+")  # how earlier versions named a weight: by its place in the model
 
 
 class RunState:
@@ -20,38 +25,66 @@ class RunState:
         self.model, self.optimizer, self.metrics = model, optimizer, metrics
 
     def variables(self):
-        """Names all variables by their places; Keras numbers layers anew in each process, so their paths don't last."""
+        """Returns all variables by name: weights and their averages by layer path, the others by position."""
+        weights = variables_by_path(self.model)
+        paths = {id(variable): path for path, variable in weights.items()}
+        averages = {}
+        if self._averaging().use_ema:
+            averages = dict(zip(map(id, self._averages()), (paths[id(v)] for v in self.model.trainable_variables)))
+        named = {f"{MODEL}{path}": variable for path, variable in weights.items()}
+        for i, variable in enumerate(self.optimizer.variables):
+            path = averages.get(id(variable))
+            named[f"optimizer/{i:03d}" if path is None else f"{AVERAGE}{path}"] = variable
         metrics = [variable for metric in self.metrics.values() for variable in metric.variables]
-        return (
-            {f"model/{i:03d}/{variable.name}": variable for i, variable in enumerate(self.model.variables)}
-            | {f"optimizer/{i:03d}": variable for i, variable in enumerate(self.optimizer.variables)}
-            | {f"metric/{i:03d}": variable for i, variable in enumerate(metrics)}
-        )
+        return named | {f"metric/{i:03d}": variable for i, variable in enumerate(metrics)}
 
     def arrays(self):
         """Returns all variables as NumPy arrays."""
         return {name: np.array(variable) for name, variable in self.variables().items()}
 
+    def renamed(self, arrays):
+        """Returns the arrays of a checkpoint of an earlier version, which named weights by position, by layer path.
+
+        Other arrays are returned as they are, as are those that do not fit the model in number and shapes.
+        """
+        if not any(POSITIONAL.fullmatch(name) for name in arrays):
+            return arrays
+        variables = self.variables()
+        groups = ("model/", "optimizer/", "metric/")  # the order of `variables`
+        earlier = sorted(arrays, key=lambda name: ([name.startswith(group) for group in groups].index(True), name))
+        fits = len(earlier) == len(variables) and all(
+            tuple(arrays[old].shape) == tuple(variable.shape) for old, variable in zip(earlier, variables.values())
+        )
+        return {new: arrays[old] for new, old in zip(variables, earlier)} if fits else arrays
+
     def assign(self, arrays):
         """Sets all variables.
 
+        Args:
+            arrays: Those of a checkpoint, weights named by layer path or, by earlier versions, by position.
+
+        Returns:
+            Whether the names were positions.
+
         Raises:
-            UserError: the arrays are those of another model.
+            UserError: The arrays are those of another model.
         """
-        variables = self.variables()
+        variables, given = self.variables(), arrays
+        arrays = self.renamed(given)
         if set(arrays) != set(variables):
             odd = sorted(set(arrays) ^ set(variables))[0]
             raise UserError(
-                f"the checkpoints of this run belong to another model (they differ in {odd}); choose another --name, or remove "
-                "its folder"
+                f"the checkpoints of this run belong to another model (they differ in {odd}); choose another --name, "
+                "or remove its folder"
             )
         for name, variable in variables.items():
             if tuple(arrays[name].shape) != tuple(variable.shape):
                 raise UserError(
-                    f"the checkpoints of this run belong to a model of another size: {name} has shape {tuple(variable.shape)}, "
-                    f"received {arrays[name].shape}; choose another --name, or remove its folder"
+                    f"the checkpoints of this run belong to a model of another size: {name} has shape "
+                    f"{tuple(variable.shape)}, received {arrays[name].shape}; choose another --name, or remove its folder"
                 )
             variable.assign(arrays[name])
+        return arrays is not given
 
     def take_average(self):
         """Gives the model the moving average of its weights, if the optimiser keeps one."""
@@ -60,6 +93,9 @@ class RunState:
 
     def _averaging(self):
         return getattr(self.optimizer, "inner_optimizer", self.optimizer)
+
+    def _averages(self):
+        return self._averaging()._model_variables_moving_average  # in the order of the trainable variables
 
     @contextmanager
     def averaged_weights(self):
@@ -73,3 +109,21 @@ class RunState:
         finally:
             for variable, weight in zip(self.model.trainable_variables, weights):
                 variable.assign(weight)
+
+
+def weights_to_judge(arrays, model):
+    """Returns the weights in a checkpoint by layer path: the moving averages where there are some.
+
+    Args:
+        arrays: The arrays of a checkpoint, as `RunState.arrays` names them, or by position as earlier versions did.
+        model: The model, by which positions are mapped to paths.
+
+    Returns:
+        Dict for `load_weights_by_path`.
+    """
+    positions = sorted(name for name in arrays if POSITIONAL.fullmatch(name))
+    if positions:
+        return {path: arrays[name] for path, name in zip(variables_by_path(model), positions)}
+    weights = {name.removeprefix(MODEL): array for name, array in arrays.items() if name.startswith(MODEL)}
+    averages = {name.removeprefix(AVERAGE): array for name, array in arrays.items() if name.startswith(AVERAGE)}
+    return weights | averages

@@ -54,25 +54,25 @@ class Update:
         )
         return float(loss), float(weight), float(norm), float(stop), float(seconds)
 
-    def _step(self, batch, said):
-        results = self.strategy.run(self._replica_step, args=(batch, said))
+    def _step(self, batch, signals):
+        results = self.strategy.run(self._replica_step, args=(batch, signals))
         return [self.strategy.experimental_local_results(result)[0] for result in results]  # all replicas have the same
 
-    def _replica_step(self, batch, said):
+    def _replica_step(self, batch, signals):
         variables = self.model.trainable_variables
         replicas = tf.distribute.get_replica_context()
         first = tf.cast(tf.equal(replicas.replica_id_in_sync_group, 0), tf.float32)
         sums = replicas.all_reduce(
-            "SUM", [*self._sums(batch), said * tf.stack([1.0, first])]
+            "SUM", [*self._sums(batch), signals * tf.stack([1.0, first])]
         )  # all may stop, one has the time
-        gradients, (total, weight, said) = sums[: len(variables)], sums[len(variables) :]
+        gradients, (total, weight, signals) = sums[: len(variables)], sums[len(variables) :]
         divisor = tf.maximum(weight, 1.0)
         gradients = [gradient / tf.cast(divisor, gradient.dtype) for gradient in gradients]
         norm = tf.linalg.global_norm(gradients) / self._scale()
         if self.settings.clip_norm:
             gradients, _ = tf.clip_by_global_norm(gradients, self.settings.clip_norm, use_norm=norm)
         self.optimizer.apply(gradients, variables)
-        return total / divisor, weight, norm, said
+        return total / divisor, weight, norm, signals
 
     def _sums(self, batch):
         """Gradient of the summed loss, that loss and the weight, over the rows of one replica."""

@@ -17,10 +17,10 @@ from attention_zoo.pipelines.engine.run.launcher import free_ports
 from attention_zoo.pipelines.engine.storage.checkpoints import CheckpointStore
 from attention_zoo.pipelines.engine.text.batching import token_batches
 from attention_zoo.pipelines.engine.training import distribution
+from attention_zoo.pipelines.engine.training.data_service import served
 from attention_zoo.pipelines.engine.training.distribution import (
     is_chief,
     make_strategy,
-    served,
     shards,
     watching_workers,
     workers,

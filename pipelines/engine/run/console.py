@@ -1,0 +1,36 @@
+"""Makes the consoles of the project, so that all of them treat terminals, files and NO_COLOR alike."""
+
+import os
+import sys
+
+from rich.console import Console
+
+
+def make_console(file=None, quiet=False, soft_wrap=False):
+    """Returns a console that prints colours and bars on a terminal, and plain lines into a file.
+
+    The environment variable NO_COLOR, if it is not empty, takes the colours away (https://no-color.org).
+
+    Args:
+        file: Where it prints. Defaults to standard output.
+        quiet: Print nothing. Defaults to False.
+        soft_wrap: Leave long lines whole, so that paths can be copied. Defaults to False.
+
+    Returns:
+        A `rich.console.Console` that takes numbers and brackets for what they are: text.
+    """
+    no_color = bool(os.environ.get("NO_COLOR"))
+    return Console(file=file, highlight=False, quiet=quiet, soft_wrap=soft_wrap, no_color=no_color, markup=False)
+
+
+def no_bars_in_files():
+    """Switches the progress bars of TensorFlow Datasets off unless standard error is a terminal.
+
+    In a file each redrawing of a bar is a line of its own.
+    """
+    if sys.stderr.isatty():
+        return
+    os.environ["TQDM_DISABLE"] = "1"  # read when tqdm is first imported
+    datasets = sys.modules.get("tensorflow_datasets")
+    if datasets is not None:
+        datasets.disable_progress_bar()

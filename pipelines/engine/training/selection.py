@@ -1,0 +1,81 @@
+"""Which weights a run ends with: its best checkpoint, or the average of its last ones."""
+
+from attention_zoo.pipelines.engine.errors import UserError
+from attention_zoo.pipelines.engine.storage.weights import load_weights_by_path
+from attention_zoo.pipelines.engine.training.progress import Progress
+from attention_zoo.pipelines.engine.training.run_state import POSITIONAL, weights_to_judge
+
+
+def is_better(value, best, lower_is_better):
+    """Returns whether a monitored value improves on the best one so far, which may be None.
+
+    Example:
+
+    >>> is_better(1.0, None, True), is_better(1.0, 2.0, True), is_better(1.0, 2.0, False)
+    (True, True, False)
+    """
+    if best is None:
+        return True
+    return value < best if lower_is_better else value > best
+
+
+def best_intact_step(store, progress, monitor, lower_is_better):
+    """Returns the step of the best checkpoint that can be read; a damaged one is passed over for the next best.
+
+    Args:
+        store: `CheckpointStore`.
+        progress: `Progress` of the run.
+        monitor: Name of the monitored value in the records of `progress.history`.
+        lower_is_better: Whether a lower value is better.
+
+    Raises:
+        UserError: No evaluated checkpoint can be read.
+    """
+    records = [record for record in progress.history if monitor in record]
+    ranked = sorted(records, key=lambda record: record[monitor], reverse=not lower_is_better)
+    step = store.first_intact([progress.best_step, *(record["step"] for record in ranked)])
+    if step is None:
+        raise UserError(f"{store.directory} holds no evaluated checkpoint; train on with the same command first")
+    return step
+
+
+def steps_to_average(store, progress, count):
+    """Returns the steps of the last `count` evaluated checkpoints that can be read; none if fewer than two can."""
+    if count < 2:
+        return []
+    steps = [step for step in progress.evaluated_steps[-count:] if store.first_intact([step]) is not None]
+    return steps if len(steps) > 1 else []
+
+
+def load_chosen_weights(model, store, monitor, lower_is_better, ema=False):
+    """Gives a model the final weights of a run, straight from its checkpoints: no optimiser is built, nothing is scored.
+
+    `Trainer.load_best` has written which checkpoints they are. For a run that has not finished, or one of an earlier
+    version, they are those of the best checkpoint.
+
+    Args:
+        model: The run's model, built.
+        store: `CheckpointStore` of the run.
+        monitor: `training.monitor` of the run.
+        lower_is_better: Whether a lower value of it is better.
+        ema: Whether the run keeps moving averages. Defaults to False.
+
+    Raises:
+        UserError: There is no checkpoint to read, or it belongs to another model.
+    """
+    newest = store.newest()
+    if newest is None:
+        raise UserError(f"no checkpoint in {store.directory}: train first")
+    progress = Progress(**store.load(newest)[1])
+    steps = progress.chosen_steps
+    if not steps or any(store.first_intact([step]) is None for step in steps):
+        steps = [best_intact_step(store, progress, monitor, lower_is_better)]
+    arrays = store.load(steps[0])[0] if len(steps) == 1 else store.average(steps)
+    if ema and any(POSITIONAL.fullmatch(name) for name in arrays):
+        raise UserError(
+            f"{store.directory} is of an earlier version, whose moving averages have no names; "
+            "start another run with another --name"
+        )
+    _, missing, unexpected = load_weights_by_path(model, weights_to_judge(arrays, model))
+    if missing or unexpected:
+        raise UserError(f"{store.directory} belongs to another model (they differ in {(missing + unexpected)[0]})")
