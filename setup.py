@@ -56,6 +56,7 @@ setup(
         "pyyaml>=6",
         "rich>=13",
         "safetensors>=0.4",
+        "shtab>=1.7",  # completion scripts for shells
         "babel>=2.16",
         "tensorboard>=2.20",
         "scikit-learn>=1.5",

@@ -9,7 +9,7 @@ import os
 import sys
 import tempfile
 import warnings
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, redirect_stdout
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
@@ -28,8 +28,15 @@ HELP = """usage: attention-zoo COMMAND ...
   export TASK [--run DIR]       writes the next version of a run's SavedModel
   predict TASK [INPUT ...] [--attention PNG] [--model DIR]
                                 answers with the exported model; without INPUT, reads lines from standard input
+  runs [TASK]                   lists the runs: preset, date, state and scores
+  compare RUN RUN [--picture PNG]
+                                prints scores and settings that differ, and draws the curves in one picture
+  completion SHELL              prints the script for tab completion: source <(attention-zoo completion bash)
   tasks                         lists the tasks and their presets
   datasets                      lists the data sets that come with the project
+
+--quiet after train, evaluate or export prints nothing but warnings and errors. NO_COLOR=1 takes the colours away.
+Exit codes: 0; 2 for a mistake in arguments, settings or data; 130 after Ctrl-C; 143 after SIGTERM.
 
 `attention-zoo train TASK --help` lists every setting of a task, `attention-zoo --version` says which version this is.
 A run is kept in runs/TASK/PRESET (or runs/TASK/RUN), the exported model in saved_models/TASK/VERSION.
@@ -58,11 +65,16 @@ def main(tasks, datasets=(), argv=None):
     """
     argv = list(sys.argv[1:] if argv is None else argv)
     command, *rest = argv or ["--help"]
+    quiet = command in ("train", "evaluate", "export") and "--quiet" in rest and not {"-h", "--help"} & set(rest)
+    rest = [word for word in rest if word != "--quiet"] if quiet else rest
     commands = {
         "train": lambda: train(tasks, rest),
         "evaluate": lambda: of_a_run("evaluate", tasks, rest),
         "export": lambda: of_a_run("export", tasks, rest),
         "predict": lambda: predict(tasks, rest),
+        "runs": lambda: command_of("runs")(tasks, rest),
+        "compare": lambda: command_of("compare")(rest),
+        "completion": lambda: command_of("completion")(tasks, rest),
         "tasks": lambda: show_tasks(tasks, rest),
         "datasets": lambda: show_datasets(datasets, rest),
     }
@@ -78,7 +90,8 @@ def main(tasks, datasets=(), argv=None):
             raise UserError(
                 f"expected a command, one of {', '.join(commands)}; received {command}{near(command, commands)}"
             )
-        return commands[command]()
+        with no_output() if quiet else nullcontext():
+            return commands[command]()
     except UserError as error:
         print(f"attention-zoo: {error}", file=sys.stderr)
         return 2
@@ -95,6 +108,26 @@ def main(tasks, datasets=(), argv=None):
         again = "; the same command continues from the last checkpoint" if command == "train" else ""
         print(f"\nattention-zoo: stopped{again}", file=sys.stderr)
         return 130
+
+
+def command_of(name):
+    """Returns the function of a command that has a module of its own, imported only now."""
+    return getattr(import_module(f"attention_zoo.pipelines.commands.{name}"), name)
+
+
+@contextmanager
+def no_output():
+    """Discards standard output while the block runs, that of libraries and child processes included."""
+    sys.stdout.flush()
+    stdout = os.dup(1)
+    with open(os.devnull, "w") as nothing, redirect_stdout(nothing):
+        os.dup2(nothing.fileno(), 1)
+        try:
+            yield
+        finally:
+            nothing.flush()
+            os.dup2(stdout, 1)
+            os.close(stdout)
 
 
 def train(tasks, argv):
@@ -194,14 +227,15 @@ def show_datasets(datasets, argv):
 
 def show(columns, rows):
     """Prints a table."""
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
+
+    from attention_zoo.pipelines.engine.run.console import make_console
 
     table = Table(*columns)
     for row in rows:
         table.add_row(*map(Text, row))  # no markup: a name may hold brackets
-    Console().print(table)
+    make_console().print(table)
 
 
 def presets_of(task):

@@ -15,6 +15,7 @@ from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.run.config import dump, read
 from attention_zoo.pipelines.engine.run.console import make_console, no_bars_in_files
 from attention_zoo.pipelines.engine.run.reporting import TrainingReporter
+from attention_zoo.pipelines.engine.run.runs import PRESET_HEAD
 from attention_zoo.pipelines.engine.serving.export import export_saved_model
 from attention_zoo.pipelines.engine.storage.checkpoints import CheckpointStore
 from attention_zoo.pipelines.engine.storage.files import atomic_write, locked
@@ -50,7 +51,7 @@ def train(task_class, config, folder, preset, callbacks=()):
     folder.path.mkdir(parents=True, exist_ok=True)
     chief = is_chief(strategy)
     with watching_workers(strategy), alone_in(folder) if chief else nullcontext():
-        earlier = keep_config(config, folder, task_class.not_of_the_data) if chief else None
+        earlier = keep_config(config, folder, task_class.not_of_the_data, preset) if chief else None
         reporter = TrainingReporter(folder, silent=not chief, unit=task_class.unit)
         reporter.note(f"{task_class.name}, preset {preset}: everything of this run goes to {folder}/")
         if strategy.num_replicas_in_sync > 1:
@@ -66,7 +67,7 @@ def train(task_class, config, folder, preset, callbacks=()):
                 raise UserError(f"{folder} holds a run on {known}, received {task.data_version}; choose another --name")
             if earlier and trainer.progress.finished:
                 refuse_changes(folder, "a finished run", "training", earlier, config, ("strategy",))
-            write_config(config, folder, task.data_version)
+            write_config(config, folder, task.data_version, preset)
         progress = trainer.fit()
         reporter.note(
             f"training ended after {progress.seconds / 60:.1f} minutes, {progress.step:,} steps: {progress.finished}"
@@ -179,7 +180,7 @@ def export_task(task, model):
     return export_saved_model(directory, trackables, signatures, warm_up)
 
 
-def keep_config(config, folder, not_of_the_data=()):
+def keep_config(config, folder, not_of_the_data=(), preset=""):
     """Writes the effective settings, and refuses a folder whose run has other data or another model.
 
     What failed before anything was learned binds nobody: its data until words were learned from them, its model until
@@ -194,7 +195,7 @@ def keep_config(config, folder, not_of_the_data=()):
     kept = set(folder.path.iterdir()) - {folder.config, folder.lock, folder.adapt_lock}
     binding = ("data", "model") if CheckpointStore(folder.checkpoints).steps() else ("data",) if kept else ()
     if not binding or not folder.config.is_file():
-        return write_config(config, folder)
+        return write_config(config, folder, preset=preset)
     earlier = read(type(config), folder.config)
     for section in binding:
         refuse_changes(folder, "a run", section, earlier, config, not_of_the_data)
@@ -210,10 +211,13 @@ def refuse_changes(folder, what, section, earlier, config, free=()):
         raise UserError(f"{folder} holds {what} with {differences}; choose another --name, or remove the folder")
 
 
-def write_config(config, folder, data_version=""):
+def write_config(config, folder, data_version="", preset=""):
     """Writes the effective settings, headed by what they were run with."""
     heads = [f"Python {platform.python_version()}, TensorFlow {tf.__version__}, Keras {keras.__version__}"]
-    heads += [f"Data: {data_version}"] * bool(data_version)
+    if preset:
+        heads.append(f"{PRESET_HEAD.removeprefix('# ')}{preset}")
+    if data_version:
+        heads.append(f"Data: {data_version}")
     atomic_write(folder.config, "".join(f"# {head}\n" for head in heads) + dump(config))
 
 

@@ -1,0 +1,48 @@
+"""`attention-zoo compare`: two runs side by side."""
+
+from pathlib import Path
+
+from attention_zoo.pipelines.commands.main import Parser, show
+
+
+def compare(argv):
+    """`compare RUN RUN [--picture PNG]`"""
+    parser = Parser(
+        prog="attention-zoo compare",
+        description="Prints the scores of two runs and the settings that differ, and draws their curves in one picture. "
+        "Exit codes: 0; 2 for a mistake.",
+    )
+    parser.add_argument("runs", metavar="RUN", nargs=2, type=Path, help="folder of a run, such as runs/TASK/NAME")
+    parser.add_argument(
+        "--picture",
+        metavar="PNG",
+        type=Path,
+        default=Path("compare.png"),
+        help="picture to write (default: compare.png)",
+    )
+    arguments = parser.parse_args(argv)
+    from attention_zoo.pipelines.engine.run.compare import compare_runs, draw_comparison
+
+    comparison = compare_runs(*arguments.runs)
+    rows = [(name, *map(number, pair)) for name, pair in comparison.scores.items()]
+    show(("score", *comparison.names), rows)
+    if comparison.settings:
+        rows = [(name, *map(setting, pair)) for name, pair in comparison.settings.items()]
+        show(("setting", *comparison.names), rows)
+    else:
+        print("the settings are the same")
+    picture = draw_comparison(*arguments.runs, arguments.picture)
+    print(f"picture: {picture}" if picture else "no picture: neither run has been evaluated yet")
+    return 0
+
+
+def number(value):
+    """Returns a metric for people; a missing one is a dash."""
+    if value is None:
+        return "–"
+    return f"{value:,.4g}" if isinstance(value, float) else f"{value:,}"
+
+
+def setting(value):
+    """Returns the value of a setting for people; a missing one is a dash."""
+    return "–" if value is None else str(value)

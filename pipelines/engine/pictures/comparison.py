@@ -1,0 +1,48 @@
+"""A picture of several runs: the same curve of each in one panel."""
+
+import math
+
+from attention_zoo.pipelines.engine.pictures.alignments import save
+from attention_zoo.pipelines.engine.pictures.curves import look, panels_of
+
+
+def draw_compared_curves(histories, path):
+    """Draws the curves of several runs, a panel for each loss and each metric of the validation split.
+
+    Args:
+        histories: Dict of run names to records of evaluations, as `draw_curves` takes them.
+        path: The PNG; missing folders are made, and an old picture is replaced as a whole.
+
+    Returns:
+        The `Path`.
+
+    Raises:
+        ValueError: There is nothing to draw.
+
+    Example:
+
+    >>> import tempfile
+    >>> histories = {"a": [{"step": 1, "dev/loss": 3.0}], "b": [{"step": 1, "dev/loss": 2.0}]}
+    >>> draw_compared_curves(histories, f"{tempfile.mkdtemp()}/both.png").name
+    'both.png'
+    """
+    names = dict.fromkeys(name for history in histories.values() for record in history for name in record)
+    shown = [name for name in names if name == "train/loss" or name.startswith("dev/")]
+    if not shown:
+        raise ValueError(f"histories: expected records with figures such as dev/loss, received {sorted(names)}")
+    figure, grid = panels_of(len(shown))
+    for axes, name in zip(grid, shown):
+        for number, (run, history) in enumerate(histories.items()):
+            points = [(record["step"], record[name]) for record in history if name in record]
+            if points:
+                steps, values = zip(*points)
+                values = [value if math.isfinite(value) else math.nan for value in values]
+                axes.plot(steps, values, **look(number), ms=3.5, label=run)
+        axes.set_xlabel("step")
+        axes.set_ylabel(name)
+        if name.endswith("/loss"):
+            axes.set_yscale("log")
+            axes.yaxis.set_major_formatter("{x:g}")
+            axes.yaxis.set_minor_formatter("")
+        axes.legend(frameon=False)
+    return save(figure, path)
