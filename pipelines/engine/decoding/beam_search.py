@@ -1,17 +1,17 @@
-"""Beam search: several hypotheses a sentence grow side by side, and those that have ended are kept apart."""
+"""Beam search: several hypotheses of a sentence grow side by side, and those that have ended are kept apart."""
 
 import tensorflow as tf
 
 from attention_zoo.pipelines.engine.decoding.steps import (
     extend_until_done,
-    greatest,
     length_penalty,
     log_normaliser,
     step_of,
+    top_k,
 )
 from attention_zoo.pipelines.engine.text.subwords import BOS, EOS
 
-LEAST_COVERAGE = 1e-6  # of a source token that was never looked at: its logarithm has to stay finite
+LEAST_COVERAGE = 1e-6  # of a source token without attention: its logarithm must be finite
 
 
 def coverage_penalty(coverage, source_mask):
@@ -49,61 +49,72 @@ def beam_search(model, memory, max_lengths, settings, source_mask=None):
     Raises:
         ValueError: A coverage penalty is asked for, and the model has no attention.
     """
-    beams, places = settings.beam_size, settings.n_best
-    batch = tf.shape(max_lengths)[0]
-    state = tf.nest.map_structure(lambda tensor: tf.repeat(tensor, beams, axis=0), model.start(memory))
+    state = tf.nest.map_structure(lambda tensor: tf.repeat(tensor, settings.beam_size, axis=0), model.start(memory))
     advance, memory = step_of(model, memory)
+    search = _BeamSearch(model, advance, settings)
+    living = search.first_hypotheses(state, memory, max_lengths, source_mask)
+    return extend_until_done(search.extend, search.is_done, search.answers, living, settings.beam_size)
 
-    def is_done(living):
-        bound = tf.reduce_max(living["scores"], axis=1) / length_penalty(
-            living["max_lengths"] + 1, settings.length_penalty
-        )
+
+class _BeamSearch:
+    """The parts of a step. B sentences have K living hypotheses and N finished ones each.
+
+    Args:
+        model: The model.
+        advance: `living -> (logits, state, attention)`.
+        settings: `DecodingSettings`.
+    """
+
+    def __init__(self, model, advance, settings):
+        self.model, self.advance, self.settings = model, advance, settings
+        self.beams = settings.beam_size
+
+    def first_hypotheses(self, state, memory, max_lengths, source_mask):
+        """Returns the living hypotheses before the first step."""
+        batch, beams, places = tf.shape(max_lengths)[0], self.beams, self.settings.n_best
+        living = {
+            "token": tf.fill([batch * beams], BOS),
+            "tokens": tf.zeros([batch, beams, 0], tf.int32),
+            # All beams begin alike: only the first may have children in the first step.
+            "scores": tf.zeros([batch, beams]) + tf.where(tf.range(beams) == 0, 0.0, -float("inf")),
+            "finished": {
+                "scores": tf.fill([batch, places], -float("inf")),
+                "tokens": tf.zeros([batch, places, 0], tf.int32),
+            },
+            "max_lengths": max_lengths,
+            "state": state,
+            "memory": memory,
+        }
+        if self.settings.coverage_penalty:
+            living["coverage"] = tf.zeros([batch, beams, 0])
+            if source_mask is not None:
+                living["source_mask"] = source_mask
+        return living
+
+    def is_done(self, living):
+        """Returns which sentences have no living hypothesis that can still win, `(B,)`."""
+        best = tf.reduce_max(living["scores"], axis=1)
+        bound = best / length_penalty(living["max_lengths"] + 1, self.settings.length_penalty)
         return bound <= living["finished"]["scores"][:, -1]
 
-    def extend(step, living):
-        batch = tf.shape(living["scores"])[0]
-        logits, state, attention = advance(living)
+    def answers(self, living):
+        """Returns tokens and scores of the finished hypotheses."""
+        return living["finished"]["tokens"], living["finished"]["scores"]
+
+    def extend(self, step, living):
+        """Returns the hypotheses, one token longer."""
+        logits, state, attention = self.advance(living)
         must_end = step >= living["max_lengths"]
-        values, parents, token = continuations(logits, living["scores"], must_end, batch)  # (B, 2K)
-        ends = token == EOS
+        values, parents, tokens = self.continuations(logits, living["scores"], must_end)  # (B, 2K)
+        coverage = self.coverage(living, attention)
+        finished = self.finish(step, living, values, parents, tokens, coverage)
+        return living | self.live_on(living, values, parents, tokens, coverage, state) | {"finished": finished}
 
-        # Those that end: (B, K) newcomers compete with the (B, N) that are there.
-        last = parents[:, :beams]
-        ended_scores = values[:, :beams] / length_penalty(step + 1, settings.length_penalty)
-        if settings.coverage_penalty:
-            coverage = attended(model, attention, batch, beams)  # (B, K, S)
-            before = living["coverage"]  # of length 0 in the first step
-            coverage += tf.pad(before, [[0, 0], [0, 0], [0, tf.shape(coverage)[2] - tf.shape(before)[2]]])
-            penalties = settings.coverage_penalty * coverage_penalty(coverage, living.get("source_mask"))
-            ended_scores += tf.gather(penalties, last, batch_dims=1)
-        newcomers = {
-            "scores": tf.where(ends[:, :beams], ended_scores, -float("inf")),
-            "tokens": tf.gather(living["tokens"], last, batch_dims=1),
-        }
-        finished = {name: tf.concat([there, newcomers[name]], axis=1) for name, there in living["finished"].items()}
-        _, best = tf.math.top_k(finished["scores"], places)
-        finished = {name: tf.gather(tensor, best, batch_dims=1) for name, tensor in finished.items()}
-        finished["tokens"] = tf.pad(finished["tokens"], [[0, 0], [0, 0], [0, 1]])
-
-        # Those that live on: (B, K) of the (B, 2K).
-        scores, chosen = tf.math.top_k(tf.where(ends, -float("inf"), values), beams)
-        parents, token = (tf.gather(tensor, chosen, batch_dims=1) for tensor in (parents, token))
-        rows = tf.reshape(parents + beams * tf.range(batch)[:, None], [-1])  # (B * K,)
-        longer = {
-            "token": tf.reshape(token, [-1]),
-            "tokens": tf.concat([tf.gather(living["tokens"], parents, batch_dims=1), token[:, :, None]], axis=2),
-            "scores": scores,
-            "finished": finished,
-            "state": tf.nest.map_structure(lambda tensor: tf.gather(tensor, rows), state),
-        }
-        if settings.coverage_penalty:
-            longer["coverage"] = tf.gather(coverage, parents, batch_dims=1)
-        return living | longer
-
-    def continuations(logits, scores, must_end, batch):
-        """The 2K likeliest continuations of a sentence's K hypotheses: values, parents and tokens, each `(B, 2K)`."""
+    def continuations(self, logits, scores, must_end):
+        """Returns the 2K likeliest continuations of a sentence: values, parents and tokens, each `(B, 2K)`."""
+        beams, batch = self.beams, tf.shape(scores)[0]
         count = tf.minimum(2 * beams + EOS, tf.shape(logits)[1])  # 2K are left when padding, unknown and BOS are gone
-        values, tokens = greatest(logits, count)  # (B * K, C)
+        values, tokens = top_k(logits, count)  # (B * K, C)
         values = tf.where(tokens < EOS, -float("inf"), values)
         # At the greatest length a hypothesis can only end.
         must_end = tf.repeat(must_end, beams)[:, None]
@@ -114,31 +125,50 @@ def beam_search(model, memory, max_lengths, settings, source_mask=None):
         tokens = tf.gather(tf.reshape(tokens, [batch, beams * count]), chosen, batch_dims=1)
         return values, chosen // count, tokens
 
-    living = {
-        "token": tf.fill([batch * beams], BOS),
-        "tokens": tf.zeros([batch, beams, 0], tf.int32),
-        # All beams begin alike: only the first may have children in the first step.
-        "scores": tf.zeros([batch, beams]) + tf.where(tf.range(beams) == 0, 0.0, -float("inf")),
-        "finished": {
-            "scores": tf.fill([batch, places], -float("inf")),
-            "tokens": tf.zeros([batch, places, 0], tf.int32),
-        },
-        "max_lengths": max_lengths,
-        "state": state,
-        "memory": memory,
-    }
-    if settings.coverage_penalty:
-        living["coverage"] = tf.zeros([batch, beams, 0])
-        if source_mask is not None:
-            living["source_mask"] = source_mask
-    return extend_until_done(
-        extend, is_done, lambda living: (living["finished"]["tokens"], living["finished"]["scores"]), living, beams
-    )
+    def coverage(self, living, attention):
+        """Returns the attention that each source token has got so far, `(B, K, S)`; None without a penalty on it."""
+        if not self.settings.coverage_penalty:
+            return None
+        before = living["coverage"]  # of length 0 in the first step
+        attended = self.attended(attention, tf.shape(before)[0])
+        return attended + tf.pad(before, [[0, 0], [0, 0], [0, tf.shape(attended)[2] - tf.shape(before)[2]]])
 
+    def attended(self, attention, batch):
+        """Returns the alignment of one step, `(B, K, S)`."""
+        alignment = self.model.alignment(attention)
+        if alignment is None:
+            raise ValueError("coverage_penalty: expected 0, since the model has no attention to measure coverage by")
+        return tf.reshape(tf.cast(alignment, tf.float32), [batch, self.beams, -1])
 
-def attended(model, attention, batch, beams):
-    """The alignment of one step, `(B, K, S)`."""
-    alignment = model.alignment(attention)
-    if alignment is None:
-        raise ValueError("coverage_penalty: expected 0, since the model has no attention to measure coverage by")
-    return tf.reshape(tf.cast(alignment, tf.float32), [batch, beams, -1])
+    def finish(self, step, living, values, parents, tokens, coverage):
+        """Returns the N best finished hypotheses: those there were, and those of the first K continuations that end."""
+        beams = self.beams
+        ends, parents = tokens[:, :beams] == EOS, parents[:, :beams]
+        scores = values[:, :beams] / length_penalty(step + 1, self.settings.length_penalty)
+        if coverage is not None:
+            penalties = self.settings.coverage_penalty * coverage_penalty(coverage, living.get("source_mask"))
+            scores += tf.gather(penalties, parents, batch_dims=1)
+        newcomers = {
+            "scores": tf.where(ends, scores, -float("inf")),
+            "tokens": tf.gather(living["tokens"], parents, batch_dims=1),
+        }
+        finished = {name: tf.concat([there, newcomers[name]], axis=1) for name, there in living["finished"].items()}
+        _, best = tf.math.top_k(finished["scores"], self.settings.n_best)
+        finished = {name: tf.gather(tensor, best, batch_dims=1) for name, tensor in finished.items()}
+        finished["tokens"] = tf.pad(finished["tokens"], [[0, 0], [0, 0], [0, 1]])
+        return finished
+
+    def live_on(self, living, values, parents, tokens, coverage, state):
+        """Returns the K likeliest of the 2K continuations, those that end left out."""
+        scores, chosen = tf.math.top_k(tf.where(tokens == EOS, -float("inf"), values), self.beams)
+        parents, tokens = (tf.gather(tensor, chosen, batch_dims=1) for tensor in (parents, tokens))
+        rows = tf.reshape(parents + self.beams * tf.range(tf.shape(parents)[0])[:, None], [-1])  # (B * K,)
+        longer = {
+            "token": tf.reshape(tokens, [-1]),
+            "tokens": tf.concat([tf.gather(living["tokens"], parents, batch_dims=1), tokens[:, :, None]], axis=2),
+            "scores": scores,
+            "state": tf.nest.map_structure(lambda tensor: tf.gather(tensor, rows), state),
+        }
+        if coverage is not None:
+            longer["coverage"] = tf.gather(coverage, parents, batch_dims=1)
+        return longer

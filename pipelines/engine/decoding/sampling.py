@@ -1,10 +1,10 @@
-"""One hypothesis a sentence: the likeliest token at each step, or one drawn."""
+"""One hypothesis of a sentence: the likeliest token at each step, or a drawn one."""
 
 import tensorflow as tf
 
+from attention_zoo.pipelines.engine.decoding import steps  # its `top_k` is the name of an argument here
 from attention_zoo.pipelines.engine.decoding.steps import (
     extend_until_done,
-    greatest,
     length_penalty,
     log_normaliser,
     step_of,
@@ -35,14 +35,14 @@ def choose_token(log_probs, temperature, top_k, top_p, seed, first=0):
     [1]
     """
     if temperature == 0:
-        likeliest, classes = greatest(log_probs, first + 1)  # (B, first + 1): not all of them lie below `first`
+        likeliest, classes = steps.top_k(log_probs, first + 1)  # (B, first + 1): not all of them lie below `first`
         best = tf.argmax(tf.where(classes < first, -float("inf"), likeliest), axis=-1)
         return tf.gather(classes, best, batch_dims=1)
     log_probs = log_probs[:, first:] / temperature
     if not top_k and top_p == 1:
         return first + tf.random.stateless_categorical(log_probs, 1, seed, dtype=tf.int32)[:, 0]
     count = tf.shape(log_probs)[-1]
-    likeliest, classes = greatest(log_probs, tf.minimum(top_k, count) if top_k else count)  # (B, k), sorted
+    likeliest, classes = steps.top_k(log_probs, tf.minimum(top_k, count) if top_k else count)  # (B, k), sorted
     before = tf.cumsum(tf.nn.softmax(likeliest), axis=-1, exclusive=True)  # mass of the likelier ones
     likeliest = tf.where(before < top_p, likeliest, -float("inf"))
     drawn = tf.random.stateless_categorical(likeliest, 1, seed, dtype=tf.int32)  # (B, 1)

@@ -17,18 +17,15 @@ def decode(model, inputs, settings, max_lengths):
 
     The score of an answer Y to X is that of Wu et al. 2016 (equation 14):
     `log P(Y|X) / ((5 + |Y|) / 6) ** length_penalty + coverage_penalty * sum_s log(min(sum_t a_ts, 1))`, where |Y|
-    counts
-    the end of sentence and P is the model's own probability, whatever the temperature. An answer at its greatest length
-    has to end. Padding, unknown and begin of sentence are never written. Without a beam the coverage penalty is left
+    counts the end of sentence and P is the model's own probability, whatever the temperature. An answer at its greatest
+    length has to end. Padding, unknown and begin of sentence are never written. Without a beam the coverage penalty is left
     out.
 
     Args:
         model: Has `encode(inputs, training=False) -> memory`, `start(memory) -> state`, `step(token (B K,), state,
-            memory) ->
-            (logits (B K, V), state, scores)` and, for a coverage penalty, `alignment(scores) -> (B K, S)`. Memory and
-            state
-            are nests of batch-first Tensors: K hypotheses of a source have K rows of state, one after another, and one
-            of memory, but for `memory["shared"]`, a nest of what all sources share. Sources that are answered leave the
+            memory) -> (logits (B K, V), state, scores)` and, for a coverage penalty, `alignment(scores) -> (B K, S)`.
+            Memory and state are nests of batch-first Tensors: K hypotheses of a source have K rows of state, one after another, and one
+            of memory; `memory["shared"]` is a nest of Tensors that all sources share. Sources that are answered leave the
             batch. An axis of the state that grows from step to step starts with static size 0.
         inputs: Dict of Tensors for `encode`. Where "source" is one of them, its zeros are padding, and need no
             coverage.
