@@ -16,7 +16,7 @@ PACKAGES = {
 }
 
 DRIVING = ["gymnasium[box2d]>=1.0"]
-TEST = ["pytest>=8", "pytest-xdist>=3.5", "hypothesis>=6.100", *DRIVING]
+TEST = ["pytest>=8", "pytest-xdist>=3.5", "hypothesis>=6.100", "ruff~=0.17.0", *DRIVING]
 
 setup(
     name="attention-zoo",

@@ -23,16 +23,16 @@ class Task:
         data_version: What `load` read, for the record: a dataset's name and version, or a file's digest.
         data_service: Address of the tf.data service that makes the training batches; none by default.
         unit: What the weight of a loss counts, for the messages: "tokens", "images".
-        falling: Metrics of the dev split that are better when they are lower; all others are better when they are
+        lower_is_better: Metrics of the dev split that are better when they are lower; all others are better when they are
             higher.
-        not_of_the_data: Settings of the data section that say how the data is read, not which: a run may be continued
+        changeable_data_settings: Settings of the data section that say how the data is read, not which: a run may be continued
             with others.
     """
 
     data_version = ""
     data_service = ""
-    not_of_the_data = ()
-    falling = ("loss",)
+    changeable_data_settings = ()
+    lower_is_better = ("loss",)
     unit = "tokens"
     name: str
     Config: type
@@ -90,7 +90,7 @@ class Task:
         """Returns `(trackables, {name: (function, {input: TensorSpec})}, warm-up inputs)` for the export."""
         raise NotImplementedError
 
-    def try_out(self, exported):
+    def after_export(self, exported):
         """Puts the exported model to work, where its scores alone do not say how good it is at that: nothing by
         default.
 

@@ -41,7 +41,7 @@ class ImageClassification(Task):
     name = "image_classification"
     Config = ImageClassificationConfig
     unit = "images"
-    not_of_the_data = ("in_memory",)
+    changeable_data_settings = ("in_memory",)
     read_input = staticmethod(read_image_file)
 
     def load(self):

@@ -6,7 +6,7 @@
     attention-zoo predict steering frame1.png frame2.png --attention heat.png
 
 The file reads in the order in which a drive travels: settings, `load`, `preprocess`, `build`, `loss`, `evaluate`,
-`signatures`, `try_out`, `illustrate`.
+`signatures`, `after_export`, `illustrate`.
 """
 
 import json
@@ -43,7 +43,7 @@ class Steering(Task):
     name = "steering"
     Config = SteeringConfig
     unit = "frames"
-    falling = ("loss", "mae")
+    lower_is_better = ("loss", "mae")
     network = models.AttentiveDriver
 
     @property
@@ -230,7 +230,7 @@ class Steering(Task):
         warm_up |= {"start/image_bytes": frame[None], "step/image_bytes": frame[None]}
         return [model], signatures, warm_up | {name: tf.zeros([1, units]) for name in state}
 
-    def try_out(self, exported):
+    def after_export(self, exported):
         """Has the exported model drive tracks that nobody saw: `drives.json`, an animation, and the tiles in percent."""
         settings = self.config.drive
         if not settings.tracks:

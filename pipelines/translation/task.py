@@ -62,8 +62,8 @@ class Translation(Task):
 
     name = "translation"
     Config = TranslationConfig
-    not_of_the_data = ("cache", "service", "alignment_files")
-    falling = ("loss", "aer", "human_aer")
+    changeable_data_settings = ("cache", "service", "alignment_files")
+    lower_is_better = ("loss", "aer", "human_aer")
 
     def load(self):
         """Reads the sentence pairs of the three splits."""

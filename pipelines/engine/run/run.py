@@ -51,7 +51,7 @@ def train(task_class, config, folder, preset, callbacks=()):
     folder.path.mkdir(parents=True, exist_ok=True)
     chief = is_chief(strategy)
     with watching_workers(strategy), alone_in(folder) if chief else nullcontext():
-        earlier = keep_config(config, folder, task_class.not_of_the_data, preset) if chief else None
+        earlier = keep_config(config, folder, task_class.changeable_data_settings, preset) if chief else None
         reporter = TrainingReporter(folder, silent=not chief, unit=task_class.unit)
         reporter.note(f"{task_class.name}, preset {preset}: everything of this run goes to {folder}/")
         if strategy.num_replicas_in_sync > 1:
@@ -92,7 +92,7 @@ def publish(task, model, metrics, reporter):
     write_metrics(task.folder, metrics)
     pictures = task.illustrate(model, task.folder.pictures)
     exported = export_task(task, model)
-    if figures := task.try_out(exported):
+    if figures := task.after_export(exported):
         metrics |= figures
         write_metrics(task.folder, metrics)
     show_metrics(reporter.console, metrics)
@@ -163,7 +163,7 @@ def finished(task_class, folder):
     config = read(task_class.Config, folder.config)
     task, model = prepare(task_class, config, folder)
     settings, store = config.training, CheckpointStore(folder.checkpoints)
-    lower_is_better = settings.monitor.removeprefix("dev/") in task.falling
+    lower_is_better = settings.monitor.removeprefix("dev/") in task.lower_is_better
     load_chosen_weights(model, store, settings.monitor, lower_is_better, ema=bool(settings.ema))
     return task, model
 
@@ -180,7 +180,7 @@ def export_task(task, model):
     return export_saved_model(directory, trackables, signatures, warm_up)
 
 
-def keep_config(config, folder, not_of_the_data=(), preset=""):
+def keep_config(config, folder, changeable_data_settings=(), preset=""):
     """Writes the effective settings, and refuses a folder whose run has other data or another model.
 
     What failed before anything was learned binds nobody: its data until words were learned from them, its model until
@@ -198,7 +198,7 @@ def keep_config(config, folder, not_of_the_data=(), preset=""):
         return write_config(config, folder, preset=preset)
     earlier = read(type(config), folder.config)
     for section in binding:
-        refuse_changes(folder, "a run", section, earlier, config, not_of_the_data)
+        refuse_changes(folder, "a run", section, earlier, config, changeable_data_settings)
     return earlier
 
 

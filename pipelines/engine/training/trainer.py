@@ -230,7 +230,7 @@ class Trainer:
     @property
     def lower_is_better(self):
         """Whether the monitored metric is better when it is lower."""
-        return self.settings.monitor.removeprefix("dev/") in self.task.falling
+        return self.settings.monitor.removeprefix("dev/") in self.task.lower_is_better
 
     def dev_losses(self):
         """Returns losses and Keras metrics of the validation split as `dev/NAME`."""

@@ -84,7 +84,7 @@ def test_a_metric_that_rises_can_decide_and_an_unknown_one_is_named(tmp_path):
 
 
 class Falling(Line):
-    falling = ("loss", "slope")
+    lower_is_better = ("loss", "slope")
 
 
 def test_a_task_says_which_of_its_metrics_fall(tmp_path):
