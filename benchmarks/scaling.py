@@ -73,7 +73,7 @@ def train(directory, model, place, limit, epochs):
 
 def input_rate(epochs=7):
     """Tokens a second, source and target, that the input pipeline makes in this process; the median epoch."""
-    from attention_zoo.pipelines.commands.main import presets_of
+    from attention_zoo.pipelines.commands.arguments import presets_of
     from attention_zoo.pipelines.engine.run.config import read
     from attention_zoo.pipelines.engine.text.batching import padding_share
     from attention_zoo.pipelines.translation.task import Translation

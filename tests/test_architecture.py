@@ -9,6 +9,8 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 MODULES = sorted([*ROOT.glob("layers/**/*.py"), *ROOT.glob("pipelines/**/*.py")])
 
+TASK_FOLDERS = sorted(presets.parent for presets in ROOT.glob("pipelines/*/presets"))
+
 
 def module_name(path):
     parts = path.relative_to(ROOT).with_suffix("").parts
@@ -69,6 +71,21 @@ def test_the_engine_knows_no_task_and_no_model(path):
     for module in imports(path):
         if within(module, "attention_zoo"):
             assert within(module, "attention_zoo.pipelines.engine"), f"{path.name} imports {module}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_only_a_main_module_imports_commands(path):
+    package = "attention_zoo.pipelines.commands"
+    if path.name != "__main__.py" and not within(module_name(path), package):
+        assert not any(within(module, package) for module in imports(path))
+
+
+@pytest.mark.parametrize("folder", TASK_FOLDERS, ids=lambda folder: folder.name)
+def test_tasks_do_not_import_one_another(folder):
+    others = [f"attention_zoo.pipelines.{other.name}" for other in TASK_FOLDERS if other != folder]
+    for path in folder.glob("*.py"):
+        for module in imports(path):
+            assert not any(within(module, other) for other in others), f"{path} imports {module}"
 
 
 def test_no_module_imports_itself_in_a_circle():

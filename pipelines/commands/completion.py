@@ -2,7 +2,8 @@
 
 import argparse
 
-from attention_zoo.pipelines.commands.main import Parser, load, presets_of
+from attention_zoo.pipelines.commands.arguments import Parser, presets_of
+from attention_zoo.pipelines.commands.loading import load
 
 PRESETS = "preset to start from"
 RUN_OPTIONS = {"--run": "folder of the run", "--name": "name of the run", "--preset": "name of the run's preset"}

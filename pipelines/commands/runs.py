@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from attention_zoo.pipelines.commands.main import Parser, show
+from attention_zoo.pipelines.commands.arguments import Parser
+from attention_zoo.pipelines.commands.listing import show
 
 SCORES_SHOWN = 4
 

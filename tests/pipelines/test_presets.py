@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
-from attention_zoo.pipelines.commands.main import load, presets_of
+from attention_zoo.pipelines.commands.arguments import presets_of
+from attention_zoo.pipelines.commands.loading import load
 from attention_zoo.pipelines.engine.run import run as experiment
 from attention_zoo.pipelines.engine.run.config import read
 from attention_zoo.pipelines.registry import TASKS

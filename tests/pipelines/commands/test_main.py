@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from attention_zoo.pipelines.commands import main as command_line
+from attention_zoo.pipelines.commands import arguments, loading, messages
 from attention_zoo.pipelines.commands.main import main
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.registry import Entry
@@ -61,10 +61,8 @@ def toy(tmp_path, monkeypatch):
     (tmp_path / "toy" / "presets").mkdir(parents=True)
     (tmp_path / "toy" / "presets" / "small.yaml").write_text("training: {epochs: 2}")
     (tmp_path / "toy" / "presets" / "large.yaml").write_text("training: {epochs: 20}")
-    monkeypatch.setattr(command_line, "TASK_FOLDERS", tmp_path)
-    monkeypatch.setattr(
-        command_line.warnings, "formatwarning", command_line.warnings.formatwarning
-    )  # restored afterwards
+    monkeypatch.setattr(arguments, "TASK_FOLDERS", tmp_path)
+    monkeypatch.setattr(messages.warnings, "formatwarning", messages.warnings.formatwarning)  # restored afterwards
     import toy_task
 
     def note(name):
@@ -245,10 +243,10 @@ def test_a_mistake_of_ours_keeps_its_traceback(toy, error):
 
 
 def test_a_warning_is_one_line_without_our_source(toy, capsys):
-    toy.engine.train = lambda *_: command_line.warnings.warn("checkpoint of step 3 is passed over", stacklevel=1)
-    with command_line.warnings.catch_warnings():
-        command_line.warnings.simplefilter("always")
-        command_line.warnings.showwarning = lambda *a: sys.stderr.write(command_line.warnings.formatwarning(*a[:4]))
+    toy.engine.train = lambda *_: messages.warnings.warn("checkpoint of step 3 is passed over", stacklevel=1)
+    with messages.warnings.catch_warnings():
+        messages.warnings.simplefilter("always")
+        messages.warnings.showwarning = lambda *a: sys.stderr.write(messages.warnings.formatwarning(*a[:4]))
         toy.run("train", "toy")
     assert capsys.readouterr().err == "warning: checkpoint of step 3 is passed over\n"
 
@@ -268,10 +266,10 @@ def test_the_version_is_that_of_the_installation(toy, capsys):
 
 
 def test_what_libraries_write_as_they_load_is_seen_only_where_loading_fails(capfd):
-    with command_line.quiet_start():
+    with loading.quiet_start():
         os.write(2, b"noise")
     assert capfd.readouterr().err == ""
-    with pytest.raises(ImportError), command_line.quiet_start():
+    with pytest.raises(ImportError), loading.quiet_start():
         os.write(2, b"a reason")
         raise ImportError
     assert capfd.readouterr().err == "a reason"

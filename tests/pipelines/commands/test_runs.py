@@ -9,7 +9,7 @@ import pytest
 from attention_zoo.pipelines import registry
 from attention_zoo.pipelines.__main__ import main
 from attention_zoo.pipelines.commands import completion
-from attention_zoo.pipelines.commands import main as command_line
+from attention_zoo.pipelines.commands import train as train_command
 from attention_zoo.pipelines.engine.storage.run_folder import RunFolder
 
 
@@ -83,7 +83,7 @@ def test_quiet_prints_errors_only(two_runs, capfd, monkeypatch):
         assert "--quiet" not in argv
         return 0
 
-    monkeypatch.setattr(command_line, "train", speaks)
+    monkeypatch.setattr(train_command, "train", speaks)
     assert main(["train", "translation", "--quiet"]) == 0
     assert capfd.readouterr() == ("", "a warning\n")
     assert main(["train", "translation"]) == 0

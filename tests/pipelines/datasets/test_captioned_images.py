@@ -11,7 +11,7 @@ from PIL import Image
 
 from attention_zoo.pipelines.captioning.settings import CaptioningConfig
 from attention_zoo.pipelines.captioning.task import Captioning
-from attention_zoo.pipelines.commands.main import presets_of
+from attention_zoo.pipelines.commands.arguments import presets_of
 from attention_zoo.pipelines.datasets import captioned_images
 from attention_zoo.pipelines.datasets.captioned_images import read_captioned_images, read_folder
 from attention_zoo.pipelines.engine.errors import UserError

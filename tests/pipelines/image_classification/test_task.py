@@ -14,7 +14,7 @@ import yaml
 from PIL import Image
 
 from attention_zoo.pipelines.baselines.images import knn_predictions, svm_predictions
-from attention_zoo.pipelines.commands.main import presets_of
+from attention_zoo.pipelines.commands.arguments import presets_of
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.run import run as experiment
 from attention_zoo.pipelines.engine.run.config import read

@@ -1,0 +1,44 @@
+"""Arguments that several commands share: the task, its presets, and a parser with one-line errors."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from attention_zoo.pipelines.engine.errors import UserError
+
+TASK_FOLDERS = Path(__file__).resolve().parent.parent
+
+
+def presets_of(task):
+    """Returns the presets of a task, by name: `TASK/presets/*.yaml`."""
+    return {path.stem: path for path in sorted((TASK_FOLDERS / task / "presets").glob("*.yaml"))}
+
+
+def named_task(command, tasks, argv):
+    """Returns the name and entry of the task that a command names."""
+    known = ", ".join(tasks)
+    if not argv or argv[0].startswith("-") and argv[0] not in ("-h", "--help"):
+        raise UserError(f"{command}: expected a task first, one of {known}; received {argv[0] if argv else 'none'}")
+    if argv[0] in ("-h", "--help"):
+        print(f"usage: attention-zoo {command} TASK ...\n\nTASK is one of {known}; {command} TASK --help says more.")
+        sys.exit(0)
+    if argv[0] not in tasks:
+        raise UserError(f"{command}: expected a task, one of {known}; received {argv[0]}{near(argv[0], tasks)}")
+    return argv[0], tasks[argv[0]]
+
+
+def near(name, valid):
+    """Returns the suggestion of the nearest valid name."""
+    from attention_zoo.pipelines.engine.run.config import suggest
+
+    return suggest(name, valid)
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are `UserError`s: one line, without the usage."""
+
+    def __init__(self, **options):
+        super().__init__(allow_abbrev=False, **options)
+
+    def error(self, message):
+        raise UserError(f"{self.prog.split()[-1]}: {message}; see {self.prog} --help")

@@ -1,0 +1,32 @@
+"""Finds the run that `evaluate` and `export` work on, and calls the engine."""
+
+from importlib import import_module
+from pathlib import Path
+
+from attention_zoo.pipelines.commands.arguments import Parser, named_task
+from attention_zoo.pipelines.commands.loading import load
+from attention_zoo.pipelines.engine.errors import UserError
+from attention_zoo.pipelines.engine.storage.run_folder import RunFolder
+
+
+def of_a_run(command, tasks, argv):
+    """`evaluate TASK` and `export TASK`, with `[--run DIR | --name RUN | --preset NAME]`"""
+    parser = Parser(
+        prog=f"attention-zoo {command}", description="The settings are those of the run, in its config.yaml."
+    )
+    parser.add_argument("task", metavar="TASK", help=", ".join(tasks))
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--run", metavar="DIR", type=Path, help="folder of the run (default: runs/TASK/DEFAULT_PRESET)")
+    which.add_argument("--name", metavar="RUN", help="the run in runs/TASK/RUN")
+    which.add_argument("--preset", metavar="NAME", help="the run in runs/TASK/NAME")
+    arguments = parser.parse_args(argv)
+    name, entry = named_task(command, tasks, [arguments.task])
+    directory = arguments.run or Path("runs") / name / (arguments.name or arguments.preset or entry.default_preset)
+    if not RunFolder(directory).config.is_file():
+        runs = sorted(str(path.parent) for path in Path("runs", name).glob("*/" + RunFolder("").config.name))
+        there = f"; there are {', '.join(runs)}" if runs else f"; `attention-zoo train {name}` makes one"
+        raise UserError(f"no run in {directory}: expected config.yaml there{there}")
+    task_class = load(entry.task)
+    engine = import_module("attention_zoo.pipelines.engine.run.run")
+    getattr(engine, command)(task_class, directory)
+    return 0

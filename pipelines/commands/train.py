@@ -1,0 +1,30 @@
+"""`attention-zoo train TASK`: trains, scores, draws and exports."""
+
+import os
+from pathlib import Path
+
+from attention_zoo.pipelines.commands.arguments import named_task, presets_of
+from attention_zoo.pipelines.commands.loading import load
+from attention_zoo.pipelines.engine.errors import UserError
+
+
+def train(tasks, argv):
+    """`train TASK [--preset NAME] [--config FILE] [--name RUN] [--workers N] [--section.option VALUE ...]`"""
+    name, entry = named_task("train", tasks, argv)
+    from attention_zoo.pipelines.engine.run.config import parse
+
+    settings_class = load(entry.settings) if entry.settings else load(entry.task).Config
+    run = parse(
+        settings_class, argv[1:], presets_of(name), entry.default_preset, f"attention-zoo train {name}", entry.summary
+    )
+    if Path(run.name).name != run.name or run.name in ("", ".."):
+        raise UserError(f"--name: expected the name of a folder in runs/{name}, received {run.name!r}")
+    if run.workers > 1 and "TF_CONFIG" not in os.environ:
+        from attention_zoo.pipelines.engine.run.launcher import run_workers
+
+        return run_workers(run.workers, argv)
+    task_class = load(entry.task)
+    from attention_zoo.pipelines.engine.run.run import train as train_run
+
+    train_run(task_class, run.config, Path("runs") / name / run.name, run.preset)
+    return 0
