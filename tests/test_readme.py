@@ -104,8 +104,8 @@ def test_every_command_runs(trained):
     assert (trained / "alignment.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_the_python_file_is_the_command(trained):
-    printed = python([str(ROOT / "pipelines" / "translation.py"), "--print-config"], trained)
+def test_the_task_folder_is_the_command(trained):
+    printed = python([str(ROOT / "pipelines" / "translation"), "--print-config"], trained)
     assert printed == attention_zoo(["train", "translation", "--print-config"], trained)
 
 

@@ -86,6 +86,6 @@ def test_who_waited_while_another_process_prepared_reads_what_it_wrote(tmp_path,
         tfds.builder("dates/ko").download_and_prepare()
         yield
 
-    monkeypatch.setattr(parallel, "locked", held_by_another)
+    monkeypatch.setattr("attention_zoo.pipelines.datasets.tfds.locked", held_by_another)
     splits = parallel.read_parallel("dates", "ko", False, [], 0, 0)
     assert {name: len(examples.source) for name, examples in splits.items()} == SIZES
