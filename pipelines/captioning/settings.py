@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from attention_zoo.pipelines.engine.decoding.settings import DecodingSettings
-from attention_zoo.pipelines.engine.settings import ExportSettings, TrainingSettings
+from attention_zoo.pipelines.engine.settings import ExportSettings, TaskConfig, TrainingSettings
 
 
 @dataclass
@@ -13,7 +13,7 @@ class DataSettings:
 
     Args:
         dataset: A TFDS dataset of images with captions, such as emoji_scenes or coco_captions.
-        folder: One's own data instead of a dataset: images/, and captions.jsonl with a line such as
+        folder: Your own data instead of a dataset: images/, and captions.jsonl with a line such as
             {"image": "cat.jpg", "captions": ["a cat"]} for each image.
         limit: Training images to take, and a tenth as many of the other splits, for a quick look; 0 takes all.
         max_words: Training captions with more words are left out, and no longer ones are written.
@@ -76,7 +76,7 @@ class BaselineSettings:
 
 
 @dataclass
-class CaptioningConfig:
+class CaptioningConfig(TaskConfig):
     """Settings of a captioning run.
 
     Args:

@@ -4,9 +4,21 @@ Plain dataclasses, importable without TensorFlow, so that `--help` answers at on
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from attention_zoo.pipelines.engine.errors import check_ranges
+
+
+class TaskConfig:
+    """Base of the settings of a task, whose fields are sections.
+
+    Attributes:
+        typed: Dotted names of the settings that the user wrote, on the command line or in the file of `--config`; the
+            others have the value of the preset or the default. Empty for settings that `parse` did not make. It is no
+            field: `config.yaml` does not hold it, and `dataclasses.replace` does not copy it.
+    """
+
+    typed: ClassVar[frozenset[str]] = frozenset()
 
 
 @dataclass

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from attention_zoo.pipelines.engine.settings import ExportSettings, TrainingSettings
+from attention_zoo.pipelines.engine.settings import ExportSettings, TaskConfig, TrainingSettings
 
 
 @dataclass
@@ -12,7 +12,7 @@ class DataSettings:
 
     Args:
         dataset: A TFDS dataset of images with class labels, such as digits, cifar10 or imagenet2012; or sklearn_digits.
-        directory: One's own images instead: DIRECTORY/CLASS/*, split by content, or
+        directory: Your own images instead: DIRECTORY/CLASS/*, split by content, or
             DIRECTORY/{train,validation,test}/CLASS/*.
         train_split: What of the dataset is for training, in TFDS's words, such as train[:90%].
         validation_split: What of it decides which checkpoint is best.
@@ -103,7 +103,7 @@ class BaselineSettings:
 
 
 @dataclass
-class ImageClassificationConfig:
+class ImageClassificationConfig(TaskConfig):
     """Settings of an image classification run.
 
     Args:

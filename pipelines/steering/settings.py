@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from attention_zoo.pipelines.engine.settings import ExportSettings, TrainingSettings
+from attention_zoo.pipelines.engine.settings import ExportSettings, TaskConfig, TrainingSettings
 
 
 @dataclass
@@ -11,7 +11,7 @@ class DataSettings:
 
     Args:
         dataset: A TFDS dataset of drives with the features frame, steering, episode and step.
-        folders: One's own drives instead of a dataset, a folder each: `frames/` with the images, and `steering.csv`,
+        folders: Your own drives instead of a dataset, a folder each: `frames/` with the images, and `steering.csv`,
             lines of
             timestamp,frame,steering. The last folder is the test split, the one before it validation, the others
             training.
@@ -61,7 +61,7 @@ class DriveSettings:
 
 
 @dataclass
-class SteeringConfig:
+class SteeringConfig(TaskConfig):
     """Settings of a steering run.
 
     Args:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from attention_zoo.pipelines.engine.decoding.settings import DecodingSettings
-from attention_zoo.pipelines.engine.settings import ExportSettings, TrainingSettings
+from attention_zoo.pipelines.engine.settings import ExportSettings, TaskConfig, TrainingSettings
 
 
 @dataclass
@@ -17,7 +17,7 @@ class DataSettings:
         locale: The language on the other side of cldr_phrases (target) and dates (source); any locale that Babel knows.
         reverse: Translate from the dataset's second language into its first, such as wmt14_translate/de-en from
             English.
-        files: One's own text instead of a dataset: two files with a sentence a line, source and target (as
+        files: Your own text instead of a dataset: two files with a sentence a line, source and target (as
             --data-files, too).
         alignment_files: Sentences that people aligned word by word, to score the attention against: source, target,
             and links such as 0-0 or 2?3 (Pharaoh's format), a line a pair.
@@ -81,7 +81,7 @@ class ModelSettings:
 
 
 @dataclass
-class TranslationConfig:
+class TranslationConfig(TaskConfig):
     """Settings of a translation run.
 
     Args:

@@ -59,7 +59,8 @@ def parse(config_class, argv, presets, default_preset, prog, description=""):
         description: What it does, for the help.
 
     Returns:
-        `Run`: the settings (an instance of `config_class`), the names of preset and run, the number of workers.
+        `Run`: the settings (an instance of `config_class`, whose attribute `typed` holds the names of those that the
+        user wrote), the names of preset and run, the number of workers.
 
     Raises:
         UserError: an unknown name or a wrong value, in one line with where it stands and what was expected.
@@ -74,10 +75,15 @@ def parse(config_class, argv, presets, default_preset, prog, description=""):
             f"--preset: expected one of {', '.join(sorted(presets))}; received {preset}{suggest(preset, presets)}"
         )
     values = checked(read_yaml(presets[preset]), settings, parser, f"{presets[preset]}: ")
-    if "config" in controls:
-        values |= checked(read_yaml(controls["config"]), settings, parser, f"{controls['config']}: ")
-    values |= checked(given, settings, parser, "--")
+    typed = (
+        checked(read_yaml(controls["config"]), settings, parser, f"{controls['config']}: ")
+        if "config" in controls
+        else {}
+    )
+    typed |= checked(given, settings, parser, "--")
+    values |= typed
     config = assemble(config_class(), values)
+    config.typed = frozenset(typed)
     if "help" in controls:
         chosen = [replace(setting, default=values.get(setting.name, setting.default)) for setting in settings]
         usage = f"{prog} [--preset NAME] [--config FILE] [--name RUN] [--workers N] [--section.option VALUE ...]"

@@ -88,6 +88,14 @@ def test_preset_then_file_then_command_line(run):
     assert isinstance(found.training.rate, float)
 
 
+def test_typed_names_what_the_user_wrote_and_not_what_the_preset_holds(run):
+    preset, file = "training: {rate: 1e-2}\ndata: {limit: 5}", "training: {jit: true}\n"
+    config = run(["--data-locale", "de", "--data.limit", "7"], preset, file).config
+    assert config.typed == {"data.locale", "data.limit", "training.jit"}
+    assert run(preset=preset).config.typed == frozenset()
+    assert "typed" not in dump(config)
+
+
 def test_another_preset_and_a_name(run):
     assert run(["--preset", "large"]) == Run(Config(data=Data(limit=1000)), "large", "large")
     assert run(["--preset=large", "--name=mine", "--workers", "2"])[1:] == ("large", "mine", 2)
