@@ -1,0 +1,59 @@
+"""Answers of a batch are each their own: a row that cannot be answered is empty and says why, the others are answered.
+
+A server puts requests of several clients into one batch. An operation that raises would refuse all of them because of
+one. A signature on user content therefore returns `error`, a string for each row, and empty values where it is set.
+"""
+
+from collections.abc import Mapping
+
+import tensorflow as tf
+
+
+def empty_where(error: tf.Tensor, values: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    """Empties the rows that cannot be answered: numbers become 0, strings "", booleans False.
+
+    Args:
+        error: String Tensor `(B,)`: why a row cannot be answered, "" where it can.
+        values: Tensors by name, each `(B, ...)` of a known rank. NaN in an empty row is replaced, too.
+
+    Returns:
+        The values by name, and "error".
+
+    Raises:
+        ValueError: a value has an unknown rank or none.
+
+    Example:
+
+    >>> answers = empty_where(tf.constant(["", "damaged"]), {"label": tf.constant(["cat", "dog"])})
+    >>> answers["label"].numpy().tolist(), answers["error"].numpy().tolist()
+    ([b'cat', b''], [b'', b'damaged'])
+    """
+    answered = tf.equal(error, "")
+    emptied = {}
+    for name, value in values.items():
+        if not value.shape.rank:
+            raise ValueError(f"values[{name!r}]: expected shape (B, ...) of a known rank, received {value.shape}")
+        rows = tf.reshape(answered, [-1] + [1] * (value.shape.rank - 1))
+        emptied[name] = tf.where(rows, value, tf.zeros_like(value))
+    return {**emptied, "error": error}
+
+
+def first_error(errors: tf.Tensor, unit: str) -> tf.Tensor:
+    """Names the first part of each row that has an error.
+
+    Args:
+        errors: String Tensor `(B, T)`, "" where a part is well; T is at least 1.
+        unit: What a part is called, such as "frame".
+
+    Returns:
+        String Tensor `(B,)`: "UNIT NUMBER: ERROR", counted from 1, or "".
+
+    Example:
+
+    >>> first_error(tf.constant([["", ""], ["", "cut off"]]), "frame").numpy().tolist()
+    [b'', b'frame 2: cut off']
+    """
+    first = tf.argmax(tf.cast(tf.not_equal(errors, ""), tf.int32), axis=1)  # (B,)
+    error = tf.gather(errors, first, batch_dims=1)
+    numbered = tf.strings.join([f"{unit} ", tf.strings.as_string(first + 1), ": ", error])
+    return tf.where(tf.equal(error, ""), error, numbered)
