@@ -5,13 +5,10 @@
     attention-zoo predict captioning scene.png --attention attention.png
 
 The file reads in the order in which an image travels: settings, `load`, `adapt`, `preprocess`, `build`, `loss`,
-`caption`, `evaluate`, `signatures`, `illustrate`.
+`caption`, `evaluate`, `signatures`, `ask`, `view`.
 """
 
-import copy
-import io
 import json
-import sys
 from dataclasses import replace
 
 import numpy as np
@@ -22,23 +19,20 @@ from attention_zoo.pipelines.datasets.captioned_images import read_captioned_ima
 from attention_zoo.pipelines.datasets.tfds import SPLITS
 from attention_zoo.pipelines.engine.decoding.search import decode
 from attention_zoo.pipelines.engine.errors import UserError
-from attention_zoo.pipelines.engine.images.image_files import decode_image, decode_images, read_image_file
-from attention_zoo.pipelines.engine.pictures.heat_maps import draw_image_attention
-from attention_zoo.pipelines.engine.run.reporting import TrainingReporter
+from attention_zoo.pipelines.engine.images.image_files import ImageFile, decode_images, read_image_file, shown_image
+from attention_zoo.pipelines.engine.run.twin import train_twin
 from attention_zoo.pipelines.engine.scores.captions import caption_scores
 from attention_zoo.pipelines.engine.scores.pointing import looking_scores
-from attention_zoo.pipelines.engine.serving.export import load_saved_model
-from attention_zoo.pipelines.engine.storage.checkpoints import CheckpointStore
+from attention_zoo.pipelines.engine.serving.asking import ask_rows
 from attention_zoo.pipelines.engine.storage.files import atomic_write
 from attention_zoo.pipelines.engine.task import Task
 from attention_zoo.pipelines.engine.text.subwords import BOS, EOS
 from attention_zoo.pipelines.engine.text.words import Words, learn_words
 from attention_zoo.pipelines.engine.training.losses import smoothed_cross_entropy
-from attention_zoo.pipelines.engine.training.trainer import Trainer
+from attention_zoo.pipelines.engine.views import HeatMaps
 from attention_zoo.pipelines.models import ShowAttendTell
 
 EVALUATION_BATCH = 64  # images captioned together
-SHOWN = 384  # pixels of the longer side of a picture
 
 
 class Captioning(Task):
@@ -46,6 +40,8 @@ class Captioning(Task):
 
     name = "captioning"
     Config = CaptioningConfig
+    View = HeatMaps
+    answers_with = "caption"
     read_input = staticmethod(read_image_file)
 
     def load(self):
@@ -235,21 +231,16 @@ class Captioning(Task):
         atomic_write(self.folder.test_by_objects, json.dumps(by_count, indent=1) + "\n")
 
     def baseline(self):
-        """Trains the decoder on mean-pooled features, in a folder of its own where it can be continued, and scores it."""
+        """Scores of the decoder on mean-pooled features, trained beside the run."""
         settings = self.config
-        other = copy.copy(self)
-        other.run_directory = self.folder.baseline.path
-        other.config = replace(
+        config = replace(
             settings,
             model=replace(settings.model, attention="mean"),
             training=replace(settings.training, epochs=settings.baseline.epochs, max_minutes=0.0),
         )
-        reporter = TrainingReporter(other.folder, unit=self.unit)
-        reporter.note(f"the same without attention, for baseline.epochs={settings.baseline.epochs}, to compare with")
-        store = CheckpointStore(other.folder.checkpoints, settings.training.keep_checkpoints)
-        model = other.build()
-        progress = Trainer(other, model, store, reporter).fit()
-        return other.evaluate(model, "test") | {"minutes": progress.seconds / 60, "steps": progress.step}
+        note = f"the same without attention, for baseline.epochs={settings.baseline.epochs}, to compare with"
+        twin, model, progress = train_twin(self, note, config=config)
+        return twin.evaluate(model, "test") | {"minutes": progress.seconds / 60, "steps": progress.step}
 
     def signatures(self, model):
         """Returns what the SavedModel answers: the caption, and with it the attention."""
@@ -259,72 +250,37 @@ class Captioning(Task):
             signatures["attention"] = (lambda image_bytes: self.attend(model, image_bytes), spec)
         return [model, self.words], signatures, {"image_bytes": tf.constant(self.examples["test"].images[:2])}
 
-    def illustrate(self, model, directory):
-        """Keeps a few test images, draws where each word looks, and the curves of the run."""
+    def samples(self):
+        """Returns four test images, from the longest caption to short ones."""
         examples = self.examples["test"]
         by_words = sorted(range(len(examples)), key=lambda row: -len(examples.captions[row][0].split()))
-        images = [examples.images[row] for row in by_words[:: max(1, len(by_words) // 4)][:4]]
-        for number, image in enumerate(images, 1):
-            atomic_write(self.example_file(number), image)
-        pictures = [self.draw_curves(directory)]
-        if self.config.model.attention != "mean":
-            pictures += draw_answers(images, self.attend(model, tf.constant(images)), directory)
-        return pictures
+        rows = by_words[:: max(1, len(by_words) // 4)][:4]
+        return [ImageFile(f"image {row + 1}", examples.images[row]) for row in rows]
 
-    def example_file(self, number):
-        """Where `illustrate` keeps a test image."""
-        return self.folder.pictures / f"image-{number}"
+    def illustrate(self, model, directory):
+        """Keeps a test image for the next command."""
+        atomic_write(self.folder.example, tf.io.encode_png(shown_image(self.samples()[0].image_bytes)).numpy())
+        return []
 
     def next_command(self):
         """Returns the command a user will want next."""
-        return f"attention-zoo predict captioning {self.example_file(1)} --attention attention.png"
+        return f"attention-zoo predict captioning {self.folder.example} --attention attention.png"
 
     @staticmethod
-    def predict(inputs, model_directory, attention=None):
-        """Captions image files with an exported SavedModel and prints one line each.
+    def ask(served, inputs, attention=False):
+        """Captions image files: a dict each, as `caption` or, with attention, as `attend` returns it."""
+        rows = ask_rows(served, attention, image_bytes=tf.constant([file.image_bytes for file in inputs]))
+        return [{"input": file.name, "image_bytes": file.image_bytes, **row} for file, row in zip(inputs, rows)]
 
-        Args:
-            inputs: `ImageFile`s.
-            model_directory: Folder of the task's exports; the newest version answers.
-            attention: Where to draw the attention over the first image; further ones get a number.
+    @staticmethod
+    def say(answer):
+        """Returns the caption."""
+        return answer["caption"]
 
-        Returns:
-            The exit code.
-        """
-        served = load_saved_model(model_directory, "caption")
-        if attention is not None and "attention" not in served.signatures:
-            raise UserError("--attention: this model has no attention to draw; train another --preset")
-        images = [file.image_bytes for file in inputs]
-        signature = served.signatures["serving_default" if attention is None else "attention"]
-        answers = signature(image_bytes=tf.constant(images))
-        for caption in answers["caption"].numpy():
-            print(caption.decode())
-        if attention is not None:
-            for picture in draw_answers(images, answers, attention):
-                print(f"picture: {picture}", file=sys.stderr)
-        return 0
-
-
-def draw_answers(images, answers, where):
-    """Draws the attention of a batch of answers: into the folder `where`, or to the PNG file `where`, then numbered."""
-    pictures = []
-    for row, (image, length) in enumerate(zip(images, answers["lengths"].numpy())):
-        if where.suffix == ".png":
-            path = where if row == 0 else where.with_stem(f"{where.stem}-{row + 1}")
-        else:
-            path = where / f"attention-{row + 1}.png"
-        words = [word.decode() for word in answers["words"][row, :length].numpy()]
-        if words:
-            weights, caption = answers["weights"][row, :length].numpy(), answers["caption"][row].numpy().decode()
-            pictures.append(draw_image_attention(to_show(image), weights, words, path, caption, untouched=True))
-    return pictures
-
-
-def to_show(image_bytes):
-    """Decodes an image for a picture, in its own proportions: uint8 array `(H, W, 3)`."""
-    from PIL import Image
-
-    with Image.open(io.BytesIO(image_bytes)) as image:
-        sides = image.height, image.width
-    scale = min(1.0, SHOWN / max(sides))
-    return decode_image(image_bytes, tuple(max(1, round(side * scale)) for side in sides)).numpy()
+    @staticmethod
+    def view(answer):
+        """Returns the image, and where the model looked at each word; None for a caption without words."""
+        words, maps = (answer[name][: answer["lengths"]] for name in ("words", "weights"))
+        if not len(words):
+            return None
+        return HeatMaps(shown_image(answer["image_bytes"]), maps, list(words), answer["caption"], untouched=True)

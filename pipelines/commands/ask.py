@@ -1,7 +1,9 @@
 """`attention-zoo predict TASK`: answers with the exported model."""
 
+import json
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from attention_zoo.pipelines.commands.arguments import Parser, named_task
@@ -10,27 +12,129 @@ from attention_zoo.pipelines.engine.errors import UserError
 
 
 def predict(tasks, argv):
-    """`predict TASK [INPUT ...] [--attention PNG] [--model DIR]`"""
+    """`predict TASK [INPUT ...] [--attention PICTURE] [--json] [--pieces] [--model DIR]`
+
+    Returns:
+        The exit code: 0, or 1 where an input could not be answered.
+    """
     parser = Parser(prog="attention-zoo predict", description="Answers with the newest version of the exported model.")
     parser.add_argument("task", metavar="TASK", help=", ".join(tasks))
     parser.add_argument("inputs", metavar="INPUT", nargs="*", help="what to answer (default: lines of standard input)")
-    parser.add_argument("--attention", metavar="PNG", type=Path, help="draw what the model attended to")
+    parser.add_argument(
+        "--attention",
+        metavar="PICTURE",
+        type=Path,
+        help="draw what the model attended to; the name ends in .png or .svg, for steering also in .gif; the picture of "
+        "a second input gets the number 2",
+    )
+    parser.add_argument("--pieces", action="store_true", help="draw the pieces of words apart, where there are some")
+    parser.add_argument("--json", action="store_true", help="print a JSON object an answer")
     parser.add_argument("--model", metavar="DIR", type=Path, help="folder of the exports (default: saved_models/TASK)")
     arguments = parser.parse_intermixed_args(argv)  # the inputs may follow the options
     name, entry = named_task("predict", tasks, [arguments.task])
-    inputs = arguments.inputs or read_lines()
-    if not inputs:
-        raise UserError("expected something to answer, as INPUT or on standard input; received nothing")
     directory = arguments.model or Path("saved_models") / name
     if not any(directory.glob("*/saved_model.pb")):  # seen before TensorFlow is loaded
         raise UserError(f"no SavedModel in {directory}: `attention-zoo train {name}` writes one to saved_models/{name}")
-    task = load(entry.task)
-    return task.predict([task.read_input(argument) for argument in inputs], directory, arguments.attention)
+    batches = [arguments.inputs] if arguments.inputs else read_lines()
+    return Conversation(load(entry.task), directory, arguments).answer_all(batches)
 
 
 def read_lines():
-    """Returns the lines of standard input, decoded as Python decodes arguments: what is not UTF-8 in them is kept."""
+    """Yields lists of input lines, decoded as Python decodes arguments: what is not UTF-8 in them is kept.
+
+    On a terminal each line comes as soon as it is typed; from a file or a pipe all come at once.
+    """
     if sys.stdin.isatty():
         print("one input a line, Ctrl-D ends:", file=sys.stderr)
+        for line in sys.stdin.buffer:
+            yield [os.fsdecode(line).rstrip("\r\n")]
+        return
     text = os.fsdecode(sys.stdin.buffer.read())
-    return text.removesuffix("\n").replace("\r\n", "\n").split("\n") if text else []
+    if not text:
+        raise UserError("expected something to answer, as INPUT or on standard input; received nothing")
+    yield text.removesuffix("\n").replace("\r\n", "\n").split("\n")
+
+
+class Conversation:
+    """Asks an exported model, prints its answers and draws them.
+
+    Args:
+        task: The `Task` class.
+        directory: Folder of the task's exports; the newest version answers.
+        arguments: Those of the command: `attention`, `pieces` and `json`.
+
+    Raises:
+        UserError: The model is of another task, or nothing can be drawn into the file that was named.
+    """
+
+    def __init__(self, task, directory, arguments):
+        from attention_zoo.pipelines.engine.serving.export import load_saved_model
+
+        self.task, self.picture, self.pieces, self.json = task, arguments.attention, arguments.pieces, arguments.json
+        self.drawn, self.failed = 0, False
+        if self.picture is not None:
+            if task.View is None:
+                raise UserError(f"--attention: {task.name} has nothing to draw")
+            from attention_zoo.pipelines.engine.pictures.draw import check_suffix
+
+            check_suffix(task.View, self.picture, "--attention")
+        self.served = load_saved_model(directory, task.answers_with)
+
+    def answer_all(self, batches):
+        """Answers lists of inputs, one after the other. Returns the exit code."""
+        for inputs in batches:
+            size = self.task.asked_together or len(inputs)
+            for start in range(0, len(inputs), size):
+                readable = list(self.read(inputs[start : start + size]))
+                if readable:
+                    for answer in self.task.ask(self.served, readable, self.picture is not None):
+                        self.show(answer)
+        return int(self.failed)
+
+    def read(self, arguments):
+        """Yields the inputs that can be read, and says why the others cannot."""
+        for argument in arguments:
+            try:
+                yield self.task.read_input(argument)
+            except UserError as error:
+                self.refuse({"input": argument, "error": str(error)}, str(error))
+
+    def show(self, answer):
+        """Prints an answer, and draws it where a picture was asked for."""
+        if answer.get("error"):
+            self.refuse(answer, f"{answer['input']}: {answer['error']}")
+            return
+        print(as_json(answer) if self.json else self.task.say(answer), flush=True)
+        if answer.get("note"):
+            print(f"note: {answer['note']}", file=sys.stderr)
+        if self.picture is not None and (view := self.task.view(answer)) is not None:
+            from attention_zoo.pipelines.engine.pictures.draw import draw, numbered
+
+            self.drawn += 1
+            view = replace(view, join=False) if self.pieces and hasattr(view, "join") else view
+            print(f"picture: {draw(view, numbered(self.picture, self.drawn))}", file=sys.stderr)
+
+    def refuse(self, answer, message):
+        """Says in one line why an input is not answered."""
+        self.failed = True
+        if self.json:
+            print(as_json({"input": answer["input"], "error": answer["error"]}), flush=True)
+        print(f"attention-zoo: {message}", file=sys.stderr)
+
+
+def as_json(answer):
+    """Returns an answer as one line of JSON, without pixels and the contents of files.
+
+    Example:
+
+    >>> as_json({"input": "cat.png", "image_bytes": b"...", "score": -0.5})
+    '{"input": "cat.png", "score": -0.5}'
+    """
+    import numpy as np
+
+    shown = {
+        name: value.tolist() if isinstance(value, np.ndarray) else value
+        for name, value in answer.items()
+        if not isinstance(value, bytes) and getattr(value, "dtype", None) != np.uint8
+    }
+    return json.dumps(shown, ensure_ascii=False)

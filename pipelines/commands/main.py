@@ -17,7 +17,7 @@ HELP = """usage: attention-zoo COMMAND ...
                                 --workers tries a cluster of N processes on this machine
   evaluate TASK [--run DIR]     scores a run on its test split again
   export TASK [--run DIR]       writes the next version of a run's SavedModel
-  predict TASK [INPUT ...] [--attention PNG] [--model DIR]
+  predict TASK [INPUT ...] [--attention PICTURE] [--pieces] [--json] [--model DIR]
                                 answers with the exported model; without INPUT, reads lines from standard input
   runs [TASK]                   lists the runs: preset, date, state and scores
   compare RUN RUN [--picture PNG]
@@ -27,7 +27,8 @@ HELP = """usage: attention-zoo COMMAND ...
   datasets                      lists the data sets that come with the project
 
 --quiet after train, evaluate or export prints nothing but warnings and errors. NO_COLOR=1 takes the colours away.
-Exit codes: 0; 2 for a mistake in arguments, settings or data; 130 after Ctrl-C; 143 after SIGTERM.
+Exit codes: 0; 1 where predict could not answer an input; 2 for a mistake in arguments, settings or data; 130 after
+Ctrl-C; 143 after SIGTERM.
 
 `attention-zoo train TASK --help` lists every setting of a task, `attention-zoo --version` says which version this is.
 A run is kept in runs/TASK/PRESET (or runs/TASK/RUN), the exported model in saved_models/TASK/VERSION.

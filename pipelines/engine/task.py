@@ -1,4 +1,4 @@
-"""What the engine asks of a task: eight methods, in the order in which the data flows."""
+"""What the engine asks of a task: its methods, in the order in which the data flows."""
 
 import os
 from pathlib import Path
@@ -9,8 +9,9 @@ from attention_zoo.pipelines.engine.storage.run_folder import RunFolder
 class Task:
     """A documented task: from raw examples to a served answer.
 
-    The engine calls `load`, `adapt`, `preprocess`, `build`, `loss`, `evaluate`, `signatures` and `illustrate`, in
-    this order, and knows nothing else of a task.
+    The engine calls `load`, `adapt`, `preprocess`, `build`, `loss`, `evaluate` and `signatures`, in this order, and
+    knows of a task only what is declared here. `ask`, `say` and `view` need no run: they turn inputs into answers with an
+    exported model, on the command line and wherever else it is asked.
 
     Args:
         config: Instance of `Config`, the task's typed settings. It has a `training` and an `export` section.
@@ -25,6 +26,9 @@ class Task:
         unit: What the weight of a loss counts, for the messages: "tokens", "images".
         lower_is_better: Metrics of the dev split that are better when they are lower; all others are better when they are
             higher.
+        answers_with: An output of `serving_default` by which an exported model of this task is known.
+        asked_together: How many inputs `ask` takes at once; None takes all that a user gave.
+        View: Class of what `view` returns, one of `engine.views`; None where there is nothing to see.
         changeable_data_settings: Settings of the data section that say how the data is read, not which: a run may be continued
             with others.
     """
@@ -34,6 +38,9 @@ class Task:
     changeable_data_settings = ()
     lower_is_better = ("loss",)
     unit = "tokens"
+    asked_together: int | None = 32
+    View: type | None = None
+    answers_with: str
     name: str
     Config: type
 
@@ -91,8 +98,7 @@ class Task:
         raise NotImplementedError
 
     def after_export(self, exported):
-        """Puts the exported model to work, where its scores alone do not say how good it is at that: nothing by
-        default.
+        """Puts the exported model to work, where its scores do not say how good it is at that. Does nothing by default.
 
         Args:
             exported: Folder of the version that was just written.
@@ -102,20 +108,25 @@ class Task:
         """
         return {}
 
+    def samples(self):
+        """Returns a few inputs of the test split, as `read_input` gives them, whose views become pictures of the run.
+
+        None by default.
+        """
+        return []
+
     def illustrate(self, model, directory):
-        """Draws what the model attends to, and returns the paths of the pictures."""
-        raise NotImplementedError
+        """Draws what the views of `samples` do not show, and returns the paths. Draws nothing by default.
+
+        Args:
+            model: The trained model.
+            directory: Folder of the run's pictures.
+        """
+        return []
 
     def next_command(self):
         """Returns the command that a user is likely to want after training; it is printed with the results."""
         return f"attention-zoo predict {self.name}"
-
-    def draw_curves(self, directory):
-        """Draws the losses and the dev metrics of the run, for `illustrate`; returns the path of the picture."""
-        from attention_zoo.pipelines.engine.pictures.curves import draw_curves
-
-        history, losses = self.folder.read_history(), self.folder.read_losses()
-        return draw_curves(history, directory / "curves.png", losses, unit=self.unit.removesuffix("s"))
 
     @staticmethod
     def read_input(argument):
@@ -130,3 +141,32 @@ class Task:
             UserError: it cannot be used.
         """
         return os.fsencode(argument).decode("utf-8", "replace")
+
+    @staticmethod
+    def ask(served, inputs, attention=False):
+        """Answers inputs with an exported model.
+
+        Args:
+            served: What `load_saved_model` returned, or anything whose `signatures` has its functions by name.
+            inputs: List of what `read_input` returned.
+            attention: Whether the answers hold what `view` needs. Defaults to False.
+
+        Returns:
+            Iterable of answers. An answer is a dict of strings, numbers and NumPy arrays. Its "input" names what it
+            answers; its "error", where there is one that is not empty, says why it could not be answered; its "note", where
+            there is one, is said beside the answer.
+
+        Raises:
+            UserError: Inputs cannot go together, or the model has no attention.
+        """
+        raise NotImplementedError
+
+    @staticmethod
+    def say(answer):
+        """Returns an answer of `ask` in words, as it is printed."""
+        raise NotImplementedError
+
+    @staticmethod
+    def view(answer):
+        """Returns what is to be seen of an answer that `ask` gave with attention: a `View`, or None for nothing."""
+        return None

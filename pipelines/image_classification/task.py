@@ -5,11 +5,10 @@
     attention-zoo predict image_classification photo.jpg --attention attention.png
 
 The file reads in the order in which an image travels: settings, `load`, `adapt`, `preprocess`, `build`, `loss`,
-`classify`, `evaluate`, `signatures`, `illustrate`.
+`classify`, `evaluate`, `signatures`, `ask`, `view`.
 """
 
 import json
-import sys
 from functools import partial
 
 import keras
@@ -21,17 +20,22 @@ from attention_zoo.pipelines.datasets.image_sets import read_image_sets
 from attention_zoo.pipelines.datasets.tfds import SPLITS, limit_of
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.images.augmentation import augment, either
-from attention_zoo.pipelines.engine.images.image_files import decode_image, decode_images, read_image_file, shown_image
-from attention_zoo.pipelines.engine.pictures.heat_maps import draw_image_attention
-from attention_zoo.pipelines.engine.serving.export import load_saved_model
+from attention_zoo.pipelines.engine.images.image_files import (
+    ImageFile,
+    decode_image,
+    decode_images,
+    read_image_file,
+    shown_image,
+)
+from attention_zoo.pipelines.engine.serving.asking import ask_rows
 from attention_zoo.pipelines.engine.storage.files import atomic_write
 from attention_zoo.pipelines.engine.task import Task
+from attention_zoo.pipelines.engine.views import HeatMaps
 from attention_zoo.pipelines.image_classification.settings import ImageClassificationConfig, ModelSettings
 from attention_zoo.pipelines.models.vision_transformer import VisionTransformer, sizes_of
 
 SHUFFLED = 10_000  # images among which the next is drawn, where they are not all in memory
 LARGEST_IN_MEMORY = 4_000_000_000  # bytes of pixels
-ANSWERED_TOGETHER = 32  # files in a batch of `predict`
 SIZES = ("patch_size", "layers", "dim", "feed_forward", "heads")
 
 
@@ -40,6 +44,8 @@ class ImageClassification(Task):
 
     name = "image_classification"
     Config = ImageClassificationConfig
+    View = HeatMaps
+    answers_with = "label"
     unit = "images"
     changeable_data_settings = ("in_memory",)
     read_input = staticmethod(read_image_file)
@@ -255,10 +261,6 @@ class ImageClassification(Task):
         atomic_write(path, json.dumps(found) + "\n")
         return found
 
-    def examples(self, count):
-        """A few encoded images of the test split."""
-        return next(iter(self.sets["test"].examples.batch(count)))["image"]
-
     def signatures(self, model):
         """Returns what the SavedModel answers: the class, and the class with the attention."""
         spec = {"image_bytes": tf.TensorSpec([None], tf.string, name="image_bytes")}
@@ -266,63 +268,38 @@ class ImageClassification(Task):
             "serving_default": (lambda image_bytes: self.classify(model, image_bytes), spec),
             "attention": (lambda image_bytes: self.attend(model, image_bytes), spec),
         }
-        return [model], signatures, {"image_bytes": self.examples(2)}
+        return [model], signatures, {"image_bytes": tf.constant([file.image_bytes for file in self.samples()[:2]])}
+
+    def samples(self):
+        """Returns the first four images of the test split."""
+        images = next(iter(self.sets["test"].examples.batch(4)))["image"].numpy()
+        return [ImageFile(f"image {number}", image) for number, image in enumerate(images, 1)]
 
     def illustrate(self, model, directory):
-        """Draws what decided the class of a few test images, and the curves of the run."""
-        images = self.examples(4)
-        pictures = draw_answers(images.numpy(), self.attend(model, images), directory)
-        pictures.append(self.draw_curves(directory))
-        atomic_write(self.folder.example, tf.io.encode_png(shown_image(images[0].numpy())).numpy())
-        return pictures
+        """Keeps a test image for the next command."""
+        atomic_write(self.folder.example, tf.io.encode_png(shown_image(self.samples()[0].image_bytes)).numpy())
+        return []
 
     def next_command(self):
         """Returns the command a user will want next."""
         return f"attention-zoo predict {self.name} {self.folder.example} --attention attention.png"
 
     @staticmethod
-    def predict(inputs, model_directory, attention=None):
-        """Classifies image files with an exported SavedModel, and prints a line each: the file, its class, how
-        probable it is.
+    def ask(served, inputs, attention=False):
+        """Classifies image files: a dict each, as `classify` or, with attention, as `attend` returns it."""
+        rows = ask_rows(served, attention, image_bytes=tf.constant([file.image_bytes for file in inputs]))
+        return [{"input": file.name, "image_bytes": file.image_bytes, **row} for file, row in zip(inputs, rows)]
 
-        Args:
-            inputs: What `read_input` returned.
-            model_directory: Folder of the task's exports; the newest version answers.
-            attention: Where to draw what decided the class of the first image; further ones get a number.
+    @staticmethod
+    def say(answer):
+        """Returns the file, its class, and how probable that is."""
+        return f"{answer['input']}\t{answer['label']}\t{answer['probabilities'][0]:.3f}"
 
-        Returns:
-            The exit code.
-        """
-        served = load_saved_model(model_directory, "label")
-        answer = served.signatures["serving_default" if attention is None else "attention"]
-        for start in range(0, len(inputs), ANSWERED_TOGETHER):
-            files = inputs[start : start + ANSWERED_TOGETHER]
-            contents = [file.image_bytes for file in files]
-            try:
-                answers = answer(image_bytes=tf.constant(contents))
-            except tf.errors.InvalidArgumentError as error:
-                raise UserError(f"{', '.join(file.name for file in files)}: {error.message.splitlines()[0]}") from None
-            for file, label, probabilities in zip(files, answers["label"].numpy(), answers["probabilities"].numpy()):
-                print(f"{file.name}\t{label.decode()}\t{probabilities[0]:.3f}")
-            if attention is not None:
-                for picture in draw_answers(contents, answers, attention, start):
-                    print(f"picture: {picture}", file=sys.stderr)
-        return 0
-
-
-def draw_answers(images, answers, where, start=0):
-    """Draws rollout and heads of the last block for each image: into the folder `where`, or to the PNG `where`, then numbered."""
-    pictures = []
-    for row, image in enumerate(images):
-        label, probability = answers["label"][row].numpy().decode(), float(answers["probabilities"][row, 0])
-        heads = answers["head_attention"][row, -1].numpy()  # (H, h, w)
-        weights = np.concatenate([answers["attention"][row].numpy()[None], heads])
+    @staticmethod
+    def view(answer):
+        """Returns what decided the class: the rollout, and the heads of the last block."""
+        heads = answer["head_attention"][-1]  # (H, h, w)
+        maps = np.concatenate([answer["attention"][None], heads])
         captions = ["rollout", *(f"head {number + 1}" for number in range(len(heads)))]
-        number = start + row
-        if where.suffix == ".png":
-            path = where if number == 0 else where.with_stem(f"{where.stem}-{number + 1}")
-        else:
-            path = where / f"attention-{number + 1}.png"
-        title = f"{label} ({probability:.0%}); heads of the last block"
-        pictures.append(draw_image_attention(shown_image(image), weights, captions, path, title))
-    return pictures
+        title = f"{answer['label']} ({answer['probabilities'][0]:.0%}); heads of the last block"
+        return HeatMaps(shown_image(answer["image_bytes"]), maps, captions, title)

@@ -6,12 +6,10 @@
     attention-zoo predict steering frame1.png frame2.png --attention heat.png
 
 The file reads in the order in which a drive travels: settings, `load`, `preprocess`, `build`, `loss`, `evaluate`,
-`signatures`, `after_export`, `illustrate`.
+`signatures`, `after_export`, `ask`, `view`.
 """
 
 import json
-import sys
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -22,18 +20,19 @@ from attention_zoo.pipelines.datasets.drives import all_clips, balanced_clips, r
 from attention_zoo.pipelines.datasets.tfds import SPLITS
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.images.image_files import decode_images, read_image_file
-from attention_zoo.pipelines.engine.pictures.heat_maps import draw_image_attention
-from attention_zoo.pipelines.engine.run.reporting import TrainingReporter
+from attention_zoo.pipelines.engine.pictures.draw import draw
+from attention_zoo.pipelines.engine.run.twin import train_twin
 from attention_zoo.pipelines.engine.scores.causal_saliency import LATER, examine
+from attention_zoo.pipelines.engine.serving.asking import ask_rows
 from attention_zoo.pipelines.engine.serving.export import load_saved_model
-from attention_zoo.pipelines.engine.storage.checkpoints import CheckpointStore
 from attention_zoo.pipelines.engine.storage.files import atomic_write
 from attention_zoo.pipelines.engine.task import Task
-from attention_zoo.pipelines.engine.training.trainer import Trainer
-from attention_zoo.pipelines.steering.driving import describe, drive, write_gif
+from attention_zoo.pipelines.engine.views import Frames
+from attention_zoo.pipelines.steering.driving import describe, drive
 from attention_zoo.pipelines.steering.settings import SteeringConfig
 
 WATCHED = 250  # decisions of a drive that the animation shows: ten seconds
+LARGEST_STEERING = 0.4  # rad
 EXAMINED = 480  # frames of the test split that are examined for causal regions
 
 
@@ -42,6 +41,9 @@ class Steering(Task):
 
     name = "steering"
     Config = SteeringConfig
+    View = Frames
+    answers_with = "steering"
+    asked_together = None  # the frames of one clip
     unit = "frames"
     lower_is_better = ("loss", "mae")
     network = models.AttentiveDriver
@@ -132,7 +134,7 @@ class Steering(Task):
         scores = {"mae": error(np.concatenate([steering for steering, *_ in seen]))}
         if split != "test":
             return scores
-        twin = self.without_attention()
+        _, twin, _ = train_twin(self, "the same without attention, to compare with", network=models.UniformDriver)
         answers = np.concatenate([self.along(twin, drive)[0] for drive in self.drives[split]])
         scores |= {"baseline/constant_mae": error(self.constant), "baseline/no_attention_mae": error(answers)}
         return scores | {f"causal/{name}": value for name, value in self.causal_saliency(model, seen).items()}
@@ -155,18 +157,6 @@ class Steering(Task):
             )
             results.append((steering[0], weights[0], tf.concat(before, axis=0)))
         return [np.stack([np.asarray(value) for value in column]) for column in zip(*results)]
-
-    def without_attention(self):
-        """The same network with uniform weights, trained in the same way; it is kept with the run, as its checkpoints."""
-        folder = self.folder.twin
-        twin = WithoutAttention(self.config, folder.path)
-        twin.drives, twin._tensors = self.drives, getattr(self, "_tensors", {})
-        folder.path.mkdir(exist_ok=True)
-        model = twin.build()
-        print(f"the same without attention, {model.count_params():,} parameters:")
-        store = CheckpointStore(folder.checkpoints, self.config.training.keep_checkpoints)
-        Trainer(twin, model, store, TrainingReporter(folder, unit=self.unit)).fit()
-        return model
 
     def causal_saliency(self, model, seen):
         """The second stage on frames of the test split, see `causal_saliency.examine`."""
@@ -232,32 +222,31 @@ class Steering(Task):
 
     def after_export(self, exported):
         """Has the exported model drive tracks that nobody saw: `drives.json`, an animation, and the tiles in percent."""
-        settings = self.config.drive
+        settings, reports = self.config.drive, []
         if not settings.tracks:
             return {}
-        served, reports = tf.saved_model.load(str(exported)), []
-        for number in range(settings.tracks):
-            report, watched = drive(
-                served, settings.first_seed + number, settings.max_decisions, 0 if number else WATCHED
-            )
+        served = load_saved_model(exported.parent)
+        for seed in range(settings.first_seed, settings.first_seed + settings.tracks):
+            report, watched = drive(served, seed, settings.max_decisions, 0 if reports else WATCHED)
             reports.append(report)
             print(describe(report))
             if watched:
-                print(f"picture: {write_gif(watched, self.folder.pictures / 'drive.gif')}")
+                print(f"picture: {draw(frames_of(*watched), self.folder.pictures / 'drive.gif')}")
         atomic_write(self.folder.drives, json.dumps(reports, indent=1) + "\n")
         tiles = [100 * report["tiles"] for report in reports]
         return {"drive/tiles_mean": float(np.mean(tiles)), "drive/tiles_min": float(min(tiles))}
 
     def illustrate(self, model, directory):
-        """Draws where the model looks on a few test frames, straight on and in bends, and the curves of the run."""
-        drive = max(self.drives["test"], key=len)
-        steering, weights, _ = self.along(model, drive)
-        rows = np.argsort(drive.steering)[np.linspace(0, len(drive) - 1, 5).astype(int)]
-        pictures = []
-        for number, row in enumerate(rows, start=1):
-            seen = drive.frames[row], weights[row], steering[row]
-            pictures.append(draw_watched([seen], directory / f"attention-{number}.png"))
-        return [*pictures, self.draw_curves(directory)]
+        """Draws where the model looks on a few test frames, straight on and in bends."""
+        longest = max(self.drives["test"], key=len)
+        steering, weights, _ = self.along(model, longest)
+        rows = np.argsort(longest.steering)[np.linspace(0, len(longest) - 1, 5).astype(int)]
+        return [
+            draw(
+                frames_of(longest.frames[[row]], weights[[row]], steering[[row]]), directory / f"attention-{number}.png"
+            )
+            for number, row in enumerate(rows, start=1)
+        ]
 
     def next_command(self):
         """Returns the command a user will want next."""
@@ -272,38 +261,33 @@ class Steering(Task):
         return read_image_file(argument)
 
     @staticmethod
-    def predict(inputs, model_directory, attention=None):
-        """Drives tracks, or answers a clip of frames, with an exported SavedModel, and prints a line for each.
+    def ask(served, inputs, attention=False):
+        """Drives tracks, or answers the frames of one clip in their order: a dict for each track, or one for the clip.
 
-        Args:
-            inputs: What `read_input` returned: tracks, or the frames of one clip in their order.
-            model_directory: Folder of the task's exports; the newest version answers.
-            attention: Where to draw the attention: to a GIF, of the first ten seconds of the first drive or of the
-                clip; to a PNG, of the last frame of those.
-
-        Returns:
-            The exit code.
+        With attention the answer to a track has its first ten seconds, as `frames`, `weights` and `steering`.
         """
-        inputs, tracks = list(inputs), [one for one in inputs if isinstance(one, Track)]
-        if tracks and len(tracks) < len(inputs):
-            raise UserError("expected either tracks (track:SEED) or the frames of one clip, received both")
-        served, watched = load_saved_model(model_directory, "steering"), []
-        for track in tracks:
-            watch = WATCHED if attention is not None and not watched else 0
-            report, seen = drive(served, track.seed, watch=watch)
-            print(describe(report))
-            watched += seen
+        tracks = [one for one in inputs if isinstance(one, Track)]
         if not tracks:
-            watched = answer_clip(served, [file.image_bytes for file in inputs])
-        if attention is not None:
-            print(f"picture: {draw_watched(watched, Path(attention))}", file=sys.stderr)
-        return 0
+            yield ask_clip(served, inputs)
+            return
+        if len(tracks) < len(inputs):
+            raise UserError("expected either tracks (track:SEED) or the frames of one clip, received both")
+        for track in tracks:
+            report, watched = drive(served, track.seed, watch=WATCHED * attention)
+            seen = dict(zip(("frames", "weights", "steering"), watched))
+            yield {"input": f"track:{track.seed}", **report, **seen}
 
+    @staticmethod
+    def say(answer):
+        """Returns the report of a drive, or the steering at each frame of a clip, in rad."""
+        if "tiles" in answer:
+            return describe(answer)
+        return "\n".join(f"{angle:+.4f}" for angle in answer["steering"])
 
-class WithoutAttention(Steering):
-    """The baseline: everything the same but the weights, which are uniform."""
-
-    network = models.UniformDriver
+    @staticmethod
+    def view(answer):
+        """Returns the frames, and where the model looked."""
+        return frames_of(answer["frames"], answer["weights"], answer["steering"])
 
 
 class Track(NamedTuple):
@@ -312,19 +296,14 @@ class Track(NamedTuple):
     seed: int
 
 
-def answer_clip(served, files):
-    """Prints the steering at each frame of a clip; returns what `write_gif` takes."""
-    answers = served.signatures["attention"](image_bytes=tf.constant([files]))
-    steering, weights = (answers[name][0].numpy() for name in ("steering", "weights"))
-    for angle in steering:
-        print(f"{angle:+.4f}")
-    size = [8 * cells for cells in weights.shape[1:]]
-    return list(zip(decode_images(tf.constant(files), size).numpy(), weights, steering))
+def ask_clip(served, files):
+    """Asks for the steering at each frame of a clip: frames `(T, H, W, 3)`, weights `(T, h, w)`, steering `(T,)`."""
+    (answer,) = ask_rows(served, True, image_bytes=tf.constant([[file.image_bytes for file in files]]))
+    size = [8 * cells for cells in answer["weights"].shape[1:]]
+    frames = decode_images(tf.constant([file.image_bytes for file in files]), size).numpy()
+    return {"input": " ".join(file.name for file in files), "frames": frames, **answer}
 
 
-def draw_watched(watched, path):
-    """Draws frames under their attention: all of them as an animation, where the path ends in .gif, else the last one."""
-    if path.suffix == ".gif":
-        return write_gif(watched, path)
-    frame, weights, steering = watched[-1]
-    return draw_image_attention(frame, weights[None], [f"{steering:+.2f} rad"], path)
+def frames_of(frames, weights, steering):
+    """Returns the view of frames `(N, H, W, 3)`, weights `(N, h, w)` and steering `(N,)`."""
+    return Frames(frames, weights, steering, limit=LARGEST_STEERING, unit="rad")

@@ -5,11 +5,10 @@
     attention-zoo predict translation "3 hours ago" --attention alignment.png
 
 The file reads in the order in which a sentence travels: settings, `load`, `adapt`, `preprocess`, `build`, `loss`,
-`translate`, `evaluate`, `signatures`, `illustrate`.
+`translate`, `evaluate`, `signatures`, `ask`, `view`.
 """
 
 import json
-import sys
 from dataclasses import replace
 
 import numpy as np
@@ -21,9 +20,7 @@ from attention_zoo.pipelines.datasets.parallel_files import read_aligned_files
 from attention_zoo.pipelines.datasets.tfds import SPLITS
 from attention_zoo.pipelines.engine.decoding.search import decode
 from attention_zoo.pipelines.engine.errors import UserError
-from attention_zoo.pipelines.engine.pictures.alignments import draw_alignment
 from attention_zoo.pipelines.engine.pictures.curves import draw_scores_by_length
-from attention_zoo.pipelines.engine.pictures.words import join_pieces
 from attention_zoo.pipelines.engine.scores.alignment_error import (
     ErrorCounts,
     links_from_spans,
@@ -31,13 +28,14 @@ from attention_zoo.pipelines.engine.scores.alignment_error import (
     word_links,
 )
 from attention_zoo.pipelines.engine.scores.translations import scores_by_length, translation_scores
-from attention_zoo.pipelines.engine.serving.export import load_saved_model
+from attention_zoo.pipelines.engine.serving.asking import ask_rows
 from attention_zoo.pipelines.engine.storage.files import atomic_write, digest
 from attention_zoo.pipelines.engine.task import Task
 from attention_zoo.pipelines.engine.text.batching import token_batches
 from attention_zoo.pipelines.engine.text.subwords import BOS, EOS, Subwords, learn_sentencepiece
 from attention_zoo.pipelines.engine.text.token_cache import kept_columns
 from attention_zoo.pipelines.engine.training.losses import smoothed_cross_entropy
+from attention_zoo.pipelines.engine.views import Alignment
 from attention_zoo.pipelines.translation.settings import ModelSettings, TranslationConfig
 
 LENGTH_EDGES = (5, 10, 15, 20, 25, 30, 40, 60)  # words of the source
@@ -62,6 +60,8 @@ class Translation(Task):
 
     name = "translation"
     Config = TranslationConfig
+    View = Alignment
+    answers_with = "translation"
     changeable_data_settings = ("cache", "service", "alignment_files")
     lower_is_better = ("loss", "aer", "human_aer")
 
@@ -185,10 +185,10 @@ class Translation(Task):
         """Translates, then reads the attention in one pass over source and translation.
 
         Returns:
-            `translation` and `score` `(B,)`, `source_tokens` `(B, S)`, `target_tokens` `(B, T)`, `weights`
+            `translation`, `score` and `truncated` `(B,)`, `source_tokens` `(B, S)`, `target_tokens` `(B, T)`, `weights`
             `(B, T, S)`, the lengths of both, and for a Transformer `head_weights` `(B, layers, H, T, S)`.
         """
-        source, _, found = self.search(model, text, self.config.decoding)
+        source, truncated, found = self.search(model, text, self.config.decoding)
         tokens, lengths = found["tokens"][:, 0], found["lengths"][:, 0]
         column = tf.zeros([tf.shape(tokens)[0], 1], tf.int32)
         target = tf.concat([column + BOS, tokens], axis=1)  # (B, T)
@@ -197,6 +197,7 @@ class Translation(Task):
         answer = {
             "translation": self.subwords.detokenize(tokens, lengths),
             "score": found["scores"][:, 0],
+            "truncated": truncated,
             "source_tokens": self.subwords.pieces(source),
             "target_tokens": self.subwords.pieces(spoken),
             "weights": model.alignment(scores),
@@ -277,64 +278,50 @@ class Translation(Task):
             signatures["attention"] = (lambda text: self.attend(model, text), spec)
         return [model, self.subwords], signatures, {"text": tf.constant(self.examples["test"].source[:2])}
 
+    def samples(self):
+        """Returns four test sentences of about twelve words."""
+        sources = self.examples["test"].source
+        return sorted(sources, key=lambda source: abs(len(source.split()) - 12))[:4]
+
     def illustrate(self, model, directory):
-        """Draws the alignments of a few test sentences, the curves of the run and its scores by length."""
-        pictures = []
-        if model.attends:
-            sources = self.examples["test"].source
-            chosen = sorted(range(len(sources)), key=lambda row: abs(len(sources[row].split()) - 12))[:4]
-            answers = self.attend(model, tf.constant([sources[row] for row in chosen]))
-            pictures += draw_answers(answers, directory)
-        pictures.append(self.draw_curves(directory))
-        by_length = json.loads(self.folder.test_by_length.read_text())
-        pictures.append(draw_scores_by_length({self.config.model.name: by_length}, directory / "bleu_by_length.png"))
-        return pictures
+        """Draws the scores by length of the source."""
+        by_length = {self.config.model.name: json.loads(self.folder.test_by_length.read_text())}
+        return [draw_scores_by_length(by_length, directory / "bleu_by_length.png")]
 
     def next_command(self):
         """Returns the command a user will want next."""
         return f'attention-zoo predict translation "{self.examples["test"].source[0]}" --attention alignment.png'
 
     @staticmethod
-    def predict(inputs, model_directory, attention=None):
-        """Translates sentences with an exported SavedModel and prints one line each.
+    def ask(served, inputs, attention=False):
+        """Translates sentences: a dict each, as `translate` or, with attention, as `attend` returns it."""
+        answers = ask_rows(served, attention, text=tf.constant(inputs))
+        for sentence, answer in zip(inputs, answers):
+            if answer["truncated"]:
+                answer["note"] = f"only the beginning was translated of: {sentence[:60]}..."
+        return [{"input": sentence, **answer} for sentence, answer in zip(inputs, answers)]
 
-        Args:
-            inputs: Raw sentences.
-            model_directory: Folder of the task's exports; the newest version answers.
-            attention: Where to draw the alignment of the first sentence; further ones get a number.
+    @staticmethod
+    def say(answer):
+        """Returns the translation."""
+        return answer["translation"]
 
-        Returns:
-            The exit code.
-        """
-        served = load_saved_model(model_directory, "translation")
-        text = tf.constant(list(inputs))
-        answers = served.signatures["serving_default"](text=text)
-        for sentence, translation, cut in zip(inputs, answers["translation"].numpy(), answers["truncated"].numpy()):
-            print(translation.decode())
-            if cut:
-                print(f"note: only the beginning was translated of: {sentence[:60]}...", file=sys.stderr)
-        if attention is not None:
-            if "attention" not in served.signatures:
-                raise UserError("--attention: this model has no attention to draw; train another --preset")
-            for picture in draw_answers(served.signatures["attention"](text=text), attention):
-                print(f"picture: {picture}", file=sys.stderr)
-        return 0
-
-
-def draw_answers(answers, where):
-    """Draws the alignments of a batch of answers: into the folder `where`, or to the PNG file `where`, then numbered."""
-    pictures = []
-    answers = {name: value.numpy() for name, value in answers.items()}
-    for row, weights in enumerate(answers["weights"]):
-        source, target = (
-            [piece.decode() for piece in answers[f"{side}_tokens"][row][: answers[f"{side}_lengths"][row]]]
-            for side in ("source", "target")
+    @staticmethod
+    def view(answer):
+        """Returns the alignment; of a Transformer also that of each head in the last layer."""
+        source, target = (list(answer[f"{side}_tokens"][: answer[f"{side}_lengths"]]) for side in ("source", "target"))
+        if not source or not target:
+            return None
+        weights, names = answer["weights"][None], []
+        if "head_weights" in answer:
+            weights = np.concatenate([weights, answer["head_weights"][-1]])  # (1 + H, T, S)
+            names = ["alignment", *(f"head {number}" for number in range(1, len(weights)))]
+        return Alignment(
+            source,
+            target,
+            weights[:, : len(target), : len(source)],
+            names,
+            title=f"{answer['input']} → {answer['translation']}",
+            sides=("source", "translation"),
+            join=any(len(piece.strip("▁")) > 1 for piece in target[:-1]),  # a model of characters aligns characters
         )
-        if where.suffix == ".png":
-            path = where if row == 0 else where.with_stem(f"{where.stem}-{row + 1}")
-        else:
-            path = where / f"alignment-{row + 1}.png"
-        weights, source, target = join_pieces(weights[: len(target), : len(source)], source, target)
-        pair = f"{' '.join(source[:-1])} → {answers['translation'][row].decode()}"
-        pictures.append(draw_alignment(weights, source, target, path, pair, sides=("source", "translation")))
-    return pictures

@@ -8,60 +8,57 @@ SHARE = 0.55  # of the map's color in a panel; the rest is the image in grey
 COLUMNS = 6
 
 
-def draw_image_attention(image, weights, captions, path, title=None, untouched=False):
-    """Draws the image under each of its maps. Each map has a scale of its own: from 0 to its largest weight.
+def draw_heat_maps(view, path):
+    """Draws `HeatMaps`: the image under each map. Each map has a scale of its own: from 0 to its largest weight.
 
     Args:
-        image: uint8 array `(H, W, 3)`.
-        weights: Array `(N, h, w)`, none negative; a cell of a map covers its share of the whole image.
-        captions: N texts, one for each panel.
-        path: The PNG; missing folders are made, and an old picture is replaced as a whole.
-        title: A line above them, if any.
-        untouched: Whether the first panel is the image without a map. Defaults to False.
+        view: `HeatMaps`.
+        path: The file, PNG or SVG; missing folders are made, and an old picture is replaced as a whole.
 
     Returns:
         The `Path`.
 
     Raises:
-        ValueError: the image or the weights have another shape.
+        ValueError: The image or the maps have another shape.
 
     Example:
 
     >>> import pathlib, tempfile
     >>> import numpy as np
-    >>> path = pathlib.Path(tempfile.mkdtemp()) / "attention.png"
-    >>> draw_image_attention(np.zeros((16, 16, 3), "uint8"), np.eye(4)[None], ["the diagonal"], path).name
+    >>> from attention_zoo.pipelines.engine.views import HeatMaps
+    >>> view = HeatMaps(np.zeros((16, 16, 3), "uint8"), np.eye(4)[None], ["the diagonal"])
+    >>> draw_heat_maps(view, pathlib.Path(tempfile.mkdtemp()) / "attention.png").name
     'attention.png'
     """
     import numpy as np
     from matplotlib.figure import Figure
 
-    image, weights = np.asarray(image), np.asarray(weights, dtype="float32")
+    image, maps, captions = np.asarray(view.image), np.asarray(view.maps, dtype="float32"), view.captions
     if image.ndim != 3 or image.shape[-1] != 3 or 0 in image.shape:
         raise ValueError(f"image: expected shape (H, W, 3), received {image.shape}")
-    if weights.ndim != 3 or len(weights) != len(captions) or 0 in weights.shape:
-        raise ValueError(f"weights: expected shape ({len(captions)}, h, w) by the captions, received {weights.shape}")
+    if maps.ndim != 3 or len(maps) != len(captions) or 0 in maps.shape:
+        raise ValueError(f"maps: expected shape ({len(captions)}, h, w) by the captions, received {maps.shape}")
     height, width = image.shape[:2]
-    panels = len(weights) + untouched
+    panels = len(maps) + view.untouched
     columns = min(COLUMNS, panels)
     rows = -(-panels // columns)
-    families, missing = fonts_for("".join([*captions, title or ""]))
+    families, missing = fonts_for("".join([*captions, view.title]))
     side = 1.6  # inches of a panel's shorter side
     panel = (side * min(3.0, max(1.0, width / height)), side * min(3.0, max(1.0, height / width)))
-    size = (columns * panel[0], rows * (panel[1] + 0.35) + (0.3 if title else 0.0))
+    size = (columns * panel[0], rows * (panel[1] + 0.35) + (0.3 if view.title else 0.0))
     figure = Figure(figsize=size, dpi=DOTS_PER_INCH, layout="constrained", facecolor="white")
     grey = image @ np.array([0.299, 0.587, 0.114], "float32")
     place = (0, width, height, 0)
     grid = figure.subplots(rows, columns, squeeze=False)
-    if untouched:
+    if view.untouched:
         grid.flat[0].imshow(image, extent=place, interpolation="nearest")
-    for axes, weight, caption in zip(grid.flat[int(untouched) :], weights, captions):
+    for axes, weight, caption in zip(grid.flat[int(view.untouched) :], maps, captions):
         axes.imshow(grey, cmap="gray", vmin=0, vmax=255, extent=place, interpolation="nearest")
         top = max(float(weight.max()), 1e-12)
         axes.imshow(weight, cmap=COLORS, vmin=0.0, vmax=top, extent=place, interpolation="bilinear", alpha=SHARE)
         axes.set_title(readable(caption, missing), family=families, size=8, parse_math=False, wrap=True)
     for axes in grid.flat:
         axes.set_axis_off()
-    if title:
-        figure.suptitle(readable(title, missing), family=families, size=9, parse_math=False)
+    if view.title:
+        figure.suptitle(readable(view.title, missing), family=families, size=9, parse_math=False)
     return save(figure, path)

@@ -1,6 +1,7 @@
 """Writes figures to files."""
 
 import io
+from pathlib import Path
 
 from attention_zoo.pipelines.engine.storage.files import atomic_write
 
@@ -8,7 +9,20 @@ DOTS_PER_INCH = 120
 
 
 def save(figure, path):
-    """Writes a figure as a PNG, and replaces an existing file only when the new one is complete. Returns its `Path`."""
+    """Writes a figure, as SVG where the path ends in .svg, else as PNG.
+
+    An existing file is replaced only when the new one is complete.
+
+    Args:
+        figure: Figure of matplotlib.
+        path: The file.
+
+    Returns:
+        Its `Path`.
+    """
     content = io.BytesIO()
-    figure.savefig(content, format="png")
+    if Path(path).suffix.lower() == ".svg":
+        figure.savefig(content, format="svg", metadata={"Date": None})  # the same figure gives the same file
+    else:
+        figure.savefig(content, format="png")
     return atomic_write(path, content.getvalue())

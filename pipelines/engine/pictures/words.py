@@ -13,7 +13,7 @@ def join_pieces(weights, source, target):
     pieces are averaged, so that a row still sums to what its pieces summed to.
 
     Args:
-        weights: Array `(T, S)`.
+        weights: Array `(..., T, S)`.
         source: The S source pieces; "\u2581" begins a word, as in SentencePiece.
         target: The T target pieces.
 
@@ -32,8 +32,8 @@ def join_pieces(weights, source, target):
     source_starts, source_words = words_of(source)
     target_starts, target_words = words_of(target)
     counts = np.diff([*target_starts, len(target)])[:, None]
-    summed = np.add.reduceat(np.asarray(weights), source_starts, axis=1)
-    return np.add.reduceat(summed, target_starts, axis=0) / counts, source_words, target_words
+    summed = np.add.reduceat(np.asarray(weights), source_starts, axis=-1)
+    return np.add.reduceat(summed, target_starts, axis=-2) / counts, source_words, target_words
 
 
 def words_of(pieces):

@@ -14,6 +14,7 @@ from rich.table import Table
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.run.config import dump, read
 from attention_zoo.pipelines.engine.run.console import make_console, no_bars_in_files
+from attention_zoo.pipelines.engine.run.illustrate import illustrate
 from attention_zoo.pipelines.engine.run.reporting import TrainingReporter
 from attention_zoo.pipelines.engine.run.runs import PRESET_HEAD
 from attention_zoo.pipelines.engine.serving.export import export_saved_model
@@ -90,7 +91,7 @@ def publish(task, model, metrics, reporter):
     """Scores the finished model, draws, exports, tries the export out, and says where everything is. Returns all metrics."""
     metrics = metrics | score(task, model)
     write_metrics(task.folder, metrics)
-    pictures = task.illustrate(model, task.folder.pictures)
+    pictures = illustrate(task, model)
     exported = export_task(task, model)
     if figures := task.after_export(exported):
         metrics |= figures

@@ -141,11 +141,6 @@ class RunFolder:
         return self.path / "baselines.json"
 
     @property
-    def baseline(self):
-        """The run of a weaker model of the same task, as a `RunFolder`."""
-        return RunFolder(self.path / "baseline")
-
-    @property
     def twin(self):
         """The run of the same model without attention, as a `RunFolder`."""
         return RunFolder(self.path / "no_attention")

@@ -80,8 +80,8 @@ def test_a_killed_run_is_continued_to_metrics_pictures_and_a_saved_model(finishe
     assert needed | {"baseline/bleu4", "baseline/steps", "dev/loss", "train/steps"} <= set(metrics)
     history = json.loads((run / "history.json").read_text())
     assert [record["epoch"] for record in history] == [1, 2, 3, 4]
-    for picture in ("curves.png", "attention-1.png", "image-1"):
-        assert (run / "pictures" / picture).read_bytes().startswith(b"\x89PNG")
+    for picture in ("pictures/curves.png", "pictures/attention-1.png", "example.png"):
+        assert (run / picture).read_bytes().startswith(b"\x89PNG")
     assert "attention-zoo predict captioning" in printed
     assert (directory / "saved_models" / "captioning" / "1" / "saved_model.pb").is_file()
 
@@ -124,7 +124,7 @@ def test_predict_prints_a_caption_an_image_and_draws(finished):
     assert (directory / "out.png").read_bytes().startswith(b"\x89PNG")
     (directory / "notes.txt").write_text("hello")
     done = subprocess.run(command("predict", "captioning", "notes.txt"), cwd=directory, capture_output=True, text=True)
-    assert done.returncode == 2 and "notes.txt: expected a JPEG" in done.stderr.splitlines()[-1]
+    assert done.returncode == 1 and "notes.txt: expected a JPEG" in done.stderr.splitlines()[-1]
 
 
 def test_evaluate_takes_up_the_finished_run_and_does_not_train_the_baseline_again(finished):

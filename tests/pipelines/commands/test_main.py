@@ -1,5 +1,6 @@
 import importlib.metadata
 import io
+import json
 import os
 import subprocess
 import sys
@@ -13,11 +14,13 @@ from attention_zoo.pipelines.commands.main import main
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.registry import Entry
 
-TASK = '''
+TASK = r'''
 """A task that notes how it was called."""
 from dataclasses import dataclass, field
 from pathlib import Path
+import numpy as np
 from attention_zoo.pipelines.engine.task import Task
+from attention_zoo.pipelines.engine.views import Alignment
 
 calls = []
 
@@ -43,10 +46,23 @@ class Toy(Task):
     name = "toy"
     Config = Config
 
+    View = Alignment
+    answers_with = "answer"
+
     @staticmethod
-    def predict(inputs, model_directory, attention):
-        calls.append(("predict", inputs, model_directory, attention))
-        return 0
+    def ask(served, inputs, attention):
+        calls.append(("ask", served, list(inputs), attention))
+        for text in inputs:
+            error = "expected a word, received a digit" if text.isdigit() else ""
+            yield {"input": text, "error": error, "answer": text.upper(), "score": np.ones(2), "pixels": b"..."}
+
+    @staticmethod
+    def say(answer):
+        return answer["answer"]
+
+    @staticmethod
+    def view(answer):
+        return Alignment(["\u2581a", "b"], ["c"], np.ones((1, 1, 2)), title=answer["input"]) if answer["answer"] else None
 '''
 DATASETS = [("numbers", "numbers in words [0, 99]", "CC0")]
 
@@ -70,6 +86,8 @@ def toy(tmp_path, monkeypatch):
 
     engine = types.SimpleNamespace(train=note("train"), evaluate=note("evaluate"), export=note("export"))
     monkeypatch.setitem(sys.modules, "attention_zoo.pipelines.engine.run.run", engine)
+    export = types.SimpleNamespace(load_saved_model=lambda directory, answer: ("served", directory))
+    monkeypatch.setitem(sys.modules, "attention_zoo.pipelines.engine.serving.export", export)
     monkeypatch.chdir(tmp_path)
     for exported in ("saved_models/toy/1", "m/toy/1"):
         (tmp_path / exported).mkdir(parents=True)
@@ -140,7 +158,7 @@ def test_a_run_that_is_not_there_is_named_with_those_that_are(toy, capsys):
 
 
 def test_predict_takes_inputs_before_and_after_options(toy):
-    expected = ("predict", ["one", "two"], Path("saved_models/toy"), Path("x.png"))
+    expected = ("ask", ("served", Path("saved_models/toy")), ["one", "two"], True)
     for argv in (
         ["one", "two", "--attention", "x.png"],
         ["--attention", "x.png", "one", "two"],
@@ -149,7 +167,7 @@ def test_predict_takes_inputs_before_and_after_options(toy):
         assert toy.run("predict", "toy", *argv) == 0
         assert toy.calls.pop() == expected
     assert toy.run("predict", "toy", "--model", "m/toy", "--", "-3 °C") == 0
-    assert toy.calls.pop() == ("predict", ["-3 °C"], Path("m/toy"), None)
+    assert toy.calls.pop() == ("ask", ("served", Path("m/toy")), ["-3 °C"], False)
 
 
 @pytest.mark.parametrize(
@@ -164,18 +182,75 @@ def test_predict_takes_inputs_before_and_after_options(toy):
 def test_predict_reads_lines_where_there_are_no_inputs(toy, monkeypatch, typed, lines):
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(typed)))
     assert toy.run("predict", "toy") == 0
-    assert toy.calls == [("predict", lines, Path("saved_models/toy"), None)]
+    assert [call[2] for call in toy.calls] == [lines]
+
+
+def test_on_a_terminal_each_line_is_answered_as_it_comes(toy, monkeypatch, capsys):
+    terminal = io.TextIOWrapper(io.BytesIO("one\r\nzwei ü\n".encode()))
+    monkeypatch.setattr(terminal, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr(sys, "stdin", terminal)
+    assert toy.run("predict", "toy") == 0
+    assert [call[2] for call in toy.calls] == [["one"], ["zwei ü"]]
+    shown = capsys.readouterr()
+    assert shown.out == "ONE\nZWEI Ü\n" and "Ctrl-D" in shown.err
 
 
 def test_predict_replaces_arguments_that_are_not_utf8(toy):
     assert toy.run("predict", "toy", os.fsdecode(b"caf\xe9")) == 0
-    assert toy.calls[0][1] == ["caf\ufffd"]
+    assert toy.calls[0][2] == ["caf\ufffd"]
 
 
 def test_a_task_says_what_its_input_is(toy, monkeypatch):
-    monkeypatch.setattr(toy.task.Toy, "read_input", staticmethod(lambda argument: os.fsencode(argument)[::-1]))
-    assert toy.run("predict", "toy", "abc", os.fsdecode(b"caf\xe9")) == 0
-    assert toy.calls.pop()[1] == [b"cba", b"\xe9fac"]
+    monkeypatch.setattr(toy.task.Toy, "read_input", staticmethod(lambda argument: argument[::-1]))
+    assert toy.run("predict", "toy", "abc") == 0
+    assert toy.calls.pop()[2] == ["cba"]
+
+
+def test_inputs_are_asked_in_batches_of_the_tasks_size(toy, monkeypatch):
+    monkeypatch.setattr(toy.task.Toy, "asked_together", 2)
+    assert toy.run("predict", "toy", *"abcde") == 0
+    assert [call[2] for call in toy.calls] == [["a", "b"], ["c", "d"], ["e"]]
+    toy.calls.clear()
+    monkeypatch.setattr(toy.task.Toy, "asked_together", None)
+    assert toy.run("predict", "toy", *"abcde") == 0
+    assert [call[2] for call in toy.calls] == [list("abcde")]
+
+
+def test_each_bad_input_costs_one_line_and_the_others_are_answered(toy, monkeypatch, capsys):
+    def read(argument):
+        if argument == "none":
+            raise UserError("none: expected a file")
+        return argument
+
+    monkeypatch.setattr(toy.task.Toy, "read_input", staticmethod(read))
+    assert toy.run("predict", "toy", "a", "none", "7", "b") == 1
+    shown = capsys.readouterr()
+    assert shown.out == "A\nB\n"
+    assert shown.err.splitlines() == [
+        "attention-zoo: none: expected a file",
+        "attention-zoo: 7: expected a word, received a digit",
+    ]
+    assert toy.run("predict", "toy", "none") == 1
+
+
+def test_json_gives_an_object_an_input_without_the_contents_of_files(toy, capsys):
+    assert toy.run("predict", "toy", "ü", "7", "--json") == 1
+    first, second = map(json.loads, capsys.readouterr().out.splitlines())
+    assert first == {"input": "ü", "error": "", "answer": "Ü", "score": [1.0, 1.0]}
+    assert second == {"input": "7", "error": "expected a word, received a digit"}
+
+
+def test_predict_numbers_the_pictures_of_further_answers(toy, capsys):
+    assert toy.run("predict", "toy", "a", "", "b", "--attention", "new/x.svg", "--pieces") == 0
+    assert capsys.readouterr().err.splitlines() == ["picture: new/x.svg", "picture: new/x-2.svg"]
+    assert Path("new/x-2.svg").read_text().startswith("<?xml")
+
+
+def test_a_picture_that_cannot_be_drawn_is_refused_before_the_model_is_loaded(toy, capsys, monkeypatch):
+    line = refused(toy, capsys, "predict", "toy", "a", "--attention", "x.gif")
+    assert "--attention: expected a file that ends in .png or .svg, received x.gif" in line
+    monkeypatch.setattr(toy.task.Toy, "View", None)
+    assert "--attention: toy has nothing to draw" in refused(toy, capsys, "predict", "toy", "a", "--attention", "x.png")
 
 
 def test_predict_with_nothing_to_answer_is_refused(toy, monkeypatch, capsys):

@@ -72,7 +72,7 @@ def test_a_shell_completes_a_preset():
 
 def test_help_names_the_exit_codes(capsys):
     assert main(["--help"]) == 0
-    assert "Exit codes: 0; 2" in capsys.readouterr().out
+    assert "Exit codes: 0; 1 where predict" in capsys.readouterr().out
 
 
 def test_quiet_prints_errors_only(two_runs, capfd, monkeypatch):

@@ -174,7 +174,7 @@ def test_predict_prints_a_line_a_file_and_draws(finished, photos):
     done = subprocess.run(
         command("predict", "image_classification", "none.png"), cwd=directory, capture_output=True, text=True
     )
-    assert done.returncode == 2 and done.stderr.splitlines()[-1].startswith(
+    assert done.returncode == 1 and done.stderr.splitlines()[-1].startswith(
         "attention-zoo: none.png: expected an image file"
     )
 

@@ -78,7 +78,7 @@ def test_a_killed_run_is_continued_to_metrics_pictures_and_a_saved_model(finishe
     assert needed | {"input/padding_share"} <= set(metrics)
     history = json.loads((run / "history.json").read_text())
     assert [record["epoch"] for record in history] == [1, 2, 3, 4]
-    for picture in ("curves.png", "bleu_by_length.png", "alignment-1.png"):
+    for picture in ("curves.png", "bleu_by_length.png", "attention-1.png"):
         assert (run / "pictures" / picture).read_bytes().startswith(b"\x89PNG")
     assert "attention-zoo predict translation" in printed and "padding" in printed
     assert (directory / "saved_models" / "translation" / "1" / "saved_model.pb").is_file()

@@ -17,8 +17,9 @@ from attention_zoo.pipelines.engine.images.image_files import (
     decode_images,
     read_image_file,
 )
-from attention_zoo.pipelines.engine.pictures.heat_maps import draw_image_attention
+from attention_zoo.pipelines.engine.pictures.heat_maps import draw_heat_maps
 from attention_zoo.pipelines.engine.serving.export import export_saved_model
+from attention_zoo.pipelines.engine.views import HeatMaps
 
 SIZE = (12, 20)
 
@@ -196,8 +197,8 @@ def test_decoding_works_in_an_input_pipeline():
 def test_a_picture_shows_the_map_over_the_image(tmp_path):
     weights = np.zeros((2, 4, 4))
     weights[0, 0, 0] = weights[1, 3, 3] = 1.0
-    path = draw_image_attention(
-        np.full((32, 32, 3), 128, "uint8"), weights, ["a $cat", "犬"], tmp_path / "a.png", title="two"
+    path = draw_heat_maps(
+        HeatMaps(np.full((32, 32, 3), 128, "uint8"), weights, ["a $cat", "犬"], title="two"), tmp_path / "a.png"
     )
     picture = np.array(Image.open(path).convert("L")).astype(int)
     left, right = picture[:, : picture.shape[1] // 2], picture[:, picture.shape[1] // 2 :]
@@ -208,9 +209,9 @@ def test_a_picture_shows_the_map_over_the_image(tmp_path):
     "image, weights, message",
     [
         (np.zeros((4, 4)), np.zeros((1, 2, 2)), "image: expected shape"),
-        (np.zeros((4, 4, 3)), np.zeros((2, 2, 2)), "weights: expected shape"),
+        (np.zeros((4, 4, 3)), np.zeros((2, 2, 2)), "maps: expected shape"),
     ],
 )
 def test_shapes_that_do_not_fit_are_refused(image, weights, message, tmp_path):
     with pytest.raises(ValueError, match=message):
-        draw_image_attention(image, weights, ["one"], tmp_path / "a.png")
+        draw_heat_maps(HeatMaps(image, weights, ["one"]), tmp_path / "a.png")

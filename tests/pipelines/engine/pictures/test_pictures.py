@@ -6,9 +6,17 @@ from matplotlib import font_manager
 from matplotlib.image import imread
 
 from attention_zoo.pipelines.engine.pictures import alignments
-from attention_zoo.pipelines.engine.pictures.alignments import draw_alignment, draw_heads, label
+from attention_zoo.pipelines.engine.pictures.alignments import draw_alignment, label
 from attention_zoo.pipelines.engine.pictures.curves import draw_curves, draw_scores_by_length
 from attention_zoo.pipelines.engine.pictures.fonts import fonts_for
+from attention_zoo.pipelines.engine.views import Alignment
+
+
+def alignment(weights, source, target, path, **options):
+    """Draws an alignment of one map, or of several, with the tokens as they are."""
+    weights = np.asarray(weights)
+    weights = weights if weights.ndim > 2 else weights[None]
+    return draw_alignment(Alignment(source, target, weights, **{"join": False, **options}), path)
 
 
 @pytest.fixture(autouse=True)
@@ -29,21 +37,21 @@ def dark(path):
 def test_rows_are_written_tokens_from_the_top_and_columns_read_tokens_from_the_left(tmp_path):
     weights = np.zeros((8, 8))
     weights[0, 7] = 1  # the first written token attends to the last read one
-    rows, columns = dark(draw_alignment(weights, list("abcdefgh"), list("ABCDEFGH"), tmp_path / "x.png")).T
+    rows, columns = dark(alignment(weights, list("abcdefgh"), list("ABCDEFGH"), tmp_path / "x.png")).T
     assert len(rows) > 100
     assert rows.max() < 0.4 and columns.min() > 0.6
 
 
 def test_no_weight_is_white_and_the_scale_is_fixed(tmp_path):
     tokens = list("abcd")
-    assert len(dark(draw_alignment(np.zeros((4, 4)), tokens, tokens, tmp_path / "zero.png"))) == 0
-    assert len(dark(draw_alignment(np.full((4, 4), 0.25), tokens, tokens, tmp_path / "even.png"))) == 0
+    assert len(dark(alignment(np.zeros((4, 4)), tokens, tokens, tmp_path / "zero.png"))) == 0
+    assert len(dark(alignment(np.full((4, 4), 0.25), tokens, tokens, tmp_path / "even.png"))) == 0
     image = imread(tmp_path / "zero.png")
     assert image[0, 0].tolist() == [1, 1, 1, 1]
 
 
 def test_a_picture_is_written_whole_into_a_folder_that_is_made(tmp_path):
-    path = draw_alignment([[1.0]], ["a"], ["b"], tmp_path / "new" / "x.png", title="a → b")
+    path = alignment([[1.0]], ["a"], ["b"], tmp_path / "new" / "x.png", title="a → b")
     assert path == tmp_path / "new" / "x.png"
     assert [found.name for found in path.parent.iterdir()] == ["x.png"]
 
@@ -60,14 +68,14 @@ def test_a_picture_is_written_whole_into_a_folder_that_is_made(tmp_path):
     ids=["formulas", "control characters", "scripts", "long and combining", "fonts that may be missing"],
 )
 def test_every_token_can_be_drawn(tmp_path, tokens, caplog):
-    draw_alignment(np.full((2, len(tokens)), 0.5), tokens, ["a", tokens[0]], tmp_path / "x.png", title=" ".join(tokens))
+    alignment(np.full((2, len(tokens)), 0.5), tokens, ["a", tokens[0]], tmp_path / "x.png", title=" ".join(tokens))
     assert not caplog.records
 
 
 def test_a_picture_grows_with_its_tokens_up_to_a_limit(tmp_path):
     def size(count):
         tokens = ["token"] * count
-        return max(imread(draw_alignment(np.eye(count), tokens, tokens, tmp_path / f"{count}.png")).shape)
+        return max(imread(alignment(np.eye(count), tokens, tokens, tmp_path / f"{count}.png")).shape)
 
     assert size(5) < size(30) < size(200) < 5500
 
@@ -76,15 +84,15 @@ def test_heads_stand_side_by_side_on_one_scale(tmp_path):
     tokens = list("abcdef")
     heads = np.zeros((2, 6, 6))
     heads[1] = np.eye(6)
-    columns = dark(draw_heads(heads, tokens, tokens, tmp_path / "heads.png"))[:, 1]
+    columns = dark(alignment(heads, tokens, tokens, tmp_path / "heads.png"))[:, 1]
     assert columns.min() > 0.5, "the first head attends to nothing"
-    draw_heads(np.zeros((5, 6, 6)), tokens, tokens, tmp_path / "five.png", title="five")
+    alignment(np.zeros((5, 6, 6)), tokens, tokens, tmp_path / "five.png", title="five")
 
 
 @pytest.mark.parametrize("shape", [(2, 3), (3, 2, 1), (0, 2), (3,)])
 def test_weights_that_do_not_fit_the_tokens_are_refused(tmp_path, shape):
-    with pytest.raises(ValueError, match=r"weights: expected shape \(3, 2\)"):
-        draw_alignment(np.zeros(shape), ["a", "b"], ["A", "B", "C"], tmp_path / "x.png")
+    with pytest.raises(ValueError, match=r"weights: expected shape \(H, 3, 2\)"):
+        alignment(np.zeros(shape), ["a", "b"], ["A", "B", "C"], tmp_path / "x.png")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -118,7 +126,7 @@ def test_fonts_of_the_system_are_used_for_what_ours_lacks(tmp_path, monkeypatch)
     monkeypatch.setattr(font_manager.fontManager, "ttflist", list(font_manager.fontManager.ttflist))
     assert fonts_for("a\u0301b") == (["DejaVu Sans"], set())
     assert fonts_for("시간") == (["DejaVu Sans", "Toy Hangul"], {"간"})
-    draw_alignment([[1.0]], ["시간"], ["a"], tmp_path / "x.png")
+    alignment([[1.0]], ["시간"], ["a"], tmp_path / "x.png")
     paths.clear()
     assert fonts_for("시간") == (["DejaVu Sans"], {"시", "간"})
 

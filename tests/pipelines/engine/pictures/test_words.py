@@ -1,8 +1,11 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from attention_zoo.pipelines.engine.pictures import alignments, heat_maps
 from attention_zoo.pipelines.engine.pictures.words import join_pieces, words_of
+from attention_zoo.pipelines.engine.views import Alignment, HeatMaps
 
 
 def test_source_pieces_are_summed_and_target_pieces_averaged():
@@ -33,17 +36,31 @@ def test_words_begin_at_the_mark_and_at_special_tokens(pieces, words):
 def test_the_axes_of_an_alignment_are_named(tmp_path, monkeypatch):
     figures = []
     monkeypatch.setattr(alignments, "save", lambda figure, path: figures.append(figure) or path)
-    alignments.draw_alignment([[1.0]], ["a"], ["b"], tmp_path / "x.png", "a → b", sides=("source", "translation"))
+    view = Alignment(["a"], ["b"], [[[1.0]]], title="a → b", sides=("source", "translation"))
+    alignments.draw_alignment(view, tmp_path / "x.png")
     axes = figures[0].axes[0]
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("source", "translation")
     assert figures[0].get_suptitle() == "a → b"
+
+
+def test_pieces_are_joined_in_every_map_unless_they_are_asked_for(tmp_path, monkeypatch):
+    figures = []
+    monkeypatch.setattr(alignments, "save", lambda figure, path: figures.append(figure) or path)
+    weights = np.array([[[0.2, 0.3, 0.5]], [[0.5, 0.5, 0.0]]])
+    view = Alignment(["\u25816", "9", "\u2581cats"], ["\u2581chats"], weights)
+    for view in (view, replace(view, join=False)):
+        alignments.draw_alignment(view, tmp_path / "x.png")
+    joined, pieces = ([text.get_text() for text in figure.axes[0].get_xticklabels()] for figure in figures)
+    assert joined == ["69", "cats"] and pieces == ["_6", "9", "_cats"]
+    drawn = [axes.collections[0].get_array().ravel() for axes in figures[0].axes[:2]]
+    np.testing.assert_allclose(drawn, [[0.5, 0.5], [1.0, 0.0]], atol=1e-6)
 
 
 def test_the_first_panel_can_be_the_untouched_image(tmp_path, monkeypatch):
     figures = []
     monkeypatch.setattr(heat_maps, "save", lambda figure, path: figures.append(figure) or path)
     image = np.arange(48, dtype="uint8").reshape(4, 4, 3)
-    heat_maps.draw_image_attention(image, np.ones((2, 2, 2)), ["a", "cat"], tmp_path / "x.png", untouched=True)
+    heat_maps.draw_heat_maps(HeatMaps(image, np.ones((2, 2, 2)), ["a", "cat"], untouched=True), tmp_path / "x.png")
     first, *maps = figures[0].axes
     assert len(first.images) == 1 and np.array_equal(first.images[0].get_array(), image)
     assert [axes.get_title() for axes in maps] == ["a", "cat"]

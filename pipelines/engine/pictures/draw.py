@@ -1,0 +1,72 @@
+"""Draws views into files: the type of the view chooses the picture, the suffix of the file its format."""
+
+from pathlib import Path
+
+from attention_zoo.pipelines.engine.errors import UserError
+from attention_zoo.pipelines.engine.pictures.alignments import draw_alignment
+from attention_zoo.pipelines.engine.pictures.frames import draw_frames
+from attention_zoo.pipelines.engine.pictures.heat_maps import draw_heat_maps
+from attention_zoo.pipelines.engine.views import Alignment, Frames, HeatMaps
+
+DRAWERS = {Alignment: draw_alignment, HeatMaps: draw_heat_maps, Frames: draw_frames}
+
+
+def draw(view, path):
+    """Draws a view.
+
+    Args:
+        view: One of `engine.views`.
+        path: The file; its suffix is one of `view.suffixes`. Missing folders are made, and an old picture is replaced
+            only when the new one is complete.
+
+    Returns:
+        The `Path`.
+
+    Raises:
+        UserError: The suffix is another.
+        ValueError: The arrays of the view do not fit together.
+
+    Example:
+
+    >>> import tempfile
+    >>> import numpy as np
+    >>> view = Alignment(["\u25813", "\u2581hours"], ["\u25813", "\u2581heures"], np.eye(2)[None])
+    >>> draw(view, f"{tempfile.mkdtemp()}/alignment.svg").name
+    'alignment.svg'
+    """
+    check_suffix(type(view), path)
+    return DRAWERS[type(view)](view, Path(path))
+
+
+def check_suffix(view_class, path, name="path"):
+    """Checks that a view can be drawn into a file of that name, before anything is computed for it.
+
+    Args:
+        view_class: A class of `engine.views`.
+        path: The file.
+        name: What the message calls the path. Defaults to "path".
+
+    Raises:
+        UserError: It cannot.
+
+    Example:
+
+    >>> check_suffix(Alignment, "alignment.bmp", "--attention")
+    Traceback (most recent call last):
+    attention_zoo.pipelines.engine.errors.UserError: --attention: expected a file that ends in .png or .svg, received
+    alignment.bmp
+    """
+    if Path(path).suffix.lower() not in view_class.suffixes:
+        raise UserError(f"{name}: expected a file that ends in {' or '.join(view_class.suffixes)}, received {path}")
+
+
+def numbered(path, number):
+    """Returns the file of the picture with a number: the first one keeps its name.
+
+    Example:
+
+    >>> numbered("a.png", 1).name, numbered("a.png", 2).name
+    ('a.png', 'a-2.png')
+    """
+    path = Path(path)
+    return path if number == 1 else path.with_stem(f"{path.stem}-{number}")

@@ -1,0 +1,84 @@
+"""Animations of where a model looks while a film runs, with a bar for the number that it answers."""
+
+import io
+
+import numpy as np
+
+from attention_zoo.pipelines.engine.pictures.heat_maps import COLORS, draw_heat_maps
+from attention_zoo.pipelines.engine.storage.files import atomic_write
+from attention_zoo.pipelines.engine.views import HeatMaps
+
+EVERY = 2  # one frame in so many is shown
+FRAMES_PER_SECOND = 12.5  # of the animation
+SHORTEST_SIDE = 160  # pixels: smaller frames are enlarged by a whole number
+HEAT = 0.6  # share of the map's color at its peak; the rest is the frame
+
+
+def draw_frames(view, path):
+    """Draws `Frames`: as an animation where the path ends in .gif, else the last frame under its map.
+
+    In the animation the frame stands on the left, and under the model's attention on the right. A bar at the bottom
+    shows the number: from the middle to the side where it reaches `view.limit`.
+
+    Args:
+        view: `Frames`.
+        path: The file; missing folders are made, and an old picture is replaced as a whole.
+
+    Returns:
+        The `Path`.
+
+    Raises:
+        ValueError: There is no frame, or images, maps and values are not equally many.
+
+    Example:
+
+    >>> import tempfile
+    >>> from attention_zoo.pipelines.engine.views import Frames
+    >>> view = Frames(np.zeros((4, 84, 96, 3), "uint8"), np.ones((4, 11, 12)), np.zeros(4))
+    >>> draw_frames(view, f"{tempfile.mkdtemp()}/drive.gif").name
+    'drive.gif'
+    """
+    count = len(view.images)
+    if not count == len(view.maps) == len(view.values) or not count:
+        raise ValueError(
+            f"images, maps, values: expected equally many and at least one, received {count}, {len(view.maps)} and "
+            f"{len(view.values)}"
+        )
+    if str(path).lower().endswith(".gif"):
+        return _write_animation(view, path)
+    caption = f"{view.values[-1]:+.2f} {view.unit}".rstrip()
+    return draw_heat_maps(HeatMaps(view.images[-1], view.maps[-1:], [caption]), path)
+
+
+def _write_animation(view, path):
+    shown = range(0, len(view.images), EVERY)
+    pictures = [_panels(view.images[row], view.maps[row], view.values[row] / view.limit) for row in shown]
+    # One palette for all frames: colors do not flicker, and what stands still takes no room.
+    palette = pictures[len(pictures) // 2].quantize(128)
+    pictures = [picture.quantize(palette=palette, dither=0) for picture in pictures]
+    content = io.BytesIO()
+    options = {"duration": round(1000 / FRAMES_PER_SECOND), "loop": 0, "optimize": True}
+    pictures[0].save(content, format="GIF", save_all=True, append_images=pictures[1:], **options)
+    return atomic_write(path, content.getvalue())
+
+
+def _panels(frame, weights, share):
+    """Returns the frame and the frame under its map, side by side, with a bar of length `share`: a Pillow image."""
+    from matplotlib import colormaps
+    from PIL import Image, ImageDraw
+
+    height, width = frame.shape[:2]
+    zoom = max(1, -(-SHORTEST_SIDE // min(height, width)))
+    size = (zoom * width, zoom * height)
+    picture = Image.fromarray(frame).resize(size, Image.Resampling.NEAREST)
+    scaled = Image.fromarray(np.float32(weights / max(float(weights.max()), 1e-12)))
+    heat = np.clip(np.asarray(scaled.resize(size, Image.Resampling.BILINEAR)), 0.0, 1.0)[..., None]  # (H, W, 1)
+    colors = 255 * colormaps[COLORS](heat[..., 0])[..., :3]
+    mixed = (1 - HEAT * heat) * np.asarray(picture, "float32") + HEAT * heat * colors
+    both = Image.new("RGB", (2 * size[0], size[1]))
+    both.paste(picture, (0, 0))
+    both.paste(Image.fromarray(mixed.astype("uint8")), (size[0], 0))
+    middle, length = size[0] // 2, int(np.clip(share, -1.0, 1.0) * size[0] / 2)
+    left, right = sorted((middle, middle + length))
+    ImageDraw.Draw(both).rectangle((left, size[1] - 6, right, size[1] - 3), fill="white")
+    return both

@@ -1,0 +1,43 @@
+"""Asks an exported model, and takes the answers of a batch apart."""
+
+import numpy as np
+
+from attention_zoo.pipelines.engine.errors import UserError
+
+
+def ask_rows(served, attention, **inputs):
+    """Asks a model once for a batch.
+
+    Args:
+        served: What `load_saved_model` returned, or anything whose `signatures` has its functions by name.
+        attention: Whether the signature `attention` answers. Defaults to False, `serving_default`.
+        **inputs: The tensors of the signature, each with B rows.
+
+    Returns:
+        List of B dicts with the rows of the outputs: a string as str, a number as Python's, what has axes as a NumPy
+        array.
+
+    Raises:
+        UserError: The model has no attention.
+
+    Example:
+
+    >>> from types import SimpleNamespace
+    >>> import tensorflow as tf
+    >>> served = SimpleNamespace(signatures={"serving_default": lambda text: {"upper": tf.strings.upper(text)}})
+    >>> ask_rows(served, False, text=tf.constant(["yes", "no"]))
+    [{'upper': 'YES'}, {'upper': 'NO'}]
+    """
+    if attention and "attention" not in served.signatures:
+        raise UserError("--attention: this model has no attention to draw; train another --preset")
+    outputs = served.signatures["attention" if attention else "serving_default"](**inputs)
+    arrays = {name: _texts(value.numpy()) for name, value in outputs.items()}
+    count = len(next(iter(arrays.values())))
+    return [{name: array[row] for name, array in arrays.items()} for row in range(count)]
+
+
+def _texts(array):
+    """Returns an array whose rows are Python's own strings and numbers where they have no axes."""
+    if array.dtype == object:
+        array = np.array([text.decode("utf-8", "replace") for text in array.ravel()], object).reshape(array.shape)
+    return array.tolist() if array.ndim == 1 else array
