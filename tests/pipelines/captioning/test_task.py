@@ -1,15 +1,11 @@
-"""Captioning end to end, tiny: train, kill, resume, export, serve through the session loader, predict."""
+"""What captioning does besides what the end-to-end test of all tasks asks for."""
 
 import io
 import json
-import subprocess
-import sys
-from dataclasses import asdict
 
 import numpy as np
 import pytest
 import tensorflow as tf
-import yaml
 from PIL import Image
 
 from attention_zoo.pipelines.captioning.settings import BaselineSettings, CaptioningConfig, DataSettings, ModelSettings
@@ -19,30 +15,11 @@ from attention_zoo.pipelines.engine.run import run as experiment
 from attention_zoo.pipelines.engine.settings import ExportSettings, TrainingSettings
 
 COLORS = {"red": (220, 30, 30), "green": (30, 180, 30), "blue": (40, 60, 220)}
-PLACES = {"left": 0, "right": 16}
-
-
-def painted(color, place, kind="PNG"):
-    pixels = np.full((32, 32, 3), 255, np.uint8)
-    pixels[8:24, PLACES[place] : PLACES[place] + 16] = COLORS[color]
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, kind)
-    return file.getvalue()
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """Squares of a color on one side, with two sentences each."""
-    directory = tmp_path_factory.mktemp("squares")
-    (directory / "images").mkdir()
-    lines = []
-    for number in range(60):
-        color, place = list(COLORS)[number % 3], list(PLACES)[number // 3 % 2]
-        (directory / "images" / f"{number}.png").write_bytes(painted(color, place))
-        captions = [f"a {color} square on the {place}", f"on the {place}, a {color} square"]
-        lines.append(json.dumps({"image": f"{number}.png", "captions": captions}))
-    (directory / "captions.jsonl").write_text("\n".join(lines))
-    return str(directory)
+def folder(tiny_data):
+    return tiny_data("captioning")["folder"]
 
 
 def tiny(folder, directory, attention="soft", baseline=1, **training):
@@ -57,38 +34,14 @@ def tiny(folder, directory, attention="soft", baseline=1, **training):
     )
 
 
-def command(*words):
-    return [sys.executable, "-m", "attention_zoo.pipelines", *words]
-
-
-@pytest.fixture(scope="module")
-def finished(folder, tmp_path_factory, killed_and_continued):
-    """A run that was killed in the middle and started again, as its folder and what the second start printed."""
-    directory = tmp_path_factory.mktemp("run")
-    config = directory / "tiny.yaml"
-    config.write_text(yaml.safe_dump(asdict(tiny(folder, directory, epochs=4, checkpoint_every=1))))
-    words = command("train", "captioning", "--config", str(config), "--name", "tiny")
-    checkpoints = directory / "runs" / "captioning" / "tiny" / "checkpoints"
-    return directory, killed_and_continued(words, directory, checkpoints)
-
-
-def test_a_killed_run_is_continued_to_metrics_pictures_and_a_saved_model(finished):
-    directory, printed = finished
-    run = directory / "runs" / "captioning" / "tiny"
-    metrics = json.loads((run / "metrics.json").read_text())
-    needed = {f"test/{name}" for name in ("bleu1", "bleu4", "cider", "rouge_l", "exact_match", "movement")}
-    assert needed | {"baseline/bleu4", "baseline/steps", "dev/loss", "train/steps"} <= set(metrics)
-    history = json.loads((run / "history.json").read_text())
-    assert [record["epoch"] for record in history] == [1, 2, 3, 4]
-    for picture in ("pictures/curves.png", "pictures/attention-1.png", "example.png"):
-        assert (run / picture).read_bytes().startswith(b"\x89PNG")
-    assert "attention-zoo predict captioning" in printed
-    assert (directory / "saved_models" / "captioning" / "1" / "saved_model.pb").is_file()
+@pytest.fixture
+def finished(finished_run):
+    return finished_run("captioning")
 
 
 def test_the_session_loader_serves_both_signatures(finished, session_run):
-    version = finished[0] / "saved_models" / "captioning" / "1"
-    images = [painted("red", "left"), painted("blue", "right", "JPEG"), painted("green", "left", "BMP")]
+    version = finished.version
+    images = finished.case.request["attention"]["image_bytes"]
     best = session_run(version, "serving_default", {"image_bytes": images})
     assert best["caption"].shape == best["score"].shape == (3,)
     seen = session_run(version, "attention", {"image_bytes": images})
@@ -101,41 +54,16 @@ def test_the_session_loader_serves_both_signatures(finished, session_run):
 
 
 def test_odd_input_gets_an_answer_or_one_clear_error(finished, session_run):
-    version = finished[0] / "saved_models" / "captioning" / "1"
+    version = finished.version
     nothing = np.array([], object)
     assert session_run(version, "serving_default", {"image_bytes": nothing})["caption"].shape == (0,)
     assert session_run(version, "attention", {"image_bytes": nothing})["weights"].shape[0] == 0
-    for broken in (b"hello", painted("red", "left")[:100], b""):
+    for broken in (b"hello", finished.case.request["attention"]["image_bytes"][0][:100], b""):
         with pytest.raises(tf.errors.InvalidArgumentError, match="image"):
             session_run(version, "serving_default", {"image_bytes": [broken]})
     file = io.BytesIO()
     Image.new("RGB", (1, 1)).save(file, "PNG")
     assert session_run(version, "serving_default", {"image_bytes": [file.getvalue()]})["caption"].shape == (1,)
-
-
-def test_predict_prints_a_caption_an_image_and_draws(finished):
-    directory = finished[0]
-    for name, image in (("one.png", painted("red", "left")), ("two.jpg", painted("blue", "right", "JPEG"))):
-        (directory / name).write_bytes(image)
-    words = command("predict", "captioning", "one.png", "two.jpg", "--attention", "out.png")
-    done = subprocess.run(words, cwd=directory, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert len(done.stdout.splitlines()) == 2
-    assert (directory / "out.png").read_bytes().startswith(b"\x89PNG")
-    (directory / "notes.txt").write_text("hello")
-    done = subprocess.run(command("predict", "captioning", "notes.txt"), cwd=directory, capture_output=True, text=True)
-    assert done.returncode == 1 and "notes.txt: expected a JPEG" in done.stderr.splitlines()[-1]
-
-
-def test_evaluate_takes_up_the_finished_run_and_does_not_train_the_baseline_again(finished):
-    run = finished[0] / "runs" / "captioning" / "tiny"
-    before = json.loads((run / "metrics.json").read_text())
-    words = command("evaluate", "captioning", "--run", "runs/captioning/tiny")
-    done = subprocess.run(words, cwd=finished[0], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    after = json.loads((run / "metrics.json").read_text())
-    for name in ("test/bleu4", "test/movement", "baseline/bleu4", "baseline/minutes", "baseline/steps"):
-        assert after[name] == pytest.approx(before[name]), name
 
 
 def test_soft_attention_learns_what_is_where(folder, tmp_path):

@@ -1,16 +1,14 @@
-"""Image classification end to end, tiny: train, kill, resume, export, serve through the session loader, predict."""
+"""What image classification does besides what the end-to-end test of all tasks asks for."""
 
 import io
 import json
-import subprocess
-import sys
+import shutil
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
-import yaml
 from PIL import Image
 
 from attention_zoo.pipelines.baselines.images import knn_predictions, svm_predictions
@@ -53,14 +51,8 @@ def precision():
 
 
 @pytest.fixture(scope="module")
-def photos(tmp_path_factory):
-    """Folders of two classes that differ in where they are bright."""
-    directory, rng = tmp_path_factory.mktemp("photos"), np.random.default_rng(0)
-    for name in SIDES:
-        (directory / name).mkdir()
-        for number in range(60):
-            (directory / name / f"{number}.png").write_bytes(encoded(side(name, rng)))
-    return directory
+def photos(tiny_data):
+    return tiny_data("image_classification")["directory"]
 
 
 def tiny(photos, directory, augmentation=None, baselines=(), **training):
@@ -78,51 +70,28 @@ def prepared(config, directory):
     return experiment.prepare(ImageClassification, config, directory)
 
 
-def command(*words):
-    return [sys.executable, "-m", "attention_zoo.pipelines", *words]
+@pytest.fixture
+def finished(finished_run):
+    return finished_run("image_classification")
 
 
-@pytest.fixture(scope="module")
-def finished(photos, tmp_path_factory, killed_and_continued):
-    """A run that was killed in the middle and started again, as its folder and what the second start printed."""
-    directory = tmp_path_factory.mktemp("run")
-    settings = tiny(photos, directory, baselines=["knn", "svm", "cnn"], epochs=6, checkpoint_every=2)
-    config = directory / "tiny.yaml"
-    config.write_text(yaml.safe_dump({name: vars(section) for name, section in vars(settings).items()}))
-    words = command("train", "image_classification", "--config", str(config), "--name", "tiny")
-    checkpoints = directory / "runs" / "image_classification" / "tiny" / "checkpoints"
-    return directory, killed_and_continued(words, directory, checkpoints)
-
-
-def version_of(finished):
-    return finished[0] / "saved_models" / "image_classification" / "1"
-
-
-def test_a_killed_run_is_continued_to_metrics_pictures_and_a_saved_model(finished):
-    directory, printed = finished
-    run = directory / "runs" / "image_classification" / "tiny"
-    metrics = json.loads((run / "metrics.json").read_text())
-    assert {"test/accuracy", "baseline/knn", "baseline/svm", "baseline/cnn", "dev/accuracy", "dev/loss"} <= set(metrics)
+def test_the_model_learns_and_so_do_the_baselines(finished):
+    metrics = json.loads((finished.run / "metrics.json").read_text())
     assert metrics["baseline/knn"] == metrics["baseline/svm"] == 100.0 and metrics["test/accuracy"] > 80
-    history = json.loads((run / "history.json").read_text())
-    assert [record["epoch"] for record in history] == [1, 2, 3, 4, 5, 6]
-    for picture in ("curves.png", "attention-1.png", "attention-4.png"):
-        assert (run / "pictures" / picture).read_bytes().startswith(b"\x89PNG")
-    assert "attention-zoo predict image_classification runs" in printed and "images/s" in printed
-    assert (version_of(finished) / "saved_model.pb").is_file()
+    assert "images/s" in finished.printed
 
 
-def test_a_resumed_run_has_the_losses_of_one_that_was_never_killed(finished):
-    directory = finished[0]
-    config = read(ImageClassificationConfig, directory / "runs/image_classification/tiny/config.yaml")
-    config.baselines.names, config.export.directory = [], str(directory / "elsewhere")
-    experiment.train(ImageClassification, config, directory / "again", preset="again")
-    first, second = (
-        json.loads((directory / run / "history.json").read_text())
-        for run in ("runs/image_classification/tiny", "again")
-    )
-    for name in ("step", "train/loss", "dev/loss", "dev/accuracy"):
-        assert [record[name] for record in first] == [record[name] for record in second]
+def test_predict_says_file_class_and_probability():
+    answer = {"input": "a.png", "label": "left", "probabilities": np.array([0.8765, 0.1235])}
+    assert ImageClassification.say(answer) == "a.png\tleft\t0.876"
+
+
+def test_evaluate_trains_no_baseline_again(finished, tmp_path, monkeypatch):
+    run = shutil.copytree(finished.run, tmp_path / "run")
+    before = json.loads((run / "metrics.json").read_text())
+    monkeypatch.setattr("attention_zoo.pipelines.image_classification.task.svm_predictions", None)
+    after = experiment.evaluate(ImageClassification, run)
+    assert after["test/accuracy"] == before["test/accuracy"] and after["baseline/svm"] == before["baseline/svm"]
 
 
 def test_the_session_loader_serves_both_signatures(finished, session_run):
@@ -134,13 +103,13 @@ def test_the_session_loader_serves_both_signatures(finished, session_run):
         encoded(large, "BMP"),
         encoded(side("right", rng), "GIF"),
     ]
-    answer = session_run(version_of(finished), "serving_default", {"image_bytes": images})
+    answer = session_run(finished.version, "serving_default", {"image_bytes": images})
     assert answer["label"].tolist() == [b"right", b"left", b"left", b"right"]
     assert answer["labels"].shape == answer["probabilities"].shape == (4, 2)
     np.testing.assert_array_equal(answer["labels"][:, 0], answer["label"])
     np.testing.assert_allclose(answer["probabilities"].sum(axis=1), 1.0, atol=1e-5)
     assert (np.diff(answer["probabilities"], axis=1) <= 0).all()
-    seen = session_run(version_of(finished), "attention", {"image_bytes": images})
+    seen = session_run(finished.version, "attention", {"image_bytes": images})
     np.testing.assert_array_equal(seen["label"], answer["label"])
     assert seen["attention"].shape == (4, 2, 2) and seen["head_attention"].shape == (4, 2, 2, 2, 2)
     np.testing.assert_allclose(seen["attention"].sum(axis=(1, 2)), 1.0, atol=1e-5)
@@ -148,7 +117,7 @@ def test_the_session_loader_serves_both_signatures(finished, session_run):
 
 
 def test_odd_input_gets_an_answer_or_one_clear_error(finished, session_run):
-    version, empty = version_of(finished), np.array([], object)
+    version, empty = finished.version, np.array([], object)
     assert session_run(version, "serving_default", {"image_bytes": empty})["labels"].shape == (0, 2)
     assert session_run(version, "attention", {"image_bytes": empty})["attention"].shape == (0, 2, 2)
     pixel = encoded(np.full((1, 1, 3), 9, "uint8"))
@@ -157,34 +126,6 @@ def test_odd_input_gets_an_answer_or_one_clear_error(finished, session_run):
         tf.errors.InvalidArgumentError, match="expected a JPEG, PNG, GIF or BMP image, received 4 bytes"
     ):
         session_run(version, "serving_default", {"image_bytes": [pixel, b"text"]})
-
-
-def test_predict_prints_a_line_a_file_and_draws(finished, photos):
-    directory = finished[0]
-    names = [str(photos / "left" / "1.png"), str(photos / "right" / "2.png")]
-    words = command("predict", "image_classification", *names, "--attention", "out.png")
-    done = subprocess.run(words, cwd=directory, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    rows = [line.split("\t") for line in done.stdout.splitlines()]
-    assert [row[:2] for row in rows] == [[names[0], "left"], [names[1], "right"]] and all(
-        0.5 <= float(p) <= 1 for *_, p in rows
-    )
-    for picture in ("out.png", "out-2.png"):
-        assert (directory / picture).read_bytes().startswith(b"\x89PNG")
-    done = subprocess.run(
-        command("predict", "image_classification", "none.png"), cwd=directory, capture_output=True, text=True
-    )
-    assert done.returncode == 1 and done.stderr.splitlines()[-1].startswith(
-        "attention-zoo: none.png: expected an image file"
-    )
-
-
-def test_evaluate_trains_no_baseline_again(finished, monkeypatch):
-    directory = finished[0] / "runs" / "image_classification" / "tiny"
-    before = json.loads((directory / "metrics.json").read_text())
-    monkeypatch.setattr("attention_zoo.pipelines.image_classification.task.svm_predictions", None)
-    after = experiment.evaluate(ImageClassification, directory)
-    assert after["test/accuracy"] == before["test/accuracy"] and after["baseline/svm"] == before["baseline/svm"]
 
 
 @pytest.mark.parametrize("in_memory", [True, False])

@@ -1,18 +1,17 @@
-"""Steering end to end, tiny: train, kill, resume, export, serve through the session loader, drive, predict."""
+"""What steering does besides what the end-to-end test of all tasks asks for."""
 
 import io
 import json
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 import tensorflow as tf
-import yaml
 from PIL import Image
 
 from attention_zoo.pipelines.datasets.drives import Drive
 from attention_zoo.pipelines.engine.errors import UserError
+from attention_zoo.pipelines.engine.images.image_files import ImageFile
+from attention_zoo.pipelines.engine.serving.export import load_saved_model
 from attention_zoo.pipelines.engine.settings import ExportSettings, TrainingSettings
 from attention_zoo.pipelines.steering.settings import DataSettings, DriveSettings, ModelSettings, SteeringConfig
 from attention_zoo.pipelines.steering.task import Steering, Track
@@ -38,22 +37,6 @@ def drive(count, seed):
     return Drive(f"drive {seed}", np.stack([road(angle) for angle in angles]), angles)
 
 
-@pytest.fixture(scope="module")
-def folders(tmp_path_factory):
-    """Four short drives of one's own."""
-    root, found = tmp_path_factory.mktemp("drives"), []
-    for number in range(4):
-        folder, lap = root / f"drive-{number}", drive(24, number)
-        (folder / "frames").mkdir(parents=True)
-        lines = ["timestamp,frame,steering"]
-        for row, (frame, angle) in enumerate(zip(lap.frames, lap.steering)):
-            Image.fromarray(frame).save(folder / "frames" / f"{row}.png")
-            lines.append(f"{row / 25},{row}.png,{angle}")
-        (folder / "steering.csv").write_text("\n".join(lines) + "\n")
-        found.append(str(folder))
-    return found
-
-
 def tiny(folders, directory, **training):
     return SteeringConfig(
         data=DataSettings(folders=folders, height=SIZE[0], width=SIZE[1], clip_frames=4),
@@ -70,42 +53,22 @@ def task_of(tmp_path, **drives):
     return task
 
 
-@pytest.fixture(scope="module")
-def finished(folders, tmp_path_factory, killed_and_continued):
-    """A run that was killed in the middle and started again, as its folder and what the second start printed."""
+@pytest.fixture
+def finished(finished_run):
     pytest.importorskip("Box2D", reason="the simulator comes with the extra `driving`")
-    directory = tmp_path_factory.mktemp("run")
-    config = tiny(folders, directory, epochs=5, checkpoint_every=1)
-    sections = {name: vars(getattr(config, name)) for name in ("data", "model", "training", "drive", "export")}
-    (directory / "tiny.yaml").write_text(yaml.safe_dump(sections))
-    words = command("train", "steering", "--config", "tiny.yaml", "--name", "tiny")
-    checkpoints = directory / "runs" / "steering" / "tiny" / "checkpoints"
-    return directory, killed_and_continued(words, directory, checkpoints)
+    return finished_run("steering")
 
 
-def command(*words):
-    return [sys.executable, "-m", "attention_zoo.pipelines", *words]
-
-
-def test_a_killed_run_is_continued_to_metrics_pictures_a_saved_model_and_a_drive(finished):
-    directory, printed = finished
-    run = directory / "runs" / "steering" / "tiny"
-    metrics = json.loads((run / "metrics.json").read_text())
-    needed = {"test/mae", "baseline/constant_mae", "baseline/no_attention_mae", "drive/tiles_mean", "drive/tiles_min"}
-    assert needed | {"causal/spurious_share", "causal/blobs", "dev/loss", "parameters"} <= set(metrics)
-    history = json.loads((run / "history.json").read_text())
-    assert [record["epoch"] for record in history] == [1, 2, 3, 4, 5]
-    for picture in ("curves.png", "attention-1.png"):
-        assert (run / "pictures" / picture).read_bytes().startswith(b"\x89PNG")
-    assert (run / "pictures" / "drive.gif").read_bytes().startswith(b"GIF8")
-    (report,) = json.loads((run / "drives.json").read_text())
+def test_the_exported_model_drives_after_training(finished):
+    metrics = json.loads((finished.run / "metrics.json").read_text())
+    (report,) = json.loads((finished.run / "drives.json").read_text())
     assert report["seed"] == 4000 and report["decisions"] == 3
     assert metrics["drive/tiles_mean"] == pytest.approx(100 * report["tiles"])
-    assert "attention-zoo predict steering track:" in printed
+    assert "attention-zoo predict steering track:" in finished.printed
 
 
 def test_the_session_loader_serves_clips_and_single_frames_alike(finished, session_run):
-    version = finished[0] / "saved_models" / "steering" / "1"
+    version = finished.version
     clip = [[encoded(road(angle)) for angle in row] for row in ((0.1, 0.2, 0.3), (-0.3, 0.0, 0.3))]
     seen = session_run(version, "attention", {"image_bytes": clip})
     assert seen["steering"].shape == (2, 3) and seen["weights"].shape == (2, 3, 2, 3)
@@ -123,7 +86,7 @@ def test_the_session_loader_serves_clips_and_single_frames_alike(finished, sessi
 
 
 def test_empty_batches_get_empty_answers_and_what_is_no_image_one_clear_error(finished, session_run):
-    version = finished[0] / "saved_models" / "steering" / "1"
+    version = finished.version
     none = np.zeros((0,), object)
     assert session_run(version, "serving_default", {"image_bytes": none.reshape(0, 3)})["steering"].shape == (0,)
     assert session_run(version, "attention", {"image_bytes": none.reshape(0, 3)})["weights"].shape == (0, 3, 2, 3)
@@ -137,31 +100,28 @@ def test_empty_batches_get_empty_answers_and_what_is_no_image_one_clear_error(fi
     assert np.isfinite(session_run(version, "serving_default", {"image_bytes": [[large]]})["steering"]).all()
 
 
-def test_predict_answers_a_clip_and_drives_a_track(finished, folders):
-    files = [f"{folders[0]}/frames/{number}.png" for number in range(3)]
-    for words in ([*files, "--attention", "clip.gif"], [files[0], "--attention", "frame.png"]):
-        done = subprocess.run(command("predict", "steering", *words), cwd=finished[0], capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-        assert len([float(line) for line in done.stdout.splitlines()]) == len(words) - 2
-    assert (finished[0] / "clip.gif").read_bytes().startswith(b"GIF8")
-    assert (finished[0] / "frame.png").read_bytes().startswith(b"\x89PNG")
-    words = command("predict", "steering", "track:4", files[0])
-    done = subprocess.run(words, cwd=finished[0], capture_output=True, text=True)
-    assert done.returncode == 2 and "received both" in done.stderr
+def test_an_answer_to_a_clip_has_a_line_a_frame_and_one_to_a_track_its_report(finished):
+    served = load_saved_model(finished.version.parent, "steering")
+    frames = [ImageFile(f"{number}.png", encoded(road(0.1 * number))) for number in range(3)]
+    (clip,) = Steering.ask(served, frames)
+    assert [f"{angle:+.4f}" for angle in clip["steering"]] == Steering.say(clip).splitlines()
+    assert clip["input"] == "0.png 1.png 2.png" and len(Steering.view(clip).images) == 3
+    with pytest.raises(UserError, match="received both"):
+        list(Steering.ask(served, [Track(4), frames[0]]))
 
 
-def test_evaluate_keeps_the_network_without_attention(finished):
-    directory = finished[0]
-    run = directory / "runs" / "steering" / "tiny"
-    before = json.loads((run / "metrics.json").read_text())
-    checkpoints = sorted((run / "no_attention" / "checkpoints").iterdir())
-    words = command("evaluate", "steering", "--run", str(run))
-    done = subprocess.run(words, cwd=directory, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    after = json.loads((run / "metrics.json").read_text())
-    assert after["baseline/no_attention_mae"] == pytest.approx(before["baseline/no_attention_mae"])
-    assert after["drive/tiles_mean"] == before["drive/tiles_mean"]
-    assert sorted((run / "no_attention" / "checkpoints").iterdir()) == checkpoints
+def test_a_drive_can_be_watched(monkeypatch):
+    def drive(served, seed, watch):
+        frames = np.zeros((watch, 8, 8, 3), "uint8"), np.ones((watch, 2, 2)), np.zeros(watch)
+        report = {"seed": seed, "tiles": 0.5, "return": 9.0, "decisions": 7, "left_the_road": []}
+        return report, frames if watch else ()
+
+    monkeypatch.setattr("attention_zoo.pipelines.steering.task.drive", drive)
+    first, second = Steering.ask(None, [Track(4), Track(5)], attention=True)
+    assert first["input"] == "track:4" and len(Steering.view(second).images) == 250
+    assert Steering.say(second) == "track 5: 50.0% of the tiles, return 9, 7 decisions; never left the road"
+    (unseen,) = Steering.ask(None, [Track(4)])
+    assert "frames" not in unseen
 
 
 def test_training_batches_are_clips_in_order_some_mirrored(tmp_path):

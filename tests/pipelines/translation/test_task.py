@@ -1,29 +1,25 @@
-"""Translation end to end, tiny: train, kill, resume, export, serve through the session loader and the C API, predict."""
+"""What translation does besides what the end-to-end test of all tasks asks for."""
 
-import json
-import random
 import re
 import shutil
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
-import yaml
 
+from attention_zoo.pipelines.commands.main import main
 from attention_zoo.pipelines.datasets.parallel import read_parallel
 from attention_zoo.pipelines.engine.decoding.settings import DecodingSettings
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.run import run as experiment
+from attention_zoo.pipelines.engine.run.config import read
 from attention_zoo.pipelines.engine.serving.export import load_saved_model
 from attention_zoo.pipelines.engine.settings import ExportSettings, TrainingSettings
+from attention_zoo.pipelines.registry import TASKS
 from attention_zoo.pipelines.translation.settings import DataSettings, ModelSettings, TranslationConfig
 from attention_zoo.pipelines.translation.task import Translation
 
-ENGLISH = ["one", "two", "three", "red", "green", "cat", "dog", "house"]
-FRENCH = dict(zip(ENGLISH, ["un", "deux", "trois", "rouge", "vert", "chat", "chien", "maison"]))
 MODELS = {
     "rnn": {"units": 8},
     "seq2seq": {"units": 8, "layers": 2},
@@ -34,13 +30,8 @@ MODELS = {
 
 
 @pytest.fixture(scope="module")
-def text_files(tmp_path_factory):
-    """A small parallel text whose words change places."""
-    directory, rng = tmp_path_factory.mktemp("text"), random.Random(0)
-    sentences = [[rng.choice(ENGLISH) for _ in range(rng.randint(2, 6))] for _ in range(300)]
-    (directory / "train.en").write_text("".join(" ".join(s) + "\n" for s in sentences))
-    (directory / "train.fr").write_text("".join(" ".join(FRENCH[w] for w in reversed(s)) + "\n" for s in sentences))
-    return [str(directory / "train.en"), str(directory / "train.fr")]
+def text_files(tiny_data):
+    return tiny_data("translation")["files"]
 
 
 def tiny(text_files, directory, name="bahdanau", **training):
@@ -53,55 +44,20 @@ def tiny(text_files, directory, name="bahdanau", **training):
     )
 
 
-def command(*words):
-    return [sys.executable, "-m", "attention_zoo.pipelines", *words]
+@pytest.fixture
+def finished(finished_run):
+    return finished_run("translation")
 
 
-@pytest.fixture(scope="module")
-def finished(text_files, tmp_path_factory, killed_and_continued):
-    """A run that was killed in the middle and started again, as its folder and what the second start printed."""
-    directory = tmp_path_factory.mktemp("run")
-    config = directory / "tiny.yaml"
-    tiny_config = tiny(text_files, directory, epochs=4, checkpoint_every=2)
-    sections = {s: vars(getattr(tiny_config, s)) for s in ("data", "model", "training", "decoding", "export")}
-    config.write_text(yaml.safe_dump(sections))
-    words = command("train", "translation", "--config", str(config), "--name", "tiny")
-    checkpoints = directory / "runs" / "translation" / "tiny" / "checkpoints"
-    return directory, killed_and_continued(words, directory, checkpoints)
-
-
-def test_a_killed_run_is_continued_to_metrics_pictures_and_a_saved_model(finished):
-    directory, printed = finished
-    run = directory / "runs" / "translation" / "tiny"
-    metrics = json.loads((run / "metrics.json").read_text())
-    needed = {"test/bleu", "test/chrf", "test/exact_match", "dev/loss", "parameters", "train/minutes", "train/steps"}
-    assert needed | {"input/padding_share"} <= set(metrics)
-    history = json.loads((run / "history.json").read_text())
-    assert [record["epoch"] for record in history] == [1, 2, 3, 4]
-    for picture in ("curves.png", "bleu_by_length.png", "attention-1.png"):
-        assert (run / "pictures" / picture).read_bytes().startswith(b"\x89PNG")
-    assert "attention-zoo predict translation" in printed and "padding" in printed
-    assert (directory / "saved_models" / "translation" / "1" / "saved_model.pb").is_file()
-
-
-def test_a_runs_own_config_repeats_its_losses(finished):
-    directory = finished[0]
-    words = command("train", "translation", "--config", "runs/translation/tiny/config.yaml", "--name", "again")
-    done = subprocess.run([*words, "--export.directory", "elsewhere"], cwd=directory, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
-    first, second = (
-        json.loads((directory / f"runs/translation/{name}/history.json").read_text()) for name in ("tiny", "again")
-    )
-    for name in ("step", "train/loss", "dev/loss"):
-        assert [record[name] for record in first] == [record[name] for record in second]
-    assert (
-        len(first) == 4
-        and "TensorFlow" in (directory / "runs/translation/again/config.yaml").read_text().splitlines()[0]
-    )
+@pytest.fixture
+def copied(finished, tmp_path):
+    """A copy of the finished run that a test may write to, and the settings of a run that would go on with it."""
+    run = shutil.copytree(finished.run, tmp_path / "run")
+    return run, read(TranslationConfig, run / "config.yaml")
 
 
 def test_the_session_loader_serves_all_signatures(finished, session_run):
-    version = finished[0] / "saved_models" / "translation" / "1"
+    version = finished.version
     text = ["one red cat", "", "two"]
     best = session_run(version, "serving_default", {"text": text})
     assert best["translation"].shape == best["score"].shape == best["truncated"].shape == (3,)
@@ -115,49 +71,6 @@ def test_the_session_loader_serves_all_signatures(finished, session_run):
         np.testing.assert_allclose(seen["weights"][row, :t, :s].sum(axis=-1), 1.0, atol=1e-5)
         assert seen["source_tokens"][row, s - 1] == seen["target_tokens"][row, t - 1] == b"</s>"
     np.testing.assert_array_equal(seen["translation"], best["translation"])
-
-
-def test_odd_input_gets_an_answer(finished, session_run):
-    version = finished[0] / "saved_models" / "translation" / "1"
-    assert session_run(version, "serving_default", {"text": np.array([], object)})["translation"].shape == (0,)
-    assert session_run(version, "attention", {"text": np.array([], object)})["weights"].shape[0] == 0
-    odd = [b"one two " * 5000, b"\xff\xfe cat", "猫 œuf".encode(), b"\x00\x01"]
-    answer = session_run(version, "serving_default", {"text": odd})
-    assert answer["truncated"].tolist() == [True, False, False, False]
-    assert all(isinstance(text, bytes) for text in answer["translation"])
-
-
-def test_the_c_api_gives_the_same_answers(finished, session_run, c_api_run):
-    version = finished[0] / "saved_models" / "translation" / "1"
-    for signature in ("serving_default", "attention"):
-        here, there = (run(version, signature, {"text": ["one red cat", "dog"]}) for run in (session_run, c_api_run))
-        assert set(here) == set(there)
-        for name in here:
-            if here[name].dtype == object:
-                np.testing.assert_array_equal(here[name], there[name])
-            else:
-                np.testing.assert_allclose(here[name].astype("float64"), there[name].astype("float64"), atol=1e-5)
-
-
-def test_predict_prints_translations_draws_and_says_what_it_cut(finished):
-    words = command("predict", "translation", "one red cat", "two " * 100, "--attention", "out.png")
-    done = subprocess.run(words, cwd=finished[0], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert len(done.stdout.splitlines()) == 2
-    assert "only the beginning was translated of: two two" in done.stderr
-    assert (finished[0] / "out.png").read_bytes().startswith(b"\x89PNG")
-
-
-def test_evaluate_and_export_take_up_the_finished_run(finished):
-    directory = finished[0]
-    before = json.loads((directory / "runs/translation/tiny/metrics.json").read_text())
-    for verb in ("evaluate", "export"):
-        words = command(verb, "translation", "--run", "runs/translation/tiny")
-        done = subprocess.run(words, cwd=directory, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-    after = json.loads((directory / "runs/translation/tiny/metrics.json").read_text())
-    assert after["test/bleu"] == pytest.approx(before["test/bleu"]) and after["train/steps"] == before["train/steps"]
-    assert (directory / "saved_models" / "translation" / "2" / "saved_model.pb").is_file()
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -207,27 +120,53 @@ def test_a_size_that_the_model_does_not_have_is_refused(text_files, tmp_path):
         experiment.train(Translation, config, tmp_path / "run", preset="bahdanau")
 
 
-def test_a_folder_with_another_model_is_refused(finished, text_files):
-    config = tiny(text_files, finished[0], "luong")
+def test_what_was_cut_is_said(finished, session_run, capsys):
+    text = ["one two " * 5000, "two"]
+    for signature in ("serving_default", "attention"):
+        assert session_run(finished.version, signature, {"text": text})["truncated"].tolist() == [True, False]
+    assert main(TASKS, argv=["predict", "translation", *text, "--model", str(finished.version.parent)]) == 0
+    (note,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("note")]
+    assert note.startswith("note: only the beginning was translated of: one two one")
+
+
+@pytest.mark.parametrize("pieces, join", [(["\u2581un", "e", "</s>"], True), (["\u2581", "u", "n", "</s>"], False)])
+def test_pieces_are_joined_unless_the_model_writes_characters(pieces, join):
+    answer = {
+        "input": "one", "translation": "une", "source_tokens": ["\u2581one", "</s>", ""], "source_lengths": 2,
+        "target_tokens": [*pieces, ""], "target_lengths": len(pieces), "weights": np.ones((5, 3)) / 3,
+        "head_weights": np.ones((2, 4, 5, 3)) / 3,
+    }  # fmt: skip
+    view = Translation.view(answer)
+    assert view.join == join and view.weights.shape == (5, len(pieces), 2) and view.source == ["\u2581one", "</s>"]
+    assert view.names == ["alignment", "head 1", "head 2", "head 3", "head 4"] and view.title == "one → une"
+    assert Translation.view(answer | {"target_lengths": 0}) is None
+
+
+def test_the_head_of_the_settings_says_what_they_were_run_with(finished):
+    head = (finished.run / "config.yaml").read_text().splitlines()
+    assert "TensorFlow" in head[0] and any("Data: " in line and "SHA-256" in line for line in head)
+
+
+def test_a_folder_with_another_model_is_refused(copied):
+    run, config = copied
+    config.model = ModelSettings(name="luong", embedding_dim=8, **MODELS["luong"])
     with pytest.raises(UserError, match="holds a run with model.name 'bahdanau', received 'luong'"):
-        experiment.train(Translation, config, finished[0] / "runs/translation/tiny", preset="luong")
+        experiment.train(Translation, config, run, preset="luong")
 
 
-def test_a_finished_run_is_not_relabelled_with_settings_it_was_not_trained_with(finished, text_files):
-    run = finished[0] / "runs/translation/tiny"
+def test_a_finished_run_is_not_relabelled_with_settings_it_was_not_trained_with(copied):
+    run, config = copied
     before = (run / "config.yaml").read_text()
-    config = tiny(text_files, finished[0], epochs=4, checkpoint_every=2, learning_rate=0.5)
+    config.training.learning_rate = 0.5
     with pytest.raises(UserError, match="holds a finished run with training.learning_rate 0.001, received 0.5"):
         experiment.train(Translation, config, run, preset="bahdanau")
     assert (run / "config.yaml").read_text() == before
 
 
-def test_data_that_changed_under_its_name_is_refused(finished, text_files, tmp_path):
-    run = tmp_path / "run"
-    shutil.copytree(finished[0] / "runs/translation/tiny", run)
+def test_data_that_changed_under_its_name_is_refused(copied):
+    run, config = copied
     head = (run / "config.yaml").read_text()
     (run / "config.yaml").write_text(re.sub(r"(# Data: .*?SHA-256 )\w{4}", r"\g<1>0000", head, count=1))
-    config = tiny(text_files, finished[0], epochs=4, checkpoint_every=2)
     with pytest.raises(UserError, match="holds a run on .*SHA-256 0000.*, received .*SHA-256"):
         experiment.train(Translation, config, run, preset="bahdanau")
 
@@ -240,9 +179,13 @@ def test_a_coverage_penalty_without_attention_is_refused_before_training(text_fi
 
 
 def test_own_files_can_be_reversed(text_files):
-    back = read_parallel("", files=text_files, reverse=True)["test"]
-    assert {word for sentence in back.source for word in sentence.split()} <= set(FRENCH.values())
-    assert {word for sentence in back.target for word in sentence.split()} <= set(ENGLISH)
+    forth, back = (read_parallel("", files=text_files, reverse=reverse) for reverse in (False, True))
+    words = {
+        name: {word for text in getattr(forth["train"], name) for word in text.split()} for name in ("source", "target")
+    }
+    assert {word for sentence in back["test"].source for word in sentence.split()} <= words["target"]
+    assert {word for sentence in back["test"].target for word in sentence.split()} <= words["source"]
+    assert not words["source"] & words["target"]
 
 
 def test_alignments_are_scored_row_by_row_also_where_long_pairs_do_not_train(text_files, tmp_path):
@@ -257,7 +200,7 @@ def test_a_model_that_answers_something_else_is_named(finished):
     with pytest.raises(
         UserError, match="expected a model that answers with caption, received one with score, translation"
     ):
-        load_saved_model(finished[0] / "saved_models" / "translation", "caption")
+        load_saved_model(finished.version.parent, "caption")
 
 
 @pytest.mark.parametrize(

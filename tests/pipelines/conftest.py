@@ -1,0 +1,270 @@
+"""A tiny case of every task: data, settings and inputs, and one finished run of each that all tests read."""
+
+import io
+import json
+import random
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+from attention_zoo.pipelines.commands.loading import load
+from attention_zoo.pipelines.engine.run.config import dump, read
+from attention_zoo.pipelines.engine.storage.files import locked
+from attention_zoo.pipelines.registry import TASKS
+
+ENGLISH = ["one", "two", "three", "red", "green", "cat", "dog", "house"]
+FRENCH = dict(zip(ENGLISH, ["un", "deux", "trois", "rouge", "vert", "chat", "chien", "maison"]))
+COLORS = {"red": (220, 30, 30), "green": (30, 180, 30), "blue": (40, 60, 220)}
+PLACES = {"left": 0, "right": 16}
+SIDES = {"left": (slice(None), slice(0, 4)), "right": (slice(None), slice(4, 8))}
+ROAD = (16, 24)  # height and width of a frame
+
+
+def encoded(pixels, kind="PNG"):
+    """Pixels as an image file."""
+    content = io.BytesIO()
+    Image.fromarray(pixels).save(content, kind)
+    return content.getvalue()
+
+
+def square(color, place, kind="PNG"):
+    """A square of a color on one side, 32 x 32 pixels."""
+    pixels = np.full((32, 32, 3), 255, np.uint8)
+    pixels[8:24, PLACES[place] : PLACES[place] + 16] = COLORS[color]
+    return encoded(pixels, kind)
+
+
+def side(name, rng):
+    """A noisy image that is bright on one side, 8 x 8 pixels."""
+    pixels = rng.integers(0, 60, (8, 8, 3))
+    pixels[SIDES[name]] += 150
+    return pixels.astype("uint8")
+
+
+def road(angle, size=ROAD):
+    """A frame whose bright column says the steering."""
+    frame = np.full((*size, 3), 40, "uint8")
+    frame[:, int((angle + 0.4) / 0.8 * (size[1] - 4)) :][:, :4] = 230
+    return frame
+
+
+def write_sentences(directory):
+    """A small parallel text whose words change places."""
+    rng = random.Random(0)
+    sentences = [[rng.choice(ENGLISH) for _ in range(rng.randint(2, 6))] for _ in range(300)]
+    (directory / "train.en").write_text("".join(" ".join(s) + "\n" for s in sentences))
+    (directory / "train.fr").write_text("".join(" ".join(FRENCH[w] for w in reversed(s)) + "\n" for s in sentences))
+    return {
+        "files": [str(directory / "train.en"), str(directory / "train.fr")],
+        "vocabulary_size": 36,
+        "max_tokens": 32,
+    }
+
+
+def write_squares(directory):
+    """Squares of a color on one side, with two sentences each."""
+    (directory / "images").mkdir()
+    lines = []
+    for number in range(60):
+        color, place = list(COLORS)[number % 3], list(PLACES)[number // 3 % 2]
+        (directory / "images" / f"{number}.png").write_bytes(square(color, place))
+        captions = [f"a {color} square on the {place}", f"on the {place}, a {color} square"]
+        lines.append(json.dumps({"image": f"{number}.png", "captions": captions}))
+    (directory / "captions.jsonl").write_text("\n".join(lines))
+    return {"folder": str(directory), "max_words": 10}
+
+
+def write_photos(directory):
+    """Folders of two classes that differ in where they are bright."""
+    rng = np.random.default_rng(0)
+    for name in SIDES:
+        (directory / name).mkdir()
+        for number in range(60):
+            (directory / name / f"{number}.png").write_bytes(encoded(side(name, rng)))
+    return {"directory": str(directory), "height": 8, "width": 8}
+
+
+def write_drives(directory):
+    """Four short drives."""
+    folders = []
+    for number in range(4):
+        folder = directory / f"drive-{number}"
+        angles = np.random.default_rng(number).uniform(-0.4, 0.4, 24).astype("float32")
+        (folder / "frames").mkdir(parents=True)
+        lines = ["timestamp,frame,steering"]
+        for row, angle in enumerate(angles):
+            (folder / "frames" / f"{row}.png").write_bytes(encoded(road(angle)))
+            lines.append(f"{row / 25},{row}.png,{angle}")
+        (folder / "steering.csv").write_text("\n".join(lines) + "\n")
+        folders.append(str(folder))
+    return {"folders": folders, "height": ROAD[0], "width": ROAD[1], "clip_frames": 4}
+
+
+IMAGES = [square("red", "left"), square("blue", "right", "JPEG"), square("green", "left", "BMP")]
+FRAMES = [encoded(road(angle)) for angle in (-0.3, 0.0, 0.3)]
+
+
+@dataclass
+class Case:
+    """What the end-to-end test needs to know of a task.
+
+    Args:
+        write_data: Writes the data into a folder; returns the data section of the settings.
+        settings: The other sections, for a run of seconds with several checkpoints.
+        metrics: Names that `metrics.json` must have besides those of every run.
+        pictures: Files that the run's folder of pictures must have besides the curves.
+        request: A batch of good rows for each signature: inputs by name.
+        odd: A batch of odd rows that `serving_default` answers.
+        files: Files that `predict` answers, by name; empty where it takes text.
+        texts: Texts that it answers.
+        suffix: Of the picture that `predict` draws.
+        answers: How many answers `predict` gives. Defaults to one an input.
+    """
+
+    write_data: callable
+    settings: dict
+    metrics: set
+    pictures: set
+    request: dict
+    odd: dict
+    files: dict = field(default_factory=dict)
+    texts: list = field(default_factory=list)
+    suffix: str = ".png"
+    answers: int = 2
+
+
+CASES = {
+    "translation": Case(
+        write_sentences,
+        {
+            "model": {"name": "bahdanau", "embedding_dim": 8, "units": 8},
+            "training": {"epochs": 4, "batch_tokens": 512, "checkpoint_every": 2},
+        },
+        {"test/bleu", "test/chrf", "test/exact_match", "input/padding_share"},
+        {"bleu_by_length.png", "attention-1.png"},
+        {name: {"text": ["one red cat", "dog"]} for name in ("serving_default", "attention", "n_best")},
+        {"text": [b"one two " * 5000, b"\xff\xfe cat", "猫 œuf".encode(), b"\x00\x01", b""]},
+        texts=["one red cat", "two " * 100],
+    ),
+    "captioning": Case(
+        write_squares,
+        {
+            "model": {"image_size": 32, "embedding_dim": 16, "units": 16, "attention_units": 8, "dropout": 0.0},
+            "training": {"epochs": 4, "batch_tokens": 128, "learning_rate": 1e-2, "checkpoint_every": 1},
+            "baseline": {"epochs": 1},
+        },
+        {"test/bleu4", "test/cider", "test/rouge_l", "test/movement", "baseline/bleu4", "baseline/steps"},
+        {"attention-1.png"},
+        {name: {"image_bytes": IMAGES} for name in ("serving_default", "attention")},
+        {"image_bytes": [encoded(np.zeros((1, 1, 3), "uint8")), square("red", "left", "GIF")]},
+        files={"one.png": IMAGES[0], "two.jpg": IMAGES[1]},
+    ),
+    "image_classification": Case(
+        write_photos,
+        {
+            "augmentation": {"zoom": 0.1},
+            "model": {"patch_size": 4, "layers": 2, "dim": 8, "feed_forward": 16, "heads": 2},
+            "training": {"epochs": 6, "batch_tokens": 80, "learning_rate": 1e-2, "checkpoint_every": 2},
+            "baselines": {"names": ["knn", "svm", "cnn"], "cnn_epochs": 1},
+        },
+        {"test/accuracy", "dev/accuracy", "baseline/knn", "baseline/svm", "baseline/cnn"},
+        {"attention-1.png", "attention-4.png"},
+        {name: {"image_bytes": IMAGES} for name in ("serving_default", "attention")},
+        {"image_bytes": [encoded(np.full((1, 1, 3), 9, "uint8")), square("red", "left", "GIF")]},
+        files={"one.png": IMAGES[0], "two.jpg": IMAGES[1]},
+        suffix=".svg",
+    ),
+    "steering": Case(
+        write_drives,
+        {
+            "model": {"units": 4},
+            "training": {"epochs": 5, "batch_tokens": 16, "checkpoint_every": 1},
+            "drive": {"tracks": 1, "max_decisions": 3},
+        },
+        {
+            *("test/mae", "baseline/constant_mae", "baseline/no_attention_mae", "drive/tiles_mean", "drive/tiles_min"),
+            *("causal/spurious_share", "causal/blobs"),
+        },
+        {"attention-1.png", "drive.gif"},
+        {name: {"image_bytes": [FRAMES]} for name in ("serving_default", "attention")}
+        | {"start": {"image_bytes": FRAMES}},
+        {"image_bytes": [[encoded(np.zeros((300, 200, 3), "uint8"), "JPEG")]]},
+        files={"one.png": FRAMES[0], "two.png": FRAMES[1]},
+        suffix=".gif",
+        answers=1,
+    ),
+}
+
+
+@dataclass
+class Finished:
+    """A run that was killed at its first checkpoint and started again. Tests must not write into it.
+
+    Args:
+        name: The task's name.
+        case: Its case.
+        directory: The working directory of the run.
+        printed: What the second start printed.
+    """
+
+    name: str
+    case: Case
+    directory: Path
+    printed: str
+
+    @property
+    def run(self):
+        return self.directory / "runs" / self.name / "tiny"
+
+    @property
+    def version(self):
+        return self.directory / "saved_models" / self.name / "1"
+
+
+@pytest.fixture(scope="session")
+def cases():
+    return CASES
+
+
+@pytest.fixture(scope="session")
+def tiny_data(tmp_path_factory):
+    """`tiny_data(task) -> settings of the data section`: the data of a case, written once a process."""
+    written = {}
+
+    def write(name):
+        if name not in written:
+            written[name] = CASES[name].write_data(tmp_path_factory.mktemp(name))
+        return written[name]
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def finished_run(tmp_path_factory, killed_and_continued):
+    """`finished_run(task) -> Finished`: made by the first test that asks, in whatever process, for all of them."""
+    shared = tmp_path_factory.getbasetemp()
+    shared = shared.parent if shared.name.startswith("popen-") else shared  # pytest-xdist's workers have a folder each
+
+    def run(name):
+        case, directory = CASES[name], shared / f"finished-{name}"
+        directory.mkdir(exist_ok=True)
+        with locked(directory / ".lock", wait=True):
+            if not (printed := directory / "printed").is_file():
+                (data := directory / "data").mkdir()
+                settings = {"data": case.write_data(data), **case.settings}
+                (tiny := directory / "tiny.yaml").write_text(yaml.safe_dump(settings))
+                tiny.write_text(
+                    dump(read(load(TASKS[name].settings), tiny))
+                )  # all settings, so that no preset shows through
+                words = [sys.executable, "-m", "attention_zoo.pipelines", "train", name]
+                words += ["--config", "tiny.yaml", "--name", "tiny"]
+                text = killed_and_continued(words, directory, directory / "runs" / name / "tiny" / "checkpoints")
+                printed.write_text(text)
+        return Finished(name, case, directory, printed.read_text())
+
+    return run
