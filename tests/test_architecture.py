@@ -73,6 +73,30 @@ def test_the_engine_knows_no_task_and_no_model(path):
             assert within(module, "attention_zoo.pipelines.engine"), f"{path.name} imports {module}"
 
 
+# A room of the engine imports rooms of the groups before its own, and of its own group.
+ENGINE = "attention_zoo.pipelines.engine"
+ROOMS = [
+    {"errors", "settings", "task", "views", "storage"},
+    {"text", "images", "training", "pictures", "serving"},
+    {"scores"},
+    {"decoding"},
+    {"run"},
+]
+
+
+@pytest.mark.parametrize(
+    "path", sorted(ROOT.glob("pipelines/engine/*/**/*.py")), ids=lambda path: str(path.relative_to(ROOT))
+)
+def test_the_arrows_between_the_rooms_of_the_engine_run_one_way(path):
+    def group(module):
+        return next(number for number, rooms in enumerate(ROOMS) if module.split(".")[3] in rooms)
+
+    own = group(module_name(path))
+    for module in imports(path):
+        if within(module, ENGINE) and module != ENGINE:
+            assert group(module) <= own, f"{path.name} imports {module}"
+
+
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_only_a_main_module_imports_commands(path):
     package = "attention_zoo.pipelines.commands"
