@@ -272,11 +272,11 @@ class AttentiveDecoder(keras.layers.Layer):
             weights = results[..., units + context_dim :]
         else:
 
-            def step(inputs, states):
+            def recur(inputs, states):
                 output, states = self._run_cells(inputs, states, dropped)
                 return (output,), states
 
-            outputs = ops.cast(loop(step, query, state["cells"], query_mask), self.compute_dtype)  # (B, T, U)
+            outputs = ops.cast(loop(recur, query, state["cells"], query_mask), self.compute_dtype)  # (B, T, U)
             mask = combine_masks(query_mask, value_mask)
             options = {"training": training} | ({} if draws is None else {"draws": draws})
             contexts, weights = self.attention.attend(outputs, memory["key"], memory["value"], mask, **options)

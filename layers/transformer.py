@@ -272,6 +272,7 @@ class TransformerDecoderBlock(_TransformerBlock):
                 )
             memory = self.project_memory(value)
         entered = self._enter(features, self.cross_attention_norm)
+        cross_scores = None
         if cache is not None:
             update, cross_scores = self._attend_to_memory(entered, memory, query_mask, value_mask, training)
         elif return_attention_scores:

@@ -63,6 +63,7 @@ def dot_product_blocks(query, key, value, key_mask, mask, bias, is_causal, scale
     nowhere = (
         None if mask is None else tf.fill((size, keys), MASKED)
     )  # `Select` wants it whole; `tf.where` takes twice as long
+    pool = starts = None
     if dropout_rate:
         # Random numbers cost as much as a product. One pool serves all blocks, each from a place of its own on: within
         # a block all

@@ -131,7 +131,8 @@ class _BeamSearch:
             return None
         before = living["coverage"]  # of length 0 in the first step
         attended = self.attended(attention, tf.shape(before)[0])
-        return attended + tf.pad(before, [[0, 0], [0, 0], [0, tf.shape(attended)[2] - tf.shape(before)[2]]])
+        missing = tf.shape(attended)[2] - tf.shape(before)[2]
+        return attended + tf.pad(before, tf.stack([[0, 0], [0, 0], [0, missing]]))
 
     def attended(self, attention, batch):
         """Returns the alignment of one step, `(B, K, S)`."""

@@ -143,7 +143,8 @@ def extend_until_done(extend, is_done, answers, living, beams=1):
         gone, left = (tf.cast(tf.where(rows)[:, 0], tf.int32) for rows in (done, ~done))
         found_tokens, found_scores = (tf.gather(found, gone) for found in answers(pack(flat)))
         places = tf.gather(sentences, gone)[:, None]
-        tokens = tf.pad(tokens, [[0, 0], [0, 0], [0, tf.shape(found_tokens)[2] - tf.shape(tokens)[2]]])
+        missing = tf.shape(found_tokens)[2] - tf.shape(tokens)[2]
+        tokens = tf.pad(tokens, tf.stack([[0, 0], [0, 0], [0, missing]]))
         tokens = tf.tensor_scatter_nd_update(tokens, places, found_tokens)
         scores = tf.tensor_scatter_nd_update(scores, places, found_scores)
         return step, tf.gather(sentences, left), take(flat, left), tokens, scores

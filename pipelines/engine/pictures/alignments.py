@@ -59,8 +59,9 @@ def draw_alignment(view, path):
     figure = Figure(figsize=size, dpi=DOTS_PER_INCH, layout="constrained", facecolor="white")
     grid = figure.subplots(rows, columns, squeeze=False)
     font = {"family": families, "size": min(9, 72 * cell * 0.8), "parse_math": False}  # "$" is a token, no formula
+    maps = []
     for axes, one, name in zip(grid.flat, weights, names):
-        image = _draw_map(axes, one, source, target, font)
+        maps.append(_draw_map(axes, one, source, target, font))
         if view.sides:
             axes.xaxis.set_label_position("top")
             axes.set_xlabel(view.sides[0], family=families, size=9)
@@ -70,7 +71,7 @@ def draw_alignment(view, path):
     for axes in grid.flat[len(weights) :]:
         axes.remove()
     bar = figure.colorbar(
-        image, ax=list(grid.flat[: len(weights)]), shrink=min(1.0, 2.5 / size[1]), aspect=15, ticks=[0, 0.5, 1]
+        maps[-1], ax=list(grid.flat[: len(weights)]), shrink=min(1.0, 2.5 / size[1]), aspect=15, ticks=[0, 0.5, 1]
     )
     bar.outline.set_visible(False)
     bar.ax.tick_params(labelsize=7, length=0)

@@ -51,11 +51,13 @@ def draw_frames(view, path):
 
 
 def _write_animation(view, path):
+    from PIL import Image
+
     shown = range(0, len(view.images), EVERY)
     pictures = [_panels(view.images[row], view.maps[row], view.values[row] / view.limit) for row in shown]
     # One palette for all frames: colors do not flicker, and what stands still takes no room.
     palette = pictures[len(pictures) // 2].quantize(128)
-    pictures = [picture.quantize(palette=palette, dither=0) for picture in pictures]
+    pictures = [picture.quantize(palette=palette, dither=Image.Dither.NONE) for picture in pictures]
     content = io.BytesIO()
     options = {"duration": round(1000 / FRAMES_PER_SECOND), "loop": 0, "optimize": True}
     pictures[0].save(content, format="GIF", save_all=True, append_images=pictures[1:], **options)

@@ -52,7 +52,8 @@ def caption_scores(captions, references):
     scores = {}
     for order in ORDERS:
         bleu = BLEU(max_ngram_order=order, tokenize="none", force=True)
-        scores[f"bleu{order}"] = bleu.corpus_score([" ".join(words) for words in said], streams).score
+        hypotheses = [" ".join(words) for words in said]
+        scores[f"bleu{order}"] = bleu.corpus_score(hypotheses, streams).score  # pyright: ignore[reportArgumentType]
     scores["cider"] = 100 * _mean(cider_d(said, right))
     scores["rouge_l"] = 100 * _mean(rouge_l(words, several) for words, several in zip(said, right))
     scores["exact_match"] = 100 * _mean(words in several for words, several in zip(said, right))
@@ -90,7 +91,7 @@ def cider_d(captions, references):
     def similarity(caption, reference):
         weights, norms, length = caption
         goals, goal_norms, goal_length = reference
-        dots = dict.fromkeys(ORDERS, 0.0)
+        dots: dict[int, float] = dict.fromkeys(ORDERS, 0.0)
         for gram, weight in weights.items():
             goal = goals.get(gram, 0.0)
             dots[len(gram)] += min(weight, goal) * goal

@@ -60,7 +60,7 @@ def blobs(weights, size, generator):
         if len(members) < 3:  # neighbouring clusters took what lay around its core
             continue
         planes = ConvexHull(members).equations  # outside of one: above 0
-        inside = (centers @ planes[:, :2].T + planes[:, 2] <= 0.0).all(axis=-1)
+        inside = np.all(centers @ planes[:, :2].T + planes[:, 2] <= 0.0, axis=-1)
         if inside.any():
             found.append(inside[None])
     return np.concatenate(found)

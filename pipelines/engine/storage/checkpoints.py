@@ -188,7 +188,7 @@ class CheckpointStore:
         steps = list(steps)
         if not steps:
             raise UserError("steps: expected at least one checkpoint to average, received none")
-        totals, shapes = {}, None
+        totals, shapes, arrays = {}, {}, {}
         for step in steps:
             arrays, _ = self.load(step)
             arrays = rename(arrays) if rename else arrays

@@ -68,7 +68,8 @@ def token_batches(columns, budget, seed=0, epoch=0, shuffle=True, window=8192):
     numbers = tf.range(count, dtype=tf.int64)
     if shuffle:
         numbers = tf.random.experimental.stateless_shuffle(numbers, [seed, epoch])
-    dataset = tf.data.Dataset.from_tensor_slices(numbers).batch(rows_a_window).enumerate().flat_map(cut)
+    windows_of_rows = tf.data.Dataset.from_tensor_slices(numbers).batch(rows_a_window).enumerate()
+    dataset = windows_of_rows.flat_map(cut)  # pyright: ignore[reportArgumentType]
     return dataset.map(gather, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).prefetch(tf.data.AUTOTUNE)
 
 

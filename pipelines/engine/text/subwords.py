@@ -100,7 +100,7 @@ class Subwords(tf.Module):
         if (
             kind.model_type == kind.BPE
         ):  # the fast tokenizer looks for the best path, BPE merges: it would cut differently
-            self._tokenizer = tensorflow_text.SentencepieceTokenizer(model, out_type=tf.int32)
+            self._tokenizer = tensorflow_text.SentencepieceTokenizer(model, tf.int32)  # pyright: ignore[reportArgumentType]
         else:
             self._tokenizer = tensorflow_text.FastSentencepieceTokenizer(model)
         self._processor = sentencepiece.SentencePieceProcessor(model_proto=model)

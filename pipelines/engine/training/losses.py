@@ -31,7 +31,9 @@ def smoothed_cross_entropy(labels, logits, smoothing=0.0):
     flat_logits = tf.reshape(tf.cast(logits, tf.float32), [-1, tf.shape(logits)[-1]])  # (B T, V)
     losses, nlls = _token_losses(flat_logits, tf.reshape(tf.cast(labels, tf.int32), [-1]), smoothing)  # (B T,) each
     flat_weights = tf.reshape(weights, [-1])
-    return tf.reduce_sum(flat_weights * losses), tf.reduce_sum(flat_weights * nlls), tf.reduce_sum(weights)
+    loss = tf.reduce_sum(flat_weights * losses)
+    nll = tf.reduce_sum(flat_weights * nlls)  # pyright: ignore[reportOperatorIssue]  it misreads tf.custom_gradient
+    return loss, nll, tf.reduce_sum(weights)
 
 
 def _token_losses(logits, labels, smoothing):

@@ -92,7 +92,7 @@ class RunState:
             self._averaging().finalize_variable_values(self.model.trainable_variables)
 
     def _averaging(self):
-        return getattr(self.optimizer, "inner_optimizer", self.optimizer)
+        return self.optimizer.inner_optimizer if hasattr(self.optimizer, "inner_optimizer") else self.optimizer
 
     def _averages(self):
         return self._averaging()._model_variables_moving_average  # in the order of the trainable variables
