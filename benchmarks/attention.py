@@ -166,6 +166,33 @@ def additive(figures, batch, repeats):
     report(figures, "additive/time", compare(mine, peer, repeats))
 
 
+def window_layer(side):
+    """A layer with a causal window of 256: ours, or Keras's.
+
+    It has 8 heads of 64 like the rest, and reads 64 features, so that the projections, the same on both sides, cost little.
+    """
+    import keras
+
+    from attention_zoo import layers
+
+    kinds = {"window_ours": layers.MultiHeadAttention, "window_peer": keras.layers.MultiHeadAttention}
+    layer = kinds[side](HEADS, FEATURES, sliding_window=256)
+    layer.build((1, None, FEATURES), (1, None, FEATURES))
+    return lambda sequence: layer(sequence, sequence, use_causal_mask=True)
+
+
+def window_inputs(length):
+    import tensorflow as tf
+
+    return [tf.random.stateless_normal((1, length, FEATURES), (0, 0))]
+
+
+def window(figures, length, repeats):
+    """A sliding window in blocks beside Keras's layer, which computes all scores and masks them."""
+    sides = [step(window_layer(side), window_inputs(length)) for side in ("window_ours", "window_peer")]
+    report(figures, f"attention/window_{length}", compare(*sides, repeats))
+
+
 def memory_of(side, length):
     """Bytes that one step adds to a process at rest; run in a process of its own."""
     import keras
@@ -181,12 +208,15 @@ def memory_of(side, length):
             "additive_ours": lambda query, key, value: additive_blocks(query, key, scale, value),
             "additive_peer": lambda query, key, value: layer([query, value, key]),
         }[side]
+    elif side.startswith("window"):
+        inputs, attention = window_inputs(length), window_layer(side)
     else:
         inputs = heads(length)
         mine = {"implementation": "blocks"}  # the short ones below too, or the graph would count as memory
         attention = {"ours": ours(**mine), "peer": keras_op(), "ours_causal": ours(**mine, is_causal=True)}[side]
     run = training_step(attention, [tf.TensorSpec((x.shape[0], None, *x.shape[2:])) for x in inputs])
-    run(*[x[:, :64] for x in inputs])  # what the library and the graph take for themselves
+    warm_up = 600 if side == "window_ours" else 64  # so many take the blocks too
+    run(*[x[:, :warm_up] for x in inputs])  # what the library and the graph take for themselves
     before = peak_memory()
     began = time.perf_counter()
     run(*inputs)
@@ -199,6 +229,7 @@ def memory(figures, quick):
 
     cases = {
         "attention/memory_4096": (4096, "ours", "peer"),
+        "attention/window_memory_4096": (4096, "window_ours", "window_peer"),
         "additive/memory": (512, "additive_ours", "additive_peer"),
     }
     for name, (length, *sides) in cases.items():
@@ -235,6 +266,7 @@ def main():
     figures = {}
     times(figures, (512, 1024, 2048, 4096), arguments.repeats, 3 if arguments.quick else arguments.repeats)
     price_of_options(figures, 1024 if arguments.quick else 2048, arguments.repeats)
+    window(figures, 4096, 3 if arguments.quick else arguments.repeats)
     additive(figures, 2 if arguments.quick else 8, arguments.repeats)
     memory(figures, arguments.quick)
     write_figures(figures, arguments.json)

@@ -9,7 +9,7 @@ import keras
 from keras import ops
 
 from attention_zoo.layers.checks import check_positive_integer
-from attention_zoo.layers.kernels import choose, dot_product_blocks, traced
+from attention_zoo.layers.kernels import choose, dot_product_blocks, traced, window_blocks
 from attention_zoo.layers.masks import causal_mask, combine_masks, masked_softmax, window_mask
 from attention_zoo.layers.shapes import exceeds
 
@@ -79,21 +79,36 @@ def dot_product_attention(
             f"The heads of `query` must be a multiple of those of `key`. Received: {query.shape[2]}, {key.shape[2]}"
         )
     scale = query.shape[-1] ** -0.5 if scale is None else scale
-    if sliding_window is not None:
-        window = window_mask(ops.shape(query)[1], ops.shape(key)[1], sliding_window)  # (T, S)
-        mask = window[None, None] if mask is None else ops.logical_and(mask, window)
     masks = {"key_mask": key_mask, "mask": mask, "is_causal": is_causal}
     if _native_fits(implementation, dropout_rate, bias, key, value):
+        masks["mask"] = _with_window(mask, query, key, sliding_window)
         return _native(query, key, value, scale=scale, **masks)
     query, key, value = (ops.convert_to_tensor(x) for x in (query, key, value))
     masks["key_mask"], masks["mask"], bias = traced(key_mask, mask, bias)
     rest = {"bias": bias, "scale": scale, "dropout_rate": dropout_rate, "seed": seed, **masks}
-    return choose(
-        implementation,
-        blocks_pay(ops.shape(query)[1], ops.shape(key)[1], is_causal),
-        lambda: dot_product_blocks(query, key, value, **rest),
-        lambda: _plain(query, key, value, **rest),
-    )
+
+    def blocks():
+        if sliding_window is None:
+            return dot_product_blocks(query, key, value, **rest)
+        if bias is None:
+            without_bias = {name: option for name, option in rest.items() if name != "bias"}
+            return window_blocks(query, key, value, **without_bias, window=sliding_window)
+        # A bias has T x S numbers, so that a mask of as many costs no more.
+        return dot_product_blocks(query, key, value, **rest | {"mask": _with_window(mask, query, key, sliding_window)})
+
+    def plain():
+        return _plain(query, key, value, **rest | {"mask": _with_window(mask, query, key, sliding_window)})
+
+    pays = blocks_pay(ops.shape(query)[1], ops.shape(key)[1], is_causal)
+    return choose(implementation, pays, blocks, plain)
+
+
+def _with_window(mask, query, key, window):
+    """The mask and the window as one mask (B or 1, H or 1, T, S); `mask` itself where there is no window."""
+    if window is None:
+        return mask
+    band = window_mask(ops.shape(query)[1], ops.shape(key)[1], window)  # (T, S)
+    return band[None, None] if mask is None else ops.logical_and(mask, band)
 
 
 def check_implementation(implementation):

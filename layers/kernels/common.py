@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 MASKED = -1.0e30  # below any score, and far enough from the end of float32 that a score can be added to it
+SINK = -5.0e29  # above what is masked, below all else
 
 
 def blocks_possible():

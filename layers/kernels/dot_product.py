@@ -12,10 +12,9 @@ Notation: B batch, T queries, S keys, H heads, K key heads, D and V features of 
 
 from keras import ops
 
-from attention_zoo.layers.kernels.common import MASKED, being_saved, choose, loop, row_blocks, seed_pair
+from attention_zoo.layers.kernels.common import MASKED, SINK, being_saved, choose, loop, row_blocks, seed_pair
 from attention_zoo.layers.shapes import exceeds
 
-_SINK = -5.0e29  # above what is masked, below all else
 _FEW = 2**25  # as many weights, 128 MB, are kept for the gradient: to compute them again is a sixth of its time
 
 
@@ -116,7 +115,7 @@ def dot_product_blocks(query, key, value, key_mask, mask, bias, is_causal, scale
         if sinks is None:
             return []
         of_given = tf.zeros((given, 1)) if key_mask is None else tf.where(key_mask[b, :, None], 0.0, MASKED)
-        return [tf.pad(of_given, [[before, 0], [0, 0]], constant_values=_SINK)]
+        return [tf.pad(of_given, [[before, 0], [0, 0]], constant_values=SINK)]
 
     def weights_of(q, all_keys, bias, b, h, first, last, end):
         """The weights of a block, before dropout: (rows, end)."""
