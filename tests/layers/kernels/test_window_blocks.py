@@ -61,7 +61,7 @@ def test_values_and_gradients_equal_the_masked_softmax(normal, sizes, causal, ma
         options["mask"] = rng.random(shape) < 0.5
         allowed = allowed & options["mask"]
     expected = by_numpy(query, key, value, allowed, upstream)
-    for open_shapes in (False, True):
+    for open_shapes in (True,) if masks else (False, True):
         found = by_blocks(query, key, value, upstream, open_shapes, **options)
         for name, a, e in zip(("output", "query", "key", "value"), found, expected, strict=True):
             np.testing.assert_allclose(a, e, atol=2e-5, rtol=2e-5, err_msg=name)
