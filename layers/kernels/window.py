@@ -7,45 +7,44 @@ blocks. The weights are computed again for the gradient, as in `dot_product.py`.
 Notation: B batch, T queries, S keys, H heads, D and V features of a key and a value, W the window.
 """
 
-from dataclasses import dataclass
-from typing import Any
-
 from attention_zoo.layers.kernels.common import MASKED, SINK, loop, row_blocks, seed_pair
 
 _ROWS = 128  # queries of a block: fewer skip more keys, more make better products
 
 
-@dataclass(frozen=True)
 class _Plan:
     """What all blocks share. Sizes are scalar int32 tensors, except `heads` and `sinks`."""
 
-    batch: Any  # B
-    heads: int  # H
-    queries: Any  # T
-    keys: Any  # S
-    blocks: Any  # of one head
-    rows: Any  # queries of a block; the last one may have fewer
-    back: Any  # how many keys before its own position a query sees
-    ahead: Any  # how many after it
-    sinks: int  # columns before the keys, see `_with_sinks`
-    scale: float
-    band: Any  # (rows, columns), 0 where the window allows a key and MASKED elsewhere
-    key_mask: Any  # (B, S) or None
-    mask: Any  # (B or 1, H or 1, T or 1, S or 1) or None
-    dropout: Any  # `_Dropout` or None
+    def __init__(
+        self, batch, heads, queries, keys, blocks, rows, back, ahead, sinks, scale, band, key_mask, mask, dropout
+    ):
+        self.batch = batch  # B
+        self.heads = heads  # H
+        self.queries = queries  # T
+        self.keys = keys  # S
+        self.blocks = blocks  # of one head
+        self.rows = rows  # queries of a block; the last one may have fewer
+        self.back = back  # how many keys before its own position a query sees
+        self.ahead = ahead  # how many after it
+        self.sinks = sinks  # columns before the keys, see `_with_sinks`
+        self.scale = scale
+        self.band = band  # (rows, columns), 0 where the window allows a key and MASKED elsewhere
+        self.key_mask = key_mask  # (B, S) or None
+        self.mask = mask  # (B or 1, H or 1, T or 1, S or 1) or None
+        self.dropout = dropout  # `_Dropout` or None
 
 
-@dataclass(frozen=True)
 class _Block:
     """One block: its number among all, sequence and head, queries [first, last), keys [start, end)."""
 
-    number: Any
-    sequence: Any
-    head: Any
-    first: Any
-    last: Any
-    start: Any
-    end: Any
+    def __init__(self, number, sequence, head, first, last, start, end):
+        self.number = number
+        self.sequence = sequence
+        self.head = head
+        self.first = first
+        self.last = last
+        self.start = start
+        self.end = end
 
 
 def window_blocks(query, key, value, key_mask, mask, is_causal, scale, dropout_rate, seed, window):
