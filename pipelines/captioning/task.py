@@ -79,12 +79,24 @@ class Captioning(Task):
             raise UserError(
                 f"data.max_words: no caption of the {split} split has at most {self.config.data.max_words} words"
             )
+        tokens, encoded = tf.ragged.boolean_mask(tokens, fits), tf.constant(examples.images)  # (N,) strings
+
+        @tf.function(autograph=False)  # traced once a split, where a dataset would trace it once an epoch
+        def gather(rows, captions):
+            caption = tf.gather(tokens, captions)
+            bos, eos = (tf.fill([caption.nrows(), 1], tf.constant(token, tf.int32)) for token in (BOS, EOS))
+            return {
+                "image": decode_images(tf.gather(encoded, rows), self.size),
+                "target": tf.concat([bos, caption], axis=1).to_tensor(),
+                "labels": tf.concat([caption, eos], axis=1).to_tensor(),
+            }
+
         return {
-            "tokens": tf.ragged.boolean_mask(tokens, fits),
+            "tokens": tokens,
             "images": images,  # those that have a caption left, the number of its first one, and how many there are
             "first": first,
             "counts": counts,
-            "encoded": tf.constant(examples.images),  # (N,) strings
+            "gather": gather,
         }
 
     def preprocess(self, split, epoch):
@@ -96,25 +108,18 @@ class Captioning(Task):
         rng = np.random.default_rng([training.seed, epoch if split == "train" else 0])
         chosen = columns["first"] + rng.integers(columns["counts"])  # (N,)
         order = rng.permutation(len(chosen)) if split == "train" else np.arange(len(chosen))
-        tokens, encoded = columns["tokens"], columns["encoded"]
+        tokens = columns["tokens"]
         longest = int(tf.reduce_max(tokens.row_lengths())) + 1
         if longest > training.batch_tokens:
             raise UserError(
                 f"training.batch_tokens: expected room for {longest} tokens, received {training.batch_tokens}"
             )
 
-        def gather(rows, captions):
-            caption = tf.gather(tokens, captions)
-            bos, eos = (tf.fill([caption.nrows(), 1], tf.constant(token, tf.int32)) for token in (BOS, EOS))
-            return {
-                "image": decode_images(tf.gather(encoded, rows), self.size),
-                "target": tf.concat([bos, caption], axis=1).to_tensor(),
-                "labels": tf.concat([caption, eos], axis=1).to_tensor(),
-            }
-
         dataset = tf.data.Dataset.from_tensor_slices((columns["images"][order], chosen[order]))
         dataset = dataset.batch(training.batch_tokens // longest)
-        return dataset.map(gather, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).prefetch(tf.data.AUTOTUNE)
+        return dataset.map(columns["gather"], num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).prefetch(
+            tf.data.AUTOTUNE
+        )
 
     def build(self):
         """Returns the model, built."""

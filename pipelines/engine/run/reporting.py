@@ -171,6 +171,7 @@ class TrainingReporter:
             f"{'  (best)' if better else ''}"
         )
         self._reset()  # the evaluation's own time is not training time
+        self._line_at = self._clock()  # and a line on the next step would give the speed of that step
 
     def note(self, text):
         """Prints a line, above the bar if there is one."""
