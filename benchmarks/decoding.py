@@ -42,7 +42,13 @@ def our_model(dtype=None):
     from attention_zoo.pipelines.models import TransformerTranslator
 
     keras.utils.set_random_seed(1)
-    sizes = {"embedding_dim": WIDTH, "layers": LAYERS, "heads": HEADS, "feed_forward": INNER, "dropout": 0.0}
+    sizes = {
+        "embedding_dim": WIDTH,
+        "num_layers": LAYERS,
+        "num_heads": HEADS,
+        "intermediate_dim": INNER,
+        "dropout": 0.0,
+    }
     model = TransformerTranslator(VOCABULARY, VOCABULARY, **sizes, dtype=dtype)
     model.build()
     return model

@@ -44,7 +44,7 @@ def to_ctranslate2(model, directory, max_length=512):
         norm(spec.layer_norm, layer_norm)
 
     spec = ctranslate2.specs.TransformerSpec.from_config(
-        model.depth, model.heads, pre_norm=False, activation=ctranslate2.specs.Activation.RELU, ffn_glu=False
+        model.num_layers, model.num_heads, pre_norm=False, activation=ctranslate2.specs.Activation.RELU, ffn_glu=False
     )
     embeddings = model.embedding.token_embedding.embeddings.numpy()  # (V, D)
     positions = ops.convert_to_numpy(SinusoidalEncoding()(ops.zeros((1, max_length, model.embedding_dim))))[0]

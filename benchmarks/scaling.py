@@ -30,14 +30,8 @@ PLACES = {
 MODELS = {
     "bahdanau": ["--model.name", "bahdanau"],
     "transformer": [
-        "--model.name",
-        "transformer",
-        "--model.units",
-        "256",
-        "--model.embedding_dim",
-        "64",
-        "--model.feed_forward",
-        "128",
+        *("--model.name", "transformer", "--model.embedding_dim", "64"),
+        *("--model.intermediate_dim", "128"),
     ],
 }
 

@@ -29,7 +29,7 @@ TINY = {  # settings of each task with which a training of the README takes seco
     },
     "image_classification": {
         "data": {"limit": 200},
-        "model": {"layers": 1, "dim": 8, "feed_forward": 8, "heads": 2},
+        "model": {"num_layers": 1, "hidden_dim": 8, "intermediate_dim": 8, "num_heads": 2},
         "training": {"epochs": 1},
         "baselines": {"names": []},
     },

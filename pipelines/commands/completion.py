@@ -61,7 +61,7 @@ def add_settings(parser, name, entry):
     """Adds the options of `train TASK`: the controls, and every setting of the task."""
     import shtab
 
-    from attention_zoo.pipelines.engine.run.config import settings_of
+    from attention_zoo.pipelines.engine.run.options import all_settings
 
     parser.add_argument("--preset", choices=list(presets_of(name)), help=PRESETS)
     parser.add_argument("--config", help="YAML file of settings").complete = shtab.FILE
@@ -69,5 +69,5 @@ def add_settings(parser, name, entry):
     parser.add_argument("--workers", help="processes of a cluster on this machine")
     parser.add_argument("--print-config", action="store_true", help="print the settings")
     settings_class = load(entry.settings) if entry.settings else load(entry.task).Config
-    for setting in settings_of(settings_class()):
+    for setting in all_settings(settings_class):
         parser.add_argument(f"--{setting.name}", help=setting.reason.replace("%", "%%"))

@@ -16,9 +16,14 @@ class TaskConfig:
         typed: Dotted names of the settings that the user wrote, on the command line or in the file of `--config`; the
             others have the value of the preset or the default. Empty for settings that `parse` did not make. It is no
             field: `config.yaml` does not hold it, and `dataclasses.replace` does not copy it.
+        common: Settings that `--help` lists first.
     """
 
     typed: ClassVar[frozenset[str]] = frozenset()
+    common: ClassVar[tuple[str, ...]] = (  # what `--help` shows first
+        *("data.dataset", "data.files", "data.folder", "data.folders", "data.directory", "data.limit", "model.name"),
+        *("training.epochs", "training.max_minutes", "training.batch_tokens", "training.learning_rate"),
+    )
 
 
 @dataclass

@@ -61,31 +61,55 @@ class AugmentationSettings:
 
 
 @dataclass
-class ModelSettings:
-    """The Vision Transformer.
+class PooledSettings:
+    """The options of every Vision Transformer.
 
     Args:
-        variant: Ti, S, B, L or H, a slash and the patch, such as B/16, instead of the five sizes that follow; none by
-            default.
-        patch_size: Side of a patch, in pixels.
-        layers: Number of blocks.
-        dim: Width.
-        feed_forward: Width of the blocks' inner layer.
-        heads: Attention heads of a block.
+        name: vit has its sizes one by one, vit_variant those of a paper by name.
         pooling: What is classified: the class token, or the mean of the patches.
         dropout: Share of activations set to zero in training.
         stochastic_depth: Probability that the last block is left out for an example in training.
     """
 
-    variant: str = ""
-    patch_size: int = 4
-    layers: int = 4
-    dim: int = 64
-    feed_forward: int = 128
-    heads: int = 4
+    name: str = ""
     pooling: Literal["token", "mean"] = "token"
     dropout: float = 0.0
     stochastic_depth: float = 0.0
+
+
+@dataclass
+class ViTSettings(PooledSettings):
+    """The Vision Transformer, its sizes one by one.
+
+    Args:
+        patch_size: Side of a patch, in pixels.
+        num_layers: Number of blocks.
+        hidden_dim: Width.
+        intermediate_dim: Width of the blocks' inner layer.
+        num_heads: Attention heads of a block.
+    """
+
+    name: Literal["vit"] = "vit"
+    patch_size: int = 4
+    num_layers: int = 4
+    hidden_dim: int = 64
+    intermediate_dim: int = 128
+    num_heads: int = 4
+
+
+@dataclass
+class ViTVariantSettings(PooledSettings):
+    """The Vision Transformer at the size of a paper.
+
+    Args:
+        variant: Ti, S, B, L or H, a slash and the patch.
+    """
+
+    name: Literal["vit_variant"] = "vit_variant"
+    variant: str = "B/16"
+
+
+ModelSettings = ViTSettings | ViTVariantSettings
 
 
 @dataclass
@@ -117,7 +141,7 @@ class ImageClassificationConfig(TaskConfig):
 
     data: DataSettings = field(default_factory=DataSettings)
     augmentation: AugmentationSettings = field(default_factory=AugmentationSettings)
-    model: ModelSettings = field(default_factory=ModelSettings)
+    model: ModelSettings = field(default_factory=ViTSettings)
     training: TrainingSettings = field(default_factory=TrainingSettings)
     baselines: BaselineSettings = field(default_factory=BaselineSettings)
     export: ExportSettings = field(default_factory=ExportSettings)

@@ -31,12 +31,11 @@ from attention_zoo.pipelines.engine.serving.asking import ask_rows
 from attention_zoo.pipelines.engine.storage.files import atomic_write
 from attention_zoo.pipelines.engine.task import Task
 from attention_zoo.pipelines.engine.views import HeatMaps
-from attention_zoo.pipelines.image_classification.settings import ImageClassificationConfig, ModelSettings
+from attention_zoo.pipelines.image_classification.settings import ImageClassificationConfig
 from attention_zoo.pipelines.models.vision_transformer import VisionTransformer, sizes_of
 
 SHUFFLED = 10_000  # images among which the next is drawn, where they are not all in memory
 LARGEST_IN_MEMORY = 4_000_000_000  # bytes of pixels
-SIZES = ("patch_size", "layers", "dim", "feed_forward", "heads")
 
 
 class ImageClassification(Task):
@@ -128,7 +127,8 @@ class ImageClassification(Task):
 
     def batch_size(self):
         """Images in a batch: `training.batch_tokens` over the patches and the class token of one."""
-        patch, pooling = self.model_sizes()["patch_size"], self.config.model.pooling
+        options = self.model_options()
+        patch, pooling = options["patch_size"], options["pooling"]
         tokens = (self.size[0] // patch) * (self.size[1] // patch) + (pooling == "token")
         if self.config.training.batch_tokens < tokens:
             raise UserError(f"training.batch_tokens: expected at least {tokens}, those of an image; received less")
@@ -156,29 +156,25 @@ class ImageClassification(Task):
         """Pixels from 0 to 255 as the model sees them, float32 from -1 to 1."""
         return tf.cast(images, tf.float32) / 127.5 - 1.0
 
-    def model_sizes(self):
-        """The sizes that `model.variant` stands for, or those given one by one."""
-        settings = self.config.model
-        if not settings.variant:
-            return {name: getattr(settings, name) for name in SIZES}
-        try:
-            sizes = sizes_of(settings.variant)
-        except ValueError as error:
-            raise UserError(f"model.variant: {error}") from None
-        for name in SIZES:
-            if getattr(settings, name) != getattr(ModelSettings(), name):
-                raise UserError(f"model.{name}: expected none beside model.variant {settings.variant}; received one")
-        return sizes
+    def model_options(self):
+        """The arguments of `VisionTransformer`, a variant replaced by its sizes."""
+        options = dict(vars(self.config.model))
+        if options.pop("name") == "vit_variant":
+            try:
+                options |= sizes_of(options.pop("variant"))
+            except ValueError as error:
+                raise UserError(f"--model.variant: {error}") from None
+        return options
 
     def build(self):
         """Returns the model, built by a call on one image."""
-        settings, sizes = self.config.model, self.model_sizes()
-        if any(side % sizes["patch_size"] for side in self.size):
+        options = self.model_options()
+        patch = options["patch_size"]
+        if any(side % patch for side in self.size):
             raise UserError(
-                f"data.height, data.width: expected multiples of the patch, {sizes['patch_size']}; received {self.size}"
+                f"--data.height, --data.width: expected multiples of the patch, {patch}; received {self.size}"
             )
-        options = {name: getattr(settings, name) for name in ("pooling", "dropout", "stochastic_depth")}
-        model = VisionTransformer(len(self.labels), self.size, **sizes, **options)
+        model = VisionTransformer(len(self.labels), self.size, **options)
         model(tf.zeros(self.image_shape(1)))
         return model
 

@@ -184,6 +184,10 @@ class AttentiveDriver(keras.Model):
         steering, weights, state = self.drive(self.see(frame[:, None]), state)
         return steering[:, 0], weights[:, 0], state
 
+    def alignment(self, scores):
+        """The attention to the locations of each frame, `(B, T, h, w)`."""
+        return scores["driver/spatial"]
+
     def get_config(self):
         return {
             **super().get_config(),

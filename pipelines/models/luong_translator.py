@@ -28,8 +28,7 @@ class LuongTranslator(RecurrentTranslator):
         target_vocabulary_size: V.
         embedding_dim: E. Default 256.
         units: U of each LSTM, and of h̃. Default 256.
-        layers: LSTMs in the encoder, and again in the decoder. Default 1. The attribute is `depth`, since `layers` of
-            a Keras model are its sublayers.
+        num_layers: LSTMs in the encoder, and again in the decoder. Default 1.
         score: "dot", "general" (the default), "concat" or "location" (the first 128 source positions).
         window: None (the default: attend everywhere), "monotonic" (local-m) or "predictive" (local-p).
         window_size: D, half the width of the window. Default 10.
@@ -51,7 +50,7 @@ class LuongTranslator(RecurrentTranslator):
 
     Example:
 
-    >>> model = LuongTranslator(50, 60, embedding_dim=8, units=6, layers=2, score="dot", window="predictive")
+    >>> model = LuongTranslator(50, 60, embedding_dim=8, units=6, num_layers=2, score="dot", window="predictive")
     >>> source, target = keras.ops.array([[5, 6, 3]]), keras.ops.array([[2, 7]])
     >>> tuple(model({"source": source, "target": target}).shape)
     (1, 2, 60)
@@ -69,7 +68,7 @@ class LuongTranslator(RecurrentTranslator):
         target_vocabulary_size,
         embedding_dim=256,
         units=256,
-        layers=1,
+        num_layers=1,
         score="general",
         window=None,
         window_size=10,
@@ -78,14 +77,14 @@ class LuongTranslator(RecurrentTranslator):
         **kwargs,
     ):
         super().__init__(source_vocabulary_size, target_vocabulary_size, embedding_dim, units, dropout, **kwargs)
-        self.depth = layers
+        self.num_layers = num_layers
         self.score = score
         self.window = window
         self.window_size = window_size
         self.input_feeding = input_feeding
-        self.encoder = StackedLSTM(units, layers, dropout, dtype=self.dtype_policy, name="encoder")
+        self.encoder = StackedLSTM(units, num_layers, dropout, dtype=self.dtype_policy, name="encoder")
         self.decoder = AttentiveDecoder(
-            [keras.layers.LSTMCell(units, dtype=self.dtype_policy, name=f"cell_{i}") for i in range(layers)],
+            [keras.layers.LSTMCell(units, dtype=self.dtype_policy, name=f"cell_{i}") for i in range(num_layers)],
             LuongAttention(
                 score,
                 window=window,
@@ -109,7 +108,7 @@ class LuongTranslator(RecurrentTranslator):
         222.1M parameters with the paper's vocabularies.
         """
         best = {"score": "general", "window": "predictive", "window_size": 10, "input_feeding": True}
-        size = {"embedding_dim": 1000, "units": 1000, "layers": 4, "dropout": 0.2}
+        size = {"embedding_dim": 1000, "units": 1000, "num_layers": 4, "dropout": 0.2}
         return cls(source_vocabulary_size, target_vocabulary_size, **(size | best | changes))
 
     def build(self, input_shape=None):
@@ -157,7 +156,9 @@ class LuongTranslator(RecurrentTranslator):
 
     def start(self, memory):
         """The state before the first token, as `AttentiveDecoder.start` makes it from the encoder's last states."""
-        return self.decoder.start(memory, [[memory[f"hidden/{i}"], memory[f"carry/{i}"]] for i in range(self.depth)])
+        return self.decoder.start(
+            memory, [[memory[f"hidden/{i}"], memory[f"carry/{i}"]] for i in range(self.num_layers)]
+        )
 
     def step(self, token, state, memory):
         """Writes one token.
@@ -176,4 +177,4 @@ class LuongTranslator(RecurrentTranslator):
 
     def get_config(self):
         names = ("score", "window", "window_size", "input_feeding")
-        return {**super().get_config(), "layers": self.depth, **{name: getattr(self, name) for name in names}}
+        return {**super().get_config(), "num_layers": self.num_layers, **{name: getattr(self, name) for name in names}}

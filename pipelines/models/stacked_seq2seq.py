@@ -27,8 +27,7 @@ class StackedSeq2Seq(RecurrentTranslator):
         target_vocabulary_size: V.
         embedding_dim: E. Default 256.
         units: U of each LSTM. Default 256.
-        layers: LSTMs in the encoder, and again in the decoder. Default 2. The attribute is `depth`, since `layers` of
-            a Keras model are its sublayers.
+        num_layers: LSTMs in the encoder, and again in the decoder. Default 2.
         dropout: Share of features dropped in training: of the embeddings, between LSTMs, and before the projection to
             V. Default 0.1.
 
@@ -41,11 +40,11 @@ class StackedSeq2Seq(RecurrentTranslator):
         float32 logits (B, T, V), and with `return_attention_scores` also `{}`.
 
     Raises:
-        ValueError: `layers` is not a positive integer.
+        ValueError: `num_layers` is not a positive integer.
 
     Example:
 
-    >>> model = StackedSeq2Seq(50, 60, embedding_dim=8, units=6, layers=2)
+    >>> model = StackedSeq2Seq(50, 60, embedding_dim=8, units=6, num_layers=2)
     >>> source, target = keras.ops.array([[5, 6, 3]]), keras.ops.array([[2, 7]])
     >>> tuple(model({"source": source, "target": target}).shape)
     (1, 2, 60)
@@ -61,19 +60,19 @@ class StackedSeq2Seq(RecurrentTranslator):
         target_vocabulary_size,
         embedding_dim=256,
         units=256,
-        layers=2,
+        num_layers=2,
         dropout=0.1,
         **kwargs,
     ):
         super().__init__(source_vocabulary_size, target_vocabulary_size, embedding_dim, units, dropout, **kwargs)
-        self.depth = layers
-        self.encoder = StackedLSTM(units, layers, dropout, dtype=self.dtype_policy, name="encoder")
-        self.decoder = StackedLSTM(units, layers, dropout, dtype=self.dtype_policy, name="decoder")
+        self.num_layers = num_layers
+        self.encoder = StackedLSTM(units, num_layers, dropout, dtype=self.dtype_policy, name="encoder")
+        self.decoder = StackedLSTM(units, num_layers, dropout, dtype=self.dtype_policy, name="decoder")
 
     @classmethod
     def paper(cls, source_vocabulary_size=160000, target_vocabulary_size=80000, **changes):
         """Section 3.4: four LSTMs of 1000 cells, embeddings of 1000; 384M parameters with the paper's vocabularies."""
-        size = {"embedding_dim": 1000, "units": 1000, "layers": 4, "dropout": 0.0}
+        size = {"embedding_dim": 1000, "units": 1000, "num_layers": 4, "dropout": 0.0}
         return cls(source_vocabulary_size, target_vocabulary_size, **(size | changes))
 
     def build(self, input_shape=None):
@@ -128,7 +127,7 @@ class StackedSeq2Seq(RecurrentTranslator):
         Returns:
             (logits, state, scores): float32 (B K, V) for the next token, the state after the step, and `{}`.
         """
-        states = [(state[f"hidden/{i}"], state[f"carry/{i}"]) for i in range(self.depth)]
+        states = [(state[f"hidden/{i}"], state[f"carry/{i}"]) for i in range(self.num_layers)]
         output, states = self.decoder.step(self.target_embedding(token), states)
         state = {}
         for i, (hidden, carry) in enumerate(states):
@@ -136,7 +135,7 @@ class StackedSeq2Seq(RecurrentTranslator):
         return self.logits(output), state, {}
 
     def get_config(self):
-        return {**super().get_config(), "layers": self.depth}
+        return {**super().get_config(), "num_layers": self.num_layers}
 
 
 def reverse_tokens(token_ids):

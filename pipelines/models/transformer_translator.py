@@ -23,11 +23,10 @@ class TransformerTranslator(keras.Model):
     Args:
         source_vocabulary_size: V; the vocabulary is shared, so it must equal the target's.
         target_vocabulary_size: V.
-        embedding_dim: D, the width of the whole model (the paper's d_model); a multiple of `heads`.
-        layers: Blocks in the encoder, and again in the decoder. The attribute is called `depth`, since `layers` of a
-            Keras model are its sublayers.
-        heads: H.
-        feed_forward: Width of the feed-forward networks' inner layer.
+        embedding_dim: D, the width of the whole model (the paper's d_model); a multiple of `num_heads`.
+        num_layers: Blocks in the encoder, and again in the decoder.
+        num_heads: H.
+        intermediate_dim: Width of the feed-forward networks' inner layer.
         dropout: On embeddings and sublayer outputs.
         attention_dropout: On attention weights.
         normalize_first: Whether to normalise before each sublayer rather than after.
@@ -43,13 +42,13 @@ class TransformerTranslator(keras.Model):
         on.
 
     Raises:
-        ValueError: If the vocabularies differ in size, or `embedding_dim` is not a multiple of `heads`.
+        ValueError: If the vocabularies differ in size, or `embedding_dim` is not a multiple of `num_heads`.
 
     Example:
 
     >>> import keras
     >>> from attention_zoo.pipelines.models.transformer_translator import TransformerTranslator
-    >>> model = TransformerTranslator(50, 50, embedding_dim=8, layers=1, heads=2, feed_forward=16)
+    >>> model = TransformerTranslator(50, 50, embedding_dim=8, num_layers=1, num_heads=2, intermediate_dim=16)
     >>> source, target = keras.ops.array([[5, 6, 3]]), keras.ops.array([[2, 7]])
     >>> tuple(model({"source": source, "target": target}).shape)
     (1, 2, 50)
@@ -66,9 +65,9 @@ class TransformerTranslator(keras.Model):
         source_vocabulary_size,
         target_vocabulary_size,
         embedding_dim=256,
-        layers=3,
-        heads=4,
-        feed_forward=1024,
+        num_layers=3,
+        num_heads=4,
+        intermediate_dim=1024,
         dropout=0.1,
         attention_dropout=0.0,
         normalize_first=False,
@@ -81,16 +80,17 @@ class TransformerTranslator(keras.Model):
                 f"one embedding: learn one vocabulary from both languages. Received: {source_vocabulary_size} and "
                 f"{target_vocabulary_size}"
             )
-        if heads < 1 or embedding_dim < 1 or embedding_dim % heads:
+        if num_heads < 1 or embedding_dim < 1 or embedding_dim % num_heads:
             raise ValueError(
-                f"`embedding_dim` must be a multiple of `heads`. Received: embedding_dim={embedding_dim}, heads={heads}"
+                f"`embedding_dim` must be a multiple of `num_heads`. Received: embedding_dim={embedding_dim}, "
+                f"num_heads={num_heads}"
             )
         self.source_vocabulary_size = source_vocabulary_size
         self.target_vocabulary_size = target_vocabulary_size
         self.embedding_dim = embedding_dim
-        self.depth = layers
-        self.heads = heads
-        self.feed_forward = feed_forward
+        self.num_layers = num_layers
+        self.num_heads = num_heads
+        self.intermediate_dim = intermediate_dim
         self.dropout = dropout
         self.attention_dropout = attention_dropout
         self.normalize_first = normalize_first
@@ -99,15 +99,15 @@ class TransformerTranslator(keras.Model):
             target_vocabulary_size, embedding_dim, dropout=dropout, dtype=self.dtype_policy, name="embedding"
         )
         block = {
-            "num_heads": heads,
-            "intermediate_dim": feed_forward,
+            "num_heads": num_heads,
+            "intermediate_dim": intermediate_dim,
             "dropout": dropout,
             "attention_dropout": attention_dropout,
             "normalize_first": normalize_first,
             "dtype": self.dtype_policy,
         }
-        self.encoder_blocks = [TransformerEncoderBlock(**block, name=f"encoder_{i}") for i in range(layers)]
-        self.decoder_blocks = [TransformerDecoderBlock(**block, name=f"decoder_{i}") for i in range(layers)]
+        self.encoder_blocks = [TransformerEncoderBlock(**block, name=f"encoder_{i}") for i in range(num_layers)]
+        self.decoder_blocks = [TransformerDecoderBlock(**block, name=f"decoder_{i}") for i in range(num_layers)]
         if normalize_first:
             norm = {"epsilon": 1e-6, "dtype": self.dtype_policy}
             self.encoder_norm = keras.layers.LayerNormalization(**norm, name="encoder_norm")
@@ -121,7 +121,7 @@ class TransformerTranslator(keras.Model):
             vocabulary_size: V.
             **changes: Constructor arguments that shall differ.
         """
-        base = {"embedding_dim": 512, "layers": 6, "heads": 8, "feed_forward": 2048, "dropout": 0.1}
+        base = {"embedding_dim": 512, "num_layers": 6, "num_heads": 8, "intermediate_dim": 2048, "dropout": 0.1}
         return cls(vocabulary_size, vocabulary_size, **(base | changes))
 
     def build(self, input_shape=None):
@@ -235,7 +235,7 @@ class TransformerTranslator(keras.Model):
 
     def head_alignments(self, scores):
         """The attention to the source for each layer and head: `(B, L, H, T, S)`, or `(B, L, H, S)` for a step."""
-        return ops.stack([scores[f"decoder/{i}/cross"] for i in range(self.depth)], axis=1)
+        return ops.stack([scores[f"decoder/{i}/cross"] for i in range(self.num_layers)], axis=1)
 
     def get_config(self):
         return {
@@ -243,9 +243,9 @@ class TransformerTranslator(keras.Model):
             "source_vocabulary_size": self.source_vocabulary_size,
             "target_vocabulary_size": self.target_vocabulary_size,
             "embedding_dim": self.embedding_dim,
-            "layers": self.depth,
-            "heads": self.heads,
-            "feed_forward": self.feed_forward,
+            "num_layers": self.num_layers,
+            "num_heads": self.num_heads,
+            "intermediate_dim": self.intermediate_dim,
             "dropout": self.dropout,
             "attention_dropout": self.attention_dropout,
             "normalize_first": self.normalize_first,

@@ -27,14 +27,14 @@ def sizes_of(variant):
     Example:
 
     >>> sizes_of("B/16")
-    {'layers': 12, 'dim': 768, 'feed_forward': 3072, 'heads': 12, 'patch_size': 16}
+    {'num_layers': 12, 'hidden_dim': 768, 'intermediate_dim': 3072, 'num_heads': 12, 'patch_size': 16}
     """
     match = re.fullmatch(r"(\w+)/([1-9]\d*)", variant)
     if not match or match[1] not in SIZES:
         raise ValueError(
             f"`variant` must be one of {', '.join(SIZES)}, a slash and the patch, as B/16. Received: {variant!r}"
         )
-    names = ("layers", "dim", "feed_forward", "heads")
+    names = ("num_layers", "hidden_dim", "intermediate_dim", "num_heads")
     return dict(zip(names, SIZES[match[1]])) | {"patch_size": int(match[2])}
 
 
@@ -50,10 +50,10 @@ class VisionTransformer(keras.Model):
         image_size: Height and width that the positions are learned for, or one integer for both. Images of other sizes
             get interpolated positions, see `PatchEmbedding`.
         patch_size: Height and width of a patch, or one integer for both.
-        layers: Number of blocks.
-        dim: Width D.
-        feed_forward: Width of the blocks' inner layer.
-        heads: Attention heads of a block; D must be a multiple.
+        num_layers: Number of blocks.
+        hidden_dim: Width D.
+        intermediate_dim: Width of the blocks' inner layer.
+        num_heads: Attention heads of a block; D must be a multiple.
         pooling: "token", the class token's features, or "mean", those of all patches, without a class token.
         dropout: Share of the features dropped after the positions and after each sublayer.
         stochastic_depth: Probability that the last block's sublayers are left out for an example in training; it grows
@@ -66,7 +66,7 @@ class VisionTransformer(keras.Model):
 
     Returns:
         Logits, float32 `(B, K)`, and with `return_attention_scores` also a dict of float32 weights `"encoder/0/self":
-        (B, heads, T, T)` and so on, T patches with the class token in front, if there is one.
+        (B, H, T, T)` and so on, T patches with the class token in front, if there is one.
 
     Raises:
         ValueError: If `pooling` is unknown or sizes do not fit.
@@ -74,7 +74,7 @@ class VisionTransformer(keras.Model):
     Example:
 
     >>> import keras
-    >>> model = VisionTransformer(10, 28, patch_size=7, layers=2, dim=16, feed_forward=32, heads=2)
+    >>> model = VisionTransformer(10, 28, patch_size=7, num_layers=2, hidden_dim=16, intermediate_dim=32, num_heads=2)
     >>> logits, scores = model(keras.ops.zeros((3, 28, 28, 1)), return_attention_scores=True)
     >>> tuple(logits.shape), {name: tuple(weights.shape) for name, weights in scores.items()}
     ((3, 10), {'encoder/0/self': (3, 2, 17, 17), 'encoder/1/self': (3, 2, 17, 17)})
@@ -87,10 +87,10 @@ class VisionTransformer(keras.Model):
         num_classes,
         image_size,
         patch_size,
-        layers,
-        dim,
-        feed_forward,
-        heads,
+        num_layers,
+        hidden_dim,
+        intermediate_dim,
+        num_heads,
         pooling="token",
         dropout=0.0,
         stochastic_depth=0.0,
@@ -102,29 +102,34 @@ class VisionTransformer(keras.Model):
         self.num_classes = num_classes
         self.image_size = image_size
         self.patch_size = patch_size
-        self.num_layers = layers
-        self.dim = dim
-        self.feed_forward = feed_forward
-        self.heads = heads
+        self.num_layers = num_layers
+        self.hidden_dim = hidden_dim
+        self.intermediate_dim = intermediate_dim
+        self.num_heads = num_heads
         self.pooling = pooling
         self.dropout = dropout
         self.stochastic_depth = stochastic_depth
         self.embedding = PatchEmbedding(
-            patch_size, dim, image_size, class_token=pooling == "token", dtype=self.dtype_policy, name="embedding"
+            patch_size,
+            hidden_dim,
+            image_size,
+            class_token=pooling == "token",
+            dtype=self.dtype_policy,
+            name="embedding",
         )
         self.embedding_dropout = keras.layers.Dropout(dropout, dtype=self.dtype_policy, name="embedding_dropout")
         self.blocks = [
             TransformerEncoderBlock(
-                heads,
-                feed_forward,
+                num_heads,
+                intermediate_dim,
                 dropout=dropout,
                 activation="gelu",
                 normalize_first=True,
-                stochastic_depth=stochastic_depth * i / max(1, layers - 1),
+                stochastic_depth=stochastic_depth * i / max(1, num_layers - 1),
                 dtype=self.dtype_policy,
                 name=f"block_{i}",
             )
-            for i in range(layers)
+            for i in range(num_layers)
         ]
         self.norm = keras.layers.LayerNormalization(epsilon=1e-6, dtype=self.dtype_policy, name="norm")
         self.head = keras.layers.Dense(num_classes, kernel_initializer="zeros", dtype="float32", name="head")
@@ -157,7 +162,7 @@ class VisionTransformer(keras.Model):
         return self._map(maps[:, None], images_shape)[:, 0]
 
     def head_maps(self, scores, images_shape):
-        """Where each head of each block looks, for the class token or on average: `(B, layers, heads, H/P, W/P)`."""
+        """Where each head of each block looks, for the class token or on average: `(B, num_layers, num_heads, H/P, W/P)`."""
         maps = [self._map(scores[f"encoder/{i}/self"], images_shape) for i in range(self.num_layers)]
         return ops.stack(maps, axis=1)
 
@@ -174,10 +179,10 @@ class VisionTransformer(keras.Model):
             "num_classes": self.num_classes,
             "image_size": self.image_size,
             "patch_size": self.patch_size,
-            "layers": self.num_layers,
-            "dim": self.dim,
-            "feed_forward": self.feed_forward,
-            "heads": self.heads,
+            "num_layers": self.num_layers,
+            "hidden_dim": self.hidden_dim,
+            "intermediate_dim": self.intermediate_dim,
+            "num_heads": self.num_heads,
             "pooling": self.pooling,
             "dropout": self.dropout,
             "stochastic_depth": self.stochastic_depth,

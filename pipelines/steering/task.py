@@ -114,7 +114,7 @@ class Steering(Task):
         """Σ_t |u_t - û_t| + λ Σ_i (1 - Σ_t α_ti)² over the clips; a frame weighs one."""
         steering, scores = model(batch["frames"], training=training, return_attention_scores=True)
         error = tf.reduce_sum(tf.abs(steering - batch["steering"]))
-        looked_at = tf.reduce_sum(scores["driver/spatial"], axis=1)  # Σ_t α_ti, (B, h, w)
+        looked_at = tf.reduce_sum(model.alignment(scores), axis=1)  # Σ_t α_ti, (B, h, w)
         coverage = tf.reduce_sum(tf.square(1.0 - looked_at))
         frames = tf.cast(tf.size(batch["steering"]), tf.float32)
         return error + self.config.model.coverage * coverage, frames, {"loss": error, "coverage": coverage}
@@ -189,7 +189,7 @@ class Steering(Task):
             frames = self.see(tf.reshape(image_bytes, [-1]))
         frames = tf.reshape(frames, tf.concat([shape, tf.constant([*self.size, 3])], axis=0))
         steering, scores = model(frames, training=False, return_attention_scores=True)
-        return {"steering": steering, "weights": scores["driver/spatial"]}
+        return {"steering": steering, "weights": model.alignment(scores)}
 
     def signatures(self, model):
         """Returns what the SavedModel answers: for clips, and for one frame after the other, with the state handed on."""

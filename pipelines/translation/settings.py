@@ -48,36 +48,92 @@ class DataSettings:
 
 
 @dataclass
-class ModelSettings:
-    """The model. A size that the chosen model does not have is refused.
+class RecurrentSettings:
+    """The options of every recurrent translator.
 
     Args:
-        name: rnn (Cho 2014), seq2seq (Sutskever 2014), bahdanau (2015), luong (2015) or transformer (Vaswani 2017).
-        embedding_dim: Size of a word vector; d_model of the transformer.
+        name: The model; each has options of its own.
+        embedding_dim: Size of a word vector.
         units: Size of a recurrent state.
-        layers: Stacked layers.
         dropout: Share of activations set to zero in training.
-        score: luong: how a query is compared with a key.
-        window: luong: attend everywhere (none), around the step (monotonic), or around a predicted place (predictive).
-        window_size: luong: D, half the width of the window.
-        input_feeding: luong: feed the attentional state to the next step.
-        heads: transformer: attention heads.
-        feed_forward: transformer: width of the inner layer.
-        attention_dropout: transformer: share of attention weights set to zero in training.
     """
 
-    name: Literal["rnn", "seq2seq", "bahdanau", "luong", "transformer"] = "bahdanau"
+    name: str = ""
     embedding_dim: int = 256
     units: int = 256
-    layers: int = 1
     dropout: float = 0.1
+
+
+@dataclass
+class RNNSettings(RecurrentSettings):
+    """Encoder and decoder of Cho et al. 2014: one vector holds the sentence."""
+
+    name: Literal["rnn"] = "rnn"
+
+
+@dataclass
+class Seq2SeqSettings(RecurrentSettings):
+    """Stacked LSTMs of Sutskever et al. 2014, without attention.
+
+    Args:
+        num_layers: Stacked layers of the encoder, and again of the decoder.
+    """
+
+    name: Literal["seq2seq"] = "seq2seq"
+    num_layers: int = 1
+
+
+@dataclass
+class BahdanauSettings(RecurrentSettings):
+    """The additive attention of Bahdanau et al. 2015."""
+
+    name: Literal["bahdanau"] = "bahdanau"
+
+
+@dataclass
+class LuongSettings(RecurrentSettings):
+    """The multiplicative and local attention of Luong et al. 2015.
+
+    Args:
+        num_layers: Stacked layers of the encoder, and again of the decoder.
+        score: How a query is compared with a key.
+        window: Attend everywhere (none), around the step (monotonic), or around a predicted position (predictive).
+        window_size: D, half the width of the window.
+        input_feeding: Feed the attentional state to the next step.
+    """
+
+    name: Literal["luong"] = "luong"
+    num_layers: int = 1
     score: Literal["dot", "general", "concat", "location"] = "general"
     window: Literal["none", "monotonic", "predictive"] = "none"
     window_size: int = 10
     input_feeding: bool = True
-    heads: int = 4
-    feed_forward: int = 1024
+
+
+@dataclass
+class TransformerSettings:
+    """The Transformer of Vaswani et al. 2017.
+
+    Args:
+        name: The model; each has options of its own.
+        embedding_dim: Width of the model, d_model.
+        num_layers: Blocks of the encoder, and again of the decoder.
+        num_heads: Attention heads of a block.
+        intermediate_dim: Width of the blocks' inner layer.
+        dropout: Share of activations set to zero in training.
+        attention_dropout: Share of attention weights set to zero in training.
+    """
+
+    name: Literal["transformer"] = "transformer"
+    embedding_dim: int = 256
+    num_layers: int = 1
+    num_heads: int = 4
+    intermediate_dim: int = 1024
+    dropout: float = 0.1
     attention_dropout: float = 0.0
+
+
+ModelSettings = RNNSettings | Seq2SeqSettings | BahdanauSettings | LuongSettings | TransformerSettings
 
 
 @dataclass
@@ -93,7 +149,7 @@ class TranslationConfig(TaskConfig):
     """
 
     data: DataSettings = field(default_factory=DataSettings)
-    model: ModelSettings = field(default_factory=ModelSettings)
+    model: ModelSettings = field(default_factory=BahdanauSettings)
     training: TrainingSettings = field(default_factory=TrainingSettings)
     decoding: DecodingSettings = field(default_factory=DecodingSettings)
     export: ExportSettings = field(default_factory=ExportSettings)

@@ -36,22 +36,18 @@ from attention_zoo.pipelines.engine.text.subwords import BOS, EOS, Subwords, lea
 from attention_zoo.pipelines.engine.text.token_cache import kept_columns
 from attention_zoo.pipelines.engine.training.losses import smoothed_cross_entropy
 from attention_zoo.pipelines.engine.views import Alignment
-from attention_zoo.pipelines.translation.settings import ModelSettings, TranslationConfig
+from attention_zoo.pipelines.translation.settings import TranslationConfig
 
 LENGTH_EDGES = (5, 10, 15, 20, 25, 30, 40, 60)  # words of the source
 EVALUATION_BATCH = 64  # sentences of like length translated together
 N_BEST = 4
 
-RECURRENT = ("embedding_dim", "units", "dropout")
 MODELS = {
-    "rnn": (models.RecurrentEncoderDecoder, RECURRENT),
-    "seq2seq": (models.StackedSeq2Seq, (*RECURRENT, "layers")),
-    "bahdanau": (models.BahdanauTranslator, RECURRENT),
-    "luong": (models.LuongTranslator, (*RECURRENT, "layers", "score", "window", "window_size", "input_feeding")),
-    "transformer": (
-        models.TransformerTranslator,
-        ("embedding_dim", "layers", "heads", "feed_forward", "dropout", "attention_dropout"),
-    ),
+    "rnn": models.RecurrentEncoderDecoder,
+    "seq2seq": models.StackedSeq2Seq,
+    "bahdanau": models.BahdanauTranslator,
+    "luong": models.LuongTranslator,
+    "transformer": models.TransformerTranslator,
 }
 
 
@@ -121,19 +117,15 @@ class Translation(Task):
 
     def build(self):
         """Returns the model that `model.name` asks for, built by a call on one token."""
-        settings = self.config.model
-        model_class, fields = MODELS[settings.name]
-        for name, default in vars(ModelSettings()).items():
-            if name not in (*fields, "name") and getattr(settings, name) != default:
-                raise UserError(f"model.{name}: the model {settings.name} has {', '.join(fields)}; received {name}")
-        options = {name: getattr(settings, name) for name in fields}
+        options = dict(vars(self.config.model))
+        name = options.pop("name")
         if options.get("window") == "none":
             options["window"] = None
         size = self.subwords.vocabulary_size
-        model = model_class(source_vocabulary_size=size, target_vocabulary_size=size, **options)
+        model = MODELS[name](source_vocabulary_size=size, target_vocabulary_size=size, **options)
         model({"source": tf.constant([[EOS]]), "target": tf.constant([[BOS]])})
         if self.config.decoding.coverage_penalty and not model.attends:
-            raise UserError(f"decoding.coverage_penalty: expected 0, since the model {settings.name} has no attention")
+            raise UserError(f"decoding.coverage_penalty: expected 0, since the model {name} has no attention")
         return model
 
     def loss(self, model, batch, training):

@@ -168,7 +168,7 @@ CASES = {
         write_photos,
         {
             "augmentation": {"zoom": 0.1},
-            "model": {"patch_size": 4, "layers": 2, "dim": 8, "feed_forward": 16, "heads": 2},
+            "model": {"patch_size": 4, "num_layers": 2, "hidden_dim": 8, "intermediate_dim": 16, "num_heads": 2},
             "training": {"epochs": 6, "batch_tokens": 80, "learning_rate": 1e-2, "checkpoint_every": 2},
             "baselines": {"names": ["knn", "svm", "cnn"], "cnn_epochs": 1},
         },

@@ -5,32 +5,28 @@ written into the type of a field and prints the help. Names are looked up here, 
 answer, with the nearest valid name, wherever it was written; and so is each value, so that the answer names it.
 """
 
-import difflib
 import sys
-from argparse import SUPPRESS
-from dataclasses import asdict, dataclass, fields, is_dataclass, replace
+from dataclasses import asdict, fields, is_dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
+from typing import Any, Literal, NamedTuple, get_args, get_origin
 
 import yaml
-from docstring_parser import parse as parse_docstring
 from jsonargparse import ArgumentParser
 
 from attention_zoo.pipelines.engine.errors import UserError
+from attention_zoo.pipelines.engine.run.help import CONTROLS, print_help
+from attention_zoo.pipelines.engine.run.options import (
+    Setting,
+    all_settings,
+    choices_of,
+    in_words,
+    settings_of,
+    suggest,
+    with_models,
+)
 
-CONTROLS = {"preset": "NAME", "config": "FILE", "name": "RUN", "workers": "N"}
+RENAMED = {"layers": "num_layers", "heads": "num_heads", "feed_forward": "intermediate_dim", "dim": "hidden_dim"}
 SWITCHES = ("help", "print-config")
-
-
-@dataclass
-class Setting:
-    """One field: `training.epochs`, its type, default and reason."""
-
-    name: str
-    type: Any
-    default: Any
-    reason: str
-    section: str  # first line of the section's docstring
 
 
 class Run(NamedTuple):
@@ -66,29 +62,31 @@ def parse(config_class, argv, presets, default_preset, prog, description=""):
         UserError: an unknown name or a wrong value, in one line with where it stands and what was expected.
         SystemExit: after `--help` and `--print-config`.
     """
-    settings = settings_of(config_class())
-    parser = typed_parser(settings, prog=prog)
-    controls, given = scan(argv, settings)
+    options = all_settings(config_class)
+    controls, given = scan(argv, options)
     preset = controls.get("preset", default_preset)
     if preset not in presets:
         raise UserError(
             f"--preset: expected one of {', '.join(sorted(presets))}; received {preset}{suggest(preset, presets)}"
         )
-    values = checked(read_yaml(presets[preset]), settings, parser, f"{presets[preset]}: ")
-    typed = (
-        checked(read_yaml(controls["config"]), settings, parser, f"{controls['config']}: ")
-        if "config" in controls
-        else {}
-    )
-    typed |= checked(given, settings, parser, "--")
-    values |= typed
-    config = assemble(config_class(), values)
+    sources = [Source(f"{presets[preset]}: ", read_flat(presets[preset], options, config_class))]
+    if "config" in controls:
+        sources.append(Source(f"{controls['config']}: ", read_flat(controls["config"], options, config_class)))
+    sources.append(Source("--", given))
+    chosen = choose_models(config_class, sources)
+    defaults = with_models(config_class, chosen)
+    settings = settings_of(defaults)
+    parser = typed_parser(settings)
+    values, typed = {}, set()
+    for source in sources:
+        kept = without_other_models(source, options, chosen)
+        values |= checked(kept, settings, parser, source.place)
+        typed |= set(kept) if source is not sources[0] else set()
+    config = assemble(defaults, values)
     config.typed = frozenset(typed)
     if "help" in controls:
-        chosen = [replace(setting, default=values.get(setting.name, setting.default)) for setting in settings]
-        usage = f"{prog} [--preset NAME] [--config FILE] [--name RUN] [--workers N] [--section.option VALUE ...]"
-        about = f"{description.rstrip('.')}. The defaults shown are those of preset {preset}.".lstrip(". ")
-        typed_parser(chosen, presets=presets, prog=prog, usage=usage, description=about).print_help()
+        shown = [replace(setting, default=values.get(setting.name, setting.default)) for setting in settings]
+        print_help(shown, presets, prog, description, preset, getattr(config_class, "common", ()))
         sys.exit(0)
     if "print-config" in controls:
         print(dump(config), end="")
@@ -105,8 +103,13 @@ def read(config_class, path):
     Raises:
         UserError: the file is not there, is not YAML, or has an unknown name or a wrong value.
     """
-    settings = settings_of(config_class())
-    return assemble(config_class(), checked(read_yaml(path), settings, typed_parser(settings), f"{path}: "))
+    options = all_settings(config_class)
+    source = Source(f"{path}: ", read_flat(path, options, config_class))
+    chosen = choose_models(config_class, [source])
+    defaults = with_models(config_class, chosen)
+    settings = settings_of(defaults)
+    kept = without_other_models(source, options, chosen)
+    return assemble(defaults, checked(kept, settings, typed_parser(settings), source.place))
 
 
 def dump(config):
@@ -114,6 +117,7 @@ def dump(config):
 
     Example:
 
+    >>> from dataclasses import dataclass
     >>> @dataclass
     ... class Section:
     ...     rate: float = 0.001
@@ -127,46 +131,14 @@ def dump(config):
     return yaml.safe_dump(asdict(config), sort_keys=False, allow_unicode=True)
 
 
-def settings_of(defaults, prefix="", section=""):
-    """Lists the `Setting`s of a dataclass instance that holds the defaults, those of its sections included."""
-    described = parse_docstring(type(defaults).__doc__ or "").params
-    reasons = {part.arg_name: " ".join((part.description or "").split()) for part in described}
-    types, found = get_type_hints(type(defaults)), []
-    for field in fields(defaults):
-        name, value = prefix + field.name, getattr(defaults, field.name)
-        if is_dataclass(value):
-            heading = parse_docstring(value.__doc__ or "").short_description or ""
-            found += settings_of(value, f"{name}.", heading)
-        else:
-            found.append(Setting(name, types[field.name], value, reasons.get(field.name, ""), section))
-    return found
-
-
-def typed_parser(settings, presets=None, **options):
-    """Returns the jsonargparse parser of the settings; with `presets`, the one whose help a user reads."""
-    parser = ArgumentParser(exit_on_error=False, **options)
-    if presets is not None:
-        reasons = {
-            "preset": f"the settings to begin with: {', '.join(sorted(presets))}",
-            "config": "YAML file that overrides the preset, such as the config.yaml of a run",
-            "name": "name of the run's folder (default: the preset)",
-            "workers": "try a cluster: start so many processes on this machine (without effect where TF_CONFIG names one)",
-        }
-        for name, metavar in CONTROLS.items():
-            parser.add_argument(f"--{name}", metavar=metavar, default=SUPPRESS, help=reasons[name])
-        parser.add_argument(
-            "--print-config", action="store_true", default=SUPPRESS, help="print the effective settings and exit"
-        )
-    groups = {}
+def typed_parser(settings: list[Setting]) -> ArgumentParser:
+    """Returns the jsonargparse parser that gives values the types of the settings."""
+    parser = ArgumentParser(exit_on_error=False)
     for setting in settings:
-        section = setting.name.rpartition(".")[0]
-        if section and section not in groups:
-            groups[section] = parser.add_argument_group(section, setting.section)
-        group = groups.get(section, parser)
         kind = {"type": setting.type}
         if get_origin(setting.type) is list:
             kind = {"type": get_args(setting.type)[0], "nargs": "*"}
-        group.add_argument(f"--{setting.name}", **kind, default=setting.default, help=setting.reason)
+        parser.add_argument(f"--{setting.name}", **kind, default=setting.default)
     return parser
 
 
@@ -183,7 +155,7 @@ def scan(argv, settings):
         if not word.startswith("--"):
             hint = suggest(word.strip("-"), [*CONTROLS, *SWITCHES, *names], "--") if word.startswith("-") else ""
             raise UserError(f"expected an option such as --{names[0]} VALUE, received {word}{hint}")
-        if any(known.startswith(f"{name}.") for known in names):
+        if name and any(known.startswith(f"{name}.") for known in names):
             raise UserError(f"--{name}: expected one of its settings, such as --{name}.OPTION VALUE; --help lists them")
         name = dashed.get(name, name)
         if name not in (*CONTROLS, *SWITCHES, *names):
@@ -217,6 +189,85 @@ def read_yaml(path):
     return content
 
 
+class Source(NamedTuple):
+    """Settings from one place: the beginning of a message about them, and their flat names to what was written."""
+
+    place: str
+    values: dict
+
+
+def read_flat(path, options, config_class):
+    """Returns what a YAML file says as flat names to values; older names of sizes are replaced, and one line says so."""
+    content = read_yaml(path)
+    values = dict(flatten(content, {setting.name for setting in options}))
+    for section in choices_of(config_class):
+        renamed = {old: new for old, new in RENAMED.items() if f"{section}.{old}" in values}
+        if not renamed:
+            continue
+        values = {rename(name, section, renamed): value for name, value in values.items()}
+        drop_other_models(values, section, config_class)
+        pairs = ", ".join(f"{old} is {new}" for old, new in renamed.items())
+        print(f"{path}: older names of sizes are read as the newer ones: {pairs}", file=sys.stderr)
+    return values
+
+
+def rename(name, section, renamed):
+    """Returns the newer name of a setting."""
+    before, _, option = name.partition(".")
+    return f"{section}.{renamed[option]}" if before == section and option in renamed else name
+
+
+def drop_other_models(values, section, config_class):
+    """Removes the options of other models, which an older file holds too."""
+    models = choices_of(config_class)[section]
+    if f"{section}.name" not in values:
+        first = next(iter(models))
+        usual = {one.name for one in fields(models[first])}
+        others = (
+            name
+            for name, one in models.items()
+            if any(values.get(f"{section}.{option.name}") for option in fields(one) if option.name not in usual)
+        )
+        values[f"{section}.name"] = next(others, first)
+    known = {one.name for one in fields(models[values[f"{section}.name"]])}
+    for name in [n for n in values if n.startswith(f"{section}.") and n.partition(".")[2] not in known]:
+        del values[name]
+
+
+def choose_models(config_class, sources):
+    """Returns the name of the model that the last source names, for each section that is a choice of models."""
+    chosen = {}
+    for section, models in choices_of(config_class).items():
+        chosen[section] = getattr(config_class(), section).name
+        for source in sources:
+            name = source.values.get(f"{section}.name", chosen[section])
+            if name not in models:
+                expected = f"expected one of {', '.join(models)}, received {name!r}{suggest(str(name), models)}"
+                raise UserError(f"{source.place}{section}.name: {expected}")
+            chosen[section] = name
+    return chosen
+
+
+def without_other_models(source, options, chosen):
+    """Returns the values of a source; options of another model are dropped where the source names that model itself.
+
+    Raises:
+        UserError: The user wrote an option that the chosen model lacks.
+    """
+    models_with, kept = {setting.name: setting.models for setting in options}, {}
+    for name, value in source.values.items():
+        section = name.partition(".")[0]
+        having = models_with.get(name, ())
+        if section not in chosen or not having or chosen[section] in having:
+            kept[name] = chosen[section] if section in chosen and name == f"{section}.name" else value
+            continue
+        if source.values.get(f"{section}.name", chosen[section]) == chosen[section]:
+            raise UserError(
+                f"{source.place}{name}: the model {chosen[section]} has no such option; {', '.join(having)} has"
+            )
+    return kept
+
+
 def checked(content, settings, parser, place):
     """Returns a flat dict of names to values of the right type; `place` begins the message about one that is not."""
     known = {setting.name: setting for setting in settings}
@@ -231,6 +282,8 @@ def checked(content, settings, parser, place):
             raise UserError(f"{place}{name}: no such setting{suggest(name, [*known, *sections])}")
         setting = known[name]
         nested, received = value, repr(value)  # jsonargparse may change what it was given
+        if place == "--" and isinstance(value, list):
+            received = " ".join(value)
         for part in reversed(name.split(".")):
             nested = {part: nested}
         try:
@@ -240,7 +293,9 @@ def checked(content, settings, parser, place):
             values[name] = parser.parse_object(nested, defaults=False)[name]
         except Exception:  # jsonargparse names several classes; whichever it is, the value does not fit
             hint = suggest(str(value), get_args(setting.type)) if get_origin(setting.type) is Literal else ""
-            raise UserError(f"{place}{name}: expected {type_name(setting.type)}, received {received}{hint}") from None
+            raise UserError(
+                f"{place}{name}: expected {in_words(setting.type, name)}, received {received}{hint}"
+            ) from None
     return values
 
 
@@ -266,39 +321,4 @@ def assemble(defaults, values, prefix=""):
     try:
         return replace(defaults, **changed)
     except UserError as error:  # a section that checks its values knows its fields, but not its own name
-        raise UserError(f"{prefix}{error}") from None
-
-
-def suggest(name, valid, prefix=""):
-    """Returns "; did you mean ...?" with the nearest valid name, or nothing where none is near.
-
-    Example:
-
-    >>> suggest("epoch", ["training.epochs", "model.units"], "--")
-    '; did you mean --training.epochs?'
-    """
-    spelt = {str(name).rpartition(".")[2].lower(): name for name in reversed(list(valid))}
-    spelt |= {str(name).lower(): name for name in valid}
-    name = name.lower()
-    for wanted in (name, name.replace("-", "_"), name.rpartition(".")[2]):
-        near = difflib.get_close_matches(wanted, spelt, n=1, cutoff=0.6)
-        if near:
-            return f"; did you mean {prefix}{spelt[near[0]]}?"
-    return ""
-
-
-def type_name(kind):
-    """Returns a type as a user would say it.
-
-    Example:
-
-    >>> type_name(Literal["adam", "sgd"]), type_name(int | None), type_name(list[str])
-    ('one of adam, sgd', 'int or null', 'list[str]')
-    """
-    if get_origin(kind) is Literal:
-        return f"one of {', '.join(map(str, get_args(kind)))}"
-    if kind is type(None):
-        return "null"
-    if get_args(kind) and get_origin(kind) is not list:
-        return " or ".join(map(type_name, get_args(kind)))
-    return getattr(kind, "__name__", str(kind)) if get_origin(kind) is None else str(kind)
+        raise UserError(f"--{prefix}{error}") from None

@@ -12,7 +12,7 @@ class StackedLSTM(keras.layers.Layer):
 
     Args:
         units: U of each.
-        layers: How many, at least 1. The attribute is `depth`, as that of the models.
+        num_layers: How many, at least 1.
         dropout: Share of features dropped between two of them in training.
 
     Call arguments:
@@ -26,24 +26,24 @@ class StackedLSTM(keras.layers.Layer):
 
     Example:
 
-    >>> outputs, states = StackedLSTM(units=4, layers=2)(keras.ops.ones((3, 5, 6)))
+    >>> outputs, states = StackedLSTM(units=4, num_layers=2)(keras.ops.ones((3, 5, 6)))
     >>> tuple(outputs.shape), [tuple(tensor.shape) for pair in states for tensor in pair]
     ((3, 5, 4), [(3, 4), (3, 4), (3, 4), (3, 4)])
     """
 
-    def __init__(self, units, layers, dropout=0.0, **kwargs):
+    def __init__(self, units, num_layers, dropout=0.0, **kwargs):
         super().__init__(**kwargs)
-        if not isinstance(layers, int) or layers < 1:
-            raise ValueError(f"`layers` must be a positive integer. Received: layers={layers!r}")
+        if not isinstance(num_layers, int) or num_layers < 1:
+            raise ValueError(f"`num_layers` must be a positive integer. Received: num_layers={num_layers!r}")
         self.supports_masking = True  # the outputs carry the mask of the inputs
         self.units = units
-        self.depth = layers
+        self.num_layers = num_layers
         self.dropout = dropout
         self.lstms = [
             keras.layers.LSTM(
                 units, return_sequences=True, return_state=True, dtype=self.dtype_policy, name=f"lstm_{i}"
             )
-            for i in range(layers)
+            for i in range(num_layers)
         ]
         self.drop = keras.layers.Dropout(dropout, dtype=self.dtype_policy, name="drop")
 
@@ -73,4 +73,4 @@ class StackedLSTM(keras.layers.Layer):
         return inputs, new_states
 
     def get_config(self):
-        return {**super().get_config(), "units": self.units, "layers": self.depth, "dropout": self.dropout}
+        return {**super().get_config(), "units": self.units, "num_layers": self.num_layers, "dropout": self.dropout}

@@ -129,7 +129,7 @@ def test_settings_that_stand_apart_are_read_without_the_task(toy, capsys):
         main(tasks, argv=["train", "toy", "--help"])
     assert caught.value.code == 0
     shown = capsys.readouterr().out
-    assert "Passes over the data. (type: int, default: 2)" in shown and "large, small" in shown
+    assert "Passes over the data: a whole number (default: 2)" in shown and "large, small" in shown
 
 
 @pytest.mark.parametrize(
@@ -274,7 +274,7 @@ def test_predict_with_nothing_to_answer_is_refused(toy, monkeypatch, capsys):
         (["predict", "toy", "x", "--model", "m/tyo"], "no SavedModel in m/tyo: `attention-zoo train toy` writes one"),
         (["tasks", "--all"], "tasks: unrecognized arguments: --all"),
         (["train", "toy", "--epochs", "3"], "--epochs: no such option; did you mean --training.epochs?"),
-        (["train", "toy", "--training.epochs", "x"], "--training.epochs: expected int, received 'x'"),
+        (["train", "toy", "--training.epochs", "x"], "--training.epochs: expected a whole number, received 'x'"),
         (["train", "toy", "--preset", "larg"], "received larg; did you mean large?"),
         (["train", "toy", "--name", "../x"], "--name: expected the name of a folder"),
         (["train", "toy", "--name", ".."], "--name: expected the name of a folder"),

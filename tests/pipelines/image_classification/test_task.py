@@ -22,7 +22,8 @@ from attention_zoo.pipelines.image_classification.settings import (
     BaselineSettings,
     DataSettings,
     ImageClassificationConfig,
-    ModelSettings,
+    ViTSettings,
+    ViTVariantSettings,
 )
 from attention_zoo.pipelines.image_classification.task import ImageClassification
 from attention_zoo.pipelines.registry import TASKS
@@ -59,7 +60,7 @@ def tiny(photos, directory, augmentation=None, baselines=(), **training):
     return ImageClassificationConfig(
         data=DataSettings(directory=str(photos), height=8, width=8),
         augmentation=augmentation or AugmentationSettings(zoom=0.1),
-        model=ModelSettings(patch_size=4, layers=2, dim=8, feed_forward=16, heads=2),
+        model=ViTSettings(patch_size=4, num_layers=2, hidden_dim=8, intermediate_dim=16, num_heads=2),
         training=TrainingSettings(**{"epochs": 1, "batch_tokens": 80, "learning_rate": 1e-2, **training}),
         baselines=BaselineSettings(names=list(baselines), cnn_epochs=1),
         export=ExportSettings(directory=str(directory / "saved_models")),
@@ -167,9 +168,7 @@ def test_neighbours_and_machines_by_hand():
 @pytest.mark.parametrize(
     "section, name, value, message",
     [
-        ("data", "height", 10, "data.height, data.width: expected multiples of the patch, 4"),
-        ("model", "variant", "X/4", "model.variant: `variant` must be one of Ti, S, B, L, H"),
-        ("model", "variant", "Ti/4", "model.layers: expected none beside model.variant Ti/4|model.dim"),
+        ("data", "height", 10, "--data.height, --data.width: expected multiples of the patch, 4"),
         ("training", "batch_tokens", 4, "training.batch_tokens: expected at least 5"),
     ],
 )
@@ -179,6 +178,13 @@ def test_settings_that_do_not_fit_are_refused(section, name, value, message, pho
     with pytest.raises(UserError, match=message):
         task, _ = prepared(config, tmp_path)
         task.preprocess("train", 0)
+
+
+def test_an_unknown_variant_is_refused(photos, tmp_path):
+    config = tiny(photos, tmp_path)
+    config.model = ViTVariantSettings(variant="X/4")
+    with pytest.raises(UserError, match="--model.variant: `variant` must be one of Ti, S, B, L, H"):
+        prepared(config, tmp_path)
 
 
 @pytest.mark.parametrize("name", ["cifar10", "imagenet2012"])

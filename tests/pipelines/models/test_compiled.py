@@ -10,7 +10,7 @@ from attention_zoo.pipelines import models
 V = 20
 CASES = {
     "rnn": lambda: models.RecurrentEncoderDecoder(V, V, 6, 8),
-    "seq2seq": lambda: models.StackedSeq2Seq(V, V, 6, 8, layers=2),
+    "seq2seq": lambda: models.StackedSeq2Seq(V, V, 6, 8, num_layers=2),
     "bahdanau": lambda: models.BahdanauTranslator(V, V, 6, 8),
     "luong, concat, local-p, input feeding": lambda: models.LuongTranslator(
         V, V, 6, 8, score="concat", window="predictive"

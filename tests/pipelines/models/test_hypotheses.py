@@ -9,10 +9,12 @@ from attention_zoo.pipelines import models
 
 MODELS = {
     "rnn": lambda: models.RecurrentEncoderDecoder(20, 20, embedding_dim=6, units=8),
-    "seq2seq": lambda: models.StackedSeq2Seq(20, 20, embedding_dim=6, units=8, layers=2),
+    "seq2seq": lambda: models.StackedSeq2Seq(20, 20, embedding_dim=6, units=8, num_layers=2),
     "bahdanau": lambda: models.BahdanauTranslator(20, 20, embedding_dim=6, units=8),
     "luong": lambda: models.LuongTranslator(20, 20, embedding_dim=6, units=8, window="predictive", input_feeding=True),
-    "transformer": lambda: models.TransformerTranslator(20, 20, embedding_dim=8, layers=2, heads=2, feed_forward=16),
+    "transformer": lambda: models.TransformerTranslator(
+        20, 20, embedding_dim=8, num_layers=2, num_heads=2, intermediate_dim=16
+    ),
 }
 
 

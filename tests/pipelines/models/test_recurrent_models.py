@@ -16,13 +16,13 @@ SOURCE = np.array([[5, 6, 7, 8, 3], [9, 4, 3, 0, 0], [3, 0, 0, 0, 0]], "int32")
 TARGET = np.array([[2, 5, 6, 7], [2, 8, 0, 0], [2, 9, 4, 0]], "int32")
 MODELS = {
     "rnn": lambda **o: RecurrentEncoderDecoder(VS, VT, **(SMALL | o)),
-    "seq2seq": lambda **o: StackedSeq2Seq(VS, VT, layers=3, **(SMALL | o)),
+    "seq2seq": lambda **o: StackedSeq2Seq(VS, VT, num_layers=3, **(SMALL | o)),
     "bahdanau": lambda **o: BahdanauTranslator(VS, VT, **(SMALL | o)),
     "bahdanau deep": lambda **o: BahdanauTranslator(VS, VT, output="deep", **(SMALL | o)),
     **{
         f"luong {score} {window} {'feeding' if feed else ''}": lambda score=score, window=window, feed=feed, **o: (
             LuongTranslator(
-                VS, VT, layers=2, score=score, window=window, window_size=2, input_feeding=feed, **(SMALL | o)
+                VS, VT, num_layers=2, score=score, window=window, window_size=2, input_feeding=feed, **(SMALL | o)
             )
         )
         for score, window, feed in (
@@ -239,7 +239,7 @@ def test_stacked_lstms_are_keras_lstms_on_top_of_each_other():
     np.testing.assert_allclose(states, [bottom_state, top_state], atol=1e-6)
     again = StackedLSTM.from_config(stack.get_config())
     assert again.get_config() == stack.get_config()
-    with pytest.raises(ValueError, match="`layers`"):
+    with pytest.raises(ValueError, match="`num_layers`"):
         StackedLSTM(4, 0)
 
 
@@ -298,7 +298,7 @@ def test_the_papers_size_has_its_number_of_parameters(model_class):
     count, size, millions = PAPERS[model_class]
     model = model_class.paper()  # not built: nothing is allocated
     config = model.get_config()
-    names = ("source_vocabulary_size", "target_vocabulary_size", "embedding_dim", "units", "layers")
+    names = ("source_vocabulary_size", "target_vocabulary_size", "embedding_dim", "units", "num_layers")
     assert tuple(config[name] for name in names if name in config) == size
     assert round(count(*size) / 1e6, 1) == millions
     small = model_class.paper(11, 13, embedding_dim=6, units=4)
@@ -312,7 +312,7 @@ def test_the_papers_size_has_its_number_of_parameters(model_class):
         (lambda: BahdanauTranslator(9, 9, output="linear"), "output='linear'"),
         (lambda: BahdanauTranslator(9, 9, units=7), "units=7"),
         (lambda: RecurrentEncoderDecoder(9, 9, units=7), "units=7"),
-        (lambda: StackedSeq2Seq(9, 9, layers=0), "layers=0"),
+        (lambda: StackedSeq2Seq(9, 9, num_layers=0), "num_layers=0"),
         (lambda: LuongTranslator(9, 9, score="cosine"), "score='cosine'"),
         (lambda: LuongTranslator(9, 9, window="global"), "window='global'"),
     ],

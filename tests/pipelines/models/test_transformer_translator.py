@@ -8,7 +8,7 @@ from attention_zoo.pipelines.models.transformer_translator import TransformerTra
 SOURCE = np.array([[5, 6, 7, 3], [8, 3, 0, 0], [9, 9, 3, 0]], "int32")
 TARGET = np.array([[2, 5, 6, 9, 4], [2, 9, 8, 0, 0], [2, 4, 0, 0, 0]], "int32")
 INPUTS = {"source": SOURCE, "target": TARGET}
-TINY = dict(embedding_dim=16, layers=2, heads=2, feed_forward=32)
+TINY = dict(embedding_dim=16, num_layers=2, num_heads=2, intermediate_dim=32)
 
 
 def array(tensor):
@@ -168,7 +168,7 @@ def test_a_few_steps_of_adam_on_a_copy_task_lower_its_loss(dtype):
     inputs = {"source": np.hstack([words, ends]), "target": np.hstack([ends - 1, words])}
     labels = np.hstack([words, ends])
     model = TransformerTranslator(
-        20, 20, embedding_dim=32, layers=1, heads=2, feed_forward=64, dropout=0.0, dtype=dtype
+        20, 20, embedding_dim=32, num_layers=1, num_heads=2, intermediate_dim=64, dropout=0.0, dtype=dtype
     )
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=0)
     model.compile(keras.optimizers.Adam(3e-3), loss, jit_compile=False)  # compiling takes longer than training
@@ -216,22 +216,32 @@ def test_a_new_model_can_encode_before_it_was_called():
 
 def test_parameters_of_small_models_are_those_counted_by_hand():
     for layers, dim, feed_forward in ((1, 8, 16), (2, 16, 40)):
-        model = TransformerTranslator(30, 30, embedding_dim=dim, layers=layers, heads=2, feed_forward=feed_forward)
+        model = TransformerTranslator(
+            30, 30, embedding_dim=dim, num_layers=layers, num_heads=2, intermediate_dim=feed_forward
+        )
         model.build()
         assert model.count_params() == parameters_by_hand(30, dim, layers, feed_forward)
 
 
 def test_the_papers_base_model_has_its_size():
     model = TransformerTranslator.paper()  # not built: 250 MB of weights say no more than the count
-    assert (model.embedding_dim, model.depth, model.heads, model.feed_forward, model.dropout) == (512, 6, 8, 2048, 0.1)
+    assert (model.embedding_dim, model.num_layers, model.num_heads, model.intermediate_dim, model.dropout) == (
+        512,
+        6,
+        8,
+        2048,
+        0.1,
+    )
     assert not model.normalize_first and model.attention_dropout == 0.0
-    count = parameters_by_hand(model.target_vocabulary_size, model.embedding_dim, model.depth, model.feed_forward)
+    count = parameters_by_hand(
+        model.target_vocabulary_size, model.embedding_dim, model.num_layers, model.intermediate_dim
+    )
     assert count == 63_082_496  # table 3 says 65 million
-    assert TransformerTranslator.paper(100, heads=16).heads == 16
+    assert TransformerTranslator.paper(100, num_heads=16).num_heads == 16
 
 
 def test_bad_arguments_are_named():
     with pytest.raises(ValueError, match="must be equal.*100 and 200"):
         TransformerTranslator(100, 200)
-    with pytest.raises(ValueError, match="embedding_dim=10, heads=4"):
-        TransformerTranslator(100, 100, embedding_dim=10, heads=4)
+    with pytest.raises(ValueError, match="embedding_dim=10, num_heads=4"):
+        TransformerTranslator(100, 100, embedding_dim=10, num_heads=4)

@@ -7,7 +7,7 @@ import pytest
 from attention_zoo.pipelines.models import VisionTransformer
 from attention_zoo.pipelines.models.vision_transformer import attention_rollout, sizes_of
 
-TINY = {"patch_size": 4, "layers": 2, "dim": 8, "feed_forward": 16, "heads": 2}
+TINY = {"patch_size": 4, "num_layers": 2, "hidden_dim": 8, "intermediate_dim": 16, "num_heads": 2}
 IMAGES = np.random.default_rng(0).normal(size=(3, 8, 8, 1)).astype("float32")
 
 
@@ -32,7 +32,7 @@ def parameters(layers, dim, feed_forward, patch, classes=1000, size=224, channel
 def test_the_sizes_have_the_parameters_of_the_papers(variant, millions):
     """The paper rounds to 86, 307 and 632 millions; 304.3 is what L/16 has in the authors' own code."""
     sizes = sizes_of(variant)
-    counted = parameters(sizes["layers"], sizes["dim"], sizes["feed_forward"], sizes["patch_size"])
+    counted = parameters(sizes["num_layers"], sizes["hidden_dim"], sizes["intermediate_dim"], sizes["patch_size"])
     assert counted / 1e6 == pytest.approx(millions, abs=0.06)
     if variant in ("Ti/16", "S/16", "B/16"):  # the large ones take gigabytes
         model = VisionTransformer(1000, 224, **sizes)
@@ -93,7 +93,7 @@ def test_the_order_of_patches_matters_through_positions_alone():
 
 
 def test_stochastic_depth_grows_from_zero():
-    model = VisionTransformer(5, 8, **{**TINY, "layers": 3}, stochastic_depth=0.2)
+    model = VisionTransformer(5, 8, **{**TINY, "num_layers": 3}, stochastic_depth=0.2)
     assert [block.stochastic_depth for block in model.blocks] == [0.0, 0.1, 0.2]
 
 

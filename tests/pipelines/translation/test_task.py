@@ -8,12 +8,14 @@ import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
+from attention_zoo.pipelines.commands.arguments import presets_of
 from attention_zoo.pipelines.commands.main import main
 from attention_zoo.pipelines.datasets.parallel import read_parallel
 from attention_zoo.pipelines.engine.decoding.settings import DecodingSettings
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.run import run as experiment
-from attention_zoo.pipelines.engine.run.config import read
+from attention_zoo.pipelines.engine.run.config import parse, read
+from attention_zoo.pipelines.engine.run.options import models_of
 from attention_zoo.pipelines.engine.serving.export import load_saved_model
 from attention_zoo.pipelines.engine.settings import ExportSettings, TrainingSettings
 from attention_zoo.pipelines.registry import TASKS
@@ -22,10 +24,10 @@ from attention_zoo.pipelines.translation.task import Translation
 
 MODELS = {
     "rnn": {"units": 8},
-    "seq2seq": {"units": 8, "layers": 2},
+    "seq2seq": {"units": 8, "num_layers": 2},
     "bahdanau": {"units": 8},
     "luong": {"units": 8, "score": "concat", "window": "predictive", "window_size": 2},
-    "transformer": {"layers": 1, "heads": 2, "feed_forward": 16},
+    "transformer": {"num_layers": 1, "num_heads": 2, "intermediate_dim": 16},
 }
 
 
@@ -37,7 +39,7 @@ def text_files(tiny_data):
 def tiny(text_files, directory, name="bahdanau", **training):
     return TranslationConfig(
         data=DataSettings(files=text_files, vocabulary_size=36, max_tokens=32),
-        model=ModelSettings(name=name, embedding_dim=8, **MODELS[name]),
+        model=models_of(ModelSettings)[name](embedding_dim=8, **MODELS[name]),
         training=TrainingSettings(**{"epochs": 1, "batch_tokens": 512, **training}),
         decoding=DecodingSettings(),
         export=ExportSettings(directory=str(directory / "saved_models")),
@@ -111,13 +113,23 @@ def test_attention_is_scored_against_the_words_that_people_aligned(text_files, t
     assert task.human_alignment_scores(model) == {"human_aer": 0.0, "human_alignment_precision": 100.0}
 
 
-def test_a_size_that_the_model_does_not_have_is_refused(text_files, tmp_path):
-    config = tiny(text_files, tmp_path)
-    config.model.heads = 3
-    with pytest.raises(
-        UserError, match="model.heads: the model bahdanau has embedding_dim, units, dropout; received heads"
-    ):
-        experiment.train(Translation, config, tmp_path / "run", preset="bahdanau")
+def test_an_option_belongs_to_the_model_that_has_it(tmp_path):
+    def parsed(*argv):
+        return parse(TranslationConfig, argv, presets_of("translation"), "bahdanau", "train translation").config.model
+
+    with pytest.raises(UserError) as caught:
+        parsed("--model.num_heads", "2")
+    assert str(caught.value) == "--model.num_heads: the model bahdanau has no such option; transformer has"
+    chosen = parsed("--model.name", "transformer", "--model.num_heads", "2")
+    assert (chosen.name, chosen.embedding_dim, chosen.num_heads) == ("transformer", 96, 2), "96 is the preset's"
+    assert not hasattr(chosen, "units"), "the preset's option of the other model is dropped"
+
+
+def test_the_settings_of_an_earlier_run_are_read_and_one_line_says_so(tmp_path, capsys):
+    (tmp_path / "config.yaml").write_text("model: {name: transformer, units: 9, layers: 2, heads: 8, feed_forward: 7}")
+    model = read(TranslationConfig, tmp_path / "config.yaml").model
+    assert (model.name, model.num_layers, model.num_heads, model.intermediate_dim) == ("transformer", 2, 8, 7)
+    assert capsys.readouterr().err.count("\n") == 1
 
 
 def test_what_was_cut_is_said(finished, session_run, capsys):
@@ -149,7 +161,7 @@ def test_the_head_of_the_settings_says_what_they_were_run_with(finished):
 
 def test_a_folder_with_another_model_is_refused(copied):
     run, config = copied
-    config.model = ModelSettings(name="luong", embedding_dim=8, **MODELS["luong"])
+    config.model = models_of(ModelSettings)["luong"](embedding_dim=8, **MODELS["luong"])
     with pytest.raises(UserError, match="holds a run with model.name 'bahdanau', received 'luong'"):
         experiment.train(Translation, config, run, preset="luong")
 
