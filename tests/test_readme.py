@@ -82,7 +82,7 @@ def trained(tmp_path_factory):
     (directory / "train.en").write_text("\n".join(f"{w} {i}" for i, w in enumerate(words)) + "\n")
     (directory / "train.fr").write_text("\n".join(f"{w} {i} !" for i, w in enumerate(words)) + "\n")
     main_command = re.search(r"<!-- main-command -->\n```bash\n(.*?)\n```", README, re.DOTALL)[1]
-    assert main_command == "pip install -e . && attention-zoo train translation"
+    assert main_command == "pip install . && attention-zoo train translation"
     attention_zoo(["train", "translation", "--config", "translation.yaml"], directory)
     return directory
 

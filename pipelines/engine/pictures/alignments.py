@@ -47,7 +47,7 @@ def draw_alignment(view, path):
     if view.join:
         weights, source, target = join_pieces(weights, source, target)
     names = view.names or [f"head {number + 1}" if len(weights) > 1 else "" for number in range(len(weights))]
-    columns = min(4, len(weights))
+    columns = min(5, len(weights))  # an alignment and four heads stand in one row
     rows = -(-len(weights) // columns)
     families, missing = fonts_for("".join([*source, *target, view.title, *names, *(view.sides or ())]))
     source, target = ([label(token, missing) for token in tokens] for tokens in (source, target))
