@@ -181,7 +181,8 @@ def verses(count):
     import tensorflow as tf
 
     from attention_zoo.pipelines.datasets.parallel import read_parallel
-    from attention_zoo.pipelines.engine.text.subwords import EOS, Subwords, learn_sentencepiece
+    from attention_zoo.pipelines.engine.text.special_tokens import EOS
+    from attention_zoo.pipelines.engine.text.subwords import Subwords, learn_sentencepiece
 
     examples = read_parallel("bible_translation/en-fr", "", False, [], 0, 0)
     learnt_from = [*examples["validation"].source, *examples["validation"].target]

@@ -26,7 +26,7 @@ from attention_zoo.pipelines.engine.scores.pointing import looking_scores
 from attention_zoo.pipelines.engine.serving.asking import ask_rows
 from attention_zoo.pipelines.engine.storage.files import atomic_write
 from attention_zoo.pipelines.engine.task import Task
-from attention_zoo.pipelines.engine.text.subwords import BOS, EOS
+from attention_zoo.pipelines.engine.text.special_tokens import BOS, EOS
 from attention_zoo.pipelines.engine.text.words import Words, learn_words
 from attention_zoo.pipelines.engine.training.losses import smoothed_cross_entropy
 from attention_zoo.pipelines.engine.views import HeatMaps

@@ -32,10 +32,13 @@ from attention_zoo.pipelines.engine.serving.asking import ask_rows
 from attention_zoo.pipelines.engine.storage.files import atomic_write, digest
 from attention_zoo.pipelines.engine.task import Task
 from attention_zoo.pipelines.engine.text.batching import token_batches
-from attention_zoo.pipelines.engine.text.subwords import BOS, EOS, Subwords, learn_sentencepiece
-from attention_zoo.pipelines.engine.text.token_cache import kept_columns
+from attention_zoo.pipelines.engine.text.blank import says_something
+from attention_zoo.pipelines.engine.text.special_tokens import BOS, EOS, PAD
+from attention_zoo.pipelines.engine.text.subwords import Subwords, end_rows, learn_sentencepiece
+from attention_zoo.pipelines.engine.text.token_cache import cached_columns
 from attention_zoo.pipelines.engine.training.losses import smoothed_cross_entropy
 from attention_zoo.pipelines.engine.views import Alignment
+from attention_zoo.pipelines.translation.forced_weights import forced_weights
 from attention_zoo.pipelines.translation.settings import TranslationConfig
 
 LENGTH_EDGES = (5, 10, 15, 20, 25, 30, 40, 60)  # words of the source
@@ -79,34 +82,38 @@ class Translation(Task):
             sentences = [*self.examples["train"].source, *self.examples["train"].target]
             atomic_write(path, learn_sentencepiece(sentences, data.vocabulary_size, data.subwords))
         self.subwords = Subwords(path.read_bytes())
-        made_from = str((digest(path), self.data_version, data.max_tokens, data.max_words, data.limit, data.reverse))
-        self.columns = kept_columns(self.folder.tokens, made_from, self.encode) if data.cache else self.encode()
+        made_from = str((digest(path), self.data_version, data.max_words, data.limit, data.reverse))
+        self.tokens = cached_columns(self.folder.tokens, made_from, self.encode) if data.cache else self.encode()
+        self.columns = {split: self.training_columns(split) for split in ("train", "validation")}
 
     def encode(self):
-        """Tokenises all splits."""
+        """Tokenises every pair of all splits, once."""
         return {split: self.encode_pairs(split) for split in SPLITS}
 
-    def encode_pairs(self, split, all_rows=False):
-        """Tokenises a split once: what the model reads (source), is given (target) and must say (labels).
+    def encode_pairs(self, split):
+        """Tokenises a split: `source` and `target`, int32 RaggedTensors `(N, None)` without BOS and EOS."""
+        sides = {"source": self.examples[split].source, "target": self.examples[split].target}
+        return {side: self.subwords.tokenize(tf.constant(texts)) for side, texts in sides.items()}
 
-        Pairs that are too long to train on are left out, unless all rows are asked for.
-        """
-        source, target = (
-            self.subwords.tokenize(tf.constant(texts))
-            for texts in (self.examples[split].source, self.examples[split].target)
-        )
-        limit = self.config.data.max_tokens - 1
-        fits = (source.row_lengths() <= limit) & (target.row_lengths() <= limit)
-        left_out = int(tf.reduce_sum(tf.cast(~fits, tf.int32)))
-        if split in ("train", "validation") and left_out and not all_rows:
-            print(f"{split}: {left_out:,} pairs above data.max_tokens={limit + 1} are left out")
-            source, target = tf.ragged.boolean_mask(source, fits), tf.ragged.boolean_mask(target, fits)
-        bos, eos = (tf.fill([source.nrows(), 1], tf.constant(token, tf.int32)) for token in (BOS, EOS))
+    def teacher_forcing(self, tokens):
+        """Returns what the model reads (source), is given (target) and must say (labels) of tokenised pairs."""
+        source, target = tokens["source"], tokens["target"]
+        bos = tf.fill([target.nrows(), 1], tf.constant(BOS, tf.int32))
         return {
-            "source": tf.concat([source[:, :limit], eos], axis=1),
+            "source": end_rows(source, self.config.data.max_tokens),
             "target": tf.concat([bos, target], axis=1),
-            "labels": tf.concat([target, eos], axis=1),
+            "labels": end_rows(target),
         }
+
+    def training_columns(self, split):
+        """Returns the `teacher_forcing` columns of a split, without the pairs that are too long to train on."""
+        tokens, limit = self.tokens[split], self.config.data.max_tokens - 1
+        fits = (tokens["source"].row_lengths() <= limit) & (tokens["target"].row_lengths() <= limit)  # (N,)
+        left_out = int(tf.reduce_sum(tf.cast(~fits, tf.int32)))
+        if left_out:
+            print(f"{split}: {left_out:,} pairs above data.max_tokens={limit + 1} are left out")
+            tokens = {side: tf.ragged.boolean_mask(rows, fits) for side, rows in tokens.items()}
+        return self.teacher_forcing(tokens)
 
     def preprocess(self, split, epoch):
         """Returns batches of like lengths, cut by the token budget; the training split in an order of its own each epoch."""
@@ -137,67 +144,86 @@ class Translation(Task):
 
     def encode_text(self, text):
         """Turns raw sentences `(B,)` into token ids `(B, S)` ending in EOS, and says which were cut `(B,)`."""
-        tokens = self.subwords.tokenize(text)
-        limit = self.config.data.max_tokens - 1
-        truncated = tokens.row_lengths() > limit
-        eos = tf.fill([tokens.nrows(), 1], tf.constant(EOS, tf.int32))
-        source = tf.concat([tokens[:, :limit], eos], axis=1).to_tensor()  # (B, S)
+        tokens, truncated = self.subwords.encode(text, self.config.data.max_tokens)
+        source = tokens.to_tensor()  # (B, S)
         missing = tf.maximum(1 - tf.shape(source)[1], 0)  # an empty batch has no longest row, and models want a column
         return tf.pad(source, [[0, 0], [0, missing]]), truncated
 
     def search(self, model, text, settings):
         """Translates raw sentences. Evaluation and serving both come through here.
 
+        A sentence that says nothing (see `says_something`) gets an empty translation of score 0, and changes no other
+        row.
+
         Returns:
-            The source ids `(B, S)`, what was cut `(B,)`, and the hypotheses of `decode`.
+            The source ids `(B, S)`, what was cut `(B,)`, the hypotheses of `decode`, and which rows say something
+            `(B,)`.
         """
-        source, truncated = self.encode_text(text)
-        lengths = tf.reduce_sum(tf.cast(source != 0, tf.int32), axis=1)
-        max_lengths = tf.minimum(2 * lengths + 10, self.config.data.max_tokens)
-        return source, truncated, decode(model, {"source": source}, settings, max_lengths)
+        content = says_something(text)  # (B,)
+        source, truncated = self.encode_text(tf.where(content, text, ""))
+        lengths = tf.reduce_sum(tf.cast(source != PAD, tf.int32), axis=1)
+        max_lengths = tf.where(content, tf.minimum(2 * lengths + 10, self.config.data.max_tokens), 1)
+        found = decode(model, {"source": source}, settings, max_lengths)
+        said = content[:, tf.newaxis]  # (B, 1)
+        hypotheses = {
+            "tokens": tf.where(said[..., tf.newaxis], found["tokens"], PAD),
+            "lengths": tf.where(said, found["lengths"], 0),
+            "scores": tf.where(said, found["scores"], 0.0),
+        }
+        return source, truncated, hypotheses, content
 
     def translate(self, model, text):
-        """Returns the best translation, its score and whether the source was cut, each `(B,)`."""
-        _, truncated, found = self.search(model, text, self.config.decoding)
+        """Returns the best translation, its score, whether the source was cut, and the `error`, each `(B,)`."""
+        _, truncated, found, _ = self.search(model, text, self.config.decoding)
         translation = self.subwords.detokenize(found["tokens"][:, 0], found["lengths"][:, 0])
-        return {"translation": translation, "score": found["scores"][:, 0], "truncated": truncated}
+        score = found["scores"][:, 0]
+        return {
+            "translation": translation,
+            "score": score,
+            "truncated": truncated,
+            "error": tf.fill(tf.shape(text), ""),
+        }
 
     def translate_n_best(self, model, text):
-        """Returns the `(B, N)` best translations of the beam and their scores, best first."""
+        """Returns the `(B, N)` best translations of the beam and their scores, best first, and the `error` `(B,)`."""
         decoding = self.config.decoding
         beams, places = max(N_BEST, decoding.beam_size), max(N_BEST, decoding.n_best)
         settings = replace(decoding, beam_size=beams, n_best=places, temperature=0.0)
-        _, _, found = self.search(model, text, settings)
+        _, _, found, _ = self.search(model, text, settings)
         shape = tf.shape(found["lengths"])
         flat = tf.reshape(found["tokens"], [-1, tf.shape(found["tokens"])[-1]])
         translations = self.subwords.detokenize(flat, tf.reshape(found["lengths"], [-1]))
-        return {"translations": tf.reshape(translations, shape), "scores": found["scores"]}
+        translations, error = tf.reshape(translations, shape), tf.fill(tf.shape(text), "")
+        return {"translations": translations, "scores": found["scores"], "error": error}
 
     def attend(self, model, text):
         """Translates, then reads the attention in one pass over source and translation.
 
         Returns:
-            `translation`, `score` and `truncated` `(B,)`, `source_tokens` `(B, S)`, `target_tokens` `(B, T)`, `weights`
-            `(B, T, S)`, the lengths of both, and for a Transformer `head_weights` `(B, layers, H, T, S)`.
+            `translation`, `score`, `truncated` and `error` `(B,)`, `source_tokens` `(B, S)`, `target_tokens` `(B, T)`,
+            `weights` `(B, T, S)`, the lengths of both, and for a Transformer `head_weights` `(B, layers, H, T, S)`. Lengths and
+            weights are zero where the text says nothing.
         """
-        source, truncated, found = self.search(model, text, self.config.decoding)
+        source, truncated, found, content = self.search(model, text, self.config.decoding)
         tokens, lengths = found["tokens"][:, 0], found["lengths"][:, 0]
         column = tf.zeros([tf.shape(tokens)[0], 1], tf.int32)
         target = tf.concat([column + BOS, tokens], axis=1)  # (B, T)
         spoken = tf.concat([tokens, column], axis=1) + EOS * tf.one_hot(lengths, tf.shape(target)[1], dtype=tf.int32)
         _, scores = model({"source": source, "target": target}, training=False, return_attention_scores=True)
+        said, weights = content[:, tf.newaxis], model.alignment(scores)
         answer = {
             "translation": self.subwords.detokenize(tokens, lengths),
             "score": found["scores"][:, 0],
             "truncated": truncated,
-            "source_tokens": self.subwords.pieces(source),
-            "target_tokens": self.subwords.pieces(spoken),
-            "weights": model.alignment(scores),
-            "source_lengths": tf.reduce_sum(tf.cast(source != 0, tf.int32), axis=1),
-            "target_lengths": lengths + 1,
+            "source_tokens": self.subwords.pieces(tf.where(said, source, PAD)),
+            "target_tokens": self.subwords.pieces(tf.where(said, spoken, PAD)),
+            "weights": tf.where(said[..., tf.newaxis], weights, tf.zeros_like(weights)),
+            "source_lengths": tf.where(content, tf.reduce_sum(tf.cast(source != PAD, tf.int32), axis=1), 0),
+            "target_lengths": tf.where(content, lengths + 1, 0),
+            "error": tf.fill(tf.shape(text), ""),
         }
         if (heads := model.head_alignments(scores)) is not None:
-            answer["head_weights"] = heads
+            answer["head_weights"] = tf.where(tf.reshape(content, [-1, 1, 1, 1, 1]), heads, tf.zeros_like(heads))
         return answer
 
     def evaluate(self, model, split):
@@ -230,7 +256,7 @@ class Translation(Task):
     def alignment_scores(self, model, split):
         """Alignment error rate of the forced reference, and the share of links that lie on the truth."""
         examples, counts = self.examples[split], ErrorCounts()
-        for row, links, *offsets in self.forced_links(model, examples, self.encode_pairs(split, all_rows=True)):
+        for row, links, *offsets in self.forced_links(model, examples, self.tokens[split]):
             sure, possible = links_from_spans(examples.alignment[row], *offsets)
             known = {link[1] for link in possible}  # a target token without a gold span is not judged
             counts.add({link for link in links if link[1] in known}, sure, possible)
@@ -243,21 +269,12 @@ class Translation(Task):
             counts.add(word_links(links, examples.source[row], examples.target[row], *offsets), *self.human_links[row])
         return {"human_aer": counts.error_rate(), "human_alignment_precision": 100 * counts.precision()}
 
-    def forced_links(self, model, examples, columns):
+    def forced_links(self, model, examples, tokens):
         """Yields row, the links between tokens under teacher forcing, and the offsets of source and target tokens."""
-        spec = tf.TensorSpec([None, None], tf.int32)
-
-        @tf.function(input_signature=[spec, spec], autograph=False)
-        def align(source, target):
-            inputs = {"source": source, "target": target}
-            return model.alignment(model(inputs, training=False, return_attention_scores=True)[1])
-
-        for start in range(0, len(examples), EVALUATION_BATCH):
-            rows = slice(start, start + EVALUATION_BATCH)
-            weights = align(columns["source"][rows].to_tensor(), columns["target"][rows].to_tensor()).numpy()
-            for row, alignment in zip(range(start, start + len(weights)), weights):
-                source, target = (self.subwords.spans(texts[row]) for texts in (examples.source, examples.target))
-                yield row, links_from_weights(alignment[: len(target), : len(source) + 1]), source, target
+        texts = (examples.source, examples.target)
+        for row, weights in forced_weights(model, self.teacher_forcing(tokens), EVALUATION_BATCH):
+            source, target = (self.subwords.spans(sentences[row]) for sentences in texts)
+            yield row, links_from_weights(weights[: len(target), : len(source) + 1]), source, target
 
     def signatures(self, model):
         """Returns what the SavedModel answers: the translation, its attention, and the n best."""

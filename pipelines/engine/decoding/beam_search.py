@@ -9,7 +9,7 @@ from attention_zoo.pipelines.engine.decoding.steps import (
     step_of,
     top_k,
 )
-from attention_zoo.pipelines.engine.text.subwords import BOS, EOS
+from attention_zoo.pipelines.engine.text.special_tokens import BOS, EOS
 
 LEAST_COVERAGE = 1e-6  # of a source token without attention: its logarithm must be finite
 

@@ -9,7 +9,7 @@ from attention_zoo.pipelines.engine.decoding.steps import (
     log_normaliser,
     step_of,
 )
-from attention_zoo.pipelines.engine.text.subwords import BOS, EOS, PAD
+from attention_zoo.pipelines.engine.text.special_tokens import BOS, EOS, PAD
 
 
 def choose_token(log_probs, temperature, top_k, top_p, seed, first=0):

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from attention_zoo.pipelines.engine.decoding.beam_search import beam_search
 from attention_zoo.pipelines.engine.decoding.sampling import sample
-from attention_zoo.pipelines.engine.text.subwords import PAD
+from attention_zoo.pipelines.engine.text.special_tokens import PAD
 
 
 @tf.autograph.experimental.do_not_convert  # the loops are written as such: conversion would only slow down the tracing

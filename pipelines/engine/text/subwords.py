@@ -12,8 +12,7 @@ import tensorflow_text
 from sentencepiece import sentencepiece_model_pb2
 
 from attention_zoo.pipelines.engine.errors import UserError
-
-PAD, UNK, BOS, EOS = 0, 1, 2, 3
+from attention_zoo.pipelines.engine.text.special_tokens import BOS, EOS, PAD, UNK
 
 
 def learn_sentencepiece(sentences, vocabulary_size, model_type="unigram"):
@@ -78,6 +77,25 @@ def learn_sentencepiece(sentences, vocabulary_size, model_type="unigram"):
     return model.getvalue()
 
 
+def end_rows(tokens, max_tokens=None):
+    """Appends EOS to each row of token ids.
+
+    Args:
+        tokens: int32 RaggedTensor `(B, None)`.
+        max_tokens: Ids of a row at most, EOS included; a longer row loses its last ids. Defaults to no limit.
+
+    Returns:
+        int32 RaggedTensor `(B, None)`.
+
+    Example:
+
+    >>> end_rows(tf.ragged.constant([[7, 8, 9], []]), max_tokens=3).to_list()
+    [[7, 8, 3], [3]]
+    """
+    kept = tokens if max_tokens is None else tokens[:, : max_tokens - 1]
+    return tf.concat([kept, tf.fill([tokens.nrows(), 1], tf.constant(EOS, tf.int32))], axis=1)
+
+
 class Subwords(tf.Module):
     """Cuts text into subwords and joins them again, in the graph.
 
@@ -121,6 +139,19 @@ class Subwords(tf.Module):
             int32 RaggedTensor `(B, None)`, or a Tensor `(None,)` for one string.
         """
         return self._tokenizer.tokenize(tf.strings.unicode_transcode(text, "UTF-8", "UTF-8", errors="replace"))
+
+    def encode(self, text, max_tokens):
+        """Cuts text into token ids that end with EOS. Training, evaluation and serving all encode with it.
+
+        Args:
+            text: As in `tokenize`, `(B,)`.
+            max_tokens: Ids of a row at most, EOS included. A longer text keeps its first ids.
+
+        Returns:
+            int32 RaggedTensor `(B, None)`, and bool `(B,)`: which texts were cut.
+        """
+        tokens = self.tokenize(text)
+        return end_rows(tokens, max_tokens), tokens.row_lengths() >= max_tokens
 
     def detokenize(self, ids, lengths=None):
         """Joins token ids to text; padding, begin and end of sentence are left out.

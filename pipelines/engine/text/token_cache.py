@@ -8,7 +8,7 @@ import tensorflow as tf
 from attention_zoo.pipelines.engine.storage.checkpoints import CheckpointStore, CorruptCheckpoint
 
 
-def kept_columns(directory, key, make):
+def cached_columns(directory, key, make):
     """Returns what `make` makes, from the disk if it is there.
 
     Args:
@@ -25,7 +25,7 @@ def kept_columns(directory, key, make):
     >>> import tempfile
     >>> directory, make = tempfile.mkdtemp(), lambda: print("made") or {"train": {"source": tf.ragged.constant([[1], [2, 3]])}}
     >>> for _ in range(2):
-    ...     columns = kept_columns(directory, "two rows", make)
+    ...     columns = cached_columns(directory, "two rows", make)
     made
     >>> columns["train"]["source"].to_list()
     [[1], [2, 3]]

@@ -10,7 +10,7 @@ from collections import Counter
 import tensorflow as tf
 
 from attention_zoo.pipelines.engine.errors import UserError
-from attention_zoo.pipelines.engine.text.subwords import BOS, EOS, PAD, UNK
+from attention_zoo.pipelines.engine.text.special_tokens import BOS, EOS, PAD, UNK
 
 _SPECIAL = ("<pad>", "<unk>", "<s>", "</s>")  # by the ids PAD, UNK, BOS, EOS
 _WORD = re.compile(r"\w+(?:['’-]\w+)*|,")

@@ -18,6 +18,7 @@ from attention_zoo.pipelines.engine.run.config import parse, read
 from attention_zoo.pipelines.engine.run.options import models_of
 from attention_zoo.pipelines.engine.serving.export import load_saved_model
 from attention_zoo.pipelines.engine.settings import ExportSettings, TrainingSettings
+from attention_zoo.pipelines.engine.text.subwords import Subwords
 from attention_zoo.pipelines.registry import TASKS
 from attention_zoo.pipelines.translation.settings import DataSettings, ModelSettings, TranslationConfig
 from attention_zoo.pipelines.translation.task import Translation
@@ -69,10 +70,43 @@ def test_the_session_loader_serves_all_signatures(finished, session_run):
     seen = session_run(version, "attention", {"text": text})
     batch, target, source = seen["weights"].shape
     assert seen["source_tokens"].shape == (batch, source) and seen["target_tokens"].shape == (batch, target)
+    assert seen["target_lengths"][1] == seen["source_lengths"][1] == 0  # the empty text
     for row, (t, s) in enumerate(zip(seen["target_lengths"], seen["source_lengths"])):
+        if row == 1:
+            continue
         np.testing.assert_allclose(seen["weights"][row, :t, :s].sum(axis=-1), 1.0, atol=1e-5)
         assert seen["source_tokens"][row, s - 1] == seen["target_tokens"][row, t - 1] == b"</s>"
     np.testing.assert_array_equal(seen["translation"], best["translation"])
+
+
+BLANK = ["", "  \t", "\u200b", "\u00a0\ufeff\u00ad", b"\x00\x01", b"\xff\xfe"]
+
+
+@pytest.mark.parametrize("signature", ["serving_default", "n_best", "attention"])
+def test_text_that_says_nothing_is_answered_with_nothing(finished, session_run, c_api_run, signature):
+    version = finished.version
+    text = ["one red cat", *BLANK, "dog"]
+    for run in (session_run, c_api_run):
+        answer = run(version, signature, {"text": text})
+        for name in ("translation", "translations", "error"):
+            assert all(value == b"" for value in np.ravel(answer.get(name, np.array([b""] * 8))[1:-1]))
+        for name in set(answer) - {"translation", "translations", "error", "source_tokens", "target_tokens"}:
+            assert not answer[name][1:-1].any(), name
+        assert answer["error"].shape == (8,) and not answer["error"].any()
+
+
+@pytest.mark.parametrize("signature", ["serving_default", "n_best", "attention"])
+def test_rows_beside_blank_text_are_answered_as_alone(finished, session_run, signature):
+    version = finished.version
+    alone = session_run(version, signature, {"text": ["one red cat", "dog"]})
+    beside = session_run(version, signature, {"text": ["one red cat", *BLANK, "dog"]})
+    for name, value in alone.items():
+        received = beside[name][[0, -1]]
+        if value.dtype == object or value.dtype.kind in "bi":
+            np.testing.assert_array_equal(received, value, err_msg=name)
+        else:
+            np.testing.assert_allclose(received, value, atol=1e-6, err_msg=name)
+    assert session_run(version, signature, {"text": BLANK})["error"].shape == (len(BLANK),)
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -204,13 +238,26 @@ def test_alignments_are_scored_row_by_row_also_where_long_pairs_do_not_train(tex
     config = tiny(text_files, tmp_path)
     task, _ = experiment.prepare(Translation, config, tmp_path / "run")
     config.data.max_tokens = 6
-    kept, whole = (task.encode_pairs("validation", all_rows=all_rows) for all_rows in (False, True))
+    kept, whole = task.training_columns("validation"), task.teacher_forcing(task.tokens["validation"])
     assert kept["source"].nrows() < whole["source"].nrows() == len(task.examples["validation"])
+    assert int(tf.reduce_max(whole["source"].row_lengths())) == 6
+
+
+def test_a_split_is_tokenised_once_also_where_its_alignment_is_scored(text_files, tmp_path, monkeypatch):
+    texts = []
+    tokenize = Subwords.tokenize
+    monkeypatch.setattr(Subwords, "tokenize", lambda self, text: texts.append(text) or tokenize(self, text))
+    task, model = experiment.prepare(Translation, tiny(text_files, tmp_path), tmp_path / "run")
+    assert len(texts) == 6  # two sides of three splits
+    task.examples["test"].alignment = [[(0, 1, 0, 1)]] * len(task.examples["test"])
+    assert 0 <= task.alignment_scores(model, "test")["aer"] <= 1
+    assert len(texts) == 6
 
 
 def test_a_model_that_answers_something_else_is_named(finished):
     with pytest.raises(
-        UserError, match="expected a model that answers with caption, received one with score, translation"
+        UserError,
+        match="expected a model that answers with caption, received one with error, score, translation, truncated",
     ):
         load_saved_model(finished.version.parent, "caption")
 

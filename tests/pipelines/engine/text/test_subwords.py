@@ -5,7 +5,8 @@ import sentencepiece
 import tensorflow as tf
 
 from attention_zoo.pipelines.engine.errors import UserError
-from attention_zoo.pipelines.engine.text.subwords import BOS, EOS, PAD, UNK, Subwords, learn_sentencepiece
+from attention_zoo.pipelines.engine.text.special_tokens import BOS, EOS, PAD, UNK
+from attention_zoo.pipelines.engine.text.subwords import Subwords, learn_sentencepiece
 
 SUBJECTS, PLACES = ("the cat", "a dog", "le café", "3 hours"), ("is over there", "sat on the mat", "où est", "ago ?")
 SENTENCES = [f"{subject} {place} {other}" for subject in SUBJECTS for place in PLACES for other in SUBJECTS]

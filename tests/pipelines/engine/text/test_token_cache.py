@@ -1,7 +1,7 @@
 import pytest
 import tensorflow as tf
 
-from attention_zoo.pipelines.engine.text.token_cache import kept_columns
+from attention_zoo.pipelines.engine.text.token_cache import cached_columns
 
 
 class Maker:
@@ -20,7 +20,7 @@ def lists(splits):
 
 def test_columns_are_made_once_and_come_back_the_same(tmp_path):
     make = Maker()
-    first, second = (kept_columns(tmp_path, "a", make) for _ in range(2))
+    first, second = (cached_columns(tmp_path, "a", make) for _ in range(2))
     assert make.calls == 1 and lists(first) == lists(second)
     assert second["train"]["source"].dtype == tf.int32
     assert second["train"]["source"].row_splits.dtype == first["train"]["source"].row_splits.dtype
@@ -28,18 +28,18 @@ def test_columns_are_made_once_and_come_back_the_same(tmp_path):
 
 def test_another_source_makes_them_anew(tmp_path):
     make = Maker()
-    kept_columns(tmp_path, "a", make)
-    assert lists(kept_columns(tmp_path, "b", make))["train", "source"] == [[2, 2], [], [3]]
-    assert make.calls == 2 and lists(kept_columns(tmp_path, "b", make))["train", "source"] == [[2, 2], [], [3]]
+    cached_columns(tmp_path, "a", make)
+    assert lists(cached_columns(tmp_path, "b", make))["train", "source"] == [[2, 2], [], [3]]
+    assert make.calls == 2 and lists(cached_columns(tmp_path, "b", make))["train", "source"] == [[2, 2], [], [3]]
 
 
 def test_damaged_ones_are_named_and_made_anew(tmp_path):
     make = Maker()
-    kept_columns(tmp_path, "a", make)
+    cached_columns(tmp_path, "a", make)
     (file,) = tmp_path.glob("*.safetensors")
     file.write_bytes(file.read_bytes()[:-1])
     with pytest.warns(UserWarning, match="made anew: .*truncated"):
-        kept_columns(tmp_path, "a", make)
+        cached_columns(tmp_path, "a", make)
     assert make.calls == 2
-    kept_columns(tmp_path, "a", make)
+    cached_columns(tmp_path, "a", make)
     assert make.calls == 2
