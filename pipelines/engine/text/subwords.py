@@ -151,7 +151,8 @@ class Subwords(tf.Module):
             int32 RaggedTensor `(B, None)`, and bool `(B,)`: which texts were cut.
         """
         tokens = self.tokenize(text)
-        return end_rows(tokens, max_tokens), tokens.row_lengths() >= max_tokens
+        cut = tokens.row_lengths() >= max_tokens  # pyright: ignore[reportOptionalMemberAccess]
+        return end_rows(tokens, max_tokens), cut
 
     def detokenize(self, ids, lengths=None):
         """Joins token ids to text; padding, begin and end of sentence are left out.
