@@ -19,10 +19,17 @@ from attention_zoo.pipelines.datasets.captioned_images import read_captioned_ima
 from attention_zoo.pipelines.datasets.tfds import SPLITS
 from attention_zoo.pipelines.engine.decoding.search import decode
 from attention_zoo.pipelines.engine.errors import UserError
-from attention_zoo.pipelines.engine.images.image_files import ImageFile, decode_images, read_image_file, shown_image
+from attention_zoo.pipelines.engine.images.image_files import (
+    ImageFile,
+    decode_each_image,
+    decode_images,
+    read_image_file,
+    shown_image,
+)
 from attention_zoo.pipelines.engine.run.twin import train_twin
 from attention_zoo.pipelines.engine.scores.captions import caption_scores
 from attention_zoo.pipelines.engine.scores.pointing import looking_scores
+from attention_zoo.pipelines.engine.serving.answers import empty_where
 from attention_zoo.pipelines.engine.serving.asking import ask_rows
 from attention_zoo.pipelines.engine.storage.files import atomic_write
 from attention_zoo.pipelines.engine.task import Task
@@ -153,36 +160,37 @@ class Captioning(Task):
         """Captions image files. Evaluation and serving both come through here.
 
         Returns:
-            The decoded images, and the hypotheses of `decode`.
+            The decoded images, why one could not be decoded `(B,)`, and the hypotheses of `decode`.
         """
-        images = decode_images(image_bytes, self.size)
+        images, error = decode_each_image(image_bytes, self.size)
         max_lengths = tf.fill([tf.shape(images)[0]], self.config.data.max_words)
-        return images, decode(model, {"image": images}, self.config.decoding, max_lengths)
+        return images, error, decode(model, {"image": images}, self.config.decoding, max_lengths)
 
     def caption(self, model, image_bytes):
-        """Returns the best caption and its score, each `(B,)`."""
-        _, found = self.search(model, image_bytes)
-        return {"caption": self.words.join(found["tokens"][:, 0]), "score": found["scores"][:, 0]}
+        """Returns the best caption, its score and the `error`, each `(B,)`."""
+        _, error, found = self.search(model, image_bytes)
+        return empty_where(error, {"caption": self.words.join(found["tokens"][:, 0]), "score": found["scores"][:, 0]})
 
     def attend(self, model, image_bytes):
         """Captions, then reads the attention in one pass over the caption.
 
         Returns:
-            `caption` and `score` `(B,)`, `words` `(B, T)`, `weights` `(B, T, h, w)` and `lengths` `(B,)`, the words of
-            each.
+            `caption`, `score` and `error` `(B,)`, `words` `(B, T)`, `weights` `(B, T, h, w)` and `lengths` `(B,)`, the
+            words of each.
         """
-        images, found = self.search(model, image_bytes)
+        images, error, found = self.search(model, image_bytes)
         tokens, lengths = found["tokens"][:, 0], found["lengths"][:, 0]
         target = tf.pad(tokens, [[0, 0], [1, 0]], constant_values=BOS)  # (B, 1 + T)
         _, scores = model({"image": images, "target": target}, training=False, return_attention_scores=True)
         weights = model.alignment(scores)[:, :-1]  # the last one is of the end of the sentence
-        return {
+        answer = {
             "caption": self.words.join(tokens),
             "score": found["scores"][:, 0],
             "words": self.words.names(tokens),
             "weights": tf.reshape(weights, [*tf.unstack(tf.shape(tokens)), *model.grid]),
             "lengths": lengths,
         }
+        return empty_where(error, answer)
 
     def answers(self, answer, model, split):
         """Yields what `answer` (`caption` or `attend`) says of each image of a split, as dicts of NumPy values."""

@@ -22,11 +22,12 @@ from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.images.augmentation import augment, either
 from attention_zoo.pipelines.engine.images.image_files import (
     ImageFile,
+    decode_each_image,
     decode_image,
-    decode_images,
     read_image_file,
     shown_image,
 )
+from attention_zoo.pipelines.engine.serving.answers import empty_where
 from attention_zoo.pipelines.engine.serving.asking import ask_rows
 from attention_zoo.pipelines.engine.storage.files import atomic_write
 from attention_zoo.pipelines.engine.task import Task
@@ -194,8 +195,9 @@ class ImageClassification(Task):
         return (1.0 - smoothing) * nll + smoothing * uniform, tf.cast(tf.shape(labels)[0], tf.float32), parts
 
     def classify(self, model, image_bytes):
-        """Returns the class of encoded images: `label` `(B,)`, and all `labels` and `probabilities` `(B, K)`, best first."""
-        return self.answer(model(self.scaled(self.in_channels(decode_images(image_bytes, self.size))), training=False))
+        """Returns the class of encoded images: `label` and `error` `(B,)`, and all `labels` and `probabilities` `(B, K)`, best first."""
+        images, error = decode_each_image(image_bytes, self.size)
+        return empty_where(error, self.answer(model(self.scaled(self.in_channels(images)), training=False)))
 
     def answer(self, logits):
         """Logits `(B, K)` in words."""
@@ -205,13 +207,14 @@ class ImageClassification(Task):
 
     def attend(self, model, image_bytes):
         """The answer of `classify`, with `attention` `(B, h, w)`, the rollout, and `head_attention` `(B, layers, H, h, w)`."""
-        images = self.scaled(self.in_channels(decode_images(image_bytes, self.size)))
+        images, error = decode_each_image(image_bytes, self.size)
+        images = self.scaled(self.in_channels(images))
         logits, scores = model(images, training=False, return_attention_scores=True)
         maps = {
             "attention": model.rollout(scores, images.shape),
             "head_attention": model.head_maps(scores, images.shape),
         }
-        return self.answer(logits) | maps
+        return empty_where(error, self.answer(logits) | maps)
 
     def evaluate(self, model, split):
         """Accuracy in percent; on the test split that of the baselines, too."""

@@ -19,10 +19,11 @@ from attention_zoo.pipelines import models
 from attention_zoo.pipelines.datasets.drives import all_clips, balanced_clips, read_drives
 from attention_zoo.pipelines.datasets.tfds import SPLITS
 from attention_zoo.pipelines.engine.errors import UserError
-from attention_zoo.pipelines.engine.images.image_files import decode_images, read_image_file
+from attention_zoo.pipelines.engine.images.image_files import decode_each_image, decode_images, read_image_file
 from attention_zoo.pipelines.engine.pictures.draw import draw
 from attention_zoo.pipelines.engine.run.twin import train_twin
 from attention_zoo.pipelines.engine.scores.causal_saliency import LATER, examine
+from attention_zoo.pipelines.engine.serving.answers import empty_where, first_error
 from attention_zoo.pipelines.engine.serving.asking import ask_rows
 from attention_zoo.pipelines.engine.serving.export import load_saved_model
 from attention_zoo.pipelines.engine.storage.files import atomic_write
@@ -119,10 +120,6 @@ class Steering(Task):
         frames = tf.cast(tf.size(batch["steering"]), tf.float32)
         return error + self.config.model.coverage * coverage, frames, {"loss": error, "coverage": coverage}
 
-    def see(self, image_bytes):
-        """Encoded frames (N,) -> pixels (N, H, W, 3)."""
-        return decode_images(image_bytes, self.size)
-
     def evaluate(self, model, split):
         """Mean absolute error in rad along whole drives; on the test split also the baselines' and what is causal."""
         seen = [self.along(model, drive) for drive in self.drives[split]]
@@ -181,15 +178,16 @@ class Steering(Task):
         return examine(predict, frames, truths, states, weights)
 
     def attend(self, model, image_bytes):
-        """The steering at every frame of the clips (B, T) and the weights (B, T, h, w)."""
+        """The steering at every frame of the clips (B, T), the weights (B, T, h, w), and the `error` of each clip (B,)."""
         shape = tf.shape(image_bytes)
         with tf.control_dependencies(
             [tf.debugging.assert_positive(shape[1], "image_bytes: expected one frame at least")]
         ):
-            frames = self.see(tf.reshape(image_bytes, [-1]))
+            frames, errors = decode_each_image(tf.reshape(image_bytes, [-1]), self.size)
         frames = tf.reshape(frames, tf.concat([shape, tf.constant([*self.size, 3])], axis=0))
         steering, scores = model(frames, training=False, return_attention_scores=True)
-        return {"steering": steering, "weights": model.alignment(scores)}
+        error = first_error(tf.reshape(errors, shape), "frame")
+        return empty_where(error, {"steering": steering, "weights": model.alignment(scores)})
 
     def signatures(self, model):
         """Returns what the SavedModel answers: for clips, and for one frame after the other, with the state handed on."""
@@ -199,18 +197,21 @@ class Steering(Task):
         state = {name: tf.TensorSpec([None, units], tf.float32) for name in ("hidden", "carry")}
 
         def start(image_bytes):
-            hidden, carry = model.start(self.see(image_bytes))
-            return {"hidden": tf.cast(hidden, tf.float32), "carry": tf.cast(carry, tf.float32)}
+            frames, error = decode_each_image(image_bytes, self.size)
+            hidden, carry = model.start(frames)
+            return empty_where(error, {"hidden": tf.cast(hidden, tf.float32), "carry": tf.cast(carry, tf.float32)})
 
         def step(image_bytes, hidden, carry):
-            steering, weights, (hidden, carry) = model.step(self.see(image_bytes), (hidden, carry))
-            return {"steering": steering, "weights": weights, "hidden": hidden, "carry": carry}
+            frames, error = decode_each_image(image_bytes, self.size)
+            steering, weights, (hidden, carry) = model.step(frames, (hidden, carry))
+            return empty_where(error, {"steering": steering, "weights": weights, "hidden": hidden, "carry": carry})
+
+        def serving_default(image_bytes):
+            answer = self.attend(model, image_bytes)
+            return {"steering": answer["steering"][:, -1], "error": answer["error"]}
 
         signatures = {
-            "serving_default": (
-                lambda image_bytes: {"steering": self.attend(model, image_bytes)["steering"][:, -1]},
-                clips,
-            ),
+            "serving_default": (serving_default, clips),
             "attention": (lambda image_bytes: self.attend(model, image_bytes), clips),
             "start": (start, one),
             "step": (step, one | state),
@@ -299,6 +300,8 @@ class Track(NamedTuple):
 def ask_clip(served, files):
     """Asks for the steering at each frame of a clip: frames `(T, H, W, 3)`, weights `(T, h, w)`, steering `(T,)`."""
     (answer,) = ask_rows(served, True, image_bytes=tf.constant([[file.image_bytes for file in files]]))
+    if answer["error"]:
+        return {"input": " ".join(file.name for file in files), "error": answer["error"]}
     size = [8 * cells for cells in answer["weights"].shape[1:]]
     frames = decode_images(tf.constant([file.image_bytes for file in files]), size).numpy()
     return {"input": " ".join(file.name for file in files), "frames": frames, **answer}

@@ -105,6 +105,23 @@ def write_drives(directory):
     return {"folders": folders, "height": ROAD[0], "width": ROAD[1], "clip_frames": 4}
 
 
+def broken_images():
+    """Files that cannot be decoded, each with what is said of it."""
+    noise = np.random.default_rng(3).integers(0, 255, (40, 40, 3), "uint8")
+    png, jpeg = encoded(noise), encoded(noise, "JPEG")
+    flipped = png[:60] + bytes([png[60] ^ 255]) + png[61:]
+    return [
+        (b"", "expected a JPEG, PNG, GIF or BMP image, received 0 bytes"),
+        (b"hello", "expected a JPEG, PNG, GIF or BMP image, received 5 bytes"),
+        (png[:500], "image"),
+        (jpeg[:500], "image"),
+        (flipped, "image"),
+        (png[:16] + b"\x7f\xff\xff\xff" * 2 + png[24:], "pixels"),
+        (encoded(noise, "GIF")[:300] + b";", "image"),
+        (encoded(noise, "BMP")[:300], "image"),
+    ]
+
+
 IMAGES = [square("red", "left"), square("blue", "right", "JPEG"), square("green", "left", "BMP")]
 FRAMES = [encoded(road(angle)) for angle in (-0.3, 0.0, 0.3)]
 
@@ -120,6 +137,7 @@ class Case:
         pictures: Files that the run's folder of pictures must have besides the curves.
         request: A batch of good rows for each signature: inputs by name.
         odd: A batch of odd rows that `serving_default` answers.
+        broken: Rows that cannot be answered, and what their `error` says; none where every row can be.
         files: Files that `predict` answers, by name; empty where it takes text.
         texts: Texts that it answers.
         suffix: Of the picture that `predict` draws.
@@ -136,6 +154,7 @@ class Case:
     texts: list = field(default_factory=list)
     suffix: str = ".png"
     answers: int = 2
+    broken: list = field(default_factory=list)
 
 
 CASES = {
@@ -163,6 +182,7 @@ CASES = {
         {name: {"image_bytes": IMAGES} for name in ("serving_default", "attention")},
         {"image_bytes": [encoded(np.zeros((1, 1, 3), "uint8")), square("red", "left", "GIF")]},
         files={"one.png": IMAGES[0], "two.jpg": IMAGES[1]},
+        broken=broken_images(),
     ),
     "image_classification": Case(
         write_photos,
@@ -178,6 +198,7 @@ CASES = {
         {"image_bytes": [encoded(np.full((1, 1, 3), 9, "uint8")), square("red", "left", "GIF")]},
         files={"one.png": IMAGES[0], "two.jpg": IMAGES[1]},
         suffix=".svg",
+        broken=broken_images(),
     ),
     "steering": Case(
         write_drives,
@@ -197,6 +218,7 @@ CASES = {
         files={"one.png": FRAMES[0], "two.png": FRAMES[1]},
         suffix=".gif",
         answers=1,
+        broken=broken_images(),
     ),
 }
 

@@ -111,6 +111,31 @@ def test_odd_rows_get_an_answer(finished, session_run):
     assert all(np.isfinite(value).all() for value in answer.values() if value.dtype.kind == "f")
 
 
+def test_a_broken_row_fails_alone(finished, session_run, c_api_run):
+    for signature, inputs in finished.case.request.items():
+        ((name, good),) = inputs.items()
+        alone = session_run(finished.version, signature, inputs)
+        assert not alone["error"].any()
+        if not finished.case.broken:
+            continue
+        nested = isinstance(good[0], list)  # a clip of frames is answered as a whole
+        rows = [[*good[0][:-1], content] if nested else content for content, _ in finished.case.broken]
+        runs = [session_run] if nested else [session_run, c_api_run]
+        for run in runs:
+            beside = run(finished.version, signature, {name: [*rows, *good]})
+            for key, value in alone.items():
+                kept, emptied = beside[key][len(rows) :], beside[key][: len(rows)]
+                if value.ndim > 1 and value.dtype == object:
+                    kept = kept[:, : value.shape[1]]
+                if value.dtype.kind == "f":
+                    np.testing.assert_allclose(kept.astype("float64")[tuple(map(slice, value.shape))], value, atol=1e-6)
+                else:
+                    np.testing.assert_array_equal(kept, value)
+                assert key == "error" or not emptied.any(), key
+            for error, (_, said) in zip(beside["error"][: len(rows)], finished.case.broken):
+                assert said in error.decode() and error.decode().startswith("frame 3: " if nested else "image_bytes: ")
+
+
 def test_predict_prints_draws_and_goes_on_after_a_bad_input(finished, tmp_path, monkeypatch, capsys):
     case = finished.case
     monkeypatch.chdir(tmp_path)

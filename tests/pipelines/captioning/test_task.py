@@ -59,8 +59,8 @@ def test_odd_input_gets_an_answer_or_one_clear_error(finished, session_run):
     assert session_run(version, "serving_default", {"image_bytes": nothing})["caption"].shape == (0,)
     assert session_run(version, "attention", {"image_bytes": nothing})["weights"].shape[0] == 0
     for broken in (b"hello", finished.case.request["attention"]["image_bytes"][0][:100], b""):
-        with pytest.raises(tf.errors.InvalidArgumentError, match="image"):
-            session_run(version, "serving_default", {"image_bytes": [broken]})
+        answer = session_run(version, "serving_default", {"image_bytes": [broken]})
+        assert b"image" in answer["error"][0] and answer["caption"][0] == b"" and answer["score"][0] == 0
     file = io.BytesIO()
     Image.new("RGB", (1, 1)).save(file, "PNG")
     assert session_run(version, "serving_default", {"image_bytes": [file.getvalue()]})["caption"].shape == (1,)

@@ -94,8 +94,11 @@ def test_empty_batches_get_empty_answers_and_what_is_no_image_one_clear_error(fi
     assert session_run(version, "step", {"image_bytes": none} | state)["steering"].shape == (0,)
     with pytest.raises(tf.errors.InvalidArgumentError, match="expected one frame at least"):
         session_run(version, "serving_default", {"image_bytes": none.reshape(1, 0)})
-    with pytest.raises(tf.errors.InvalidArgumentError, match="expected a JPEG, PNG, GIF or BMP image"):
-        session_run(version, "serving_default", {"image_bytes": [[b"hello"]]})
+    answer = session_run(version, "serving_default", {"image_bytes": [[b"hello"]]})
+    assert b"frame 1: image_bytes: expected a JPEG, PNG, GIF or BMP image" in answer["error"][0]
+    state = {name: np.ones((1, 4), "float32") for name in ("hidden", "carry")}
+    answer = session_run(version, "step", {"image_bytes": [b"hello"]} | state)
+    assert answer["error"][0].startswith(b"image_bytes: ") and not answer["hidden"].any()
     large = encoded(np.zeros((300, 200, 3), "uint8"), "JPEG")
     assert np.isfinite(session_run(version, "serving_default", {"image_bytes": [[large]]})["steering"]).all()
 
