@@ -55,6 +55,38 @@ def seed_pair(seed):
     return tf.cast(seed.next(), tf.int32) if isinstance(seed, keras.random.SeedGenerator) else tf.stack([int(seed), 0])
 
 
+class DropoutPool:
+    """Random numbers for dropout in blocks, from one pool, since to draw them costs as much as a product.
+
+    Each block reads the pool from a random place. Within a block all weights are dropped independently; two blocks drop
+    by different numbers at the same positions, unless they drew the same place.
+
+    Args:
+        rate: Share of the weights that are dropped.
+        seed: As `seed_pair` takes it.
+        size: Weights of the largest block, int32.
+        blocks: Number of blocks, int32.
+    """
+
+    def __init__(self, rate, seed, size, blocks):
+        import tensorflow as tf
+
+        seed = seed_pair(seed)
+        numbers = tf.random.stateless_uniform((size + 1,), seed, None, None, tf.uint32)  # 2 numbers each
+        kept = tf.bitcast(numbers, tf.uint16) >= tf.constant(int(rate * 65536), tf.uint16)
+        self.pool = tf.reshape(tf.cast(kept, tf.float32) / (1 - rate), (-1,))
+        # A multiple of 16 numbers, 64 bytes, is where TensorFlow can look at a part of a tensor without copying it.
+        seed = tf.random.experimental.stateless_fold_in(seed, 1)
+        self.starts = tf.random.stateless_uniform((blocks,), seed, 0, size // 16 + 1, tf.int32) * 16
+
+    def factors(self, number, shape):
+        """By what the weights of a block are multiplied."""
+        import tensorflow as tf
+
+        start = self.starts[number]
+        return tf.reshape(self.pool[start : start + shape[0] * shape[1]], shape)
+
+
 def loop(count, body, state):
     """`state = body(i, *state)` for i = 0, ..., count - 1."""
     import tensorflow as tf

@@ -12,7 +12,7 @@ Notation: B batch, T queries, S keys, H heads, K key heads, D and V features of 
 
 from keras import ops
 
-from attention_zoo.layers.kernels.common import MASKED, SINK, being_saved, choose, loop, row_blocks, seed_pair
+from attention_zoo.layers.kernels.common import MASKED, SINK, DropoutPool, being_saved, choose, loop, row_blocks
 from attention_zoo.layers.shapes import exceeds
 
 _FEW = 2**25  # as many weights, 128 MB, are kept for the gradient: to compute them again is a sixth of its time
@@ -62,19 +62,7 @@ def dot_product_blocks(query, key, value, key_mask, mask, bias, is_causal, scale
     nowhere = (
         None if mask is None else tf.fill((size, keys), MASKED)
     )  # `Select` wants it whole; `tf.where` takes twice as long
-    pool = starts = None
-    if dropout_rate:
-        # Random numbers cost as much as a product. One pool serves all blocks, each from a place of its own on: within
-        # a block all
-        # weights are dropped independently; two blocks drop by other numbers at the same places, unless they drew the
-        # same place.
-        seed = seed_pair(seed)
-        numbers = tf.random.stateless_uniform((size * keys + 1,), seed, None, None, tf.uint32)  # 2 numbers each
-        kept = tf.bitcast(numbers, tf.uint16) >= tf.constant(int(dropout_rate * 65536), tf.uint16)
-        pool = tf.reshape(tf.cast(kept, tf.float32) / (1 - dropout_rate), (-1,))
-        # A multiple of 16 numbers, 64 bytes, is where TensorFlow can look at a part of a tensor without copying it.
-        seed = tf.random.experimental.stateless_fold_in(seed, 1)
-        starts = tf.random.stateless_uniform((batch * heads * per_head,), seed, 0, size * keys // 16 + 1, tf.int32) * 16
+    pool = DropoutPool(dropout_rate, seed, size * keys, batch * heads * per_head) if dropout_rate else None
 
     def place(i, j):
         """Of block j of key head i: the sequence, the key head, the query head, first and last query, last key."""
@@ -134,10 +122,6 @@ def dot_product_blocks(query, key, value, key_mask, mask, bias, is_causal, scale
             scores = tf.raw_ops.Select(condition=allowed, x=scores, y=up_to(end, nowhere[: last - first]))
         return tf.nn.softmax(scores)
 
-    def factors(number, length, end):
-        """By what dropout multiplies the weights of a block."""
-        return tf.reshape(pool[starts[number] : starts[number] + length * end], (length, end))
-
     @tf.custom_gradient
     def attend(query, key, value, *bias):
         bias = bias[0] if bias else None
@@ -156,7 +140,7 @@ def dot_product_blocks(query, key, value, key_mask, mask, bias, is_causal, scale
                 # its own.
                 remembered = remembered.write(number, weights[:, : tf.where(few, end, 0)])
                 if dropout_rate:
-                    weights *= factors(number, last - first, end)
+                    weights *= pool.factors(number, (last - first, end))
                 return found.write(number, tf.matmul(weights, v[:end])), remembered
 
             return loop(group * per_head, block, [found, remembered])
@@ -190,7 +174,7 @@ def dot_product_blocks(query, key, value, key_mask, mask, bias, is_causal, scale
                         "auto", at_hand, lambda: remembered.read(number), lambda: weights_of(*again)
                     )  # (rows, end)
                     if dropout_rate:
-                        kept = weights * factors(number, last - first, end)
+                        kept = weights * pool.factors(number, (last - first, end))
                         d_scores = kept * tf.matmul(out, up_to(end, all_values[:width])) - weights * inner
                     else:
                         kept = weights

@@ -7,7 +7,7 @@ blocks. The weights are computed again for the gradient, as in `dot_product.py`.
 Notation: B batch, T queries, S keys, H heads, D and V features of a key and a value, W the window.
 """
 
-from attention_zoo.layers.kernels.common import MASKED, SINK, loop, row_blocks, seed_pair
+from attention_zoo.layers.kernels.common import MASKED, SINK, DropoutPool, loop, row_blocks
 
 _ROWS = 128  # queries of a block: fewer skip more keys, more make better products
 
@@ -31,7 +31,7 @@ class _Plan:
         self.band = band  # (rows, columns), 0 where the window allows a key and MASKED elsewhere
         self.key_mask = key_mask  # (B, S) or None
         self.mask = mask  # (B or 1, H or 1, T or 1, S or 1) or None
-        self.dropout = dropout  # `_Dropout` or None
+        self.dropout = dropout  # `DropoutPool` or None
 
 
 class _Block:
@@ -100,35 +100,9 @@ def _make_plan(query, key, key_mask, mask, is_causal, scale, dropout_rate, seed,
     band = tf.where((distance >= 0) & (distance <= back + ahead), 0.0, MASKED)
     sinks, dropout, heads = 16, None, query.shape[2]
     if dropout_rate:
-        dropout = _Dropout(dropout_rate, seed, rows * (sinks + columns), batch * heads * blocks)
+        dropout = DropoutPool(dropout_rate, seed, rows * (sinks + columns), batch * heads * blocks)
     key_mask, mask = (x if x is None else tf.cast(x, tf.bool) for x in (key_mask, mask))
     return _Plan(batch, heads, queries, keys, blocks, rows, back, ahead, sinks, scale, band, key_mask, mask, dropout)
-
-
-class _Dropout:
-    """Random numbers for dropout, from one pool, since to draw them costs as much as a product.
-
-    Each block reads the pool from a random place. Within a block all weights are dropped independently; two blocks drop
-    by different numbers at the same positions, unless they drew the same place.
-    """
-
-    def __init__(self, rate, seed, size, blocks):
-        import tensorflow as tf
-
-        seed = seed_pair(seed)
-        numbers = tf.random.stateless_uniform((size + 1,), seed, None, None, tf.uint32)  # 2 numbers each
-        kept = tf.bitcast(numbers, tf.uint16) >= tf.constant(int(rate * 65536), tf.uint16)
-        self.pool = tf.reshape(tf.cast(kept, tf.float32) / (1 - rate), (-1,))
-        # A multiple of 16 numbers, 64 bytes, is where TensorFlow can look at a part of a tensor without copying it.
-        seed = tf.random.experimental.stateless_fold_in(seed, 1)
-        self.starts = tf.random.stateless_uniform((blocks,), seed, 0, size // 16 + 1, tf.int32) * 16
-
-    def factors(self, number, shape):
-        """By what the weights of a block are multiplied."""
-        import tensorflow as tf
-
-        start = self.starts[number]
-        return tf.reshape(self.pool[start : start + shape[0] * shape[1]], shape)
 
 
 def _block_at(plan, i, j):
