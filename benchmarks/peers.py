@@ -1,8 +1,21 @@
-"""The same translator in other libraries, with our weights: what the decoding benchmark compares itself with."""
+"""Our translator, and the same one in other libraries with our weights, for the benchmarks of training and decoding."""
 
 from pathlib import Path
 
 import numpy as np
+
+
+def our_transformer(vocabulary_size, width, layers, heads, inner, dtype=None):
+    """Our Transformer, without dropout, its weights drawn from a fixed seed."""
+    import keras
+
+    from attention_zoo.pipelines.models import TransformerTranslator
+
+    keras.utils.set_random_seed(1)
+    sizes = {"embedding_dim": width, "num_layers": layers, "num_heads": heads, "intermediate_dim": inner}
+    model = TransformerTranslator(vocabulary_size, vocabulary_size, **sizes, dropout=0.0, dtype=dtype)
+    model.build()
+    return model
 
 
 def tokens_of(vocabulary_size):

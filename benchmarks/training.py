@@ -87,22 +87,9 @@ def recurrent(name, units):
 
 
 def transformer(dtype):
-    """Our Transformer, without dropout."""
-    import keras
+    from peers import our_transformer
 
-    from attention_zoo.pipelines.models import TransformerTranslator
-
-    keras.utils.set_random_seed(1)
-    sizes = {
-        "embedding_dim": WIDTH,
-        "num_layers": LAYERS,
-        "num_heads": HEADS,
-        "intermediate_dim": INNER,
-        "dropout": 0.0,
-    }
-    model = TransformerTranslator(VOCABULARY, VOCABULARY, **sizes, dtype=dtype)
-    model.build()
-    return model
+    return our_transformer(VOCABULARY, WIDTH, LAYERS, HEADS, INNER, dtype)
 
 
 def hub_transformer(length):
