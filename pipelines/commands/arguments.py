@@ -29,7 +29,7 @@ def named_task(command, tasks, argv):
 
 def near(name, valid):
     """Returns the suggestion of the nearest valid name."""
-    from attention_zoo.pipelines.engine.run.config import suggest
+    from attention_zoo.pipelines.engine.run.options import suggest
 
     return suggest(name, valid)
 

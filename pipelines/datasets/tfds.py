@@ -6,7 +6,7 @@ from pathlib import Path
 import tensorflow_datasets
 
 from attention_zoo.pipelines.engine.errors import UserError
-from attention_zoo.pipelines.engine.run.config import suggest
+from attention_zoo.pipelines.engine.run.options import suggest
 from attention_zoo.pipelines.engine.storage.files import locked
 
 SPLITS = ("train", "validation", "test")

@@ -73,18 +73,12 @@ def parse(config_class, argv, presets, default_preset, prog, description=""):
     if "config" in controls:
         sources.append(Source(f"{controls['config']}: ", read_flat(controls["config"], options, config_class)))
     sources.append(Source("--", given))
-    chosen = choose_models(config_class, sources)
-    defaults = with_models(config_class, chosen)
-    settings = settings_of(defaults)
-    parser = typed_parser(settings)
-    values, typed = {}, set()
-    for source in sources:
-        kept = without_other_models(source, options, chosen)
-        values |= checked(kept, settings, parser, source.place)
-        typed |= set(kept) if source is not sources[0] else set()
+    defaults, given = chosen_values(config_class, options, sources)
+    values = {name: value for one in given for name, value in one.items()}
     config = assemble(defaults, values)
-    config.typed = frozenset(typed)
+    config.typed = frozenset(name for one in given[1:] for name in one)
     if "help" in controls:
+        settings = settings_of(defaults)
         shown = [replace(setting, default=values.get(setting.name, setting.default)) for setting in settings]
         print_help(shown, presets, prog, description, preset, getattr(config_class, "common", ()))
         sys.exit(0)
@@ -105,11 +99,8 @@ def read(config_class, path):
     """
     options = all_settings(config_class)
     source = Source(f"{path}: ", read_flat(path, options, config_class))
-    chosen = choose_models(config_class, [source])
-    defaults = with_models(config_class, chosen)
-    settings = settings_of(defaults)
-    kept = without_other_models(source, options, chosen)
-    return assemble(defaults, checked(kept, settings, typed_parser(settings), source.place))
+    defaults, (values,) = chosen_values(config_class, options, [source])
+    return assemble(defaults, values)
 
 
 def dump(config):
@@ -232,6 +223,17 @@ def drop_other_models(values, section, config_class):
     known = {one.name for one in fields(models[values[f"{section}.name"]])}
     for name in [n for n in values if n.startswith(f"{section}.") and n.partition(".")[2] not in known]:
         del values[name]
+
+
+def chosen_values(config_class, options, sources):
+    """Returns the defaults of the task with the chosen models, and the values of each source, checked."""
+    chosen = choose_models(config_class, sources)
+    defaults = with_models(config_class, chosen)
+    settings = settings_of(defaults)
+    parser = typed_parser(settings)
+    return defaults, [
+        checked(without_other_models(source, options, chosen), settings, parser, source.place) for source in sources
+    ]
 
 
 def choose_models(config_class, sources):

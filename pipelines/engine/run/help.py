@@ -27,14 +27,13 @@ def print_help(settings, presets, prog, description, preset, common):
         title = "common options" if setting.name in common else setting.name.rpartition(".")[0]
         if title not in groups:
             groups[title] = parser.add_argument_group(title, "" if title == "common options" else setting.section)
-        kind = in_words(setting.type).replace("%", "%%")
         listed = get_origin(setting.type) is list
         default = " ".join(setting.default) or "none" if listed else yaml_word(setting.default)
-        reason = f"{setting.reason.rstrip('.')}: {kind} (default: ".replace("%", "%%").replace("%%%%", "%%")
+        reason = f"{setting.reason.rstrip('.')}: {in_words(setting.type)} (default: {default})"
         groups[title].add_argument(
             f"--{setting.name}",
             metavar="VALUE" if not listed else "VALUE ...",
-            help=reason + default.replace("%", "%%") + ")",
+            help=reason.replace("%", "%%"),
         )
     parser.print_help()
 

@@ -206,14 +206,10 @@ def keep_config(config, folder, changeable_data_settings=(), preset=""):
 def refuse_changes(folder, what, section, earlier, config, free=()):
     """UserError where settings of a section differ from those of an earlier start, but for those that are free."""
     before, now = (vars(getattr(settings, section)) for settings in (earlier, config))
-    names = {**now, **before}  # another model has other options
-    if before.get("name") != now.get("name"):
-        names = ["name"]
-    changed = [name for name in names if before.get(name) != now.get(name) and name not in free]
+    names = now if before.get("name") == now.get("name") else ["name"]  # another model has other options
+    changed = [name for name in names if before[name] != now[name] and name not in free]
     if changed:
-        differences = ", ".join(
-            f"{section}.{name} {before.get(name)!r}, received {now.get(name)!r}" for name in changed
-        )
+        differences = ", ".join(f"{section}.{name} {before[name]!r}, received {now[name]!r}" for name in changed)
         raise UserError(f"{folder} holds {what} with {differences}; choose another --name, or remove the folder")
 
 
