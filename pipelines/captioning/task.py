@@ -30,10 +30,10 @@ from attention_zoo.pipelines.engine.run.twin import train_twin
 from attention_zoo.pipelines.engine.scores.captions import caption_scores
 from attention_zoo.pipelines.engine.scores.pointing import looking_scores
 from attention_zoo.pipelines.engine.serving.answers import empty_where
-from attention_zoo.pipelines.engine.serving.asking import ask_rows
+from attention_zoo.pipelines.engine.serving.asking import ask_image_files
 from attention_zoo.pipelines.engine.storage.files import atomic_write
 from attention_zoo.pipelines.engine.task import Task
-from attention_zoo.pipelines.engine.text.special_tokens import BOS, EOS
+from attention_zoo.pipelines.engine.text.special_tokens import BOS, begin_rows, end_rows
 from attention_zoo.pipelines.engine.text.words import Words, learn_words
 from attention_zoo.pipelines.engine.training.losses import smoothed_cross_entropy
 from attention_zoo.pipelines.engine.views import HeatMaps
@@ -50,6 +50,7 @@ class Captioning(Task):
     View = HeatMaps
     answers_with = "caption"
     read_input = staticmethod(read_image_file)
+    ask = staticmethod(ask_image_files)
 
     def load(self):
         """Reads the images, still encoded, and the captions of the three splits."""
@@ -91,11 +92,10 @@ class Captioning(Task):
         @tf.function(autograph=False)  # traced once a split, where a dataset would trace it once an epoch
         def gather(rows, captions):
             caption = tf.gather(tokens, captions)
-            bos, eos = (tf.fill([caption.nrows(), 1], tf.constant(token, tf.int32)) for token in (BOS, EOS))
             return {
                 "image": decode_images(tf.gather(encoded, rows), self.size),
-                "target": tf.concat([bos, caption], axis=1).to_tensor(),
-                "labels": tf.concat([caption, eos], axis=1).to_tensor(),
+                "target": begin_rows(caption).to_tensor(),
+                "labels": end_rows(caption).to_tensor(),
             }
 
         return {
@@ -270,20 +270,9 @@ class Captioning(Task):
         rows = by_words[:: max(1, len(by_words) // 4)][:4]
         return [ImageFile(f"image {row + 1}", examples.images[row]) for row in rows]
 
-    def illustrate(self, model, directory):
-        """Keeps a test image for the next command."""
-        atomic_write(self.folder.example, tf.io.encode_png(shown_image(self.samples()[0].image_bytes)).numpy())
-        return []
-
     def next_command(self):
         """Returns the command a user will want next."""
         return f"attention-zoo predict captioning {self.folder.example} --attention attention.png"
-
-    @staticmethod
-    def ask(served, inputs, attention=False):
-        """Captions image files: a dict each, as `caption` or, with attention, as `attend` returns it."""
-        rows = ask_rows(served, attention, image_bytes=tf.constant([file.image_bytes for file in inputs]))
-        return [{"input": file.name, "image_bytes": file.image_bytes, **row} for file, row in zip(inputs, rows)]
 
     @staticmethod
     def say(answer):

@@ -28,7 +28,7 @@ from attention_zoo.pipelines.engine.images.image_files import (
     shown_image,
 )
 from attention_zoo.pipelines.engine.serving.answers import empty_where
-from attention_zoo.pipelines.engine.serving.asking import ask_rows
+from attention_zoo.pipelines.engine.serving.asking import ask_image_files
 from attention_zoo.pipelines.engine.storage.files import atomic_write
 from attention_zoo.pipelines.engine.task import Task
 from attention_zoo.pipelines.engine.views import HeatMaps
@@ -49,6 +49,7 @@ class ImageClassification(Task):
     unit = "images"
     changeable_data_settings = ("in_memory",)
     read_input = staticmethod(read_image_file)
+    ask = staticmethod(ask_image_files)
 
     def load(self):
         """Finds the images of the three splits; they stay encoded."""
@@ -274,20 +275,9 @@ class ImageClassification(Task):
         images = next(iter(self.sets["test"].examples.batch(4)))["image"].numpy()
         return [ImageFile(f"image {number}", image) for number, image in enumerate(images, 1)]
 
-    def illustrate(self, model, directory):
-        """Keeps a test image for the next command."""
-        atomic_write(self.folder.example, tf.io.encode_png(shown_image(self.samples()[0].image_bytes)).numpy())
-        return []
-
     def next_command(self):
         """Returns the command a user will want next."""
         return f"attention-zoo predict {self.name} {self.folder.example} --attention attention.png"
-
-    @staticmethod
-    def ask(served, inputs, attention=False):
-        """Classifies image files: a dict each, as `classify` or, with attention, as `attend` returns it."""
-        rows = ask_rows(served, attention, image_bytes=tf.constant([file.image_bytes for file in inputs]))
-        return [{"input": file.name, "image_bytes": file.image_bytes, **row} for file, row in zip(inputs, rows)]
 
     @staticmethod
     def say(answer):

@@ -2,12 +2,18 @@
 
 from types import SimpleNamespace
 
+import tensorflow as tf
+
+from attention_zoo.pipelines.engine.images.image_files import ImageFile, shown_image
 from attention_zoo.pipelines.engine.pictures.curves import draw_curves
 from attention_zoo.pipelines.engine.pictures.draw import draw
+from attention_zoo.pipelines.engine.storage.files import atomic_write
 
 
 def illustrate(task, model):
     """Draws the curves of a run, what the model attends to in `task.samples()`, and what the task draws itself.
+
+    Of a task on images the first sample is kept in the run's folder, for the next command.
 
     Args:
         task: The `Task`, with its data at hand.
@@ -19,12 +25,12 @@ def illustrate(task, model):
     folder = task.folder
     unit = task.unit.removesuffix("s")
     curves = draw_curves(folder.read_history(), folder.pictures / "curves.png", folder.read_losses(), unit=unit)
+    samples, attended = task.samples(), []
+    if samples and isinstance(samples[0], ImageFile):
+        atomic_write(folder.example, tf.io.encode_png(shown_image(samples[0].image_bytes)).numpy())
     _, signatures, _ = task.signatures(model)
-    if "attention" not in signatures:
-        return [curves, *task.illustrate(model, folder.pictures)]
-    served = SimpleNamespace(signatures={name: function for name, (function, _) in signatures.items()})
-    samples = task.samples()
-    answers = task.ask(served, samples, attention=True) if samples else []
-    views = [view for view in map(task.view, answers) if view is not None]
-    attended = [draw(view, folder.pictures / f"attention-{number}.png") for number, view in enumerate(views, 1)]
+    if samples and "attention" in signatures:
+        served = SimpleNamespace(signatures={name: function for name, (function, _) in signatures.items()})
+        views = [view for view in map(task.view, task.ask(served, samples, attention=True)) if view is not None]
+        attended = [draw(view, folder.pictures / f"attention-{number}.png") for number, view in enumerate(views, 1)]
     return [curves, *attended, *task.illustrate(model, folder.pictures)]

@@ -1,6 +1,7 @@
 """Asks an exported model, and takes the answers of a batch apart."""
 
 import numpy as np
+import tensorflow as tf
 
 from attention_zoo.pipelines.engine.errors import UserError
 
@@ -23,7 +24,6 @@ def ask_rows(served, attention, **inputs):
     Example:
 
     >>> from types import SimpleNamespace
-    >>> import tensorflow as tf
     >>> served = SimpleNamespace(signatures={"serving_default": lambda text: {"upper": tf.strings.upper(text)}})
     >>> ask_rows(served, False, text=tf.constant(["yes", "no"]))
     [{'upper': 'YES'}, {'upper': 'NO'}]
@@ -34,6 +34,21 @@ def ask_rows(served, attention, **inputs):
     arrays = {name: _texts(value.numpy()) for name, value in outputs.items()}
     count = len(next(iter(arrays.values())))
     return [{name: array[row] for name, array in arrays.items()} for row in range(count)]
+
+
+def ask_image_files(served, inputs, attention=False):
+    """`Task.ask` of a task whose signatures take `image_bytes` `(B,)`.
+
+    Args:
+        served: As in `ask_rows`.
+        inputs: List of B `ImageFile`s.
+        attention: Whether the signature `attention` answers. Defaults to False.
+
+    Returns:
+        List of B dicts: "input", the name of the file, its "image_bytes", and the outputs as `ask_rows` returns them.
+    """
+    rows = ask_rows(served, attention, image_bytes=tf.constant([file.image_bytes for file in inputs]))
+    return [{"input": file.name, "image_bytes": file.image_bytes, **row} for file, row in zip(inputs, rows)]
 
 
 def _texts(array):
