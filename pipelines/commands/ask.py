@@ -104,9 +104,9 @@ class Conversation:
         if answer.get("error"):
             self.refuse(answer, f"{answer['input']}: {answer['error']}")
             return
-        print(as_json(answer) if self.json else self.task.say(answer), flush=True)
+        write(as_json(answer) if self.json else self.task.say(answer))
         if answer.get("note"):
-            print(f"note: {answer['note']}", file=sys.stderr)
+            write(f"note: {answer['note']}", sys.stderr)
         if self.picture is not None and (view := self.task.view(answer)) is not None:
             from attention_zoo.pipelines.engine.pictures.draw import draw, numbered
 
@@ -118,8 +118,13 @@ class Conversation:
         """Says in one line why an input is not answered."""
         self.failed = True
         if self.json:
-            print(as_json({"input": answer["input"], "error": answer["error"]}), flush=True)
-        print(f"attention-zoo: {message}", file=sys.stderr)
+            write(as_json({"input": answer["input"], "error": answer["error"]}))
+        write(f"attention-zoo: {message}", sys.stderr)
+
+
+def write(line, file=None):
+    """Prints a line; what is not UTF-8 in the name of a file is replaced, since standard output may refuse it."""
+    print(os.fsencode(line).decode("utf-8", "replace"), file=file, flush=True)
 
 
 def as_json(answer):

@@ -240,6 +240,20 @@ def test_json_gives_an_object_an_input_without_the_contents_of_files(toy, capsys
     assert second == {"input": "7", "error": "expected a word, received a digit"}
 
 
+def test_a_name_that_is_not_utf8_is_printed_as_well_as_it_can_be(toy, monkeypatch, capsys):
+    def read(argument):
+        if argument.startswith("gone"):
+            raise UserError(f"{argument}: expected a file")
+        return argument
+
+    monkeypatch.setattr(toy.task.Toy, "read_input", staticmethod(read))
+    names = [os.fsdecode(b"gone\xe9"), os.fsdecode(b"caf\xe9")]
+    assert toy.run("predict", "toy", *names) == 1
+    assert capsys.readouterr().out == "CAF\ufffd\n"
+    assert toy.run("predict", "toy", *names, "--json") == 1
+    assert [json.loads(line)["input"] for line in capsys.readouterr().out.splitlines()] == ["gone\ufffd", "caf\ufffd"]
+
+
 def test_predict_numbers_the_pictures_of_further_answers(toy, capsys):
     assert toy.run("predict", "toy", "a", "", "b", "--attention", "new/x.svg", "--pieces") == 0
     assert capsys.readouterr().err.splitlines() == ["picture: new/x.svg", "picture: new/x-2.svg"]
