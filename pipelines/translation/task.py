@@ -28,13 +28,14 @@ from attention_zoo.pipelines.engine.scores.alignment_error import (
     word_links,
 )
 from attention_zoo.pipelines.engine.scores.translations import scores_by_length, translation_scores
+from attention_zoo.pipelines.engine.serving.answers import keep_rows
 from attention_zoo.pipelines.engine.serving.asking import ask_rows
 from attention_zoo.pipelines.engine.storage.files import atomic_write, digest
 from attention_zoo.pipelines.engine.task import Task
 from attention_zoo.pipelines.engine.text.batching import token_batches
 from attention_zoo.pipelines.engine.text.blank import says_something
-from attention_zoo.pipelines.engine.text.special_tokens import BOS, EOS, PAD
-from attention_zoo.pipelines.engine.text.subwords import Subwords, end_rows, learn_sentencepiece
+from attention_zoo.pipelines.engine.text.special_tokens import BOS, EOS, PAD, begin_rows, end_rows
+from attention_zoo.pipelines.engine.text.subwords import Subwords, learn_sentencepiece
 from attention_zoo.pipelines.engine.text.token_cache import cached_columns
 from attention_zoo.pipelines.engine.training.losses import smoothed_cross_entropy
 from attention_zoo.pipelines.engine.views import Alignment
@@ -98,10 +99,9 @@ class Translation(Task):
     def teacher_forcing(self, tokens):
         """Returns what the model reads (source), is given (target) and must say (labels) of tokenised pairs."""
         source, target = tokens["source"], tokens["target"]
-        bos = tf.fill([target.nrows(), 1], tf.constant(BOS, tf.int32))
         return {
             "source": end_rows(source, self.config.data.max_tokens),
-            "target": tf.concat([bos, target], axis=1),
+            "target": begin_rows(target),
             "labels": end_rows(target),
         }
 
@@ -164,13 +164,7 @@ class Translation(Task):
         lengths = tf.reduce_sum(tf.cast(source != PAD, tf.int32), axis=1)
         max_lengths = tf.where(content, tf.minimum(2 * lengths + 10, self.config.data.max_tokens), 1)
         found = decode(model, {"source": source}, settings, max_lengths)
-        said = content[:, tf.newaxis]  # (B, 1)
-        hypotheses = {
-            "tokens": tf.where(said[..., tf.newaxis], found["tokens"], PAD),
-            "lengths": tf.where(said, found["lengths"], 0),
-            "scores": tf.where(said, found["scores"], 0.0),
-        }
-        return source, truncated, hypotheses, content
+        return source, truncated, keep_rows(content, found), content
 
     def translate(self, model, text):
         """Returns the best translation, its score, whether the source was cut, and the `error`, each `(B,)`."""
@@ -210,21 +204,25 @@ class Translation(Task):
         target = tf.concat([column + BOS, tokens], axis=1)  # (B, T)
         spoken = tf.concat([tokens, column], axis=1) + EOS * tf.one_hot(lengths, tf.shape(target)[1], dtype=tf.int32)
         _, scores = model({"source": source, "target": target}, training=False, return_attention_scores=True)
-        said, weights = content[:, tf.newaxis], model.alignment(scores)
-        answer = {
+        read = {
+            "source": source,
+            "target": spoken,
+            "weights": model.alignment(scores),
+            "source_lengths": tf.reduce_sum(tf.cast(source != PAD, tf.int32), axis=1),
+            "target_lengths": lengths + 1,
+        }
+        if (heads := model.head_alignments(scores)) is not None:
+            read["head_weights"] = heads
+        read = keep_rows(content, read)
+        return {
             "translation": self.subwords.detokenize(tokens, lengths),
             "score": found["scores"][:, 0],
             "truncated": truncated,
-            "source_tokens": self.subwords.pieces(tf.where(said, source, PAD)),
-            "target_tokens": self.subwords.pieces(tf.where(said, spoken, PAD)),
-            "weights": tf.where(said[..., tf.newaxis], weights, tf.zeros_like(weights)),
-            "source_lengths": tf.where(content, tf.reduce_sum(tf.cast(source != PAD, tf.int32), axis=1), 0),
-            "target_lengths": tf.where(content, lengths + 1, 0),
+            "source_tokens": self.subwords.pieces(read.pop("source")),
+            "target_tokens": self.subwords.pieces(read.pop("target")),
             "error": tf.fill(tf.shape(text), ""),
+            **read,
         }
-        if (heads := model.head_alignments(scores)) is not None:
-            answer["head_weights"] = tf.where(tf.reshape(content, [-1, 1, 1, 1, 1]), heads, tf.zeros_like(heads))
-        return answer
 
     def evaluate(self, model, split):
         """BLEU, chrF and exact match of the translations, and the alignment error rate where the data has the truth."""

@@ -1,6 +1,5 @@
 """A tiny case of every task: data, settings and inputs, and one finished run of each that all tests read."""
 
-import io
 import json
 import random
 import sys
@@ -10,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from PIL import Image
+from tiny_images import COLORS, PLACES, ROAD, SIDES, encoded, road, side, square
 
 from attention_zoo.pipelines.commands.loading import load
 from attention_zoo.pipelines.engine.run.config import dump, read
@@ -19,38 +18,6 @@ from attention_zoo.pipelines.registry import TASKS
 
 ENGLISH = ["one", "two", "three", "red", "green", "cat", "dog", "house"]
 FRENCH = dict(zip(ENGLISH, ["un", "deux", "trois", "rouge", "vert", "chat", "chien", "maison"]))
-COLORS = {"red": (220, 30, 30), "green": (30, 180, 30), "blue": (40, 60, 220)}
-PLACES = {"left": 0, "right": 16}
-SIDES = {"left": (slice(None), slice(0, 4)), "right": (slice(None), slice(4, 8))}
-ROAD = (16, 24)  # height and width of a frame
-
-
-def encoded(pixels, kind="PNG"):
-    """Pixels as an image file."""
-    content = io.BytesIO()
-    Image.fromarray(pixels).save(content, kind)
-    return content.getvalue()
-
-
-def square(color, place, kind="PNG"):
-    """A square of a color on one side, 32 x 32 pixels."""
-    pixels = np.full((32, 32, 3), 255, np.uint8)
-    pixels[8:24, PLACES[place] : PLACES[place] + 16] = COLORS[color]
-    return encoded(pixels, kind)
-
-
-def side(name, rng):
-    """A noisy image that is bright on one side, 8 x 8 pixels."""
-    pixels = rng.integers(0, 60, (8, 8, 3))
-    pixels[SIDES[name]] += 150
-    return pixels.astype("uint8")
-
-
-def road(angle, size=ROAD):
-    """A frame whose bright column says the steering."""
-    frame = np.full((*size, 3), 40, "uint8")
-    frame[:, int((angle + 0.4) / 0.8 * (size[1] - 4)) :][:, :4] = 230
-    return frame
 
 
 def write_sentences(directory):

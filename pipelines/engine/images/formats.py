@@ -30,8 +30,8 @@ def run_plainly(operation: Callable[[tf.Tensor], tf.Tensor], image_bytes: tf.Ten
 def run_or_empty(operation: Callable[[tf.Tensor], tf.Tensor], image_bytes: tf.Tensor, empty: tf.Tensor) -> tf.Tensor:
     """Calls `operation(image_bytes)`, and returns `empty` where it raises.
 
-    Of TensorFlow's graph operations only datasets continue after an error. A dataset of one element costs about half a
-    millisecond as long as its function is one operation; the whole of `decode_image` in it costs 200.
+    Of TensorFlow's graph operations only datasets continue after an error. A dataset of one element costs some tenths of
+    a millisecond as long as its function is one operation; the whole of `decode_image` in it costs 200 ms.
     """
     options = tf.data.Options()
     options.experimental_optimization.apply_default_optimizations = False  # they take longer than the one operation

@@ -28,14 +28,34 @@ def empty_where(error: tf.Tensor, values: Mapping[str, tf.Tensor]) -> dict[str, 
     >>> answers["label"].numpy().tolist(), answers["error"].numpy().tolist()
     ([b'cat', b''], [b'', b'damaged'])
     """
-    answered = tf.equal(error, "")
+    return {**keep_rows(tf.equal(error, ""), values), "error": error}
+
+
+def keep_rows(kept: tf.Tensor, values: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    """Keeps some rows and empties the others, as `empty_where` does.
+
+    Args:
+        kept: bool Tensor `(B,)`.
+        values: Tensors by name, each `(B, ...)` of a known rank.
+
+    Returns:
+        The values by name.
+
+    Raises:
+        ValueError: a value has an unknown rank or none.
+
+    Example:
+
+    >>> keep_rows(tf.constant([True, False]), {"lengths": tf.constant([3, 4])})["lengths"].numpy().tolist()
+    [3, 0]
+    """
     emptied = {}
     for name, value in values.items():
         if not value.shape.rank:
             raise ValueError(f"values[{name!r}]: expected shape (B, ...) of a known rank, received {value.shape}")
-        rows = tf.reshape(answered, [-1] + [1] * (value.shape.rank - 1))
+        rows = tf.reshape(kept, [-1] + [1] * (value.shape.rank - 1))
         emptied[name] = tf.where(rows, value, tf.zeros_like(value))
-    return {**emptied, "error": error}
+    return emptied
 
 
 def first_error(errors: tf.Tensor, unit: str) -> tf.Tensor:

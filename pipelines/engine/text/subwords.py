@@ -12,7 +12,7 @@ import tensorflow_text
 from sentencepiece import sentencepiece_model_pb2
 
 from attention_zoo.pipelines.engine.errors import UserError
-from attention_zoo.pipelines.engine.text.special_tokens import BOS, EOS, PAD, UNK
+from attention_zoo.pipelines.engine.text.special_tokens import BOS, EOS, PAD, UNK, end_rows
 
 
 def learn_sentencepiece(sentences, vocabulary_size, model_type="unigram"):
@@ -77,25 +77,6 @@ def learn_sentencepiece(sentences, vocabulary_size, model_type="unigram"):
     return model.getvalue()
 
 
-def end_rows(tokens, max_tokens=None):
-    """Appends EOS to each row of token ids.
-
-    Args:
-        tokens: int32 RaggedTensor `(B, None)`.
-        max_tokens: Ids of a row at most, EOS included; a longer row loses its last ids. Defaults to no limit.
-
-    Returns:
-        int32 RaggedTensor `(B, None)`.
-
-    Example:
-
-    >>> end_rows(tf.ragged.constant([[7, 8, 9], []]), max_tokens=3).to_list()
-    [[7, 8, 3], [3]]
-    """
-    kept = tokens if max_tokens is None else tokens[:, : max_tokens - 1]
-    return tf.concat([kept, tf.fill([tokens.nrows(), 1], tf.constant(EOS, tf.int32))], axis=1)
-
-
 class Subwords(tf.Module):
     """Cuts text into subwords and joins them again, in the graph.
 
@@ -141,7 +122,7 @@ class Subwords(tf.Module):
         return self._tokenizer.tokenize(tf.strings.unicode_transcode(text, "UTF-8", "UTF-8", errors="replace"))
 
     def encode(self, text, max_tokens):
-        """Cuts text into token ids that end with EOS. Training, evaluation and serving all encode with it.
+        """Cuts text into token ids that end with EOS, as a model reads it in evaluation and serving.
 
         Args:
             text: As in `tokenize`, `(B,)`.

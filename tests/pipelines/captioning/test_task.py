@@ -7,14 +7,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
+from tiny_images import COLORS
 
 from attention_zoo.pipelines.captioning.settings import BaselineSettings, CaptioningConfig, DataSettings, ModelSettings
 from attention_zoo.pipelines.captioning.task import Captioning
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.run import run as experiment
 from attention_zoo.pipelines.engine.settings import ExportSettings, TrainingSettings
-
-COLORS = {"red": (220, 30, 30), "green": (30, 180, 30), "blue": (40, 60, 220)}
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,5 @@
 """What image classification does besides what the end-to-end test of all tasks asks for."""
 
-import io
 import json
 import shutil
 
@@ -10,6 +9,7 @@ import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
 from PIL import Image
+from tiny_images import encoded, side
 
 from attention_zoo.pipelines.baselines.images import knn_predictions, svm_predictions
 from attention_zoo.pipelines.commands.arguments import presets_of
@@ -27,21 +27,6 @@ from attention_zoo.pipelines.image_classification.settings import (
 )
 from attention_zoo.pipelines.image_classification.task import ImageClassification
 from attention_zoo.pipelines.registry import TASKS
-
-SIDES = {"left": (0, slice(0, 4)), "right": (1, slice(4, 8))}
-
-
-def side(name, rng):
-    """A noisy image that is bright on one side."""
-    pixels = rng.integers(0, 60, (8, 8, 3))
-    pixels[:, SIDES[name][1]] += 150
-    return pixels.astype("uint8")
-
-
-def encoded(pixels, kind="PNG"):
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, kind)
-    return buffer.getvalue()
 
 
 @pytest.fixture(autouse=True)

@@ -1,12 +1,11 @@
 """What steering does besides what the end-to-end test of all tasks asks for."""
 
-import io
 import json
 
 import numpy as np
 import pytest
 import tensorflow as tf
-from PIL import Image
+from tiny_images import ROAD, encoded, road
 
 from attention_zoo.pipelines.datasets.drives import Drive
 from attention_zoo.pipelines.engine.errors import UserError
@@ -16,21 +15,6 @@ from attention_zoo.pipelines.engine.settings import ExportSettings, TrainingSett
 from attention_zoo.pipelines.steering.settings import DataSettings, DriveSettings, ModelSettings, SteeringConfig
 from attention_zoo.pipelines.steering.task import Steering, Track
 
-SIZE = (16, 24)
-
-
-def road(angle, size=SIZE):
-    """A frame whose bright column says the steering."""
-    frame = np.full((*size, 3), 40, "uint8")
-    frame[:, int((angle + 0.4) / 0.8 * (size[1] - 4)) :][:, :4] = 230
-    return frame
-
-
-def encoded(frame, kind="PNG"):
-    content = io.BytesIO()
-    Image.fromarray(frame).save(content, kind)
-    return content.getvalue()
-
 
 def drive(count, seed):
     angles = np.random.default_rng(seed).uniform(-0.4, 0.4, count).astype("float32")
@@ -39,7 +23,7 @@ def drive(count, seed):
 
 def tiny(folders, directory, **training):
     return SteeringConfig(
-        data=DataSettings(folders=folders, height=SIZE[0], width=SIZE[1], clip_frames=4),
+        data=DataSettings(folders=folders, height=ROAD[0], width=ROAD[1], clip_frames=4),
         model=ModelSettings(units=4),
         training=TrainingSettings(**{"epochs": 1, "batch_tokens": 16, **training}),
         drive=DriveSettings(tracks=1, max_decisions=3),
@@ -130,7 +114,7 @@ def test_a_drive_can_be_watched(monkeypatch):
 def test_training_batches_are_clips_in_order_some_mirrored(tmp_path):
     task = task_of(tmp_path)
     batches = list(task.preprocess("train", 0))
-    assert [tuple(batch["frames"].shape) for batch in batches] == [(4, 4, *SIZE, 3), (2, 4, *SIZE, 3)]
+    assert [tuple(batch["frames"].shape) for batch in batches] == [(4, 4, *ROAD, 3), (2, 4, *ROAD, 3)]
     mirrored = 0
     source = task.drives["train"][0]
     for clip, steering in zip(*(np.concatenate([batch[name] for batch in batches]) for name in ("frames", "steering"))):
