@@ -5,7 +5,8 @@ Both do what `attention-zoo train captioning` does.
 
 import sys
 
-# `python pipelines/captioning` puts this folder first on the path, where its modules would hide others of the same names.
+# `python pipelines/captioning` puts this folder first on the path, where its modules would hide
+# others of the same names.
 if not __package__:
     del sys.path[0]
 

@@ -5,7 +5,7 @@
     attention-zoo predict captioning scene.png --attention attention.png
 
 The file reads in the order in which an image travels: settings, `load`, `adapt`, `preprocess`, `build`, `loss`,
-`caption`, `evaluate`, `signatures`, `ask`, `view`.
+`evaluate`, `signatures`, `ask`, `view`. `captioner.py` has what turns image files into answers.
 """
 
 import json
@@ -14,23 +14,21 @@ from dataclasses import replace
 import numpy as np
 import tensorflow as tf
 
+from attention_zoo.pipelines.captioning.captioner import Captioner
 from attention_zoo.pipelines.captioning.settings import CaptioningConfig
 from attention_zoo.pipelines.datasets.captioned_images import read_captioned_images
 from attention_zoo.pipelines.datasets.tfds import SPLITS
-from attention_zoo.pipelines.engine.decoding.search import decode
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.images.image_files import (
     ImageFile,
-    decode_each_image,
     decode_images,
     read_image_file,
     shown_image,
 )
 from attention_zoo.pipelines.engine.run.twin import train_twin
-from attention_zoo.pipelines.engine.scores.captions import caption_scores
+from attention_zoo.pipelines.engine.scores.captions import caption_scores, scores_by_count
 from attention_zoo.pipelines.engine.scores.pointing import looking_scores
-from attention_zoo.pipelines.engine.serving.answers import empty_where
-from attention_zoo.pipelines.engine.serving.asking import ask_image_files
+from attention_zoo.pipelines.engine.serving.asking import answer_in_batches, ask_image_files
 from attention_zoo.pipelines.engine.storage.files import atomic_write
 from attention_zoo.pipelines.engine.task import Task
 from attention_zoo.pipelines.engine.text.special_tokens import BOS, begin_rows, end_rows
@@ -73,20 +71,16 @@ class Captioning(Task):
 
     def encode(self, split):
         """Numbers the words of a split: all captions, one after the other, and whose they are."""
-        examples = self.examples[split]
+        examples, limit = self.examples[split], self.config.data.max_words
         tokens = self.words.encode([caption for several in examples.captions for caption in several])
         owners = np.repeat(np.arange(len(examples)), [len(several) for several in examples.captions])
-        fits = tokens.row_lengths().numpy() <= self.config.data.max_words
+        fits = tokens.row_lengths().numpy() <= limit
         if not fits.all():
-            print(
-                f"{split}: {int((~fits).sum()):,} captions above data.max_words={self.config.data.max_words} are left out"
-            )
+            print(f"{split}: {int((~fits).sum()):,} captions above data.max_words={limit} are left out")
         owners = owners[fits]
         images, first, counts = np.unique(owners, return_index=True, return_counts=True)
         if not len(images):
-            raise UserError(
-                f"data.max_words: no caption of the {split} split has at most {self.config.data.max_words} words"
-            )
+            raise UserError(f"--data.max_words: no caption of the {split} split has at most {limit} words")
         tokens, encoded = tf.ragged.boolean_mask(tokens, fits), tf.constant(examples.images)  # (N,) strings
 
         @tf.function(autograph=False)  # traced once a split, where a dataset would trace it once an epoch
@@ -116,14 +110,11 @@ class Captioning(Task):
         chosen = columns["first"] + rng.integers(columns["counts"])  # (N,)
         order = rng.permutation(len(chosen)) if split == "train" else np.arange(len(chosen))
         tokens = columns["tokens"]
-        longest = int(tf.reduce_max(tokens.row_lengths())) + 1
-        if longest > training.batch_tokens:
-            raise UserError(
-                f"training.batch_tokens: expected room for {longest} tokens, received {training.batch_tokens}"
-            )
-
+        longest, budget = int(tf.reduce_max(tokens.row_lengths())) + 1, training.batch_tokens
+        if longest > budget:
+            raise UserError(f"--training.batch_tokens: expected room for {longest} tokens, received {budget}")
         dataset = tf.data.Dataset.from_tensor_slices((columns["images"][order], chosen[order]))
-        dataset = dataset.batch(training.batch_tokens // longest)
+        dataset = dataset.batch(budget // longest)
         return dataset.map(columns["gather"], num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).prefetch(
             tf.data.AUTOTUNE
         )
@@ -142,7 +133,7 @@ class Captioning(Task):
         return model
 
     def loss(self, model, batch, training):
-        """Cross-entropy of the next word, summed over the words that are not padding; in training also what teaches to look."""
+        """Cross-entropy of the next word, summed over the words without padding; in training also the attention's loss."""
         settings, labels = self.config.model, batch["labels"]
         logits, scores = model(batch, training=training, return_attention_scores=True)
         smoothing = self.config.training.label_smoothing if training else 0.0
@@ -156,64 +147,22 @@ class Captioning(Task):
             loss += tf.reduce_sum(model.attention_loss(scores, mask, log_likelihood, **weights))
         return loss, tokens, {"loss": nll}
 
-    def search(self, model, image_bytes):
-        """Captions image files. Evaluation and serving both come through here.
-
-        Returns:
-            The decoded images, why one could not be decoded `(B,)`, and the hypotheses of `decode`.
-        """
-        images, error = decode_each_image(image_bytes, self.size)
-        max_lengths = tf.fill([tf.shape(images)[0]], self.config.data.max_words)
-        return images, error, decode(model, {"image": images}, self.config.decoding, max_lengths)
-
-    def caption(self, model, image_bytes):
-        """Returns the best caption, its score and the `error`, each `(B,)`."""
-        _, error, found = self.search(model, image_bytes)
-        return empty_where(error, {"caption": self.words.join(found["tokens"][:, 0]), "score": found["scores"][:, 0]})
-
-    def attend(self, model, image_bytes):
-        """Captions, then reads the attention in one pass over the caption.
-
-        Returns:
-            `caption`, `score` and `error` `(B,)`, `words` `(B, T)`, `weights` `(B, T, h, w)` and `lengths` `(B,)`, the
-            words of each.
-        """
-        images, error, found = self.search(model, image_bytes)
-        tokens, lengths = found["tokens"][:, 0], found["lengths"][:, 0]
-        target = tf.pad(tokens, [[0, 0], [1, 0]], constant_values=BOS)  # (B, 1 + T)
-        _, scores = model({"image": images, "target": target}, training=False, return_attention_scores=True)
-        weights = model.alignment(scores)[:, :-1]  # the last one is of the end of the sentence
-        answer = {
-            "caption": self.words.join(tokens),
-            "score": found["scores"][:, 0],
-            "words": self.words.names(tokens),
-            "weights": tf.reshape(weights, [*tf.unstack(tf.shape(tokens)), *model.grid]),
-            "lengths": lengths,
-        }
-        return empty_where(error, answer)
-
-    def answers(self, answer, model, split):
-        """Yields what `answer` (`caption` or `attend`) says of each image of a split, as dicts of NumPy values."""
-        spec = [tf.TensorSpec([None], tf.string)]
-        compiled = tf.function(lambda image_bytes: answer(model, image_bytes), input_signature=spec, autograph=False)
-        images = self.examples[split].images
-        for start in range(0, len(images), EVALUATION_BATCH):
-            batch = compiled(tf.constant(images[start : start + EVALUATION_BATCH]))
-            batch = {name: value.numpy() for name, value in batch.items()}
-            yield from ({name: value[row] for name, value in batch.items()} for row in range(len(batch["caption"])))
+    def captioner(self, model):
+        """Returns what answers image files with a model, in evaluation and in serving."""
+        return Captioner(model, self.words, self.size, self.config.decoding, self.config.data.max_words)
 
     def evaluate(self, model, split):
-        """BLEU, CIDEr-D, ROUGE-L and exact match of the captions; on the test split also where words look, and the baseline."""
-        examples = self.examples[split]
+        """BLEU, CIDEr-D, ROUGE-L and exact match; on the test split also where words look, and the baseline."""
+        examples, captioner = self.examples[split], self.captioner(model)
+        answer = captioner.attend if split == "test" else captioner.caption
+        answers = list(answer_in_batches(answer, examples.images, EVALUATION_BATCH))
+        captions = [answer["caption"] for answer in answers]
+        scores = caption_scores(captions, examples.captions)
         if split != "test":
-            return caption_scores(
-                [a["caption"].decode() for a in self.answers(self.caption, model, split)], examples.captions
-            )
-        answers = list(self.answers(self.attend, model, split))
-        captions = [answer["caption"].decode() for answer in answers]
+            return scores
         for caption, references in list(zip(captions, examples.captions))[:: max(1, len(captions) // 5)][:5]:
             print(f"  = {caption}\n    ({references[0]})")
-        scores = caption_scores(captions, examples.captions) | self.looking(answers, examples)
+        scores |= self.looking(answers, examples)
         self.keep_answers(captions, examples)
         if self.config.baseline.epochs and self.config.model.attention != "mean":
             scores |= {f"baseline/{name}": value for name, value in self.baseline().items()}
@@ -224,7 +173,7 @@ class Captioning(Task):
         if self.config.model.attention == "mean":
             return {}
         objects = examples.objects or [None] * len(examples)
-        spoken = ([word.decode() for word in answer["words"][: answer["lengths"]]] for answer in answers)
+        spoken = (list(answer["words"][: answer["lengths"]]) for answer in answers)
         return looking_scores(
             (words, answer["weights"], known) for words, answer, known in zip(spoken, answers, objects)
         )
@@ -236,11 +185,7 @@ class Captioning(Task):
         if examples.objects is None:
             return
         counts = [len(names) for names, _ in examples.objects]
-        by_count = {}
-        for count in sorted(set(counts)):
-            rows = [row for row, things in enumerate(counts) if things == count]
-            scores = caption_scores([captions[row] for row in rows], [examples.captions[row] for row in rows])
-            by_count[count] = {"images": len(rows), **scores}
+        by_count = scores_by_count(captions, examples.captions, counts)
         atomic_write(self.folder.test_by_objects, json.dumps(by_count, indent=1) + "\n")
 
     def baseline(self):
@@ -258,9 +203,10 @@ class Captioning(Task):
     def signatures(self, model):
         """Returns what the SavedModel answers: the caption, and with it the attention."""
         spec = {"image_bytes": tf.TensorSpec([None], tf.string, name="image_bytes")}
-        signatures = {"serving_default": (lambda image_bytes: self.caption(model, image_bytes), spec)}
+        captioner = self.captioner(model)
+        signatures = {"serving_default": (captioner.caption, spec)}
         if self.config.model.attention != "mean":
-            signatures["attention"] = (lambda image_bytes: self.attend(model, image_bytes), spec)
+            signatures["attention"] = (captioner.attend, spec)
         return [model, self.words], signatures, {"image_bytes": tf.constant(self.examples["test"].images[:2])}
 
     def samples(self):

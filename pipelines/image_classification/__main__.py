@@ -5,7 +5,8 @@ Both do what `attention-zoo train image_classification` does.
 
 import sys
 
-# `python pipelines/image_classification` puts this folder first on the path, where its modules would hide others of the same names.
+# `python pipelines/image_classification` puts this folder first on the path, where its modules would hide
+# others of the same names.
 if not __package__:
     del sys.path[0]
 

@@ -5,13 +5,13 @@
     attention-zoo predict image_classification photo.jpg --attention attention.png
 
 The file reads in the order in which an image travels: settings, `load`, `adapt`, `preprocess`, `build`, `loss`,
-`classify`, `evaluate`, `signatures`, `ask`, `view`.
+`evaluate`, `signatures`, `ask`, `view`. `classifier.py` has what turns image files into answers.
 """
 
 import json
+import math
 from functools import partial
 
-import keras
 import numpy as np
 import tensorflow as tf
 
@@ -19,19 +19,18 @@ from attention_zoo.pipelines.baselines.images import knn_predictions, svm_predic
 from attention_zoo.pipelines.datasets.image_sets import read_image_sets
 from attention_zoo.pipelines.datasets.tfds import SPLITS, limit_of
 from attention_zoo.pipelines.engine.errors import UserError
-from attention_zoo.pipelines.engine.images.augmentation import augment, either
 from attention_zoo.pipelines.engine.images.image_files import (
     ImageFile,
-    decode_each_image,
     decode_image,
     read_image_file,
     shown_image,
 )
-from attention_zoo.pipelines.engine.serving.answers import empty_where
 from attention_zoo.pipelines.engine.serving.asking import ask_image_files
 from attention_zoo.pipelines.engine.storage.files import atomic_write
 from attention_zoo.pipelines.engine.task import Task
 from attention_zoo.pipelines.engine.views import HeatMaps
+from attention_zoo.pipelines.image_classification.augmentation import augmentation
+from attention_zoo.pipelines.image_classification.classifier import Classifier, in_channels, scaled
 from attention_zoo.pipelines.image_classification.settings import ImageClassificationConfig
 from attention_zoo.pipelines.models.vision_transformer import VisionTransformer, sizes_of
 
@@ -68,14 +67,9 @@ class ImageClassification(Task):
         """Learns nothing: pixels are scaled, classes are named by the data. Decodes what is to be kept in memory."""
         if not self.config.data.in_memory:
             return
-        pixels = (
-            sum(one.count for one in self.sets.values())
-            * self.size[0]
-            * self.size[1]
-            * (3 if self.config.data.color else 1)
-        )
+        pixels = sum(one.count for one in self.sets.values()) * math.prod(self.image_shape()[1:])
         if pixels > LARGEST_IN_MEMORY:
-            raise UserError(f"data.in_memory: expected false for {pixels / 1e9:,.1f} GB of pixels, received true")
+            raise UserError(f"--data.in_memory: expected false for {pixels / 1e9:,.1f} GB of pixels, received true")
         self.arrays = {}
         for split in SPLITS:
             batches = list(self.decoded(self.sets[split].examples).batch(256).as_numpy_iterator())
@@ -86,18 +80,12 @@ class ImageClassification(Task):
     def decoded(self, examples):
         """Encoded examples to pixels, uint8 `(H, W, C)`."""
         return examples.map(
-            lambda row: {**row, "image": self.in_channels(decode_image(row["image"], self.size))},
+            lambda row: {**row, "image": in_channels(decode_image(row["image"], self.size), self.config.data.color)},
             num_parallel_calls=tf.data.AUTOTUNE,
         )
 
-    def in_channels(self, images):
-        """uint8 `(..., 3)` to as many channels as the model sees."""
-        if self.config.data.color:
-            return images
-        return tf.cast(tf.round(tf.reduce_mean(tf.cast(images, tf.float32), axis=-1, keepdims=True)), tf.uint8)
-
     def preprocess(self, split, epoch):
-        """Returns batches of images from -1 to 1 and one-hot labels; those for training in a new order and changed anew."""
+        """Returns batches of images from -1 to 1 and one-hot labels; the training split shuffled and changed anew."""
         data, training = self.config.data, self.config.training
         seed = int(tf.random.experimental.stateless_fold_in([training.seed, 1], epoch)[1])  # the first of the two stays
         examples = (
@@ -108,21 +96,16 @@ class ImageClassification(Task):
             examples = examples.shuffle(among, seed=seed, reshuffle_each_iteration=False)
         if not data.in_memory:
             examples = self.decoded(examples)
-        layers, mixers = self.augmentation() if split == "train" else ([], [])
+        change = augmentation(self.config.augmentation) if split == "train" else None
 
         def prepare(number, batch):
             ready = {
                 "images": tf.cast(batch["image"], tf.float32),
                 "labels": tf.one_hot(batch["label"], len(self.labels)),
             }
-            own = tf.stack([tf.cast(seed, tf.int64), number])  # the seed of a batch
-            if layers:
-                ready = augment(layers, ready, own)
-            if len(mixers) == 2:
-                ready = either(*([mixer] for mixer in mixers), ready, own + [1, 0])
-            elif mixers:
-                ready = augment(mixers, ready, own + [1, 0])
-            return {"images": self.scaled(ready["images"]), "labels": ready["labels"]}
+            if change:
+                ready = change(ready, tf.stack([tf.cast(seed, tf.int64), number]))  # a seed for each batch
+            return {"images": scaled(ready["images"]), "labels": ready["labels"]}
 
         batches = examples.batch(self.batch_size()).enumerate()
         return batches.map(prepare, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).prefetch(tf.data.AUTOTUNE)
@@ -133,30 +116,8 @@ class ImageClassification(Task):
         patch, pooling = options["patch_size"], options["pooling"]
         tokens = (self.size[0] // patch) * (self.size[1] // patch) + (pooling == "token")
         if self.config.training.batch_tokens < tokens:
-            raise UserError(f"training.batch_tokens: expected at least {tokens}, those of an image; received less")
+            raise UserError(f"--training.batch_tokens: expected at least {tokens}, those of an image; received less")
         return self.config.training.batch_tokens // tokens
-
-    def augmentation(self):
-        """Returns the layers that change each image, and those that mix two."""
-        settings, layers = self.config.augmentation, []
-        precise = {"dtype": "float32"}  # whatever the model's policy: pixels are not moved about in bfloat16
-        black = {"fill_mode": "constant", **precise}
-        if settings.flip:
-            layers.append(keras.layers.RandomFlip("horizontal", **precise))
-        if settings.translation:
-            layers.append(keras.layers.RandomTranslation(settings.translation, settings.translation, **black))
-        if settings.rotation:
-            layers.append(keras.layers.RandomRotation(settings.rotation / 360.0, **black))
-        if settings.zoom:
-            layers.append(keras.layers.RandomZoom(settings.zoom, **black))
-        if settings.rand_augment:
-            layers.append(keras.layers.RandAugment(value_range=(0, 255), factor=settings.rand_augment, **precise))
-        mixers = [keras.layers.MixUp(settings.mixup, **precise)] * bool(settings.mixup)
-        return layers, mixers + [keras.layers.CutMix(settings.cutmix, **precise)] * bool(settings.cutmix)
-
-    def scaled(self, images):
-        """Pixels from 0 to 255 as the model sees them, float32 from -1 to 1."""
-        return tf.cast(images, tf.float32) / 127.5 - 1.0
 
     def model_options(self):
         """The arguments of `VisionTransformer`, a variant replaced by its sizes."""
@@ -195,28 +156,6 @@ class ImageClassification(Task):
         parts = {"loss": nll, "accuracy": 100.0 * tf.reduce_sum(tf.cast(right, tf.float32))}
         return (1.0 - smoothing) * nll + smoothing * uniform, tf.cast(tf.shape(labels)[0], tf.float32), parts
 
-    def classify(self, model, image_bytes):
-        """Returns the class of encoded images: `label` and `error` `(B,)`, and all `labels` and `probabilities` `(B, K)`, best first."""
-        images, error = decode_each_image(image_bytes, self.size)
-        return empty_where(error, self.answer(model(self.scaled(self.in_channels(images)), training=False)))
-
-    def answer(self, logits):
-        """Logits `(B, K)` in words."""
-        probabilities, order = tf.math.top_k(tf.nn.softmax(tf.cast(logits, tf.float32)), len(self.labels))
-        labels = tf.gather(tf.constant(self.labels), order)
-        return {"label": labels[:, 0], "labels": labels, "probabilities": probabilities}
-
-    def attend(self, model, image_bytes):
-        """The answer of `classify`, with `attention` `(B, h, w)`, the rollout, and `head_attention` `(B, layers, H, h, w)`."""
-        images, error = decode_each_image(image_bytes, self.size)
-        images = self.scaled(self.in_channels(images))
-        logits, scores = model(images, training=False, return_attention_scores=True)
-        maps = {
-            "attention": model.rollout(scores, images.shape),
-            "head_attention": model.head_maps(scores, images.shape),
-        }
-        return empty_where(error, self.answer(logits) | maps)
-
     def evaluate(self, model, split):
         """Accuracy in percent; on the test split that of the baselines, too."""
         scores = {"accuracy": self.accuracy(model, split)}
@@ -250,9 +189,7 @@ class ImageClassification(Task):
                 found[name] = self.accuracy(cnn, "test")
                 continue
             if not self.config.data.in_memory:
-                raise UserError(
-                    f"baselines.names: {name} needs data.in_memory; leave it out, or keep the images in memory"
-                )
+                raise UserError(f"--baselines.names: {name} needs --data.in_memory true; leave one of them out")
             predictions = {"knn": knn_predictions, "svm": svm_predictions}[name]
             train, test = self.arrays["train"], self.arrays["test"]
             found[name] = 100.0 * float(
@@ -264,10 +201,8 @@ class ImageClassification(Task):
     def signatures(self, model):
         """Returns what the SavedModel answers: the class, and the class with the attention."""
         spec = {"image_bytes": tf.TensorSpec([None], tf.string, name="image_bytes")}
-        signatures = {
-            "serving_default": (lambda image_bytes: self.classify(model, image_bytes), spec),
-            "attention": (lambda image_bytes: self.attend(model, image_bytes), spec),
-        }
+        classifier = Classifier(model, self.labels, self.size, self.config.data.color)
+        signatures = {"serving_default": (classifier.classify, spec), "attention": (classifier.attend, spec)}
         return [model], signatures, {"image_bytes": tf.constant([file.image_bytes for file in self.samples()[:2]])}
 
     def samples(self):

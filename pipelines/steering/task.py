@@ -10,7 +10,6 @@ The file reads in the order in which a drive travels: settings, `load`, `preproc
 """
 
 import json
-from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -18,23 +17,18 @@ import tensorflow as tf
 from attention_zoo.pipelines import models
 from attention_zoo.pipelines.datasets.drives import all_clips, balanced_clips, read_drives
 from attention_zoo.pipelines.datasets.tfds import SPLITS
-from attention_zoo.pipelines.engine.errors import UserError
-from attention_zoo.pipelines.engine.images.image_files import decode_each_image, decode_images, read_image_file
+from attention_zoo.pipelines.engine.images.image_files import decode_each_image
 from attention_zoo.pipelines.engine.pictures.draw import draw
 from attention_zoo.pipelines.engine.run.twin import train_twin
-from attention_zoo.pipelines.engine.scores.causal_saliency import LATER, examine
 from attention_zoo.pipelines.engine.serving.answers import empty_where, first_error
-from attention_zoo.pipelines.engine.serving.asking import ask_rows
 from attention_zoo.pipelines.engine.serving.export import load_saved_model
 from attention_zoo.pipelines.engine.storage.files import atomic_write
 from attention_zoo.pipelines.engine.task import Task
 from attention_zoo.pipelines.engine.views import Frames
+from attention_zoo.pipelines.steering.asking import WATCHED, ask_tracks_or_clip, frames_of, read_track_or_image
 from attention_zoo.pipelines.steering.driving import describe, drive
+from attention_zoo.pipelines.steering.replay import causal_saliency, replay_drive
 from attention_zoo.pipelines.steering.settings import SteeringConfig
-
-WATCHED = 250  # decisions of a drive that the animation shows: ten seconds
-LARGEST_STEERING = 0.4  # rad
-EXAMINED = 480  # frames of the test split that are examined for causal regions
 
 
 class Steering(Task):
@@ -48,6 +42,8 @@ class Steering(Task):
     unit = "frames"
     lower_is_better = ("loss", "mae")
     network = models.AttentiveDriver
+    read_input = staticmethod(read_track_or_image)
+    ask = staticmethod(ask_tracks_or_clip)
 
     @property
     def size(self):
@@ -60,16 +56,15 @@ class Steering(Task):
         self.drives, self.data_version = read_drives(data.dataset, data.folders, self.size)
         for split in SPLITS:
             steering = np.concatenate([drive.steering for drive in self.drives[split]])
-            print(
-                f"{split}: {len(self.drives[split])} drives, {len(steering):,} frames, steering {steering.std():.3f} (std)"
-            )
+            size = f"{len(self.drives[split])} drives, {len(steering):,} frames"
+            print(f"{split}: {size}, steering {steering.std():.3f} (standard deviation)")
 
     def adapt(self):
         """Learns the constant answer that is best on the training split: the median."""
         self.constant = float(np.median(np.concatenate([drive.steering for drive in self.drives["train"]])))
 
     def preprocess(self, split, epoch):
-        """Returns batches of clips: for training a drive's worth drawn evenly over the steering, else one after the other."""
+        """Returns batches of clips: one after the other, those for training drawn evenly over the steering."""
         data, training, drives = self.config.data, self.config.training, self.drives[split]
         length, rows = data.clip_frames, max(1, training.batch_tokens // data.clip_frames)
         if split == "train":
@@ -122,63 +117,23 @@ class Steering(Task):
 
     def evaluate(self, model, split):
         """Mean absolute error in rad along whole drives; on the test split also the baselines' and what is causal."""
-        seen = [self.along(model, drive) for drive in self.drives[split]]
+        replays = [replay_drive(model, drive) for drive in self.drives[split]]
         truth = np.concatenate([drive.steering for drive in self.drives[split]])
 
         def error(answers):
             return float(np.abs(answers - truth).mean())
 
-        scores = {"mae": error(np.concatenate([steering for steering, *_ in seen]))}
+        scores = {"mae": error(np.concatenate([steering for steering, *_ in replays]))}
         if split != "test":
             return scores
         _, twin, _ = train_twin(self, "the same without attention, to compare with", network=models.UniformDriver)
-        answers = np.concatenate([self.along(twin, drive)[0] for drive in self.drives[split]])
+        answers = np.concatenate([replay_drive(twin, drive)[0] for drive in self.drives[split]])
         scores |= {"baseline/constant_mae": error(self.constant), "baseline/no_attention_mae": error(answers)}
-        return scores | {f"causal/{name}": value for name, value in self.causal_saliency(model, seen).items()}
-
-    def along(self, model, drive):
-        """Drives along with the expert, the state carried from the first frame to the last.
-
-        Returns:
-            Steering `(N,)`, weights `(N, h, w)`, and the state (hidden, carry) before each frame, `(N, 2, U)`.
-        """
-        spec = tf.TensorSpec((1, *self.size, 3), tf.uint8)
-        state = model.start(drive.frames[:1])
-        state_spec = tf.TensorSpec((1, model.units), state[0].dtype)
-        step = tf.function(model.step, input_signature=[spec, (state_spec, state_spec)], autograph=False)
-        results = []
-        for frame in drive.frames:
-            before = state
-            steering, weights, state = step(
-                tf.constant(frame[None]), tuple(tf.cast(part, state_spec.dtype) for part in state)
-            )
-            results.append((steering[0], weights[0], tf.concat(before, axis=0)))
-        return [np.stack([np.asarray(value) for value in column]) for column in zip(*results)]
-
-    def causal_saliency(self, model, seen):
-        """The second stage on frames of the test split, see `causal_saliency.examine`."""
-        frames, truths, states, weights = [], [], [], []
-        total = sum(len(drive) for drive in self.drives["test"])
-        for test_drive, (_, alphas, before) in zip(self.drives["test"], seen):
-            for row in range(LATER, len(test_drive) - LATER, max(1, total // EXAMINED)):
-                pair = [row, row + LATER]
-                frames.append(test_drive.frames[pair])
-                truths.append(test_drive.steering[pair])
-                states.append(before[pair])
-                weights.append(alphas[row])
-
-        @tf.function(reduce_retracing=True, autograph=False)
-        def answers(images, state):
-            count = tf.shape(images)[0]
-            return model.step(images, tuple(tf.repeat(part[None], count, axis=0) for part in tf.unstack(state)))[0]
-
-        def predict(images, state):
-            return answers(tf.constant(images), tf.constant(state)).numpy()
-
-        return examine(predict, frames, truths, states, weights)
+        saliency = causal_saliency(model, self.drives[split], replays)
+        return scores | {f"causal/{name}": value for name, value in saliency.items()}
 
     def attend(self, model, image_bytes):
-        """The steering at every frame of the clips (B, T), the weights (B, T, h, w), and the `error` of each clip (B,)."""
+        """Returns `steering` `(B, T)` at each frame of clips, `weights` `(B, T, h, w)`, and `error` `(B,)`."""
         shape = tf.shape(image_bytes)
         with tf.control_dependencies(
             [tf.debugging.assert_positive(shape[1], "image_bytes: expected one frame at least")]
@@ -190,7 +145,7 @@ class Steering(Task):
         return empty_where(error, {"steering": steering, "weights": model.alignment(scores)})
 
     def signatures(self, model):
-        """Returns what the SavedModel answers: for clips, and for one frame after the other, with the state handed on."""
+        """Returns what the SavedModel answers: clips, and one frame after the other, with the state handed on."""
         units = model.units
         clips = {"image_bytes": tf.TensorSpec([None, None], tf.string)}
         one = {"image_bytes": tf.TensorSpec([None], tf.string)}
@@ -222,7 +177,7 @@ class Steering(Task):
         return [model], signatures, warm_up | {name: tf.zeros([1, units]) for name in state}
 
     def after_export(self, exported):
-        """Has the exported model drive tracks that nobody saw: `drives.json`, an animation, and the tiles in percent."""
+        """Has the exported model drive new tracks: writes `drives.json` and an animation, returns tiles in percent."""
         settings, reports = self.config.drive, []
         if not settings.tracks:
             return {}
@@ -240,7 +195,7 @@ class Steering(Task):
     def illustrate(self, model, directory):
         """Draws where the model looks on a few test frames, straight on and in bends."""
         longest = max(self.drives["test"], key=len)
-        steering, weights, _ = self.along(model, longest)
+        steering, weights, _ = replay_drive(model, longest)
         rows = np.argsort(longest.steering)[np.linspace(0, len(longest) - 1, 5).astype(int)]
         return [
             draw(
@@ -254,31 +209,6 @@ class Steering(Task):
         return f"attention-zoo predict steering track:{self.config.drive.first_seed + 100} --attention drive.gif"
 
     @staticmethod
-    def read_input(argument):
-        """`track:SEED` is a track of the game to drive, everything else the file of a frame."""
-        kind, _, seed = argument.partition(":")
-        if kind == "track" and seed.isascii() and seed.isdecimal() and int(seed) < 2**31:
-            return Track(int(seed))
-        return read_image_file(argument)
-
-    @staticmethod
-    def ask(served, inputs, attention=False):
-        """Drives tracks, or answers the frames of one clip in their order: a dict for each track, or one for the clip.
-
-        With attention the answer to a track has its first ten seconds, as `frames`, `weights` and `steering`.
-        """
-        tracks = [one for one in inputs if isinstance(one, Track)]
-        if not tracks:
-            yield ask_clip(served, inputs)
-            return
-        if len(tracks) < len(inputs):
-            raise UserError("expected either tracks (track:SEED) or the frames of one clip, received both")
-        for track in tracks:
-            report, watched = drive(served, track.seed, watch=WATCHED * attention)
-            seen = dict(zip(("frames", "weights", "steering"), watched))
-            yield {"input": f"track:{track.seed}", **report, **seen}
-
-    @staticmethod
     def say(answer):
         """Returns the report of a drive, or the steering at each frame of a clip, in rad."""
         if "tiles" in answer:
@@ -289,24 +219,3 @@ class Steering(Task):
     def view(answer):
         """Returns the frames, and where the model looked."""
         return frames_of(answer["frames"], answer["weights"], answer["steering"])
-
-
-class Track(NamedTuple):
-    """A track of the racing game."""
-
-    seed: int
-
-
-def ask_clip(served, files):
-    """Asks for the steering at each frame of a clip: frames `(T, H, W, 3)`, weights `(T, h, w)`, steering `(T,)`."""
-    (answer,) = ask_rows(served, True, image_bytes=tf.constant([[file.image_bytes for file in files]]))
-    if answer["error"]:
-        return {"input": " ".join(file.name for file in files), "error": answer["error"]}
-    size = [8 * cells for cells in answer["weights"].shape[1:]]
-    frames = decode_images(tf.constant([file.image_bytes for file in files]), size).numpy()
-    return {"input": " ".join(file.name for file in files), "frames": frames, **answer}
-
-
-def frames_of(frames, weights, steering):
-    """Returns the view of frames `(N, H, W, 3)`, weights `(N, h, w)` and steering `(N,)`."""
-    return Frames(frames, weights, steering, limit=LARGEST_STEERING, unit="rad")

@@ -60,6 +60,31 @@ def caption_scores(captions, references):
     return scores
 
 
+def scores_by_count(captions, references, counts):
+    """Scores captions of images with as many things apart.
+
+    Args:
+        captions: The answers, as plain text.
+        references: For each a list of right answers.
+        counts: For each how many things are in the image.
+
+    Returns:
+        A dict of each count, ascending, to a dict: "images", how many there are, and the `caption_scores`.
+
+    Example:
+
+    >>> scores = scores_by_count(["a dog", "a cat"], [["a dog"], ["a bus"]], [1, 2])
+    >>> [(count, part["images"], part["exact_match"]) for count, part in scores.items()]
+    [(1, 1, 100.0), (2, 1, 0.0)]
+    """
+    scores = {}
+    for count in sorted(set(counts)):
+        rows = [row for row, number in enumerate(counts) if number == count]
+        part = caption_scores([captions[row] for row in rows], [references[row] for row in rows])
+        scores[count] = {"images": len(rows), **part}
+    return scores
+
+
 def cider_d(captions, references):
     """CIDEr-D of each caption (Vedantam et al. 2015, "CIDEr: Consensus-based Image Description Evaluation", sec. 3 and
     5).

@@ -111,7 +111,7 @@ def test_pointing_and_scores_by_the_number_of_things_where_boxes_are_known(folde
     examples = task.examples["test"]
     examples.objects = [(["square"], np.array([[0.0, 0.0, 1.0, 1.0]])) for _ in range(len(examples))]
     answers = [
-        {"words": np.array([b"a", b"square"], object), "lengths": 2, "weights": np.ones((2, 4, 4))}
+        {"words": np.array(["a", "square"], object), "lengths": 2, "weights": np.ones((2, 4, 4))}
         for _ in range(len(examples))
     ]
     assert task.looking(answers, examples)["pointing"] == 100.0  # whatever is looked at lies in a box that is the image

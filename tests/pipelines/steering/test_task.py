@@ -12,8 +12,10 @@ from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.images.image_files import ImageFile
 from attention_zoo.pipelines.engine.serving.export import load_saved_model
 from attention_zoo.pipelines.engine.settings import ExportSettings, TrainingSettings
+from attention_zoo.pipelines.steering.asking import Track
+from attention_zoo.pipelines.steering.replay import replay_drive
 from attention_zoo.pipelines.steering.settings import DataSettings, DriveSettings, ModelSettings, SteeringConfig
-from attention_zoo.pipelines.steering.task import Steering, Track
+from attention_zoo.pipelines.steering.task import Steering
 
 
 def drive(count, seed):
@@ -103,7 +105,7 @@ def test_a_drive_can_be_watched(monkeypatch):
         report = {"seed": seed, "tiles": 0.5, "return": 9.0, "decisions": 7, "left_the_road": []}
         return report, frames if watch else ()
 
-    monkeypatch.setattr("attention_zoo.pipelines.steering.task.drive", drive)
+    monkeypatch.setattr("attention_zoo.pipelines.steering.asking.drive", drive)
     first, second = Steering.ask(None, [Track(4), Track(5)], attention=True)
     assert first["input"] == "track:4" and len(Steering.view(second).images) == 250
     assert Steering.say(second) == "track 5: 50.0% of the tiles, return 9, 7 decisions; never left the road"
@@ -149,7 +151,7 @@ def test_the_loss_is_the_papers(tmp_path):
 def test_the_drive_along_carries_the_state_like_one_long_clip(tmp_path):
     task = task_of(tmp_path)
     model, lap = task.build(), task.drives["test"][0]
-    steering, weights, states = task.along(model, lap)
+    steering, weights, states = replay_drive(model, lap)
     whole, scores = model(lap.frames[None], return_attention_scores=True)
     np.testing.assert_allclose(steering, whole[0], atol=1e-5)
     np.testing.assert_allclose(weights, scores["driver/spatial"][0], atol=1e-5)

@@ -20,6 +20,7 @@ from attention_zoo.pipelines.engine.serving.export import load_saved_model
 from attention_zoo.pipelines.engine.settings import ExportSettings, TrainingSettings
 from attention_zoo.pipelines.engine.text.subwords import Subwords
 from attention_zoo.pipelines.registry import TASKS
+from attention_zoo.pipelines.translation.alignments import human_scores, span_scores
 from attention_zoo.pipelines.translation.settings import DataSettings, ModelSettings, TranslationConfig
 from attention_zoo.pipelines.translation.task import Translation
 
@@ -135,16 +136,13 @@ def test_attention_is_scored_against_the_words_that_people_aligned(text_files, t
     metrics = task.evaluate(model, "test")
     assert 0 <= metrics["human_aer"] <= 1 and 0 <= metrics["human_alignment_precision"] <= 100
 
-    def sees_the_truth(model, examples, columns):  # tokens that are words, and attention that follows the people
-        for row, (_, possible) in enumerate(task.human_links):
-            yield (
-                row,
-                possible,
-                *([m.span() for m in re.finditer(r"\S+", t[row])] for t in (examples.source, examples.target)),
-            )
-
-    task.forced_links = sees_the_truth
-    assert task.human_alignment_scores(model) == {"human_aer": 0.0, "human_alignment_precision": 100.0}
+    examples = task.examples["aligned"]
+    words = [[m.span() for m in re.finditer(r"\S+", text)] for text in (*examples.source, *examples.target)]
+    links = [  # tokens that are words, and attention that follows the people
+        (row, possible, words[row], words[2 + row]) for row, (_, possible) in enumerate(task.human_links)
+    ]
+    perfect = {"human_aer": 0.0, "human_alignment_precision": 100.0}
+    assert human_scores(links, examples, task.human_links) == perfect
 
 
 def test_an_option_belongs_to_the_model_that_has_it(tmp_path):
@@ -220,7 +218,7 @@ def test_data_that_changed_under_its_name_is_refused(copied):
 def test_a_coverage_penalty_without_attention_is_refused_before_training(text_files, tmp_path):
     config = tiny(text_files, tmp_path, "rnn")
     config.decoding = DecodingSettings(beam_size=2, coverage_penalty=0.2)
-    with pytest.raises(UserError, match="decoding.coverage_penalty: expected 0, since the model rnn has no attention"):
+    with pytest.raises(UserError, match="--decoding.coverage_penalty: expected 0, since the model rnn has no attention"):
         experiment.train(Translation, config, tmp_path / "run", preset="rnn")
 
 
@@ -250,7 +248,8 @@ def test_a_split_is_tokenised_once_also_where_its_alignment_is_scored(text_files
     task, model = experiment.prepare(Translation, tiny(text_files, tmp_path), tmp_path / "run")
     assert len(texts) == 6  # two sides of three splits
     task.examples["test"].alignment = [[(0, 1, 0, 1)]] * len(task.examples["test"])
-    assert 0 <= task.alignment_scores(model, "test")["aer"] <= 1
+    links = task.forced_links(model, task.examples["test"], task.tokens["test"])
+    assert 0 <= span_scores(links, task.examples["test"].alignment)["aer"] <= 1
     assert len(texts) == 6
 
 

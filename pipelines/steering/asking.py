@@ -1,0 +1,68 @@
+"""What an exported model can be asked: to drive tracks of the game, or to steer at the frames of a clip."""
+
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from attention_zoo.pipelines.engine.errors import UserError
+from attention_zoo.pipelines.engine.images.image_files import decode_images, read_image_file
+from attention_zoo.pipelines.engine.serving.asking import ask_rows
+from attention_zoo.pipelines.engine.views import Frames
+from attention_zoo.pipelines.steering.driving import drive
+
+WATCHED = 250  # decisions of a drive that the animation shows: ten seconds
+LARGEST_STEERING = 0.4  # rad
+
+
+class Track(NamedTuple):
+    """A track of the racing game."""
+
+    seed: int
+
+
+def read_track_or_image(argument):
+    """Returns the `Track` that "track:SEED" names, or the `ImageFile` of that name."""
+    kind, _, seed = argument.partition(":")
+    if kind == "track" and seed.isascii() and seed.isdecimal() and int(seed) < 2**31:
+        return Track(int(seed))
+    return read_image_file(argument)
+
+
+def ask_tracks_or_clip(served, inputs, attention=False):
+    """Drives tracks, or answers the frames of one clip in their order; `Task.ask` of steering.
+
+    Yields:
+        A dict for each track, with attention its first ten seconds, as `frames`, `weights` and `steering`; or one dict
+        for the clip.
+
+    Raises:
+        UserError: There are tracks and frames.
+    """
+    tracks = [one for one in inputs if isinstance(one, Track)]
+    if not tracks:
+        yield ask_clip(served, inputs)
+        return
+    if len(tracks) < len(inputs):
+        raise UserError("expected either tracks (track:SEED) or the frames of one clip, received both")
+    for track in tracks:
+        report, watched = drive(served, track.seed, watch=WATCHED * attention)
+        seen = dict(zip(("frames", "weights", "steering"), watched))
+        yield {"input": f"track:{track.seed}", **report, **seen}
+
+
+def ask_clip(served, files):
+    """Returns the steering at each frame of a clip, in a dict.
+
+    "frames" are `(T, H, W, 3)`, "weights" `(T, h, w)` and "steering" `(T,)`; or "error" says why there is no answer.
+    """
+    (answer,) = ask_rows(served, True, image_bytes=tf.constant([[file.image_bytes for file in files]]))
+    if answer["error"]:
+        return {"input": " ".join(file.name for file in files), "error": answer["error"]}
+    size = [8 * cells for cells in answer["weights"].shape[1:]]
+    frames = decode_images(tf.constant([file.image_bytes for file in files]), size).numpy()
+    return {"input": " ".join(file.name for file in files), "frames": frames, **answer}
+
+
+def frames_of(frames, weights, steering):
+    """Returns the view of frames `(N, H, W, 3)`, weights `(N, h, w)` and steering `(N,)`."""
+    return Frames(frames, weights, steering, limit=LARGEST_STEERING, unit="rad")
