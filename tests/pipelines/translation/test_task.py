@@ -218,7 +218,9 @@ def test_data_that_changed_under_its_name_is_refused(copied):
 def test_a_coverage_penalty_without_attention_is_refused_before_training(text_files, tmp_path):
     config = tiny(text_files, tmp_path, "rnn")
     config.decoding = DecodingSettings(beam_size=2, coverage_penalty=0.2)
-    with pytest.raises(UserError, match="--decoding.coverage_penalty: expected 0, since the model rnn has no attention"):
+    with pytest.raises(
+        UserError, match="--decoding.coverage_penalty: expected 0, since the model rnn has no attention"
+    ):
         experiment.train(Translation, config, tmp_path / "run", preset="rnn")
 
 
