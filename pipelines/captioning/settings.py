@@ -15,6 +15,7 @@ class DataSettings:
         dataset: A TFDS dataset of images with captions, such as emoji_scenes or coco_captions.
         folder: Your own data instead of a dataset: images/, and captions.jsonl with a line such as
             {"image": "cat.jpg", "captions": ["a cat"]} for each image.
+        strict: Whether faults in your data end the run; otherwise they are reported, and what has them is skipped.
         limit: Training images to take, and a tenth as many of the other splits, for a quick look; 0 takes all.
         max_words: Training captions with more words are left out, and no longer ones are written.
         vocabulary_size: Words to know, the most frequent ones.
@@ -22,6 +23,7 @@ class DataSettings:
 
     dataset: str = "emoji_scenes"
     folder: str = ""
+    strict: bool = False
     limit: int = 0
     max_words: int = 30
     vocabulary_size: int = 10000

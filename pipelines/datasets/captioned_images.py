@@ -1,4 +1,4 @@
-"""Images with captions in memory, still encoded, from a TFDS dataset or from one's own folder."""
+"""Images with captions in memory, still encoded, from a TFDS dataset or from a user's folder."""
 
 import hashlib
 import json
@@ -8,9 +8,11 @@ from pathlib import Path
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
+from attention_zoo.pipelines.datasets.dirt import Dirt
 from attention_zoo.pipelines.datasets.tfds import SPLITS, check_splits, limit_of, prepared
+from attention_zoo.pipelines.datasets.user_images import read_images
 from attention_zoo.pipelines.engine.errors import UserError
-from attention_zoo.pipelines.engine.images.image_files import decode_image, read_image_file
+from attention_zoo.pipelines.engine.images.image_files import decode_image
 from attention_zoo.pipelines.engine.storage.files import digest
 
 SPLIT_NAMES = {"coco_captions": {"validation": "val"}}  # where a dataset calls a split otherwise
@@ -34,23 +36,26 @@ class CaptionedImages:
         return len(self.images)
 
 
-def read_captioned_images(dataset, size, folder="", limit=0):
+def read_captioned_images(dataset, size, folder="", limit=0, strict=False):
     """Reads all splits.
 
     Args:
         dataset: Name of a TFDS dataset with features `image` and `captions`: strings, or a sequence with `text`.
         size: (height, width) that the model will see; see `LARGE`.
-        folder: One's own data that stands in for the dataset, see `read_folder`.
+        folder: A user's data that stands in for the dataset, see `read_folder`.
         limit: Takes so many training images at most, and a tenth as many of each other split; 0 takes all.
+        strict: Whether faults in `folder` are an error; otherwise the lines and images that have them are skipped and
+            reported.
 
     Returns:
         A dict of "train", "validation" and "test" to `CaptionedImages`.
 
     Raises:
-        UserError: the dataset has other features, or the folder is not as it should be.
+        UserError: The dataset has other features, the folder has too few images with captions, or it has faults and
+            `strict` is true.
     """
     if folder:
-        splits = split_folder(*read_folder(folder))
+        splits = split_folder(*read_folder(folder, Dirt(strict)))
         version = f"{folder}/captions.jsonl SHA-256 {digest(Path(folder) / 'captions.jsonl')}"
     else:
         builder = prepared(dataset)
@@ -105,56 +110,79 @@ def read_split(data, split, size, limit, version):
     return read
 
 
-def read_folder(folder):
-    """Reads one's own data: `images/`, and `captions.jsonl` with a line for each image, `{"image": NAME, "captions":
-    [...]}`.
+def read_folder(folder, dirt):
+    """Reads a user's data: `images/`, and `captions.jsonl`, which has a line for each image.
+
+    A line is `{"image": NAME, "captions": [TEXT, ...]}`.
+
+    Args:
+        folder: Its path.
+        dirt: `Dirt` that takes the lines and images that are skipped, and reports them.
 
     Returns:
         The names, contents and captions of the images, each a list.
 
     Raises:
-        UserError: a file can't be read, a line is not as above, or an image is none; the message names the line.
+        UserError: `captions.jsonl` cannot be read, or there are faults and `dirt` is strict.
     """
     path = Path(folder) / "captions.jsonl"
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"data.folder: expected {path}, UTF-8 text; received: {error}") from None
-    names, images, captions = [], [], []
+        lines = path.read_bytes().removeprefix(b"\xef\xbb\xbf").split(b"\n")
+    except OSError as error:
+        raise UserError(f"data.folder: expected {path}; received: {error.strerror}") from None
+    captions, files = {}, []
     for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        try:
-            entry = json.loads(line)
-            name, texts = entry["image"], entry["captions"]
-            if (
-                not isinstance(name, str)
-                or not texts
-                or not all(isinstance(text, str) and text.strip() for text in texts)
-            ):
-                raise ValueError
-        except (ValueError, KeyError, TypeError):
-            expected = '{"image": NAME, "captions": [TEXT, ...]}'
-            raise UserError(f"{path}, line {number}: expected {expected}, received {line[:80]}") from None
-        names.append(name)
-        images.append(read_image_file(Path(folder) / "images" / name).image_bytes)
-        captions.append(list(texts))
-    return names, images, captions
+        place = f"{path}, line {number}"
+        entry = read_entry(line, place, dirt) if line.strip() else None
+        if entry and entry[0] in captions:
+            dirt.add("an image that an earlier line names", place, entry[0])
+        elif entry:
+            image = Path(folder) / "images" / entry[0]
+            captions[entry[0]] = entry[1]
+            files.append((f"{place}, {image}", image))
+    read = [(number, content) for number, content, _ in read_images(files, dirt)]
+    dirt.report()
+    names = list(captions)
+    return (
+        [names[number] for number, _ in read],
+        [content for _, content in read],
+        [captions[names[number]] for number, _ in read],
+    )
+
+
+def read_entry(line, place, dirt):
+    """Returns the name of the image and the captions of one line; None if it has neither."""
+    shown = line[:80].decode(errors="replace")
+    try:
+        entry = json.loads(line.decode())
+        json.dumps(entry, ensure_ascii=False).encode()  # fails where one half of a surrogate pair is escaped
+    except UnicodeDecodeError:
+        return dirt.add("a line that is not UTF-8", place, shown)
+    except ValueError:
+        return dirt.add("broken JSON", place, shown)
+    name, captions = (entry.get("image"), entry.get("captions")) if isinstance(entry, dict) else (None, None)
+    texts = captions if isinstance(captions, list) else [None]
+    if not isinstance(name, str) or not all(isinstance(text, str) for text in texts):
+        return dirt.add('a line other than {"image": NAME, "captions": [TEXT, ...]}', place, shown)
+    if not any(text.strip() for text in texts):
+        return dirt.add("no captions", place, shown)
+    if not all(text.strip() for text in texts):
+        dirt.add("an empty caption", place, shown)
+    return name, [text for text in texts if text.strip()]
 
 
 def split_folder(names, images, captions):
-    """Splits one's own images by a hash of their names: a tenth each for validation and test.
+    """Splits a user's images by a hash of their names: a tenth each for validation and test.
 
     Returns:
         A dict of splits to `tf.data.Dataset`s.
 
     Raises:
-        UserError: there are fewer than three images.
+        UserError: There are fewer than three images.
     """
     order = sorted(range(len(names)), key=lambda row: hashlib.blake2b(names[row].encode()).digest())
-    if len(set(names)) < max(3, len(names)):
-        received = f"{len(set(names))} on {len(names)} lines"
-        raise UserError(f"data.folder: expected at least 3 images, each on one line; received {received}")
+    if len(names) < 3:
+        raise UserError(f"data.folder: expected at least 3 images with captions, received {len(names)}")
     held_out = max(1, len(order) // 10)
     rows = {"test": order[:held_out], "validation": order[held_out : 2 * held_out], "train": order[2 * held_out :]}
 

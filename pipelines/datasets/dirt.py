@@ -12,19 +12,19 @@ class Dirt:
     counts the others.
 
     Args:
-        strict: Whether `report` raises an error instead of returning its lines. Defaults to `False`.
+        strict: Whether `report` raises an error instead of printing. Defaults to `False`.
 
     Example:
 
     >>> dirt = Dirt()
-    >>> dirt.add("empty file", "photos/cat/7.png")
-    >>> dirt.add("no JSON", "captions.jsonl, line 3", "received {")
-    >>> dirt.add("empty file", "photos/dog/2.png")
-    >>> print(dirt.report())
-    skipped 2 with empty file:
+    >>> dirt.add("an empty file", "photos/cat/7.png")
+    >>> dirt.add("broken JSON", "captions.jsonl, line 3", "received {")
+    >>> dirt.add("an empty file", "photos/dog/2.png")
+    >>> dirt.report()
+    skipped 2 with an empty file:
       photos/cat/7.png
       photos/dog/2.png
-    skipped 1 with no JSON:
+    skipped 1 with broken JSON:
       captions.jsonl, line 3: received {
     """
 
@@ -36,7 +36,7 @@ class Dirt:
         """Records one fault.
 
         Args:
-            kind: What is wrong, in words that fit all faults of the kind, such as "empty file".
+            kind: What is wrong, in words that fit all faults of the kind, such as "an empty file".
             place: The file, and the line where there is one, such as "pairs.tsv, line 3".
             detail: What was found there. Defaults to nothing.
         """
@@ -48,20 +48,22 @@ class Dirt:
     def __len__(self):
         return sum(count for count, _ in self.faults.values())
 
-    def __str__(self):
+    def lines(self, verb=""):
+        """Returns the lines of the report; `verb` begins the first line of each kind."""
         lines = []
         for kind, (count, shown) in self.faults.items():
-            lines += [f"skipped {count:,} with {kind}:", *(f"  {one}" for one in shown)]
+            lines += [f"{verb}{count:,} with {kind}:", *(f"  {one}" for one in shown)]
             if count > len(shown):
                 lines.append(f"  and {count - len(shown):,} more")
-        return "\n".join(lines)
+        return lines
 
     def report(self):
-        """Returns the report, "" where there are no faults.
+        """Prints the report; prints nothing where there are no faults.
 
         Raises:
             UserError: There are faults, and the reader is strict.
         """
         if self.strict and self.faults:
-            raise UserError(f"data.strict: expected data without faults, received {len(self):,}:\n{self}")
-        return str(self)
+            raise UserError("\n".join([f"--data.strict: expected no faults, received {len(self):,}", *self.lines()]))
+        if self.faults:
+            print("\n".join(self.lines("skipped ")))

@@ -1,4 +1,4 @@
-"""Drives in memory: frames and steering, from a TFDS dataset or from one's own folders. A whole drive goes into a split."""
+"""Drives in memory: frames and steering, from a TFDS dataset or from a user's folders. A whole drive goes into a split."""
 
 import csv
 from dataclasses import dataclass
@@ -8,12 +8,14 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
+from attention_zoo.pipelines.datasets.dirt import Dirt
 from attention_zoo.pipelines.datasets.tfds import SPLITS, check_splits, prepared
+from attention_zoo.pipelines.datasets.user_images import read_images
 from attention_zoo.pipelines.engine.errors import UserError
-from attention_zoo.pipelines.engine.images.image_files import check_image, decode_image
+from attention_zoo.pipelines.engine.images.image_files import decode_image
 from attention_zoo.pipelines.engine.storage.files import digest
 
-COLUMNS = ("timestamp", "frame", "steering")  # of one's own steering.csv
+COLUMNS = ("timestamp", "frame", "steering")  # of a user's steering.csv
 COUNTED = ("steering", "episode", "step")  # of a dataset, besides the frame
 GAP = 5.0  # usual intervals between frames: after a longer pause a new drive begins
 
@@ -36,28 +38,30 @@ class Drive:
         return len(self.steering)
 
 
-def read_drives(dataset, folders, size):
+def read_drives(dataset, folders, size, strict=False):
     """Reads all splits.
 
     Args:
         dataset: Name of a TFDS dataset with the features frame, steering, episode and step.
-        folders: Folders of one's own drives that stand in for it, one a drive: see `read_folder`. The last one is the
-            test split, the one before it the validation split.
+        folders: A user's folders that stand in for the dataset, one for each drive: see `read_folder`. The last one is
+            the test split, the one before it the validation split.
         size: (height, width) that the frames are brought to.
+        strict: Whether faults in `folders` are an error; otherwise the frames that have them are skipped and reported.
 
     Returns:
         A dict of "train", "validation" and "test" to lists of `Drive`, and the version of the data.
 
     Raises:
-        UserError: the dataset lacks a split or a feature; there are fewer than three folders, or one is not as
-            described.
+        UserError: The dataset lacks a split or a feature; there are fewer than three folders, one of them has no drive
+            in it, or they have faults and `strict` is true.
     """
     if folders:
         if len(folders) < 3:
             raise UserError(
-                f"data.folders: expected three drives at least, for training, validation and test; received {len(folders)}"
+                "data.folders: expected three drives at least, for training, validation and test; "
+                f"received {len(folders)}"
             )
-        drives = [read_folder(folder, size) for folder in folders]
+        drives = read_folders(folders, size, Dirt(strict))
         version = ", ".join(f"{folder} SHA-256 {digest(Path(folder) / 'steering.csv')}" for folder in folders)
         train = [drive for parts in drives[:-2] for drive in parts]
         return {"train": train, "validation": drives[-2], "test": drives[-1]}, version
@@ -95,67 +99,84 @@ def read_split(builder, split, size):
     return drives
 
 
-def read_folder(folder, size):
+def read_folders(folders, size, dirt):
+    """Reads a user's drives, and reports the faults of all of them together.
+
+    A folder without a drive is an error, because its place in the list decides the split.
+    """
+    drives, errors = [], []
+    for folder in folders:
+        try:
+            drives.append(read_folder(folder, size, dirt))
+        except UserError as error:
+            errors.append(str(error))
+    dirt.report()
+    if errors:
+        raise UserError("\n".join(errors))
+    return drives
+
+
+def read_folder(folder, size, dirt):
     """Reads one of the user's drives: `steering.csv`, and the images it names in `frames/`.
 
     The file is comma-separated and begins with the line `timestamp,frame,steering`: seconds that grow, the name of the
-    image, and
-    the angle of the steering, to the right above 0. After a pause of more than five usual intervals a new drive begins.
+    image, and the angle of the steering, to the right above 0. After a pause of more than five usual intervals a new
+    drive begins, also where the frames between were skipped.
 
     Args:
         folder: Its path.
         size: (height, width) that the frames are brought to.
+        dirt: `Dirt` that takes the lines that are skipped.
 
     Returns:
         A list of `Drive`.
 
     Raises:
-        UserError: a file is missing or is not as described; the message names the line.
+        UserError: `steering.csv` cannot be read or begins with another line, or fewer than two frames are left.
     """
     path = Path(folder) / "steering.csv"
     try:
-        with open(path, newline="", encoding="utf-8-sig") as file:
-            rows = [row for row in csv.reader(file) if row]
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not UTF-8"
-        raise UserError(f"data.folders: expected {path} with {','.join(COLUMNS)}; received: {reason}") from None
-    if not rows or tuple(cell.strip() for cell in rows[0]) != COLUMNS:
-        received = ",".join(rows[0]) if rows else "nothing"
+        lines = path.read_bytes().removeprefix(b"\xef\xbb\xbf").splitlines()
+    except OSError as error:
+        raise UserError(f"data.folders: expected {path} with {','.join(COLUMNS)}; received: {error.strerror}") from None
+    if not lines or tuple(cell.strip() for cell in cells(lines[0])) != COLUMNS:
+        received = lines[0].decode(errors="replace")[:80] if lines else "nothing"
         raise UserError(f"{path}: expected the first line {','.join(COLUMNS)}; received {received}")
-    times, names, steering = [], [], []
-    for number, row in enumerate(rows[1:], start=2):
-        try:
-            time, name, angle = row
-            times.append(float(time))
-            names.append(name.strip())
-            steering.append(float(angle))
-        except ValueError:
-            raise UserError(
-                f"{path}, line {number}: expected two numbers around a file name; received {','.join(row)}"
-            ) from None
-        if not np.isfinite([times[-1], steering[-1]]).all() or (len(times) > 1 and times[-1] <= times[-2]):
-            raise UserError(
-                f"{path}, line {number}: expected finite numbers, and timestamps that grow; received {','.join(row)}"
-            )
-    if len(times) < 2:
-        raise UserError(f"{path}: expected two frames at least, received {len(times)}")
-    frames = [read_frame(Path(folder) / "frames" / name, path) for name in names]
-    encoded = tf.data.Dataset.from_tensor_slices(frames)
-    decoded = encoded.map(lambda one: decode_image(one, size), num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    images = np.stack(list(decoded.as_numpy_iterator()))
-    intervals = np.diff(times)
+    rows, files = [], []
+    for number, line in enumerate(lines[1:], start=2):
+        place = f"{path}, line {number}"
+        row = read_row(line, place, rows[-1][0] if rows else -np.inf, dirt) if line.strip() else None
+        if row:
+            image = Path(folder) / "frames" / row[1]
+            rows.append(row)
+            files.append((f"{place}, {image}", image))
+    read = [(rows[number], pixels) for number, _, pixels in read_images(files, dirt, size)]
+    if len(read) < 2:
+        raise UserError(f"{path}: expected two frames at least, received {len(read)}")
+    times, steering = (np.array([row[column] for row, _ in read]) for column in (0, 2))
+    images, steering, intervals = np.stack([pixels for _, pixels in read]), np.float32(steering), np.diff(times)
     begins = [0, *(np.nonzero(intervals > GAP * np.median(intervals))[0] + 1).tolist(), len(times)]
-    steering = np.float32(steering)
     return [Drive(f"{folder} from {times[a]:g} s", images[a:b], steering[a:b]) for a, b in zip(begins, begins[1:])]
 
 
-def read_frame(path, source):
-    """The bytes of a frame, which is looked at."""
+def cells(line):
+    """Returns the cells of one line of a comma-separated file; what is not UTF-8 is replaced."""
+    return next(csv.reader([line.decode(errors="replace")]), [])
+
+
+def read_row(line, place, earlier, dirt):
+    """Returns (time, name of the frame, angle) of one line; None if they are not there."""
+    shown = line[:80].decode(errors="replace")
     try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise UserError(f"{source}: expected the image {path}; received: {error.strerror}") from None
-    return check_image(content, path)
+        time, name, angle = cells(line)
+        time, angle = float(time), float(angle)
+    except (ValueError, csv.Error):
+        return dirt.add("a line other than two numbers around a file name", place, shown)
+    if not np.isfinite([time, angle]).all():
+        return dirt.add("numbers that are not finite", place, shown)
+    if time <= earlier:
+        return dirt.add("a timestamp that does not grow", place, shown)
+    return time, name.strip(), angle
 
 
 def balanced_clips(drives, length, count, generator, bins=15):

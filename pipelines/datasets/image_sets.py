@@ -1,4 +1,4 @@
-"""Labelled images as encoded files: any TFDS image set, scikit-learn's digits, or one's own folders, a class each."""
+"""Labelled images as encoded files: any TFDS image set, scikit-learn's digits, or a user's folders, a class each."""
 
 import hashlib
 from dataclasses import dataclass
@@ -7,11 +7,13 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from attention_zoo.pipelines.datasets.dirt import Dirt
 from attention_zoo.pipelines.datasets.tfds import SPLITS, prepared
+from attention_zoo.pipelines.datasets.user_images import read_images
 from attention_zoo.pipelines.engine.errors import UserError
-from attention_zoo.pipelines.engine.images.image_files import read_image_file
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".bmp")
+OTHER_IMAGES = (".webp", ".tif", ".tiff", ".heic", ".heif", ".avif")  # formats that TensorFlow does not decode
 
 
 @dataclass
@@ -31,24 +33,25 @@ class ImageSet:
     version: str
 
 
-def read_image_sets(dataset, splits=SPLITS, directory=""):
+def read_image_sets(dataset, splits=SPLITS, directory="", strict=False):
     """Reads the three splits of an image set.
 
     Args:
         dataset: Name of a TFDS dataset whose `supervised_keys` are an image and a class label; or sklearn_digits.
         splits: What to take for training, validation and test, in TFDS's words, such as "train[:90%]".
-        directory: Own images that stand in for the dataset: `DIRECTORY/CLASS/*`, then split by content, or
+        directory: A user's images that stand in for the dataset: `DIRECTORY/CLASS/*`, then split by content, or
             `DIRECTORY/{train,validation,test}/CLASS/*`.
+        strict: Whether faults in `directory` are an error; otherwise the files that have them are skipped and reported.
 
     Returns:
         A dict of "train", "validation" and "test" to `ImageSet`.
 
     Raises:
-        UserError: the dataset is not one of labelled images or lacks a split, or the folders hold no classes or what
-            is no image.
+        UserError: The dataset is not one of labelled images or lacks a split, the folders hold fewer than two classes,
+            or they have faults and `strict` is true.
     """
     if directory:
-        return read_folders(Path(directory))
+        return read_folders(Path(directory), Dirt(strict))
     if dataset == "sklearn_digits":
         return read_sklearn_digits()
     builder = prepared(dataset)
@@ -94,35 +97,60 @@ def read_sklearn_digits():
     return in_splits(encoded, digits.target, splits, names, f"scikit-learn {__version__} digits")
 
 
-def read_folders(directory):
-    """Own images, a folder a class."""
+def read_folders(directory, dirt):
+    """Reads a user's images, a folder for each class.
+
+    A folder without a single image that can be decoded is no class.
+    """
     if not directory.is_dir():
-        raise UserError(
-            f"data.directory: expected a folder of folders, one a class; received {directory}, which is none"
-        )
+        raise UserError(f"data.directory: expected a folder with a folder for each class; received {directory}")
     given = all((directory / split).is_dir() for split in SPLITS)
     roots = [directory / split for split in SPLITS] if given else [directory]
-    names = sorted({path.name for root in roots for path in root.iterdir() if path.is_dir()})
-    paths = [
-        (path, names.index(name), root.name)
-        for root in roots
-        for name in names
-        for path in sorted((root / name).glob("*"))
-        if path.suffix.lower() in SUFFIXES
-    ]
-    if len(names) < 2 or not paths:
+    files = [(path, name, root.name) for root in roots for path, name in image_files(root, dirt)]
+    kept = sorted(  # by content: classes are mixed, so that the first ones are a fair sample
+        (hashlib.sha256(content).hexdigest(), *files[number])
+        for number, content, _ in read_images([(path, path) for path, _, _ in files], dirt)
+    )
+    dirt.report()
+    names = sorted({name for _, _, name, _ in kept})
+    if empty := sorted({folder.name for root in roots for folder in folders_in(root)} - set(names)):
+        print(f"no classes, because no image is in them: {', '.join(empty)}")
+    if len(names) < 2:
         raise UserError(
-            f"data.directory: expected folders of at least two classes with {', '.join(SUFFIXES)} files in {directory}; "
-            f"received {len(paths)} files in {len(names)} folders"
+            f"data.directory: expected folders of at least two classes with {', '.join(SUFFIXES)} files in "
+            f"{directory}; received {len(kept)} images in {len(names)} folders"
         )
-    contents = [hashlib.sha256(read_image_file(path).image_bytes).hexdigest() for path, _, _ in paths]
-    contents, paths = zip(*sorted(zip(contents, paths)))  # classes mixed, so that the first ones are a fair sample
-    splits = [root if given else split_of(bytes.fromhex(content)) for (_, _, root), content in zip(paths, contents)]
-    version = f"{directory} SHA-256 {hashlib.sha256(''.join(contents).encode()).hexdigest()}"
-    sets = in_splits([str(path) for path, _, _ in paths], [label for _, label, _ in paths], splits, names, version)
+    splits = [root if given else split_of(bytes.fromhex(content)) for content, _, _, root in kept]
+    version = f"{directory} SHA-256 {hashlib.sha256(''.join(content for content, *_ in kept).encode()).hexdigest()}"
+    sets = in_splits(
+        [str(path) for _, path, _, _ in kept], [names.index(row[2]) for row in kept], splits, names, version
+    )
     for one in sets.values():
         one.examples = one.examples.map(lambda row: {**row, "image": tf.io.read_file(row["image"])})
     return sets
+
+
+def folders_in(root):
+    """Returns the folders of the classes, sorted. Hidden folders and those that macOS packs into archives are none."""
+    return sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith((".", "__MACOSX")))
+
+
+def image_files(root, dirt):
+    """Yields (path, class) of the image files in the folders of the classes; what lies elsewhere is a fault.
+
+    Files of other kinds, such as notes.txt, are passed over.
+    """
+    for path in sorted(root.iterdir()):
+        if path.is_file() and path.suffix.lower() in (*SUFFIXES, *OTHER_IMAGES):
+            dirt.add("an image outside of the folders of the classes", path)
+    for folder in folders_in(root):
+        for path in sorted(folder.glob("*")):
+            if path.is_dir():
+                dirt.add("a folder inside of the folder of a class", path)
+            elif path.suffix.lower() in OTHER_IMAGES:
+                dirt.add(f"a format other than {', '.join(SUFFIXES)}", path)
+            elif path.suffix.lower() in SUFFIXES:
+                yield path, folder.name
 
 
 def split_of(content):

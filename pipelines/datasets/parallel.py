@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import tensorflow_datasets as tfds
 
+from attention_zoo.pipelines.datasets.dirt import Dirt
 from attention_zoo.pipelines.datasets.parallel_files import read_parallel_files, split_pairs
 from attention_zoo.pipelines.datasets.tfds import SPLITS, check_splits, limit_of, prepared
 from attention_zoo.pipelines.engine.errors import UserError
@@ -32,7 +33,7 @@ class Examples:
         return len(self.source)
 
 
-def read_parallel(dataset, locale="", reverse=False, files=(), max_words=0, limit=0):
+def read_parallel(dataset, locale="", reverse=False, files=(), max_words=0, limit=0, strict=False):
     """Reads all splits of a parallel text.
 
     Args:
@@ -42,21 +43,23 @@ def read_parallel(dataset, locale="", reverse=False, files=(), max_words=0, limi
         files: Two files, a sentence a line, that stand in for the dataset.
         max_words: Leaves out pairs with more words on either side; 0 keeps all.
         limit: Takes so many training pairs at most, and a tenth as many of each other split; 0 takes all.
+        strict: Whether faults in `files` are an error; otherwise the lines that have them are skipped and reported.
 
     Returns:
         A dict of "train", "validation" and "test" to `Examples`.
 
     Raises:
-        UserError: there is no such dataset, it lacks a split, is not one of sentence pairs, or has none that is short
-            enough.
+        UserError: There is no such dataset, it lacks a split, is not one of sentence pairs, or has none that is short
+            enough; a file cannot be read, or the files have faults and `strict` is true.
     """
     if files:
         if len(files) != 2:
             raise UserError(
                 f"data.files: expected two files, source and target; received {len(files)}: {' '.join(files)}"
             )
-        pairs, report = read_parallel_files(*(files[::-1] if reverse else files))
-        print(report)
+        dirt = Dirt(strict)
+        pairs = read_parallel_files(*(files[::-1] if reverse else files), dirt)
+        dirt.report()
         splits = split_pairs(pairs)
         version = ", ".join(f"{path} SHA-256 {digest(path)}" for path in files)
         return {

@@ -1,49 +1,30 @@
-"""One's own parallel text: two files, a sentence a line, the same line number in both. Nothing is lost without a word."""
+"""A user's own parallel text: two files, a sentence a line, the same line number in both."""
 
 import hashlib
-from dataclasses import dataclass, field
 from pathlib import Path
 
+from attention_zoo.pipelines.datasets.dirt import Dirt
 from attention_zoo.pipelines.datasets.spans import normalize
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.scores.alignment_error import read_pharaoh
 
-SHOWN = 5  # how many line numbers a report names
 
-
-@dataclass
-class FileReport:
-    """What was skipped: for each kind of fault, the files and the numbers (from 1) of the lines that have it."""
-
-    lines: int
-    kept: int
-    empty: dict[str, list[int]] = field(default_factory=dict)
-    invalid: dict[str, list[int]] = field(default_factory=dict)
-
-    def __str__(self):
-        told = [f"{self.kept} of {self.lines} sentence pairs kept"]
-        for fault, files in (("empty", self.empty), ("not UTF-8", self.invalid)):
-            for name, numbers in files.items():
-                first = ", ".join(map(str, numbers[:SHOWN])) + (", ..." if len(numbers) > SHOWN else "")
-                told.append(f"skipped with their other sides: {len(numbers)} in {name} {fault} (line {first})")
-        return "\n".join(told)
-
-
-def read_parallel_files(source_path: str | Path, target_path: str | Path) -> tuple[list[tuple[str, str]], FileReport]:
+def read_parallel_files(source_path: str | Path, target_path: str | Path, dirt: Dirt) -> list[tuple[str, str]]:
     """Reads the sentence pairs of two UTF-8 files.
 
-    A line that is empty or not UTF-8 is skipped together with its other side, and is in the report. Only line feeds end
-    a line: other characters that Unicode counts as line ends may stand in a sentence.
+    A line that is empty or not UTF-8 is skipped together with its other side. Only line feeds end a line: other
+    characters that Unicode counts as line ends may stand in a sentence.
 
     Args:
-        source_path: the sentences to translate from.
-        target_path: their translations.
+        source_path: The sentences to translate from.
+        target_path: Their translations.
+        dirt: Takes the lines that are skipped.
 
     Returns:
-        The pairs (source, target), stripped, in the files' order, and a `FileReport` to print.
+        The pairs (source, target), stripped, in the files' order.
 
     Raises:
-        UserError: if a file can't be read, if the files differ in their number of lines, or if no pair is left.
+        UserError: A file cannot be read, or the files differ in their number of lines.
     """
     sides = {str(path): _lines(path) for path in (source_path, target_path)}
     if len(sides) < 2:
@@ -54,42 +35,39 @@ def read_parallel_files(source_path: str | Path, target_path: str | Path) -> tup
             f"expected files with the same number of lines, received {source_name} with {len(sources)} "
             f"and {target_name} with {len(targets)}"
         )
-    report = FileReport(lines=len(sources), kept=0)
-    pairs = []
-    for number, pair in enumerate(zip(sources, targets), 1):
-        for name, text in zip(sides, pair):
-            if not text:
-                (report.invalid if text is None else report.empty).setdefault(name, []).append(number)
-        if all(pair):
-            pairs.append(pair)
-    report.kept = len(pairs)
-    if not pairs:
-        raise UserError(f"expected sentence pairs in {source_name} and {target_name}, received none: {report}")
-    return pairs, report
+    for name, lines in sides.items():
+        for number, line in enumerate(lines, 1):
+            if not line:
+                dirt.add("a line that is not UTF-8" if line is None else "an empty line", f"{name}, line {number}")
+    return [pair for pair in zip(sources, targets) if all(pair)]
 
 
 def read_aligned_files(paths: list[str | Path]) -> tuple[list, list]:
     """Reads sentence pairs that people have aligned word by word, in the form in which such sets are published.
 
+    Every fault is an error, and no line is skipped: the three files belong together by the numbers of their lines, and
+    a score on a part of a published set cannot be compared.
+
     Args:
-        paths: the sentences to translate from, UTF-8, a line each, words between spaces; their translations; and the
-            links between their words, a line a pair, as `read_pharaoh` reads them.
+        paths: The sentences to translate from, UTF-8, a line each, words between spaces; their translations; and the
+            links between their words, a line for each pair, as `read_pharaoh` reads them.
 
     Returns:
         The pairs (source, target), and for each its sets of sure and of possible links.
 
     Raises:
-        UserError: if there are not three files, if one can't be read, if a line of text is empty or not UTF-8, if the
-            files differ in their number of lines, or if a link names a word that its sentence does not have.
+        UserError: There are not three files, one cannot be read, a line of text is empty or not UTF-8, the files
+            differ in their number of lines, or a link names a word that its sentence does not have.
     """
     if len(paths) != 3:
         raise UserError(
             f"expected three files, source, target and links; received {len(paths)}: {' '.join(map(str, paths))}"
         )
     source_path, target_path, links_path = paths
-    pairs, report = read_parallel_files(source_path, target_path)
-    if report.kept != report.lines:
-        raise UserError(f"expected text on every line of {source_path} and {target_path}; {report}")
+    dirt = Dirt()
+    pairs = read_parallel_files(source_path, target_path, dirt)
+    if dirt:
+        raise UserError("\n".join([f"expected text on every line of {source_path} and {target_path}", *dirt.lines()]))
     links = read_pharaoh(links_path)
     if len(links) != len(pairs):
         raise UserError(
@@ -100,21 +78,20 @@ def read_aligned_files(paths: list[str | Path]) -> tuple[list, list]:
         for link in possible:
             if link[0] >= lengths[0] or link[1] >= lengths[1]:
                 raise UserError(
-                    f"{links_path}, line {number}: expected links between {lengths[0]} and {lengths[1]} words, counted from 0; "
-                    f"received {link[0]} with {link[1]}"
+                    f"{links_path}, line {number}: expected links between {lengths[0]} and {lengths[1]} words, "
+                    f"counted from 0; received {link[0]} with {link[1]}"
                 )
     return pairs, links
 
 
 def split_pairs(pairs: list[tuple[str, str]], most: int = 2_000) -> dict[str, list[tuple[str, str]]]:
-    """Splits pairs into training, validation and test: a twentieth each for the latter two, but no more than `most`
-    sources.
+    """Splits pairs into training, validation and test: a twentieth of the sources each for the latter two, up to `most`.
 
-    A hash of the source, normalised, decides, not the place in the file: a source that occurs several times is in one
-    split with all its translations, and the same text is split in the same way whatever its order.
+    A hash of the normalised source decides, not its place in the file. All translations of a source are in one split,
+    and the order of the lines does not matter.
 
     Raises:
-        UserError: if there are fewer than three different sources.
+        UserError: There are fewer than three different sources.
 
     Example:
 
@@ -137,11 +114,13 @@ def split_pairs(pairs: list[tuple[str, str]], most: int = 2_000) -> dict[str, li
 
 
 def _lines(path):
-    """The file's lines, stripped; None for one that is not UTF-8."""
+    """Returns the lines of a file, stripped; None for one that is not UTF-8."""
     try:
         content = Path(path).read_bytes()
     except OSError as error:
         raise UserError(f"expected a text file, received {path}: {error.strerror}") from error
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise UserError(f"expected a text file in UTF-8, received {path} in UTF-16")
     lines = content.removeprefix(b"\xef\xbb\xbf").removesuffix(b"\n").split(b"\n") if content else []
     return [_decode(line) for line in lines]
 

@@ -14,6 +14,7 @@ class DataSettings:
         dataset: A TFDS dataset of images with class labels, such as digits, cifar10 or imagenet2012; or sklearn_digits.
         directory: Your own images instead: DIRECTORY/CLASS/*, split by content, or
             DIRECTORY/{train,validation,test}/CLASS/*.
+        strict: Whether faults in your data end the run; otherwise they are reported, and what has them is skipped.
         train_split: What of the dataset is for training, in TFDS's words, such as train[:90%].
         validation_split: What of it decides which checkpoint is best.
         test_split: What of it is tested on.
@@ -26,6 +27,7 @@ class DataSettings:
 
     dataset: str = "digits"
     directory: str = ""
+    strict: bool = False
     train_split: str = "train"
     validation_split: str = "validation"
     test_split: str = "test"

@@ -46,7 +46,7 @@ class ImageClassification(Task):
     View = HeatMaps
     answers_with = "label"
     unit = "images"
-    changeable_data_settings = ("in_memory",)
+    changeable_data_settings = ("in_memory", "strict")
     read_input = staticmethod(read_image_file)
     ask = staticmethod(ask_image_files)
 
@@ -55,7 +55,7 @@ class ImageClassification(Task):
         data = self.config.data
         self.size = (data.height, data.width)
         splits = (data.train_split, data.validation_split, data.test_split)
-        self.sets = read_image_sets(data.dataset, splits, data.directory)
+        self.sets = read_image_sets(data.dataset, splits, data.directory, data.strict)
         self.labels, self.data_version = self.sets["train"].labels, self.sets["train"].version
         for split, one in self.sets.items():
             if data.limit:

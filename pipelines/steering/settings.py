@@ -15,6 +15,7 @@ class DataSettings:
             lines of
             timestamp,frame,steering. The last folder is the test split, the one before it validation, the others
             training.
+        strict: Whether faults in your data end the run; otherwise they are reported, and what has them is skipped.
         height: Rows of a frame, which is resized to it.
         width: Pixels of a row.
         clip_frames: Consecutive frames that the recurrent network learns from at once; `training.batch_tokens` counts
@@ -24,6 +25,7 @@ class DataSettings:
 
     dataset: str = "car_racing"
     folders: list[str] = field(default_factory=list)
+    strict: bool = False
     height: int = 84
     width: int = 96
     clip_frames: int = 20

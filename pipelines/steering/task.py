@@ -40,6 +40,7 @@ class Steering(Task):
     answers_with = "steering"
     asked_together = None  # the frames of one clip
     unit = "frames"
+    changeable_data_settings = ("strict",)
     lower_is_better = ("loss", "mae")
     network = models.AttentiveDriver
     read_input = staticmethod(read_track_or_image)
@@ -53,7 +54,7 @@ class Steering(Task):
     def load(self):
         """Reads the drives of the three splits; the first time, the expert has to drive them."""
         data = self.config.data
-        self.drives, self.data_version = read_drives(data.dataset, data.folders, self.size)
+        self.drives, self.data_version = read_drives(data.dataset, data.folders, self.size, data.strict)
         for split in SPLITS:
             steering = np.concatenate([drive.steering for drive in self.drives[split]])
             size = f"{len(self.drives[split])} drives, {len(steering):,} frames"

@@ -19,6 +19,7 @@ class DataSettings:
             English.
         files: Your own text instead of a dataset: two files with a sentence a line, source and target (as
             --data-files, too).
+        strict: Whether faults in your data end the run; otherwise they are reported, and what has them is skipped.
         alignment_files: Sentences that people aligned word by word, to score the attention against: source, target,
             and links such as 0-0 or 2?3 (Pharaoh's format), a line a pair.
         max_words: Pairs with more words on either side are left out; 0 keeps all.
@@ -37,6 +38,7 @@ class DataSettings:
     locale: str = "fr"
     reverse: bool = False
     files: list[str] = field(default_factory=list)
+    strict: bool = False
     alignment_files: list[str] = field(default_factory=list)
     max_words: int = 0
     max_tokens: int = 128

@@ -52,13 +52,15 @@ class Translation(Task):
     Config = TranslationConfig
     View = Alignment
     answers_with = "translation"
-    changeable_data_settings = ("cache", "service", "alignment_files")
+    changeable_data_settings = ("cache", "service", "alignment_files", "strict")
     lower_is_better = ("loss", "aer", "human_aer")
 
     def load(self):
         """Reads the sentence pairs of the three splits."""
         data = self.config.data
-        self.examples = read_parallel(data.dataset, data.locale, data.reverse, data.files, data.max_words, data.limit)
+        self.examples = read_parallel(
+            data.dataset, data.locale, data.reverse, data.files, data.max_words, data.limit, data.strict
+        )
         self.data_version, self.data_service = self.examples["train"].version, data.service
         for split in SPLITS:
             print(f"{split}: {len(self.examples[split]):,} sentence pairs")

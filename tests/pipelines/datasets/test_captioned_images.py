@@ -1,4 +1,4 @@
-"""Images with captions, from public datasets by name and from one's own folder."""
+"""Images with captions, from public datasets by name and from a user's folder."""
 
 import io
 import json
@@ -14,6 +14,7 @@ from attention_zoo.pipelines.captioning.task import Captioning
 from attention_zoo.pipelines.commands.arguments import presets_of
 from attention_zoo.pipelines.datasets import captioned_images
 from attention_zoo.pipelines.datasets.captioned_images import read_captioned_images, read_folder
+from attention_zoo.pipelines.datasets.dirt import Dirt
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.run import run as experiment
 from attention_zoo.pipelines.engine.run.config import read
@@ -37,7 +38,7 @@ def folder(tmp_path):
 
 
 def encoded_examples(builder, split, decoders=None, **_):
-    """Stands in for the reader: TFDS's own random examples of strings in a sequence can't be had with images still encoded."""
+    """Stands in for TFDS's own random examples, which do not come with images still encoded."""
     assert isinstance(decoders.decoders["image"], tfds.decode.SkipDecoding)
     assert "text" in builder.info.features["captions"].feature
     assert split in ("train", "val", "test"), "the names of the splits of COCO"
@@ -79,7 +80,7 @@ def test_a_dataset_without_captions_is_refused():
         read_captioned_images("mnist", (16, 16))
 
 
-def test_ones_own_folder_is_split_by_the_names(folder):
+def test_a_users_folder_is_split_by_the_names(folder):
     splits = read_captioned_images("", (16, 16), folder=str(folder))
     assert [len(splits[split]) for split in ("train", "validation", "test")] == [16, 2, 2]
     captions = [caption for split in splits.values() for several in split.captions for caption in several]
@@ -99,24 +100,59 @@ def test_large_files_are_made_small_once(folder, monkeypatch):
     assert shapes == [(8, 8, 3)] * 19 + [(16, 24, 3)]
 
 
-@pytest.mark.parametrize(
-    "line",
-    ["not json", '{"image": "0.png"}', '{"image": "0.png", "captions": []}', '{"image": 3, "captions": ["a"]}', "[]"],
-)
-def test_a_line_that_is_no_image_with_captions_is_named(folder, line):
-    with open(folder / "captions.jsonl", "a") as lines:
-        lines.write(line + "\n")
-    with pytest.raises(UserError, match=r"captions.jsonl, line 21: expected {\"image\": NAME"):
-        read_folder(folder)
+FAULTS = {  # kinds to lines; the first ones of 20.png must not hide the last
+    "broken JSON": [b"not json", b'{"image": "20.png", "captions": ["\\ud83d"]}'],
+    "a line that is not UTF-8": [b'{"image": "20.png", "captions": ["\xe9"]}'],
+    'a line other than {"image": NAME, "captions": [TEXT, ...]}': [
+        *(b"[]", b'{"image": "20.png"}', b'{"image": 3, "captions": ["a"]}', b'{"image": "20.png", "captions": "a"}')
+    ],
+    "no captions": [b'{"image": "20.png", "captions": []}', b'{"image": "20.png", "captions": [" "]}'],
+    "an empty caption": [b'{"image": "20.png", "captions": [" ", "a"]}'],
+    "an image that an earlier line names": [b'{"image": "0.png", "captions": ["a"]}'],
+    "a missing file": [b'{"image": "absent.png", "captions": ["a"]}'],
+    "a file that cannot be read": [b'{"image": "a\\u0000.png", "captions": ["a"]}'],
+}
 
 
-def test_a_file_that_is_no_image_is_named(folder):
+def test_lines_that_are_no_image_with_captions_are_skipped_and_named(folder):
+    (folder / "images" / "20.png").write_bytes(png(seed=20))
+    with open(folder / "captions.jsonl", "ab") as file:
+        file.writelines(line + b"\n" for lines in FAULTS.values() for line in lines)
+    dirt = Dirt()
+    names, images, captions = read_folder(folder, dirt)
+    assert names == [f"{number}.png" for number in range(21)] and len(images) == len(captions) == len(names)
+    assert captions[20] == ["a"]
+    number = 21
+    for kind, lines in FAULTS.items():
+        count, places = dirt.faults[kind]
+        assert count == len(lines)
+        for place in places:
+            assert place.startswith(f"{folder / 'captions.jsonl'}, line {number}")
+            number += 1
+    with pytest.raises(UserError, match="--data.strict: expected no faults, received 13\n"):
+        read_folder(folder, Dirt(strict=True))
+
+
+def test_images_that_cannot_be_decoded_are_all_named_in_one_pass(folder, capsys):
     (folder / "images" / "3.png").write_text("hello")
-    with pytest.raises(UserError, match=r"3\.png: expected a JPEG, PNG"):
-        read_folder(folder)
-    (folder / "images" / "3.png").unlink()
-    with pytest.raises(UserError, match=r"3\.png: expected an image file"):
-        read_folder(folder)
+    (folder / "images" / "4.png").write_bytes(b"")
+    (folder / "images" / "5.png").write_bytes(png(seed=5)[:-20])
+    splits = read_captioned_images("", (16, 16), folder=str(folder))
+    assert sum(map(len, splits.values())) == 17
+    for split in splits.values():
+        for image, several in zip(split.images, split.captions):
+            assert image == png(seed=int(several[0].split()[1])), "a caption stays with its image"
+    printed = capsys.readouterr().out
+    for kind, number in (("no image inside", 3), ("an empty file", 4), ("an image that cannot be decoded", 5)):
+        place = f"{folder}/captions.jsonl, line {number + 1}, {folder}/images/{number}.png"
+        assert f"skipped 1 with {kind}:\n  {place}" in printed
+
+
+def test_a_folder_without_an_image_left_is_refused(folder):
+    for path in (folder / "images").iterdir():
+        path.write_bytes(b"")
+    with pytest.raises(UserError, match="expected at least 3 images with captions, received 0"):
+        read_captioned_images("", (16, 16), folder=str(folder))
 
 
 def test_a_folder_without_captions_is_refused(tmp_path):

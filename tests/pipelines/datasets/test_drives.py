@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from attention_zoo.pipelines.datasets.dirt import Dirt
 from attention_zoo.pipelines.datasets.drives import Drive, all_clips, balanced_clips, read_drives, read_folder
 from attention_zoo.pipelines.engine.errors import UserError
 
@@ -23,7 +24,7 @@ def drive(steering):
 
 def test_a_folder_is_read_in_its_order_and_cut_where_it_paused(tmp_path):
     folder = write_drive(tmp_path / "a", [0.0, 0.1, 0.2, 9.0, 9.1])
-    first, second = read_folder(folder, (3, 4))
+    first, second = read_folder(folder, (3, 4), Dirt())
     assert (len(first), len(second)) == (3, 2)
     assert first.frames.shape == (3, 3, 4, 3) and first.frames[:, 0, 0, 0].tolist() == [0, 10, 20]
     np.testing.assert_allclose(second.steering, [0.3, 0.4], atol=1e-6)
@@ -44,32 +45,54 @@ def test_the_last_folders_are_validation_and_test(tmp_path):
         read_drives("", folders[:2], (3, 4))
 
 
-@pytest.mark.parametrize(
-    "lines, message",
-    [
-        (["0,0.png,x", "1,1.png,0"], "line 2: expected two numbers around a file name; received 0,0.png,x"),
-        (["0,0.png,0", "1,1.png"], "line 3: expected two numbers"),
-        (["1,0.png,0", "1,1.png,0"], "line 3: expected finite numbers, and timestamps that grow"),
-        (["0,0.png,nan", "1,1.png,0"], "line 2: expected finite numbers"),
-        (["0,9.png,0", "1,1.png,0"], "expected the image .*9.png; received: No such file"),
-        (["0,0.png,0"], "expected two frames at least, received 1"),
-    ],
-)
-def test_what_is_wrong_in_a_folder_is_said(tmp_path, lines, message):
-    folder = write_drive(tmp_path / "a", [0, 1], lines)
-    with pytest.raises(UserError, match=message):
-        read_folder(folder, (3, 4))
+FAULTS = {
+    "a line other than two numbers around a file name": ["2,2.png,x", "2,2.png", '2,"2.png,0'],
+    "a timestamp that does not grow": ["1,2.png,0"],
+    "numbers that are not finite": ["2,2.png,nan"],
+    "a missing file": ["1.1,9.png,0"],
+    "an empty file": ["1.2,empty.png,0"],
+    "no image inside": ["1.3,text.png,0"],
+    "an image that cannot be decoded": ["1.4,cut.png,0"],
+}
 
 
-def test_a_missing_file_another_header_and_a_frame_that_is_no_image_are_said(tmp_path):
+def test_frames_with_faults_are_skipped_and_named(tmp_path):
+    bad = [line for lines in FAULTS.values() for line in lines]
+    folder = write_drive(tmp_path / "a", [0, 1, 2, 3], ["0,0.png,0", "1,1.png,0", *bad, "3,3.png,0"])
+    (folder / "frames" / "empty.png").write_bytes(b"")
+    (folder / "frames" / "text.png").write_text("hello")
+    (folder / "frames" / "cut.png").write_bytes((folder / "frames" / "0.png").read_bytes()[:-16])
+    dirt, number = Dirt(), 4
+    (drive,) = read_folder(folder, (3, 4), dirt)
+    assert drive.frames[:, 0, 0, 0].tolist() == [0, 10, 30]
+    for kind, lines in FAULTS.items():
+        count, places = dirt.faults[kind]
+        assert count == len(lines)
+        for place in places:
+            assert place.startswith(f"{folder / 'steering.csv'}, line {number}")
+            number += 1
+
+
+def test_one_pass_finds_the_faults_of_all_folders(tmp_path, capsys):
+    folders = [str(write_drive(tmp_path / name, np.arange(4) / 10)) for name in "abc"]
+    for folder in folders[:2]:
+        (tmp_path / folder / "frames" / "2.png").unlink()
+    drives, _ = read_drives("", folders, (3, 4))
+    assert [len(drive) for split in drives.values() for drive in split] == [3, 3, 4]
+    assert capsys.readouterr().out.startswith("skipped 2 with a missing file:\n")
+    with pytest.raises(UserError, match="(?s)--data.strict: expected no faults, received 2\n.*a/frames.*b/frames"):
+        read_drives("", folders, (3, 4), strict=True)
+    for folder in folders[1:]:
+        (tmp_path / folder / "steering.csv").write_text("timestamp,frame,steering\n0,0.png,0\n")
+    with pytest.raises(UserError, match="(?s)b/steering.csv: expected two frames at least, received 1\n.*c/steering"):
+        read_drives("", folders, (3, 4))
+
+
+def test_a_missing_file_and_another_header_are_said(tmp_path):
     with pytest.raises(UserError, match="expected .*steering.csv with timestamp,frame,steering"):
-        read_folder(tmp_path, (3, 4))
+        read_folder(tmp_path, (3, 4), Dirt())
     with pytest.raises(UserError, match="expected the first line timestamp,frame,steering; received time,frame,angle"):
-        read_folder(write_drive(tmp_path / "a", [0, 1], header="time,frame,angle"), (3, 4))
-    folder = write_drive(tmp_path / "b", [0, 1])
-    (folder / "frames" / "1.png").write_text("hello")
-    with pytest.raises(UserError, match="1.png: expected a JPEG, PNG, GIF or BMP image"):
-        read_folder(folder, (3, 4))
+        read_folder(write_drive(tmp_path / "a", [0, 1], header="time,frame,angle"), (3, 4), Dirt())
 
 
 def test_clips_stay_within_a_drive():

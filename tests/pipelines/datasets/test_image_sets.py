@@ -48,15 +48,50 @@ def test_folders_may_be_split_already(tmp_path):
 
 
 def test_folders_that_cannot_be_used_are_refused(tmp_path):
-    with pytest.raises(UserError, match="data.directory: expected a folder of folders"):
+    with pytest.raises(UserError, match="data.directory: expected a folder with a folder for each class"):
         read_image_sets("", directory=str(tmp_path / "none"))
     photos(tmp_path, ["only"], 3)
-    with pytest.raises(UserError, match="expected folders of at least two classes .* received 3 files in 1 folders"):
+    with pytest.raises(UserError, match="expected folders of at least two classes .* received 3 images in 1 folders"):
         read_image_sets("", directory=str(tmp_path))
-    photos(tmp_path, ["other"], 3)
-    (tmp_path / "other" / "broken.jpg").write_bytes(b"no image")
-    with pytest.raises(UserError, match="broken.jpg: expected a JPEG, PNG, GIF or BMP image"):
-        read_image_sets("", directory=str(tmp_path))
+
+
+def test_one_pass_finds_all_faults_and_goes_on_without_them(tmp_path, capsys):
+    root = photos(tmp_path / "photos", ["dog", "cat"], 30)
+    (root / "notes.txt").write_text("no image")
+    (root / "__MACOSX" / "cat").mkdir(parents=True)
+    (root / ".ipynb_checkpoints").mkdir()
+    (root / "void").mkdir()
+    (root / "stray.png").write_bytes((root / "cat" / "0.png").read_bytes())
+    (root / "cat" / "inner").mkdir()
+    (root / "cat" / "modern.webp").write_bytes(b"RIFF")
+    (root / "cat" / "nothing.png").write_bytes(b"")
+    (root / "cat" / "text.png").symlink_to(root / "notes.txt")
+    (root / "cat" / "gone.png").symlink_to(root / "absent.png")
+    Image.new("RGB", (64, 64), "red").save(root / "dog" / "cut.jpg")
+    whole = (root / "dog" / "cut.jpg").read_bytes()
+    (root / "dog" / "cut.jpg").write_bytes(whole[: len(whole) * 2 // 3])
+    noise = np.random.default_rng(1).integers(0, 256, (64, 64, 3), "uint8")
+    Image.fromarray(noise).save(root / "dog" / "damaged.png")
+    whole = (root / "dog" / "damaged.png").read_bytes()
+    (root / "dog" / "damaged.png").write_bytes(whole[:5000] + b"\0" * 100 + whole[5100:])
+    sets = read_image_sets("", directory=str(root))
+    assert sum(one.count for one in sets.values()) == 60 and sets["train"].labels == ["cat", "dog"]
+    printed = capsys.readouterr().out.splitlines()
+    for kind, paths in {
+        "an image outside of the folders of the classes": ["stray.png"],
+        "a folder inside of the folder of a class": ["cat/inner"],
+        "a format other than .jpg, .jpeg, .png, .gif, .bmp": ["cat/modern.webp"],
+        "an empty file": ["cat/nothing.png"],
+        "no image inside": ["cat/text.png"],
+        "a missing file": ["cat/gone.png"],
+        "an image that cannot be decoded": ["dog/cut.jpg", "dog/damaged.png"],
+    }.items():
+        start = printed.index(f"skipped {len(paths)} with {kind}:") + 1
+        for line, path in zip(printed[start:], paths, strict=False):
+            assert line.startswith(f"  {root / path}")
+    assert printed[-1] == "no classes, because no image is in them: void"
+    with pytest.raises(UserError, match="(?s)--data.strict: expected no faults, received 8.*cat/nothing.png"):
+        read_image_sets("", directory=str(root), strict=True)
 
 
 def test_scikit_learns_digits_are_split_by_their_pixels():

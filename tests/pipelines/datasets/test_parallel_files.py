@@ -1,9 +1,10 @@
-"""Every line of one's own files must be kept, or counted and named; duplicates must not leak between splits."""
+"""Every line of a user's files must be kept, or counted and named; duplicates must not leak between splits."""
 
 import random
 
 import pytest
 
+from attention_zoo.pipelines.datasets.dirt import Dirt
 from attention_zoo.pipelines.datasets.parallel import read_parallel
 from attention_zoo.pipelines.datasets.parallel_files import read_aligned_files, read_parallel_files, split_pairs
 from attention_zoo.pipelines.engine.errors import UserError
@@ -16,66 +17,76 @@ def write(folder, source, target):
     return paths
 
 
+def pairs_of(paths):
+    """The pairs of two files, and the report of what was skipped."""
+    dirt = Dirt()
+    return read_parallel_files(*paths, dirt), dirt.lines()
+
+
 def test_pairs_come_in_order_stripped_and_complete(tmp_path):
-    pairs, report = read_parallel_files(*write(tmp_path, b"one \ntwo\n", "un\n deux\n".encode()))
-    assert pairs == [("one", "un"), ("two", "deux")]
-    assert (report.lines, report.kept, report.empty, report.invalid) == (2, 2, {}, {})
-    assert str(report) == "2 of 2 sentence pairs kept"
+    pairs, faults = pairs_of(write(tmp_path, b"one \ntwo\n", "un\n deux\n".encode()))
+    assert pairs == [("one", "un"), ("two", "deux")] and faults == []
 
 
 @pytest.mark.parametrize("ending", [b"\n", b"\r\n", b""])
 def test_the_last_line_counts_with_and_without_its_ending(tmp_path, ending):
-    pairs, _ = read_parallel_files(*write(tmp_path, b"one\ntwo" + ending, b"un\ndeux\n"))
+    pairs, _ = pairs_of(write(tmp_path, b"one\ntwo" + ending, b"un\ndeux\n"))
     assert pairs == [("one", "un"), ("two", "deux")]
 
 
 def test_a_byte_order_mark_is_not_text(tmp_path):
-    assert read_parallel_files(*write(tmp_path, b"\xef\xbb\xbfone\n", b"un\n"))[0] == [("one", "un")]
+    assert pairs_of(write(tmp_path, b"\xef\xbb\xbfone\n", b"un\n"))[0] == [("one", "un")]
 
 
 def test_only_line_feeds_end_a_line(tmp_path):
     source, target = "a\u2028b\x0bc\x85d\n".encode(), b"x\n"
-    assert read_parallel_files(*write(tmp_path, source, target))[0] == [("a\u2028b\x0bc\x85d", "x")]
+    assert pairs_of(write(tmp_path, source, target))[0] == [("a\u2028b\x0bc\x85d", "x")]
 
 
 def test_empty_and_invalid_lines_are_skipped_with_their_other_side_and_named(tmp_path):
     source = b"one\n\nthree\n \nfive\n\xff\n"
     target = b"un\ndeux\n\xe9t\xe9\nquatre\n\nsix\n"
     paths = write(tmp_path, source, target)
-    pairs, report = read_parallel_files(*paths)
+    pairs, faults = pairs_of(paths)
     assert pairs == [("one", "un")]
-    assert report.empty == {str(paths[0]): [2, 4], str(paths[1]): [5]}
-    assert report.invalid == {str(paths[0]): [6], str(paths[1]): [3]}
-    told = str(report)
-    assert (
-        "1 of 6" in told
-        and f"2 in {paths[0]} empty (line 2, 4)" in told
-        and f"1 in {paths[1]} not UTF-8 (line 3)" in told
-    )
+    assert faults == [
+        *("3 with an empty line:", f"  {paths[0]}, line 2", f"  {paths[0]}, line 4", f"  {paths[1]}, line 5"),
+        *("2 with a line that is not UTF-8:", f"  {paths[0]}, line 6", f"  {paths[1]}, line 3"),
+    ]
 
 
-def test_a_long_report_names_the_first_lines(tmp_path):
-    _, report = read_parallel_files(*write(tmp_path, b"\n" * 9 + b"ten\n", b"x\n" * 10))
-    assert "9 in" in str(report) and "(line 1, 2, 3, 4, 5, ...)" in str(report)
+def test_faults_are_printed_and_with_strict_refused(tmp_path, capsys):
+    lines = b"".join(b"%d\n" % number for number in range(30))
+    files = list(map(str, write(tmp_path, lines, lines.replace(b"7\n", b"\n", 1))))
+    splits = read_parallel("", files=files)
+    assert sum(map(len, splits.values())) == 29
+    assert capsys.readouterr().out == f"skipped 1 with an empty line:\n  {files[1]}, line 8\n"
+    with pytest.raises(UserError, match="--data.strict: expected no faults, received 1\n.*an empty line"):
+        read_parallel("", files=files, strict=True)
 
 
 def test_different_numbers_of_lines_are_an_error_with_both(tmp_path):
     with pytest.raises(UserError, match=r"train\.en with 2 and .*train\.fr with 3"):
-        read_parallel_files(*write(tmp_path, b"1\n2\n", b"1\n2\n3\n"))
+        pairs_of(write(tmp_path, b"1\n2\n", b"1\n2\n3\n"))
 
 
 @pytest.mark.parametrize(("source", "target"), [(b"", b""), (b"\n\n", b"a\nb\n")])
 def test_files_without_a_pair_are_an_error(tmp_path, source, target):
-    with pytest.raises(UserError, match="received none"):
-        read_parallel_files(*write(tmp_path, source, target))
+    with pytest.raises(UserError, match="received 0"):
+        read_parallel("", files=list(map(str, write(tmp_path, source, target))))
+
+
+def test_utf_16_is_named(tmp_path):
+    with pytest.raises(UserError, match="expected a text file in UTF-8, received .*train.fr in UTF-16"):
+        pairs_of(write(tmp_path, b"a\n", "b\n".encode("utf-16")))
 
 
 def test_a_missing_file_and_a_file_given_twice_are_named(tmp_path):
     source, _ = write(tmp_path, b"a\n", b"b\n")
     with pytest.raises(UserError, match="absent.fr: No such file"):
-        read_parallel_files(source, tmp_path / "absent.fr")
+        pairs_of((source, tmp_path / "absent.fr"))
     with pytest.raises(UserError, match="twice"):
-        read_parallel_files(source, source)
+        pairs_of((source, source))
 
 
 def test_splits_are_disjoint_complete_and_independent_of_the_order_of_lines():
@@ -128,7 +139,7 @@ def test_human_alignments_are_read_and_their_faults_named(tmp_path):
     with pytest.raises(UserError, match="expected a file of links"):
         read_aligned_files([*paths[:2], tmp_path / "absent"])
     write(tmp_path, b"a\n\n", b"x\ny\n")
-    with pytest.raises(UserError, match="expected text on every line"):
+    with pytest.raises(UserError, match="(?s)expected text on every line.*an empty line.*train.en, line 2"):
         read_aligned_files(paths)
 
 

@@ -1,0 +1,76 @@
+"""Reads a user's image files and finds those that cannot be decoded."""
+
+import functools
+import time
+from pathlib import Path
+
+import tensorflow as tf
+
+from attention_zoo.pipelines.engine.images.image_files import decode_each_image
+
+BATCH = 16  # files that one thread decodes at a time
+PATIENCE = 5.0  # seconds after which the user is told how long it will take
+NO_IMAGE = "image_bytes: expected a JPEG, PNG, GIF or BMP image"
+
+
+def read_images(files, dirt, size=(8, 8)):
+    """Reads and decodes image files, on all cores, and leaves out those that cannot be decoded.
+
+    Every file is decoded as a whole, by the function that training uses: the head of a file that is cut off or
+    damaged tells nothing of it.
+
+    Args:
+        files: List of (place, path): what the report calls a file, and its path.
+        dirt: `Dirt` that takes the faults.
+        size: (height, width) of the pixels. The default is the fastest, for callers that only check.
+
+    Yields:
+        (number, content, pixels) of each file that can be decoded, in the order of `files`: its place in the list
+        from 0, its bytes, and uint8 `(height, width, 3)`.
+    """
+
+    def contents():
+        for number, (place, path) in enumerate(files):
+            content = read_content(place, path, dirt)
+            if content:
+                yield number, content
+
+    decode = decoder(tuple(size))
+    signature = (tf.TensorSpec((), tf.int64), tf.TensorSpec((), tf.string))
+    data = tf.data.Dataset.from_generator(contents, output_signature=signature).batch(BATCH)
+    data = data.map(lambda n, batch: (n, batch, *decode(batch)), num_parallel_calls=tf.data.AUTOTUNE).unbatch()
+    start, told = time.monotonic(), False
+    for number, content, pixels, error in data.as_numpy_iterator():
+        seconds = time.monotonic() - start
+        if not told and seconds > PATIENCE:
+            left = seconds / (number + 1) * (len(files) - number - 1)
+            print(f"checking {len(files):,} images, {number + 1:,} of them done; the others take about {left:,.0f} s")
+            told = True
+        if error:
+            message = error.decode()
+            kind = "no image inside" if message.startswith(NO_IMAGE) else "an image that cannot be decoded"
+            dirt.add(kind, files[number][0], message.removeprefix("image_bytes: "))
+        else:
+            yield int(number), content, pixels
+
+
+@functools.lru_cache
+def decoder(size):
+    """Returns `decode_each_image` for one size, traced once: tracing takes as long as decoding hundreds of images."""
+    spec = [tf.TensorSpec([None], tf.string)]
+    return tf.function(lambda contents: decode_each_image(contents, size), input_signature=spec, autograph=False)
+
+
+def read_content(place, path, dirt):
+    """Returns the bytes of a file, b"" where there are none or it cannot be read."""
+    try:
+        content = Path(path).read_bytes()
+    except FileNotFoundError:
+        dirt.add("a missing file", place)
+        return b""
+    except (OSError, ValueError) as error:  # a name with a null character is a ValueError
+        dirt.add("a file that cannot be read", place, getattr(error, "strerror", None) or str(error))
+        return b""
+    if not content:
+        dirt.add("an empty file", place)
+    return content

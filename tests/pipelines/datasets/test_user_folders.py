@@ -1,0 +1,87 @@
+"""Every task reads a user's data that has faults: it goes on without them, or refuses them all with --data.strict."""
+
+import dataclasses
+import os
+from pathlib import Path
+
+import pytest
+
+from attention_zoo.pipelines.commands.loading import load
+from attention_zoo.pipelines.datasets.tfds import SPLITS
+from attention_zoo.pipelines.engine.errors import UserError
+from attention_zoo.pipelines.engine.run.config import parse
+from attention_zoo.pipelines.registry import TASKS
+
+
+def spoil_sentences(data):
+    path = Path(data["files"][1])
+    lines = path.read_bytes().split(b"\n")
+    lines[3], lines[5] = b"", b"\xff"
+    path.write_bytes(b"\n".join(lines))
+
+
+def spoil_captions(data):
+    folder = Path(data["folder"])
+    (folder / "images" / "3.png").unlink()
+    with open(folder / "captions.jsonl", "a") as file:
+        file.write("\n{")
+
+
+def spoil_photos(data):
+    folder = Path(data["directory"])
+    first, second = sorted(folder.glob("*/*.png"))[:2]
+    first.write_bytes(b"")
+    os.truncate(second, second.stat().st_size - 20)
+    (folder / "__MACOSX").mkdir()
+
+
+def spoil_drives(data):
+    first, second = map(Path, data["folders"][:2])
+    (first / "frames" / "3.png").write_text("no image")
+    with open(second / "steering.csv", "a") as file:
+        file.write("9,1.png\n")
+
+
+SPOIL = {
+    "translation": spoil_sentences,
+    "captioning": spoil_captions,
+    "image_classification": spoil_photos,
+    "steering": spoil_drives,
+}
+
+
+def load_data(name, data, directory, *words):
+    """Reads the data of a task as a command line with its settings would."""
+    task_class = load(TASKS[name].task)
+    for option, value in data.items():
+        words += (f"--data.{option}", *map(str, value if isinstance(value, list) else [value]))
+    (directory / "tiny.yaml").write_text("")
+    task = task_class(
+        parse(task_class.Config, words, {"tiny": directory / "tiny.yaml"}, "tiny", name).config, directory
+    )
+    task.load()
+    return task
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_a_users_data_is_read_without_its_faults(name, cases, tmp_path, capsys):
+    (tmp_path / "data").mkdir()
+    data = cases[name].write_data(tmp_path / "data")
+    whole = load_data(name, data, tmp_path, "--data.strict", "true")
+    assert "skipped" not in capsys.readouterr().out
+    SPOIL[name](data)
+    task = load_data(name, data, tmp_path)
+    printed = capsys.readouterr().out
+    assert printed.count("skipped 1 with") == 2
+    for split in SPLITS:
+        assert f"{split}: " in printed
+    assert task.data_version and whole.data_version
+    with pytest.raises(UserError, match="--data.strict: expected no faults, received 2\n"):
+        load_data(name, data, tmp_path, "--data.strict", "true")
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_strict_may_change_when_a_run_is_continued(name):
+    task_class = load(TASKS[name].task)
+    assert "strict" in task_class.changeable_data_settings
+    assert {field.name: field.default for field in dataclasses.fields(task_class.Config().data)}["strict"] is False
