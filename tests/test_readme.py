@@ -81,6 +81,8 @@ def trained(tmp_path_factory):
     words = [f"{i % 7} cats and {i % 11} dogs" for i in range(60)]
     (directory / "train.en").write_text("\n".join(f"{w} {i}" for i, w in enumerate(words)) + "\n")
     (directory / "train.fr").write_text("\n".join(f"{w} {i} !" for i, w in enumerate(words)) + "\n")
+    pairs = [f"{w} {i}\t{w} {i} !\tCC-BY 2.0 (France)\n" for i, w in enumerate(words)]
+    (directory / "pairs.tsv").write_text("".join(pairs))
     main_command = re.search(r"<!-- main-command -->\n```bash\n(.*?)\n```", README, re.DOTALL)[1]
     assert main_command == "pip install . && attention-zoo train translation"
     attention_zoo(["train", "translation", "--config", "translation.yaml"], directory)

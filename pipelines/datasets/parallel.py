@@ -1,11 +1,11 @@
-"""Sentence pairs in memory, from any TFDS translation dataset or from one's own files."""
+"""Sentence pairs in memory, from any TFDS translation dataset or from a user's files."""
 
 from dataclasses import dataclass
 
 import tensorflow_datasets as tfds
 
 from attention_zoo.pipelines.datasets.dirt import Dirt
-from attention_zoo.pipelines.datasets.parallel_files import read_parallel_files, split_pairs
+from attention_zoo.pipelines.datasets.parallel_files import read_pairs_file, read_parallel_files, split_pairs
 from attention_zoo.pipelines.datasets.tfds import SPLITS, check_splits, limit_of, prepared
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.storage.files import digest
@@ -40,7 +40,7 @@ def read_parallel(dataset, locale="", reverse=False, files=(), max_words=0, limi
         dataset: Name of a TFDS dataset whose `supervised_keys` name the source and the target text.
         locale: Config of `cldr_phrases` and `dates`; other datasets have theirs in the name.
         reverse: Swaps source and target of a dataset without gold alignment.
-        files: Two files, a sentence a line, that stand in for the dataset.
+        files: Two files with a sentence a line, or one of tab-separated pairs, that stand in for the dataset.
         max_words: Leaves out pairs with more words on either side; 0 keeps all.
         limit: Takes so many training pairs at most, and a tenth as many of each other split; 0 takes all.
         strict: Whether faults in `files` are an error; otherwise the lines that have them are skipped and reported.
@@ -53,12 +53,14 @@ def read_parallel(dataset, locale="", reverse=False, files=(), max_words=0, limi
             enough; a file cannot be read, or the files have faults and `strict` is true.
     """
     if files:
-        if len(files) != 2:
+        if len(files) > 2:
             raise UserError(
-                f"data.files: expected two files, source and target; received {len(files)}: {' '.join(files)}"
+                "data.files: expected two files, source and target, or one of tab-separated pairs; "
+                f"received {len(files)}: {' '.join(files)}"
             )
         dirt = Dirt(strict)
-        pairs = read_parallel_files(*(files[::-1] if reverse else files), dirt)
+        pairs = read_parallel_files(*files, dirt) if len(files) == 2 else read_pairs_file(*files, dirt)
+        pairs = [pair[::-1] for pair in pairs] if reverse else pairs
         dirt.report()
         splits = split_pairs(pairs)
         version = ", ".join(f"{path} SHA-256 {digest(path)}" for path in files)

@@ -1,7 +1,9 @@
-"""A user's own parallel text: two files, a sentence a line, the same line number in both."""
+"""A user's parallel text: two files with a sentence a line, the same line number in both, or one file of pairs."""
 
 import hashlib
 from pathlib import Path
+
+import numpy as np
 
 from attention_zoo.pipelines.datasets.dirt import Dirt
 from attention_zoo.pipelines.datasets.spans import normalize
@@ -26,20 +28,80 @@ def read_parallel_files(source_path: str | Path, target_path: str | Path, dirt: 
     Raises:
         UserError: A file cannot be read, or the files differ in their number of lines.
     """
-    sides = {str(path): _lines(path) for path in (source_path, target_path)}
+    sides = {str(path): [line and line.strip() for line in _lines(path)] for path in (source_path, target_path)}
     if len(sides) < 2:
         raise UserError(f"expected two files, source and target, received {source_path} twice")
     (source_name, sources), (target_name, targets) = sides.items()
     if len(sources) != len(targets):
         raise UserError(
             f"expected files with the same number of lines, received {source_name} with {len(sources)} "
-            f"and {target_name} with {len(targets)}"
+            f"and {target_name} with {len(targets)}; the lengths of the lines fit until about line "
+            f"{count_fitting_lines(sources, targets)}"
         )
     for name, lines in sides.items():
         for number, line in enumerate(lines, 1):
             if not line:
                 dirt.add("a line that is not UTF-8" if line is None else "an empty line", f"{name}, line {number}")
     return [pair for pair in zip(sources, targets) if all(pair)]
+
+
+def count_fitting_lines(sources: list[str | None], targets: list[str | None]) -> int:
+    """Returns up to which line the lengths of two texts fit, so that a user finds the line that one of them lacks.
+
+    Lines of the same number are pairs up to there; after it, the lines with the same distance to the end are. Of all
+    numbers, the returned one makes the lengths within the pairs the most alike.
+
+    Example:
+
+    >>> count_fitting_lines(["a", "four", "b", "eleven", "c"], ["x", "cinq", "onze mots", "z"])
+    2
+    """
+    lengths = [np.log([len(line or "") + 1 for line in lines]) for lines in (sources, targets)]
+    shorter, longer = sorted((side - np.mean(side) for side in lengths), key=len)
+    count = len(shorter)
+    from_start = np.cumsum([0.0, *np.abs(shorter - longer[:count])])
+    from_end = np.cumsum([0.0, *np.abs(shorter - longer[len(longer) - count :])])
+    return int(np.argmin(from_start + from_end[-1] - from_end))
+
+
+def read_pairs_file(path: str | Path, dirt: Dirt) -> list[tuple[str, str]]:
+    """Reads the sentence pairs of one UTF-8 file: source, a tab, target, as Tatoeba's pairs are published.
+
+    Further columns, such as the authors, are ignored. Quotation marks are text.
+
+    Args:
+        path: The file.
+        dirt: Takes the lines that are skipped.
+
+    Returns:
+        The pairs (source, target), stripped, in the file's order.
+
+    Raises:
+        UserError: The file cannot be read, or its first column holds the numbers of sentences.
+    """
+    pairs, ignored = [], 0
+    for number, line in enumerate(_lines(path), 1):
+        place, columns = f"{path}, line {number}", (line or "").split("\t")
+        pair = tuple(column.strip() for column in columns[:2])
+        if line is None:
+            dirt.add("a line that is not UTF-8", place)
+        elif not line.strip():
+            dirt.add("an empty line", place)
+        elif len(pair) < 2:
+            dirt.add("fewer than two columns between tabs", place, line[:80].strip())
+        elif not all(pair):
+            dirt.add("an empty source or target", place, line[:80].strip())
+        else:
+            pairs.append(pair)
+            ignored += len(columns) > 2
+    if pairs and all(source.isdecimal() for source, _ in pairs):
+        raise UserError(
+            f"expected source and target in the first two columns of {path}, received a column of numbers; "
+            f"`cut -f 2,4` keeps the text of a file with the numbers of the sentences"
+        )
+    if ignored:
+        print(f"{path}: the columns after source and target are ignored, on {ignored:,} lines")
+    return pairs
 
 
 def read_aligned_files(paths: list[str | Path]) -> tuple[list, list]:
@@ -114,7 +176,7 @@ def split_pairs(pairs: list[tuple[str, str]], most: int = 2_000) -> dict[str, li
 
 
 def _lines(path):
-    """Returns the lines of a file, stripped; None for one that is not UTF-8."""
+    """Returns the lines of a file, without their ends; None for one that is not UTF-8."""
     try:
         content = Path(path).read_bytes()
     except OSError as error:
@@ -127,6 +189,6 @@ def _lines(path):
 
 def _decode(line):
     try:
-        return line.decode().strip()
+        return line.decode()
     except UnicodeDecodeError:
         return None

@@ -17,8 +17,8 @@ class DataSettings:
         locale: The language on the other side of cldr_phrases (target) and dates (source); any locale that Babel knows.
         reverse: Translate from the dataset's second language into its first, such as wmt14_translate/de-en from
             English.
-        files: Your own text instead of a dataset: two files with a sentence a line, source and target (as
-            --data-files, too).
+        files: Your own text instead of a dataset: two files with a sentence a line, source and target, or one file
+            of pairs, source, tab, target (as --data-files, too).
         strict: Whether faults in your data end the run; otherwise they are reported, and what has them is skipped.
         alignment_files: Sentences that people aligned word by word, to score the attention against: source, target,
             and links such as 0-0 or 2?3 (Pharaoh's format), a line a pair.

@@ -4,9 +4,15 @@ import random
 
 import pytest
 
+from attention_zoo.pipelines.datasets.builders.phrases import Phrases
 from attention_zoo.pipelines.datasets.dirt import Dirt
 from attention_zoo.pipelines.datasets.parallel import read_parallel
-from attention_zoo.pipelines.datasets.parallel_files import read_aligned_files, read_parallel_files, split_pairs
+from attention_zoo.pipelines.datasets.parallel_files import (
+    read_aligned_files,
+    read_pairs_file,
+    read_parallel_files,
+    split_pairs,
+)
 from attention_zoo.pipelines.engine.errors import UserError
 
 
@@ -68,6 +74,52 @@ def test_faults_are_printed_and_with_strict_refused(tmp_path, capsys):
 def test_different_numbers_of_lines_are_an_error_with_both(tmp_path):
     with pytest.raises(UserError, match=r"train\.en with 2 and .*train\.fr with 3"):
         pairs_of(write(tmp_path, b"1\n2\n", b"1\n2\n3\n"))
+
+
+@pytest.mark.parametrize("lost", [[240], [120, 121, 122], [479]])
+def test_the_error_says_where_a_lost_line_is(tmp_path, lost):
+    phrases, rng = Phrases("fr"), random.Random(0)
+    examples = [phrases.sentence([phrases.sample(rng) for _ in range(1 + i % 4)], "standard") for i in range(480)]
+    source = "".join(example["source"] + "\n" for example in examples)
+    target = "".join(example["target"] + "\n" for i, example in enumerate(examples) if i not in lost)
+    for texts in ((source, target), (target, source)):
+        with pytest.raises(UserError, match="with 4[78]. and .*; the lengths of the lines fit until about") as raised:
+            pairs_of(write(tmp_path, *(text.encode() for text in texts)))
+        assert abs(int(str(raised.value).rsplit(" ", 1)[1]) - lost[0]) <= 3
+
+
+def test_a_file_of_pairs_is_read_and_its_faults_named(tmp_path, capsys):
+    path = tmp_path / "fra.txt"
+    lines = [f"Go {number}.\tVa {number} !\tCC-BY 2.0 (France)" for number in range(30)]
+    lines += ["Run.", "Run.\t ", "", 'Say "no".\tDis « non ».']
+    path.write_bytes("\r\n".join(lines).encode() + b"\n\xff\tx\n")
+    dirt = Dirt()
+    pairs = read_pairs_file(path, dirt)
+    assert pairs == [(f"Go {number}.", f"Va {number} !") for number in range(30)] + [('Say "no".', "Dis « non ».")]
+    assert dirt.lines() == [
+        *("1 with fewer than two columns between tabs:", f"  {path}, line 31: Run."),
+        *("1 with an empty source or target:", f"  {path}, line 32: Run."),
+        *("1 with an empty line:", f"  {path}, line 33"),
+        *("1 with a line that is not UTF-8:", f"  {path}, line 35"),
+    ]
+    assert capsys.readouterr().out == f"{path}: the columns after source and target are ignored, on 30 lines\n"
+    forth, back = (read_parallel("", files=[str(path)], reverse=reverse) for reverse in (False, True))
+    assert sum(map(len, forth.values())) == 31 and "fra.txt SHA-256" in forth["train"].version
+    assert {*zip(*texts_of(forth))} == {(target, source) for source, target in zip(*texts_of(back))}
+
+
+def texts_of(splits):
+    """All sources and all targets."""
+    return [[text for one in splits.values() for text in getattr(one, side)] for side in ("source", "target")]
+
+
+def test_a_file_of_numbered_sentences_and_three_files_are_refused(tmp_path):
+    path = tmp_path / "pairs.tsv"
+    path.write_text("".join(f"{number}\tGo.\t{number + 9}\tVa !\n" for number in range(5)))
+    with pytest.raises(UserError, match="received a column of numbers; `cut -f 2,4`"):
+        read_pairs_file(path, Dirt())
+    with pytest.raises(UserError, match="data.files: expected two files, .* or one of tab-separated pairs; received 3"):
+        read_parallel("", files=["a", "b", "c"])
 
 
 @pytest.mark.parametrize(("source", "target"), [(b"", b""), (b"\n\n", b"a\nb\n")])
