@@ -1,9 +1,8 @@
 """Encoded images to pixels: one way for training, evaluation and serving, in the TensorFlow graph.
 
 Every image that enters the project from outside comes through `decode_image`. It reads the size in the file's head
-before it
-decodes anything, so that a small file that unpacks to gigabytes is refused, and a large JPEG is decoded at a half, a
-quarter or an eighth where the model needs no more.
+before it decodes anything. A small file that unpacks to gigabytes is therefore refused, and a large JPEG is decoded at
+a half, a quarter or an eighth of its size where the model needs no more.
 """
 
 import io
@@ -26,15 +25,15 @@ from attention_zoo.pipelines.engine.images.formats import (
     run_plainly,
     size_of,
 )
+from attention_zoo.pipelines.engine.images.orientation import is_turned, orientation_of, upright
 
 
 def decode_image(image_bytes, size):
     """Decodes one image file and brings it to a size, in a graph or eagerly.
 
-    JPEG (grey, YCbCr, CMYK), PNG (1 to 16 bits; what is transparent becomes white), GIF (the first frame) and BMP. The
-    whole image
-    is resized, by triangles that widen as it shrinks (antialiasing); the proportions of the sides are not kept. EXIF's
-    orientation is not applied.
+    Reads JPEG (grey, YCbCr, CMYK), PNG (1 to 16 bits a channel; transparent pixels become white), GIF (the first frame)
+    and BMP. Turns and mirrors an image as the EXIF orientation of a JPEG or PNG file says. Resizes the whole image,
+    bilinearly and with antialiasing; the proportions of its sides are not kept.
 
     Args:
         image_bytes: String scalar, the content of the file.
@@ -171,15 +170,23 @@ def read_image_file(path):
 def shown_image(image_bytes, longest=512):
     """Decodes an image file for a picture: in its own proportions, reduced to at most `longest` pixels a side.
 
+    Args:
+        image_bytes: The content of the file.
+        longest: Largest height and width. Defaults to 512.
+
     Returns:
         uint8 array `(H, W, 3)`.
     """
     from PIL import Image
 
     with Image.open(io.BytesIO(image_bytes), formats=FORMATS) as image:
-        scale = min(1.0, longest / max(image.size))
-        width, height = (max(1, round(side * scale)) for side in image.size)
-    return decode_image(tf.constant(image_bytes), (height, width)).numpy()
+        columns, rows = image.size
+    content = tf.constant(image_bytes)
+    if is_turned(orientation_of(format_of(head_of(content)), content)):
+        rows, columns = columns, rows
+    scale = min(1.0, longest / max(rows, columns))
+    height, width = (max(1, round(side * scale)) for side in (rows, columns))
+    return decode_image(content, (height, width)).numpy()
 
 
 def _decode(image_bytes, size, run):
@@ -198,14 +205,21 @@ def _decode(image_bytes, size, run):
         return tf.cond(tf.equal(error, ""), lambda: decoded(rows, columns), lambda: failed(error))
 
     def decoded(rows, columns):
-        shrink = tf.minimum(rows // height, columns // width)  # so many times larger than needed
+        orientation = orientation_of(kind, image_bytes)
+        stored = tf.where(is_turned(orientation), (width, height), (height, width))  # as the file has rows and columns
+        shrink = tf.minimum(rows // stored[0], columns // stored[1])  # so many times larger than needed
         image = decode(kind, head, image_bytes, shrink, run)
         damaged = tf.equal(tf.size(image), 0)
-        return tf.cond(damaged, lambda: failed(error_of_damage(kind, image_bytes)), lambda: (resized(image), ""))
+        return tf.cond(
+            damaged,
+            lambda: failed(error_of_damage(kind, image_bytes)),
+            lambda: (resized(image, stored, orientation), ""),
+        )
 
-    def resized(image):
-        image = tf.image.resize(image, (height, width), antialias=True)
-        return tf.saturate_cast(tf.round(image), tf.uint8)
+    def resized(image, stored, orientation):
+        image = tf.image.resize(image, stored, antialias=True)
+        image = tf.saturate_cast(tf.round(image), tf.uint8)
+        return tf.ensure_shape(upright(image, orientation), (height, width, 3))
 
     error = error_of_format(kind, head, image_bytes)
     pixels, error = tf.cond(tf.equal(error, ""), sized, lambda: failed(error))
