@@ -1,15 +1,12 @@
 """Attention as Keras layers: a score says how well a query matches a key, an alignment turns scores into weights."""
 
-from attention_zoo.layers.alignments import (
-    Alignment,
-    HardAlignment,
-    LocalMonotonicAlignment,
-    LocalPredictiveAlignment,
-    SoftAlignment,
-    sample_locations,
-)
-from attention_zoo.layers.attention import Attention, BahdanauAttention, HardAttention, LuongAttention
+from attention_zoo.layers.alignments import Alignment, LocalMonotonicAlignment, LocalPredictiveAlignment, SoftAlignment
+from attention_zoo.layers.attention import Attention
+from attention_zoo.layers.bahdanau import BahdanauAttention
+from attention_zoo.layers.dot_product import dot_product_attention
 from attention_zoo.layers.grouped_query import GroupedQueryAttention
+from attention_zoo.layers.hard import HardAlignment, HardAttention, sample_locations
+from attention_zoo.layers.luong import LuongAttention
 from attention_zoo.layers.masks import causal_mask, combine_masks, masked_softmax
 from attention_zoo.layers.multi_head import MultiHeadAttention
 from attention_zoo.layers.patches import PatchEmbedding, StochasticDepth
@@ -28,7 +25,8 @@ from attention_zoo.layers.scores import (
 )
 from attention_zoo.layers.self_attention import MultiHeadSelfAttention
 from attention_zoo.layers.spatial import SpatialAttention
-from attention_zoo.layers.transformer import TransformerDecoderBlock, TransformerEncoderBlock
+from attention_zoo.layers.transformer_decoder import TransformerDecoderBlock
+from attention_zoo.layers.transformer_encoder import TransformerEncoderBlock
 
 __all__ = [
     "AdditiveScore",
@@ -54,12 +52,13 @@ __all__ = [
     "Score",
     "SinusoidalEncoding",
     "SoftAlignment",
-    "StochasticDepth",
     "SpatialAttention",
+    "StochasticDepth",
     "TransformerDecoderBlock",
     "TransformerEncoderBlock",
     "causal_mask",
     "combine_masks",
+    "dot_product_attention",
     "masked_softmax",
     "reinforce_loss",
     "replace_attention",

@@ -9,6 +9,7 @@ import keras
 from keras import ops, tree
 
 from attention_zoo.layers.attention import Attention
+from attention_zoo.layers.cells import dropout_between, is_cell, output_size, run_cells
 from attention_zoo.layers.loop import loop
 from attention_zoo.layers.masks import combine_masks
 from attention_zoo.layers.shapes import at_least
@@ -102,7 +103,7 @@ class AttentiveDecoder(keras.layers.Layer):
             self._seed_generator = keras.random.SeedGenerator()
 
     def _check_arguments(self):
-        if not self.cells or not all(_is_cell(cell) for cell in self.cells):
+        if not self.cells or not all(is_cell(cell) for cell in self.cells):
             raise ValueError(
                 f"`cells` must be a Keras RNN cell or a list of them (not StackedRNNCells). Received: cells={self.cells!r}"
             )
@@ -130,12 +131,12 @@ class AttentiveDecoder(keras.layers.Layer):
     def build(self, query_shape, value_shape, key_shape=None):
         batch, (_, context_shape) = query_shape[0], self.compute_output_shape(query_shape, value_shape)
         if not self.attention.built:  # one that was loaded with this layer is
-            self.attention.build((batch, 1, _output_size(self.cells[-1])), value_shape, key_shape)
+            self.attention.build((batch, 1, output_size(self.cells[-1])), value_shape, key_shape)
         features = query_shape[-1] + (context_shape[-1] if self._attends_in_the_loop else 0)
         for cell in self.cells:
             if not cell.built:
                 cell.build((batch, features))
-            features = _output_size(cell)
+            features = output_size(cell)
 
     def project_memory(self, value, key=None, value_mask=None):
         """What every step needs of the source, made once.
@@ -178,7 +179,7 @@ class AttentiveDecoder(keras.layers.Layer):
         cells = tree.pack_sequence_as(sizes, [ops.cast(tensor, self.compute_dtype) for tensor in tensors])
         state = {"cells": cells, "position": ops.zeros((batch, 1), dtype="int32")}
         if self.input_feeding:
-            shape = self.attention.compute_output_shape((None, 1, _output_size(self.cells[-1])), memory["value"].shape)
+            shape = self.attention.compute_output_shape((None, 1, output_size(self.cells[-1])), memory["value"].shape)
             state["fed"] = ops.zeros((batch, shape[-1]), dtype=self.compute_dtype)
         return state
 
@@ -200,11 +201,11 @@ class AttentiveDecoder(keras.layers.Layer):
         cells, position = state["cells"], state["position"]
         if self.order == "attend_then_step":
             context, weights = self._attend(cells[-1][0], position, memory, draws, hypotheses)
-            output, cells = self._run_cells(ops.concatenate([inputs, context], axis=-1), cells, dropped)
+            output, cells = run_cells(self.cells, ops.concatenate([inputs, context], axis=-1), cells, dropped)
         else:
             if self.input_feeding:
                 inputs = ops.concatenate([inputs, state["fed"]], axis=-1)
-            output, cells = self._run_cells(inputs, cells, dropped)
+            output, cells = run_cells(self.cells, inputs, cells, dropped)
             context, weights = self._attend(output, position, memory, draws, hypotheses)
         state = {"cells": cells, "position": position + 1}
         if self.input_feeding:
@@ -222,15 +223,6 @@ class AttentiveDecoder(keras.layers.Layer):
         context, weights = self.attention.attend(query, memory["key"], memory["value"], mask, **options)
         rows = batch * hypotheses
         return ops.reshape(context, (rows, context.shape[-1])), ops.reshape(weights, (rows, ops.shape(weights)[-1]))
-
-    def _run_cells(self, inputs, states, dropped):
-        new_states = []
-        for number, (cell, state) in enumerate(zip(self.cells, states)):
-            if dropped is not None and number:
-                inputs = inputs * dropped[number - 1]
-            inputs, new_state = cell(inputs, state)
-            new_states.append(tree.flatten(new_state))
-        return inputs, new_states
 
     def call(
         self,
@@ -250,12 +242,7 @@ class AttentiveDecoder(keras.layers.Layer):
         units, context_dim = (shape[-1] for shape in self.compute_output_shape(query.shape, value.shape))
         dropped = None
         if training and self.dropout:  # sampled before the loop, so that the loop draws no random numbers
-            ones = [
-                ops.ones((ops.shape(query)[0], _output_size(cell)), dtype=self.compute_dtype)
-                for cell in self.cells[:-1]
-            ]
-            dropped = [keras.random.dropout(mask, self.dropout, seed=self._seed_generator) for mask in ones]
-
+            dropped = dropout_between(self.cells, ops.shape(query)[0], self.dropout, self._seed_generator, query.dtype)
         draws = self.attention.draw(ops.shape(query)[:2]) if draws is None and training else draws
         if self._attends_in_the_loop:
             # Draws travel beside the inputs, in float32, whose digits they need.
@@ -273,7 +260,7 @@ class AttentiveDecoder(keras.layers.Layer):
         else:
 
             def recur(inputs, states):
-                output, states = self._run_cells(inputs, states, dropped)
+                output, states = run_cells(self.cells, inputs, states, dropped)
                 return (output,), states
 
             outputs = ops.cast(loop(recur, query, state["cells"], query_mask), self.compute_dtype)  # (B, T, U)
@@ -287,7 +274,7 @@ class AttentiveDecoder(keras.layers.Layer):
         return None if mask is None else (mask, mask)  # outputs and contexts are as long as the query
 
     def compute_output_shape(self, query_shape, value_shape, key_shape=None, initial_state_shape=None):
-        output_shape = (*query_shape[:-1], _output_size(self.cells[-1]))
+        output_shape = (*query_shape[:-1], output_size(self.cells[-1]))
         return output_shape, self.attention.compute_output_shape(output_shape, value_shape)
 
     def compute_output_spec(self, query, value, key=None, initial_state=None, return_attention_scores=False, **kwargs):
@@ -312,14 +299,3 @@ class AttentiveDecoder(keras.layers.Layer):
         cells = [keras.saving.deserialize_keras_object(cell) for cell in config["cells"]]
         attention = keras.saving.deserialize_keras_object(config["attention"])
         return super().from_config({**config, "cells": cells, "attention": attention})
-
-
-def _is_cell(cell):
-    stacked = isinstance(cell, keras.layers.StackedRNNCells)  # nests its states, which a list of cells does not need
-    if stacked or not callable(cell) or not hasattr(cell, "state_size"):
-        return False
-    return all(isinstance(size, int) for size in tree.flatten(cell.state_size))
-
-
-def _output_size(cell):
-    return getattr(cell, "output_size", None) or tree.flatten(cell.state_size)[0]

@@ -6,7 +6,7 @@ Notation: B batch, T queries, S locations, D features; "..." stands for any lead
 import keras
 from keras import ops
 
-from attention_zoo.layers.attention import BahdanauAttention
+from attention_zoo.layers.bahdanau import BahdanauAttention
 from attention_zoo.layers.projection import project
 
 

@@ -7,8 +7,8 @@ Shapes: B batch, T frames, H x W a frame, h x w its feature map, S = h w locatio
 import keras
 from keras import ops
 
+from attention_zoo.layers import SpatialAttention
 from attention_zoo.layers.loop import loop
-from attention_zoo.layers.spatial import SpatialAttention
 from attention_zoo.pipelines.models.parts.image_encoder import convolve
 
 # By what Glorot's kernel and vector of f_attn are multiplied. The features of a map shrink in training, and the scores

@@ -6,8 +6,7 @@ Shapes: B batch, S source, T target, E embedding_dim, U units, V target vocabula
 import keras
 from keras import ops
 
-from attention_zoo.layers.attention import BahdanauAttention
-from attention_zoo.layers.recurrent import AttentiveDecoder
+from attention_zoo.layers import AttentiveDecoder, BahdanauAttention
 from attention_zoo.pipelines.models.parts.gru_cell import GRUCell
 from attention_zoo.pipelines.models.parts.recurrent_translator import RecurrentTranslator, maxout, source_mask
 

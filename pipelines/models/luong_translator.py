@@ -5,8 +5,7 @@ Shapes: B batch, S source, T target, E embedding_dim, U units, V target vocabula
 
 import keras
 
-from attention_zoo.layers.attention import LuongAttention
-from attention_zoo.layers.recurrent import AttentiveDecoder
+from attention_zoo.layers import AttentiveDecoder, LuongAttention
 from attention_zoo.pipelines.models.parts.recurrent_translator import RecurrentTranslator, source_mask
 from attention_zoo.pipelines.models.parts.stacked_lstm import StackedLSTM
 

@@ -7,13 +7,19 @@ vocabulary.
 import keras
 from keras import ops
 
-from attention_zoo.layers.alignments import Alignment, HardAlignment, SoftAlignment, sample_locations
-from attention_zoo.layers.attention import Attention
-from attention_zoo.layers.masks import masked_softmax
+from attention_zoo.layers import (
+    AdditiveScore,
+    Alignment,
+    Attention,
+    AttentiveDecoder,
+    HardAlignment,
+    LocationScore,
+    SoftAlignment,
+    masked_softmax,
+    reinforce_loss,
+    sample_locations,
+)
 from attention_zoo.layers.projection import project
-from attention_zoo.layers.recurrent import AttentiveDecoder
-from attention_zoo.layers.reinforce import reinforce_loss
-from attention_zoo.layers.scores import AdditiveScore, LocationScore
 from attention_zoo.pipelines.models.parts.image_encoder import ImageEncoder
 
 ATTENTIONS = ("soft", "hard", "mean")

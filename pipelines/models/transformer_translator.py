@@ -6,8 +6,7 @@ Shapes: B batch, S source, T target, D embedding_dim, H heads, d = D / H, V voca
 import keras
 from keras import ops
 
-from attention_zoo.layers.positions import PositionalEmbedding
-from attention_zoo.layers.transformer import TransformerDecoderBlock, TransformerEncoderBlock
+from attention_zoo.layers import PositionalEmbedding, TransformerDecoderBlock, TransformerEncoderBlock
 
 
 @keras.saving.register_keras_serializable("attention_zoo")

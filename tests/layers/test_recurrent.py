@@ -6,9 +6,7 @@ import pytest
 import tensorflow as tf
 from keras import ops
 
-from attention_zoo.layers.attention import Attention, BahdanauAttention, LuongAttention
-from attention_zoo.layers.recurrent import AttentiveDecoder
-from attention_zoo.layers.scores import DotScore
+from attention_zoo.layers import Attention, AttentiveDecoder, BahdanauAttention, DotScore, LuongAttention
 
 B, T, S, E, D, U = 3, 5, 6, 4, 8, 7
 MASK = np.array([[1, 1, 1, 1, 1, 1], [1, 1, 1, 0, 0, 0], [1, 0, 0, 0, 0, 0]], bool)

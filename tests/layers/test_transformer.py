@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from attention_zoo.layers.transformer import TransformerDecoderBlock, TransformerEncoderBlock
+from attention_zoo.layers import TransformerDecoderBlock, TransformerEncoderBlock
 
 SOURCE_MASK = np.array([[1, 1, 1, 1, 0], [1, 1, 1, 1, 1]], bool)
 TARGET_MASK = np.array([[1, 1, 1, 1], [1, 1, 0, 0]], bool)

@@ -1,6 +1,6 @@
-"""The two blocks of the Transformer, with layer normalisation after each sublayer (the paper's way) or before it.
+"""The decoder block of the Transformer, for a whole target at once or step by step with a cache.
 
-Shapes: B batch, T target or query positions, S source positions, D features, H heads.
+Shapes: B batch, T target positions, S source positions, D features, H heads, K hypotheses of a source.
 """
 
 import keras
@@ -8,186 +8,13 @@ from keras import ops
 
 from attention_zoo.layers.masks import combine_masks
 from attention_zoo.layers.multi_head import MultiHeadAttention
-from attention_zoo.layers.patches import StochasticDepth
-from attention_zoo.layers.projection import Projection
 from attention_zoo.layers.self_attention import MultiHeadSelfAttention, positions_in
 from attention_zoo.layers.shapes import at_least, leading_axes
-
-
-class _TransformerBlock(keras.layers.Layer):
-    """What both blocks share: the arguments, the residual connections and the feed-forward sublayer."""
-
-    def __init__(
-        self,
-        num_heads,
-        intermediate_dim,
-        dropout=0.0,
-        attention_dropout=0.0,
-        activation="relu",
-        normalize_first=False,
-        layer_norm_epsilon=1e-6,
-        stochastic_depth=0.0,
-        **kwargs,
-    ):
-        super().__init__(**kwargs)
-        for name, size in {"num_heads": num_heads, "intermediate_dim": intermediate_dim}.items():
-            if not isinstance(size, int) or size < 1:
-                raise ValueError(f"`{name}` must be a positive integer. Received: {name}={size!r}")
-        self.num_heads = num_heads
-        self.intermediate_dim = intermediate_dim
-        self.dropout = dropout
-        self.attention_dropout = attention_dropout
-        self.activation = keras.activations.get(activation)
-        self.normalize_first = normalize_first
-        self.layer_norm_epsilon = layer_norm_epsilon
-        self.stochastic_depth = stochastic_depth
-        self.residual_drop = StochasticDepth(stochastic_depth, dtype=self.dtype_policy, name="stochastic_depth")
-        self.residual_dropout = keras.layers.Dropout(dropout, dtype=self.dtype_policy, name="dropout")
-        self.supports_masking = True
-
-    def _build_attention(self, attention_class, name, query_shape, *other_shapes):
-        dim = query_shape[-1]
-        if dim % self.num_heads:
-            raise ValueError(
-                f"The width of `query` must be a multiple of num_heads={self.num_heads}. Received shape: {query_shape}"
-            )
-        attention = attention_class(
-            self.num_heads, dim // self.num_heads, dropout=self.attention_dropout, dtype=self.dtype_policy, name=name
-        )
-        attention.build(query_shape, *other_shapes)
-        return attention
-
-    def _build_norm(self, name, shape):
-        norm = keras.layers.LayerNormalization(epsilon=self.layer_norm_epsilon, dtype=self.dtype_policy, name=name)
-        norm.build(shape)
-        return norm
-
-    def _build_feed_forward(self, shape):
-        self.feed_forward_norm = self._build_norm("feed_forward_norm", shape)
-        self.feed_forward_in = Projection((self.intermediate_dim,), dtype=self.dtype_policy, name="feed_forward_in")
-        self.feed_forward_in.build(shape)
-        self.feed_forward_out = Projection((shape[-1],), dtype=self.dtype_policy, name="feed_forward_out")
-        self.feed_forward_out.build((*shape[:-1], self.intermediate_dim))
-
-    def _enter(self, features, norm):
-        return norm(features) if self.normalize_first else features
-
-    def _leave(self, features, update, norm, training):
-        update = self.residual_drop(self.residual_dropout(update, training=training), training=training)
-        features = features + update
-        return features if self.normalize_first else norm(features)
-
-    def _feed_forward(self, features, training):
-        """Section 3.3: `FFN(x) = max(0, x W_1 + b_1) W_2 + b_2`."""
-        entered = self._enter(features, self.feed_forward_norm)
-        update = self.feed_forward_out(self.activation(self.feed_forward_in(entered)))
-        return self._leave(features, update, self.feed_forward_norm, training)
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "num_heads": self.num_heads,
-            "intermediate_dim": self.intermediate_dim,
-            "dropout": self.dropout,
-            "attention_dropout": self.attention_dropout,
-            "activation": keras.activations.serialize(self.activation),
-            "normalize_first": self.normalize_first,
-            "layer_norm_epsilon": self.layer_norm_epsilon,
-            "stochastic_depth": self.stochastic_depth,
-        }
+from attention_zoo.layers.transformer_block import TransformerBlock
 
 
 @keras.saving.register_keras_serializable("attention_zoo")
-class TransformerEncoderBlock(_TransformerBlock):
-    """Self-attention and a feed-forward network, each with a residual connection (Vaswani et al. 2017, section 3.1).
-
-    Each sublayer gives `norm(x + dropout(sublayer(x)))`, or with `normalize_first` `x + dropout(sublayer(norm(x)))`,
-    after which the stack needs a last normalisation of its own. The attention projections have
-    biases, which the paper's equations leave out.
-
-    Args:
-        num_heads: H; the width D of the input must be a multiple of it.
-        intermediate_dim: Width of the feed-forward network's inner layer.
-        dropout: Share of each sublayer's output that is dropped in training.
-        attention_dropout: Share of the attention weights that are dropped in training.
-        activation: Of the inner layer.
-        normalize_first: Whether to normalise before each sublayer rather than after.
-        layer_norm_epsilon: Added to the variance.
-        stochastic_depth: Probability that a sublayer is left out for an example in training; see `StochasticDepth`.
-
-    Call arguments:
-        query: `(B, T, D)`.
-        query_mask: Bool `(B, T)`, True where there is a token. Defaults to the Keras mask of `query`.
-        attention_mask: Bool, broadcastable to `(B, T, T)`, True where a token may attend.
-        use_causal_mask: Whether token i sees the tokens up to i alone.
-        return_attention_scores: Whether to return the weights too.
-        training: Whether to apply dropout.
-
-    Returns:
-        `(B, T, D)`, and with `return_attention_scores` also the weights, float32 `(B, H, T, T)`. A token that may
-        attend to nothing passes on its residual alone.
-
-    Raises:
-        ValueError: If a size is not a positive integer, or D is not a multiple of `num_heads`.
-
-    Example:
-
-    >>> import keras
-    >>> from attention_zoo.layers import TransformerEncoderBlock
-    >>> block = TransformerEncoderBlock(num_heads=2, intermediate_dim=32)
-    >>> output, scores = block(keras.ops.ones((3, 5, 8)), return_attention_scores=True)
-    >>> tuple(output.shape), tuple(scores.shape)
-    ((3, 5, 8), (3, 2, 5, 5))
-    """
-
-    def build(self, query_shape):
-        self.self_attention = self._build_attention(MultiHeadSelfAttention, "self_attention", query_shape)
-        self.self_attention_norm = self._build_norm("self_attention_norm", query_shape)
-        self._build_feed_forward(query_shape)
-
-    def call(
-        self,
-        query,
-        query_mask=None,
-        attention_mask=None,
-        use_causal_mask=False,
-        return_attention_scores=False,
-        training=None,
-    ):
-        if query_mask is None:  # Keras hands implicit masks to layers with several inputs alone
-            query_mask = getattr(query, "_keras_mask", None)
-        update = self.self_attention(
-            self._enter(query, self.self_attention_norm),
-            query_mask=query_mask,
-            attention_mask=attention_mask,
-            use_causal_mask=use_causal_mask,
-            return_attention_scores=return_attention_scores,
-            training=training,
-        )
-        update, scores = update if return_attention_scores else (update, None)
-        features = self._leave(query, update, self.self_attention_norm, training)
-        features = self._feed_forward(features, training)
-        return (features, scores) if return_attention_scores else features
-
-    def compute_output_shape(self, query_shape):
-        return query_shape
-
-    def compute_output_spec(
-        self,
-        query,
-        query_mask=None,
-        attention_mask=None,
-        use_causal_mask=False,
-        return_attention_scores=False,
-        training=None,
-    ):
-        output = keras.KerasTensor(query.shape, dtype=self.compute_dtype)
-        scores_shape = (*query.shape[:-2], self.num_heads, query.shape[-2], query.shape[-2])
-        return (output, keras.KerasTensor(scores_shape, dtype="float32")) if return_attention_scores else output
-
-
-@keras.saving.register_keras_serializable("attention_zoo")
-class TransformerDecoderBlock(_TransformerBlock):
+class TransformerDecoderBlock(TransformerBlock):
     """Causal self-attention, attention to a source, a feed-forward network (Vaswani et al. 2017, section 3.1).
 
     Takes the arguments of `TransformerEncoderBlock`. To write step by step, project the source once and pass a cache:

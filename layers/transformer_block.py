@@ -1,0 +1,110 @@
+"""Residual connections, layer normalisation and the feed-forward network, which both blocks of the Transformer share.
+
+Shapes: B batch, T tokens, D features.
+"""
+
+import keras
+
+from attention_zoo.layers.patches import StochasticDepth
+from attention_zoo.layers.projection import Projection
+
+
+class TransformerBlock(keras.layers.Layer):
+    """Base of the encoder and the decoder block, which add their attention sublayers.
+
+    Args:
+        num_heads: H; the width D of the input must be a multiple of it.
+        intermediate_dim: Width of the feed-forward network's inner layer.
+        dropout: Share of each sublayer's output that is dropped in training. Defaults to 0.
+        attention_dropout: Share of the attention weights that are dropped in training. Defaults to 0.
+        activation: Activation of the inner layer. Defaults to `"relu"`.
+        normalize_first: Whether to normalise before each sublayer rather than after it. Defaults to `False`.
+        layer_norm_epsilon: Added to the variance. Defaults to 1e-6.
+        stochastic_depth: Probability that training leaves out a sublayer for an example; see `StochasticDepth`.
+            Defaults to 0.
+
+    Example:
+
+    >>> from attention_zoo.layers import TransformerEncoderBlock
+    >>> isinstance(TransformerEncoderBlock(num_heads=2, intermediate_dim=32), TransformerBlock)
+    True
+    """
+
+    def __init__(
+        self,
+        num_heads,
+        intermediate_dim,
+        dropout=0.0,
+        attention_dropout=0.0,
+        activation="relu",
+        normalize_first=False,
+        layer_norm_epsilon=1e-6,
+        stochastic_depth=0.0,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        for name, size in {"num_heads": num_heads, "intermediate_dim": intermediate_dim}.items():
+            if not isinstance(size, int) or size < 1:
+                raise ValueError(f"`{name}` must be a positive integer. Received: {name}={size!r}")
+        self.num_heads = num_heads
+        self.intermediate_dim = intermediate_dim
+        self.dropout = dropout
+        self.attention_dropout = attention_dropout
+        self.activation = keras.activations.get(activation)
+        self.normalize_first = normalize_first
+        self.layer_norm_epsilon = layer_norm_epsilon
+        self.stochastic_depth = stochastic_depth
+        self.residual_drop = StochasticDepth(stochastic_depth, dtype=self.dtype_policy, name="stochastic_depth")
+        self.residual_dropout = keras.layers.Dropout(dropout, dtype=self.dtype_policy, name="dropout")
+        self.supports_masking = True
+
+    def _build_attention(self, attention_class, name, query_shape, *other_shapes):
+        dim = query_shape[-1]
+        if dim % self.num_heads:
+            raise ValueError(
+                f"The width of `query` must be a multiple of num_heads={self.num_heads}. Received shape: {query_shape}"
+            )
+        attention = attention_class(
+            self.num_heads, dim // self.num_heads, dropout=self.attention_dropout, dtype=self.dtype_policy, name=name
+        )
+        attention.build(query_shape, *other_shapes)
+        return attention
+
+    def _build_norm(self, name, shape):
+        norm = keras.layers.LayerNormalization(epsilon=self.layer_norm_epsilon, dtype=self.dtype_policy, name=name)
+        norm.build(shape)
+        return norm
+
+    def _build_feed_forward(self, shape):
+        self.feed_forward_norm = self._build_norm("feed_forward_norm", shape)
+        self.feed_forward_in = Projection((self.intermediate_dim,), dtype=self.dtype_policy, name="feed_forward_in")
+        self.feed_forward_in.build(shape)
+        self.feed_forward_out = Projection((shape[-1],), dtype=self.dtype_policy, name="feed_forward_out")
+        self.feed_forward_out.build((*shape[:-1], self.intermediate_dim))
+
+    def _enter(self, features, norm):
+        return norm(features) if self.normalize_first else features
+
+    def _leave(self, features, update, norm, training):
+        update = self.residual_drop(self.residual_dropout(update, training=training), training=training)
+        features = features + update
+        return features if self.normalize_first else norm(features)
+
+    def _feed_forward(self, features, training):
+        """Section 3.3: `FFN(x) = max(0, x W_1 + b_1) W_2 + b_2`."""
+        entered = self._enter(features, self.feed_forward_norm)
+        update = self.feed_forward_out(self.activation(self.feed_forward_in(entered)))
+        return self._leave(features, update, self.feed_forward_norm, training)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "num_heads": self.num_heads,
+            "intermediate_dim": self.intermediate_dim,
+            "dropout": self.dropout,
+            "attention_dropout": self.attention_dropout,
+            "activation": keras.activations.serialize(self.activation),
+            "normalize_first": self.normalize_first,
+            "layer_norm_epsilon": self.layer_norm_epsilon,
+            "stochastic_depth": self.stochastic_depth,
+        }
