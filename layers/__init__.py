@@ -4,6 +4,7 @@ from attention_zoo.layers.alignments import Alignment, LocalMonotonicAlignment, 
 from attention_zoo.layers.attention import Attention
 from attention_zoo.layers.bahdanau import BahdanauAttention
 from attention_zoo.layers.dot_product import dot_product_attention
+from attention_zoo.layers.gated import GatedAttention
 from attention_zoo.layers.grouped_query import GroupedQueryAttention
 from attention_zoo.layers.hard import HardAlignment, HardAttention, sample_locations
 from attention_zoo.layers.luong import LuongAttention
@@ -27,6 +28,7 @@ from attention_zoo.layers.self_attention import MultiHeadSelfAttention
 from attention_zoo.layers.spatial import SpatialAttention
 from attention_zoo.layers.transformer_decoder import TransformerDecoderBlock
 from attention_zoo.layers.transformer_encoder import TransformerEncoderBlock
+from attention_zoo.layers.uniform import UniformAlignment, ZeroScore
 
 __all__ = [
     "AdditiveScore",
@@ -36,6 +38,7 @@ __all__ = [
     "BahdanauAttention",
     "ConcatScore",
     "DotScore",
+    "GatedAttention",
     "GeneralScore",
     "GroupedQueryAttention",
     "HardAlignment",
@@ -56,6 +59,8 @@ __all__ = [
     "StochasticDepth",
     "TransformerDecoderBlock",
     "TransformerEncoderBlock",
+    "UniformAlignment",
+    "ZeroScore",
     "causal_mask",
     "combine_masks",
     "dot_product_attention",

@@ -135,11 +135,14 @@ class Attention(keras.layers.Layer):
         )
 
     def _attend_at_once(self, query, projected_key, value, mask, positions, training, draws=None):
-        scores = self.score.compare(self.score.project_query(query), projected_key)  # (..., T, S)
-        weights = self.alignment(scores, mask=mask, query=query, positions=positions)  # (..., T, S)
+        weights = self._weigh(query, projected_key, mask, positions)  # (..., T, S)
         chosen = self.alignment.choose(weights, draws)
         dropped = self._dropout_layer(chosen, training=training) if self.dropout else chosen
         return ops.matmul(ops.cast(dropped, self.compute_dtype), value), weights  # (..., T, Dv)
+
+    def _weigh(self, query, projected_key, mask, positions):
+        scores = self.score.compare(self.score.project_query(query), projected_key)  # (..., T, S)
+        return self.alignment(scores, mask=mask, query=query, positions=positions)  # (..., T, S)
 
     def call(
         self,
@@ -157,8 +160,15 @@ class Attention(keras.layers.Layer):
         mask = combine_masks(query_mask, value_mask, attention_mask, causal)
         projected_key = self.project_key(value if key is None else key)
         draws = self.draw(ops.shape(query)[:-1]) if training else None
-        options = {"with_weights": return_attention_scores} | ({} if draws is None else {"draws": draws})
-        output, weights = self.attend(query, projected_key, value, mask, training=training, **options)
+        output, weights = self.attend(
+            query,
+            projected_key,
+            value,
+            mask,
+            training=training,
+            draws=draws,
+            with_weights=return_attention_scores,
+        )
         return (output, weights) if return_attention_scores else output
 
     def compute_output_shape(self, query_shape, value_shape, key_shape=None):

@@ -16,8 +16,8 @@ def is_cell(cell):
 
     >>> import keras
     >>> from attention_zoo.layers.cells import is_cell
-    >>> is_cell(keras.layers.GRUCell(3)), is_cell(keras.layers.GRU(3)), is_cell(keras.layers.StackedRNNCells([]))
-    (True, False, False)
+    >>> is_cell(keras.layers.GRUCell(3)), is_cell(keras.layers.Dense(3))
+    (True, False)
     """
     if isinstance(cell, keras.layers.StackedRNNCells) or not callable(cell) or not hasattr(cell, "state_size"):
         return False

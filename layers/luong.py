@@ -83,8 +83,10 @@ class LuongAttention(Attention):
             shape = (value_shape[-1] + query_shape[-1], self.attentional_units)
             self.combine_kernel = self.add_weight(name="combine_kernel", shape=shape, initializer="glorot_uniform")
 
-    def attend(self, query, projected_key, value, mask=None, positions=None, training=None, **options):
-        context, weights = super().attend(query, projected_key, value, mask, positions, training, **options)
+    def attend(
+        self, query, projected_key, value, mask=None, positions=None, training=None, draws=None, with_weights=True
+    ):
+        context, weights = super().attend(query, projected_key, value, mask, positions, training, draws, with_weights)
         if self.attentional_units is None:
             return context, weights
         both = ops.concatenate([context, ops.cast(query, self.compute_dtype)], axis=-1)  # (..., T, Dv + Dq)
@@ -92,8 +94,6 @@ class LuongAttention(Attention):
         if mask is not None:
             output = ops.where(ops.any(mask, axis=-1, keepdims=True), output, 0)
         return output, weights
-
-    attend.__doc__ = Attention.attend.__doc__
 
     def compute_output_shape(self, query_shape, value_shape, key_shape=None):
         return (*query_shape[:-1], value_shape[-1] if self.attentional_units is None else self.attentional_units)

@@ -1,8 +1,7 @@
-"""A recurrent decoder that attends: Bahdanau's order (attend, then step), Luong's (step, then attend), and input
-feeding.
+"""A recurrent decoder with attention: Bahdanau's order (attend, then step), Luong's (step, then attend), input feeding.
 
 Notation: B batch, T target steps, S source positions, E features of the decoder's input, D of the source, U units of
-the top cell, A features of what the attention returns.
+the top cell, A features of the attention's output, K hypotheses of a source.
 """
 
 import keras
@@ -21,53 +20,54 @@ ORDERS = ("attend_then_step", "step_then_attend")
 class AttentiveDecoder(keras.layers.Layer):
     """Runs one or more stacked RNN cells over a target, with attention to a source at every step.
 
-    `"attend_then_step"` (Bahdanau et al. 2015, sec. 3.1 and appendix A.1.2): the state before the step asks, the cells
-    see the answer.
+    `"attend_then_step"` (Bahdanau et al. 2015, sec. 3.1 and appendix A.1.2): the state before the step is the query,
+    and the cells read the context.
 
         c_i = attention(s_{i-1}, source)
         s_i = cells([y_{i-1}; c_i], s_{i-1})
 
-    `"step_then_attend"` (Luong et al. 2015, sec. 3 and 3.3): the state after the step asks. With `input_feeding` the
-    next step sees the answer; without, nothing of it feeds back, so the cells run first and all T steps attend at once.
+    `"step_then_attend"` (Luong et al. 2015, sec. 3 and 3.3): the state after the step is the query. With
+    `input_feeding` the next step reads the attention's output. Without it the cells do not depend on the attention:
+    they run over the whole target first, and all T steps then attend at once.
 
-        h_t = cells([y_t; h̃_{t-1}], h_{t-1})     (h̃_0 = 0; y_t alone without input feeding)
+        h_t = cells([y_t; h̃_{t-1}], h_{t-1})     (h̃_0 = 0; only y_t without input feeding)
         h̃_t = attention(h_t, source)
 
-    The state of the top cell that asks is its output: the hidden state of a GRU or an LSTM.
+    The query is the output of the top cell: the hidden state of a GRU or an LSTM.
 
-    Args:
-        cells: A Keras RNN cell, or a list of them to be stacked, first the one that sees the input. The attribute is a
-            list.
-        attention: An `Attention`. A `LuongAttention` with `attentional_units` returns h̃_t rather than c_t.
-        order: "attend_then_step" (the default) or "step_then_attend".
-        input_feeding: Whether what the attention returned is part of the next step's input. Default False.
-        dropout: Share of the features that is dropped between stacked cells in training, in [0, 1); the same ones at
-            each step of a call. Default 0.
-
-    Call arguments:
-        query: (B, T, E), what the decoder reads: the embedded target.
-        value: (B, S, D).
-        key: (B, S, Dk). Default None: the value.
-        initial_state: The states of the cells, a nest with as many tensors (B, ·) as they have, in their order.
-            Default None: zeros.
-        query_mask, value_mask: (B, T) and (B, S), True = attend. Default None: the Keras masks of `query` and `value`,
-            where they carry any. A step whose query is masked leaves the state as it was and gives zeros.
-        return_attention_scores: Whether to return the weights too. Default False.
-        training: Whether features are dropped.
-        draws: (B, T, 1), what an attention that samples goes by, from its `draw`. Default None: drawn in training.
-
-    Returns:
-        (outputs, contexts): the outputs of the top cell (B, T, U) and what the attention returned (B, T, A), in the
-        compute dtype; with `return_attention_scores` also the float32 weights (B, T, S).
-
-    A search that writes step by step uses the parts that `call` is made of: `project_memory` once a source, `start`
-        once a
+    A search that writes step by step uses the parts of `call`: `project_memory` once per source, `start` once per
     sentence, and `step`.
 
+    Args:
+        cells: A Keras RNN cell, or a list of them to be stacked, the one that reads the input first. The attribute is a
+            list.
+        attention: An `Attention`. A `LuongAttention` with `attentional_units` returns h̃_t rather than c_t.
+        order: `"attend_then_step"` or `"step_then_attend"`. Defaults to `"attend_then_step"`.
+        input_feeding: Whether the attention's output is part of the next step's input. Defaults to `False`.
+        dropout: Share of the features that are dropped between stacked cells in training, in [0, 1); the same ones at
+            each step of a call. Defaults to 0.
+
+    Call arguments:
+        query: (B, T, E), the embedded target.
+        value: (B, S, D).
+        key: (B, S, Dk). Defaults to `value`.
+        initial_state: The states of the cells, a nest with as many tensors (B, ·) as they have, in their order.
+            Defaults to zeros.
+        query_mask, value_mask: Bool (B, T) and (B, S), True = attend. Default to the Keras masks of `query` and
+            `value`. A step whose query is masked leaves the state as it was and gives zeros.
+        return_attention_scores: Whether to return the weights too. Defaults to `False`.
+        training: Whether to apply dropout.
+        draws: (B, T, 1), random numbers from the attention's `draw`, for an attention that samples. Defaults to `None`:
+            `call` draws them in training.
+
+    Returns:
+        (outputs, contexts): the outputs of the top cell (B, T, U) and of the attention (B, T, A), in the compute dtype;
+        with `return_attention_scores` also the float32 weights (B, T, S).
+
     Raises:
-        ValueError: An argument is none of the above; `input_feeding` with "attend_then_step"; a cell with a dropout of
-            its own,
-            or an attention with dropout that would have to be sampled inside the loop, which not every backend can do.
+        ValueError: If an argument is none of the above; for `input_feeding` with `"attend_then_step"`; for a cell with
+            dropout of its own; for an attention with dropout that would have to be sampled inside the loop, which not
+            every backend can do.
 
     Example:
 
@@ -85,9 +85,8 @@ class AttentiveDecoder(keras.layers.Layer):
     """
 
     def __init__(self, cells, attention, order="attend_then_step", input_feeding=False, dropout=0.0, **kwargs):
-        super().__init__(
-            autocast=False, **kwargs
-        )  # draws need the digits of float32, and all else is cast where it is used
+        # Draws need the digits of float32; `call` casts everything else where it uses it.
+        super().__init__(autocast=False, **kwargs)
         self.supports_masking = True
         self.cells = list(cells) if isinstance(cells, (list, tuple)) else [cells]
         self.attention = attention
@@ -96,7 +95,7 @@ class AttentiveDecoder(keras.layers.Layer):
         self.dropout = dropout
         self._check_arguments()
         if keras.backend.backend() == "tensorflow":
-            # As Keras's LSTM: `compile` shall not choose XLA by itself, whose gradients of this loop need static
+            # As in Keras's LSTM: `compile` must not choose XLA by itself, whose gradients of this loop need static
             # shapes.
             self.supports_jit = False
         if dropout:
@@ -130,7 +129,7 @@ class AttentiveDecoder(keras.layers.Layer):
 
     def build(self, query_shape, value_shape, key_shape=None):
         batch, (_, context_shape) = query_shape[0], self.compute_output_shape(query_shape, value_shape)
-        if not self.attention.built:  # one that was loaded with this layer is
+        if not self.attention.built:  # it is built if it was loaded with this layer
             self.attention.build((batch, 1, output_size(self.cells[-1])), value_shape, key_shape)
         features = query_shape[-1] + (context_shape[-1] if self._attends_in_the_loop else 0)
         for cell in self.cells:
@@ -139,14 +138,14 @@ class AttentiveDecoder(keras.layers.Layer):
             features = output_size(cell)
 
     def project_memory(self, value, key=None, value_mask=None):
-        """What every step needs of the source, made once.
+        """Prepares the source for all steps.
 
         Args:
             value, key, value_mask: As in the call.
 
         Returns:
-            A dict of batch-first tensors: "value" (B, S, D), "key" (B, S, ·), projected, and "mask", bool (B, S),
-            where one was given.
+            A dict of batch-first tensors: "value" (B, S, D), "key" (B, S, ·), projected, and, if there is a
+            `value_mask`, "mask", bool (B, S).
         """
         value = ops.cast(value, self.compute_dtype)
         memory = {"value": value, "key": self.attention.project_key(value if key is None else key)}
@@ -155,7 +154,7 @@ class AttentiveDecoder(keras.layers.Layer):
         return memory
 
     def start(self, memory, initial_state=None):
-        """The state before the first step.
+        """Makes the state before the first step.
 
         Args:
             memory: From `project_memory`.
@@ -163,8 +162,7 @@ class AttentiveDecoder(keras.layers.Layer):
 
         Returns:
             A dict: "cells", a list of each cell's list of tensors (B, ·); "position", int32 (B, 1), the number of the
-                step; and
-            with input feeding "fed" (B, A).
+            step; and with input feeding "fed" (B, A), the attention's output.
         """
         batch = ops.shape(memory["value"])[0]
         sizes = [tree.flatten(cell.state_size) for cell in self.cells]
@@ -184,12 +182,12 @@ class AttentiveDecoder(keras.layers.Layer):
         return state
 
     def step(self, inputs, state, memory):
-        """One step, of one or several hypotheses a source.
+        """Runs one step of one or several hypotheses per source.
 
         Args:
-            inputs: (B K, E), the embedded tokens: the K hypotheses of a source stand one after another.
+            inputs: (B K, E), the embedded tokens: the K hypotheses of a source are neighbours.
             state: From `start`, each row K times, or from the step before.
-            memory: From `project_memory`, each source once: its hypotheses ask it as K queries.
+            memory: From `project_memory`, each source once: its hypotheses attend to it as K queries.
 
         Returns:
             (output, context), state, weights: (B K, U) and (B K, A), the state after the step, and float32 (B K, S).
@@ -213,14 +211,13 @@ class AttentiveDecoder(keras.layers.Layer):
         return (output, context), state, weights
 
     def _attend(self, query, position, memory, draws, hypotheses):
-        """One query a row attends: (B K, U) -> context (B K, A), weights (B K, S)."""
+        """Attends with one query per row: (B K, U) -> context (B K, A), weights (B K, S)."""
         mask = combine_masks(value_mask=memory.get("mask"))  # (B, 1, S)
         batch = ops.shape(memory["value"])[0]
         query = ops.reshape(query, (batch, hypotheses, query.shape[-1]))
-        options = {"positions": ops.reshape(position, (batch, hypotheses))} | (
-            {} if draws is None else {"draws": draws[:, None]}
-        )
-        context, weights = self.attention.attend(query, memory["key"], memory["value"], mask, **options)
+        positions = ops.reshape(position, (batch, hypotheses))
+        draws = None if draws is None else draws[:, None]  # (B, 1, 1): one step of one hypothesis
+        context, weights = self.attention.attend(query, memory["key"], memory["value"], mask, positions, draws=draws)
         rows = batch * hypotheses
         return ops.reshape(context, (rows, context.shape[-1])), ops.reshape(weights, (rows, ops.shape(weights)[-1]))
 
@@ -245,7 +242,7 @@ class AttentiveDecoder(keras.layers.Layer):
             dropped = dropout_between(self.cells, ops.shape(query)[0], self.dropout, self._seed_generator, query.dtype)
         draws = self.attention.draw(ops.shape(query)[:2]) if draws is None and training else draws
         if self._attends_in_the_loop:
-            # Draws travel beside the inputs, in float32, whose digits they need.
+            # The draws are concatenated to the inputs in float32: lower precision would round them.
             inputs = query if draws is None else ops.concatenate([ops.cast(query, "float32"), draws], axis=-1)
 
             def step(inputs, state):
@@ -265,8 +262,9 @@ class AttentiveDecoder(keras.layers.Layer):
 
             outputs = ops.cast(loop(recur, query, state["cells"], query_mask), self.compute_dtype)  # (B, T, U)
             mask = combine_masks(query_mask, value_mask)
-            options = {"training": training} | ({} if draws is None else {"draws": draws})
-            contexts, weights = self.attention.attend(outputs, memory["key"], memory["value"], mask, **options)
+            contexts, weights = self.attention.attend(
+                outputs, memory["key"], memory["value"], mask, training=training, draws=draws
+            )
         results = (ops.cast(outputs, self.compute_dtype), ops.cast(contexts, self.compute_dtype))
         return (*results, weights) if return_attention_scores else results
 

@@ -78,11 +78,15 @@ class AttentiveDriver(keras.Model):
         ]
         self.hidden_start = keras.layers.Dense(units, activation="tanh", dtype=policy, name="hidden_start")
         self.carry_start = keras.layers.Dense(units, activation="tanh", dtype=policy, name="carry_start")
-        self.attention = SpatialAttention(units, dtype=policy, name="attention")
+        self.attention = self.make_attention()
         self.cell = keras.layers.LSTMCell(units, recurrent_initializer="glorot_uniform", dtype=policy, name="cell")
         self.readout = keras.layers.Dense(units, dtype=policy, name="readout")
         self.drop = keras.layers.Dropout(dropout, dtype=policy, name="drop")
         self.steering = keras.layers.Dense(1, dtype=policy, name="steering")
+
+    def make_attention(self):
+        """Returns the layer for f_attn and f_β."""
+        return SpatialAttention(self.units, dtype=self.dtype_policy, name="attention")
 
     @classmethod
     def paper(cls, **changes):
@@ -104,14 +108,14 @@ class AttentiveDriver(keras.Model):
         locations = rows * columns
         self.hidden_start.build((None, features))
         self.carry_start.build((None, features))
-        self.build_attention((None, 1, self.units), (None, locations, features))
+        self.attention.build((None, 1, self.units), (None, locations, features))
+        self.spread_scores()
         self.cell.build((None, locations * features))
         self.readout.build((None, locations * features + self.units))
         self.steering.build((None, None, self.units))
 
-    def build_attention(self, query_shape, value_shape):
-        """Creates the weights of f_attn and f_β."""
-        self.attention.build(query_shape, value_shape)
+    def spread_scores(self):
+        """Multiplies the first weights of f_attn by `SPREAD`."""
         score = self.attention.score
         for weight, factor in zip((score.key_kernel, score.vector), SPREAD):
             weight.assign(factor * weight)
@@ -150,12 +154,13 @@ class AttentiveDriver(keras.Model):
         Returns:
             float32 steering (B, T), float32 weights (B, T, h, w), and the state after the last frame.
         """
-        keys = self.project_keys(features)  # (B, T, S, U)
-
+        keys = self.attention.project_key(features)  # (B, T, S, U), the same for every state
         depth = features.shape[-1]
 
         def step(inputs, state):  # inputs: features and keys of a frame, side by side
-            attended, weights = self.attend(state[0], inputs[..., depth:], inputs[..., :depth])  # (B, S D), (B, S)
+            features, key = inputs[..., :depth], inputs[..., depth:]  # (B, S, D), (B, S, U)
+            attended, weights = self.attention.attend(state[0][:, None], key, features)
+            attended, weights = attended[:, 0], weights[:, 0]  # (B, S D), (B, S)
             _, state = self.cell(attended, list(state))
             read = self.readout(ops.concatenate([attended, ops.cast(state[0], attended.dtype)], axis=-1))
             return (read, weights), tuple(state)
@@ -165,15 +170,6 @@ class AttentiveDriver(keras.Model):
         hidden = self.drop(ops.tanh(ops.cast(hidden, self.compute_dtype)), training=training)
         steering = ops.cast(self.steering(hidden)[..., 0], "float32")  # (B, T)
         return steering, ops.reshape(weights, (*ops.shape(weights)[:2], *self.grid)), state
-
-    def project_keys(self, features):
-        """What f_attn needs of the features, the same for every state: (B, T, S, U)."""
-        return self.attention.project_key(features)
-
-    def attend(self, hidden, key, features):
-        """y_t (B, S D) and α_t (B, S), of the state (B, U) and one frame's key (B, S, U) and features (B, S, D)."""
-        attended, weights = self.attention.attend(hidden[:, None], key, features)
-        return attended[:, 0], weights[:, 0]
 
     def start(self, frame):
         """The state (hidden, carry) before the first frame (B, H, W, 3)."""
@@ -210,16 +206,9 @@ class UniformDriver(AttentiveDriver):
        [0.167 0.167 0.167]]]]
     """
 
-    def build_attention(self, query_shape, value_shape):
-        """Creates the weights of f_β; there is no f_attn."""
-        self.attention.build_gate(query_shape[-1])
-        self.attention.built = True
+    def make_attention(self):
+        """Returns the layer for f_β; there is no f_attn."""
+        return SpatialAttention(None, dtype=self.dtype_policy, name="attention")
 
-    def project_keys(self, features):
-        """Nothing: (B, T, S, 0)."""
-        return features[..., :0]
-
-    def attend(self, hidden, key, features):
-        """y_t (B, S D) and α_t (B, S), all 1 / S."""
-        weights = ops.ones_like(ops.cast(features[..., 0], "float32")) / features.shape[-2]  # (B, S)
-        return self.attention.weigh(hidden[:, None], weights[:, None], features)[:, 0], weights
+    def spread_scores(self):
+        """Does nothing: there are no scores."""

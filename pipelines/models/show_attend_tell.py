@@ -9,65 +9,19 @@ from keras import ops
 
 from attention_zoo.layers import (
     AdditiveScore,
-    Alignment,
-    Attention,
     AttentiveDecoder,
+    GatedAttention,
     HardAlignment,
     LocationScore,
     SoftAlignment,
-    masked_softmax,
+    UniformAlignment,
     reinforce_loss,
     sample_locations,
 )
-from attention_zoo.layers.projection import project
 from attention_zoo.pipelines.models.parts.image_encoder import ImageEncoder
 
 ATTENTIONS = ("soft", "hard", "mean")
 BASELINE_DECAY = 0.9
-
-
-@keras.saving.register_keras_serializable("attention_zoo")
-class GatedAttention(Attention):
-    """ẑ_t = β_t Σ_i α_ti a_i with β_t = sigmoid(f_β(h_{t-1})), a scalar (Xu et al. 2015, sec. 4.2.1).
-
-    Arguments, shapes and methods as in `Attention`. Weights besides those of the score: `gate_kernel` (Dq, 1),
-    `gate_bias` (1,).
-
-    Example:
-
-    >>> attention = GatedAttention(AdditiveScore(4))
-    >>> attention(keras.ops.ones((2, 3, 4)), keras.ops.ones((2, 5, 6))).shape
-    TensorShape([2, 3, 6])
-    """
-
-    def build(self, query_shape, value_shape, key_shape=None):
-        super().build(query_shape, value_shape, key_shape)
-        self.gate_kernel = self.add_weight(name="gate_kernel", shape=(query_shape[-1], 1), initializer="glorot_uniform")
-        self.gate_bias = self.add_weight(name="gate_bias", shape=(1,), initializer="zeros")
-
-    def attend(self, query, projected_key, value, mask=None, positions=None, training=None, **options):
-        context, weights = super().attend(query, projected_key, value, mask, positions, training, **options)
-        query = ops.cast(query, self.compute_dtype)
-        gate = ops.sigmoid(
-            project(query, self.gate_kernel) + ops.cast(self.gate_bias, self.compute_dtype)
-        )  # β, (..., T, 1)
-        return gate * context, weights
-
-    attend.__doc__ = Attention.attend.__doc__
-
-
-@keras.saving.register_keras_serializable("attention_zoo")
-class UniformAlignment(Alignment):
-    """The same weight for all keys, whatever their scores: the decoder without attention to compare with.
-
-    Example:
-
-    >>> print(UniformAlignment()(keras.ops.array([[1.0, 5.0]])).numpy())
-    [[0.5 0.5]]
-    """
-
-    def call(self, scores, mask=None, query=None, positions=None):
-        return masked_softmax(ops.zeros_like(scores, dtype="float32"), mask)
 
 
 @keras.saving.register_keras_serializable("attention_zoo")
@@ -157,14 +111,16 @@ class ShowAttendTell(keras.Model):
         self.first_output, self.first_carry = (
             keras.layers.Dense(units, "tanh", dtype=policy, name=name) for name in ("first_output", "first_carry")
         )
-        alignments = {
-            "soft": SoftAlignment,
-            "hard": lambda **options: HardAlignment(inference=inference, **options),
-            "mean": UniformAlignment,
-        }
-        # Scores that nobody looks at shall cost nothing.
-        score = LocationScore(1, dtype=policy) if attention == "mean" else AdditiveScore(attention_units, dtype=policy)
-        alignment = alignments[attention](dtype=policy, name="alignment")
+        if attention == "mean":
+            # `UniformAlignment` ignores scores. This one is as cheap as `ZeroScore`; its weight is in older checkpoints.
+            score = LocationScore(1, dtype=policy)
+            alignment = UniformAlignment(dtype=policy, name="alignment")
+        else:
+            score = AdditiveScore(attention_units, dtype=policy)
+            if attention == "hard":
+                alignment = HardAlignment(inference=inference, dtype=policy, name="alignment")
+            else:
+                alignment = SoftAlignment(dtype=policy, name="alignment")
         self.decoder = AttentiveDecoder(
             keras.layers.LSTMCell(units, dtype=policy, name="cell"),
             GatedAttention(score, alignment, dtype=policy, name="attention"),

@@ -34,7 +34,6 @@ class Case:
     attends: bool = False  # takes masks and returns scores
     causal: bool = False  # has use_causal_mask
     value_mask: bool = True
-    rank_4: bool = True
     zeros: bool = True  # a row with nothing to attend to is zero
     rows_sum_to_one: bool = True
     dropout: callable = None  # the same with dropout
@@ -55,6 +54,7 @@ def recurrent(**options):
 SCORE_INPUTS = {"query": QUERY, "key": VALUE}
 SELF = {"query": QUERY}
 CASES = {
+    "ZeroScore": Case(layers.ZeroScore, SCORE_INPUTS),
     "DotScore": Case(layers.DotScore, SCORE_INPUTS),
     "ScaledDotScore": Case(layers.ScaledDotScore, SCORE_INPUTS),
     "GeneralScore": Case(layers.GeneralScore, SCORE_INPUTS),
@@ -62,6 +62,7 @@ CASES = {
     "ConcatScore": Case(lambda: layers.ConcatScore(4), SCORE_INPUTS),
     "LocationScore": Case(lambda: layers.LocationScore(max_length=9), SCORE_INPUTS),
     "SoftAlignment": Case(layers.SoftAlignment, {"scores": floats(B, T, S)}),
+    "UniformAlignment": Case(layers.UniformAlignment, {"scores": floats(B, T, S)}),
     "HardAlignment": Case(layers.HardAlignment, {"scores": floats(B, T, S)}),
     "LocalMonotonicAlignment": Case(lambda: layers.LocalMonotonicAlignment(2), {"scores": floats(B, T, S)}),
     "LocalPredictiveAlignment": Case(
@@ -75,7 +76,15 @@ CASES = {
     "BahdanauAttention": attention(
         lambda: layers.BahdanauAttention(4), lambda: layers.BahdanauAttention(4, dropout=0.5)
     ),
+    "GatedAttention": attention(
+        lambda: layers.GatedAttention(layers.AdditiveScore(4)),
+        lambda: layers.GatedAttention(layers.AdditiveScore(4), dropout=0.5),
+    ),
+    "GatedAttention that samples": attention(
+        lambda: layers.GatedAttention(layers.AdditiveScore(4), layers.HardAlignment())
+    ),
     "SpatialAttention": Case(lambda: layers.SpatialAttention(4), attends=True),
+    "SpatialAttention without a score": Case(lambda: layers.SpatialAttention(None), attends=True),
     "HardAttention": attention(lambda: layers.HardAttention(4), lambda: layers.HardAttention(4, expected_share=0.2)),
     "HardAttention argmax": attention(lambda: layers.HardAttention(4, inference="argmax")),
     **{
@@ -136,14 +145,13 @@ CASES = {
         lambda: layers.TransformerDecoderBlock(2, 16, dropout=0.5),
         zeros=False,
     ),
-    "AttentiveDecoder attend_then_step": Case(recurrent, attends=True, rank_4=False, zeros=False),
+    "AttentiveDecoder attend_then_step": Case(recurrent, attends=True, zeros=False),
     "AttentiveDecoder that samples": Case(
-        lambda: recurrent(attention=layers.HardAttention(4)), attends=True, rank_4=False, zeros=False
+        lambda: recurrent(attention=layers.HardAttention(4)), attends=True, zeros=False
     ),
     "AttentiveDecoder step_then_attend": Case(
         lambda: recurrent(order="step_then_attend", attention=layers.LuongAttention("general")),
         attends=True,
-        rank_4=False,
         zeros=False,
     ),
     "AttentiveDecoder input feeding": Case(
@@ -153,7 +161,6 @@ CASES = {
             input_feeding=True,
         ),
         attends=True,
-        rank_4=False,
         zeros=False,
     ),
 }

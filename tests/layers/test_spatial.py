@@ -25,10 +25,11 @@ def test_the_weighted_features_are_gated_and_kept_apart():
     np.testing.assert_allclose(ops.convert_to_numpy(output), expected, atol=1e-5)
 
 
-def test_uniform_weights_hand_the_features_on_times_the_gate():
-    layer = SpatialAttention(units=2)
+def test_uniform_weights_pass_the_features_on_times_the_gate():
+    layer = SpatialAttention(units=None)
     features = np.random.default_rng(1).normal(size=(1, 4, 3)).astype("float32")
-    layer.build((1, 1, 5), features.shape)
-    query = ops.zeros((1, 1, 5))  # the gate of nothing is one half
-    answer = ops.convert_to_numpy(layer.weigh(query, ops.full((1, 1, 4), 0.25), ops.convert_to_tensor(features)))
-    np.testing.assert_allclose(answer, 0.5 * features.reshape(1, 1, 12), atol=1e-6)
+    query = ops.zeros((1, 1, 5))  # sigmoid(0) = 1/2
+    answer, weights = layer(query, ops.convert_to_tensor(features), return_attention_scores=True)
+    np.testing.assert_allclose(ops.convert_to_numpy(answer), 0.5 * features.reshape(1, 1, 12), atol=1e-6)
+    np.testing.assert_allclose(ops.convert_to_numpy(weights), np.full((1, 1, 4), 0.25), atol=1e-6)
+    assert [weight.path.split("/")[-1] for weight in layer.weights] == ["gate_kernel", "gate_bias"]
