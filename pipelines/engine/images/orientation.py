@@ -24,7 +24,7 @@ _RIGHT = (1, 1, -1, -1, 1, 1, -1, -1, 1)
 
 
 def orientation_of(kind: tf.Tensor, image_bytes: tf.Tensor) -> tf.Tensor:
-    """Reads the EXIF orientation of an image file.
+    r"""Reads the EXIF orientation of an image file.
 
     Args:
         kind: Index of the format in `formats.FORMATS`, int32 scalar.
@@ -35,8 +35,9 @@ def orientation_of(kind: tf.Tensor, image_bytes: tf.Tensor) -> tf.Tensor:
 
     Example:
 
-    >>> orientation_of(tf.constant(2), tf.constant(b"GIF89a")).numpy()
-    1
+    >>> exif = b"Exif\0\0MM\0*\0\0\0\x08\0\1\1\x12\0\3\0\0\0\1\0\6\0\0"
+    >>> int(orientation_of(tf.constant(0), tf.constant(b"\xff\xd8\xff\xe1\0\x22" + exif)))
+    6
     """
     exif = tf.switch_case(
         tf.minimum(kind, 2),

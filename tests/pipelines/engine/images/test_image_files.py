@@ -1,6 +1,7 @@
 """Image files of every kind are read, or refused in one clear line, in the graph that a server runs."""
 
 import io
+import re
 import zlib
 
 import keras
@@ -13,11 +14,13 @@ from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.images.image_files import (
     MAX_PIXELS,
     check_image,
+    decode_each_image,
     decode_image,
     decode_images,
     read_image_file,
 )
 from attention_zoo.pipelines.engine.pictures.heat_maps import draw_heat_maps
+from attention_zoo.pipelines.engine.serving.answers import empty_where
 from attention_zoo.pipelines.engine.serving.export import export_saved_model
 from attention_zoo.pipelines.engine.views import HeatMaps
 
@@ -99,13 +102,27 @@ def graph():
     )
 
 
+SPEC = {"image_bytes": tf.TensorSpec([None], tf.string)}
+
+
 @pytest.fixture(scope="module")
 def saved_model(tmp_path_factory):
     """A SavedModel that does nothing but decode."""
     model = keras.Sequential([keras.Input((*SIZE, 3)), keras.layers.Rescaling(1.0)])
-    spec = {"image_bytes": tf.TensorSpec([None], tf.string)}
-    answer = {"serving_default": (lambda image_bytes: {"pixels": model(decode_images(image_bytes, SIZE))}, spec)}
+    answer = {"serving_default": (lambda image_bytes: {"pixels": model(decode_images(image_bytes, SIZE))}, SPEC)}
     return export_saved_model(tmp_path_factory.mktemp("export") / "decode", [model], answer)
+
+
+@pytest.fixture(scope="module")
+def saved_model_of_rows(tmp_path_factory):
+    """A SavedModel that decodes every file of a batch on its own, as the tasks on images do."""
+    model = keras.Sequential([keras.Input((*SIZE, 3)), keras.layers.Rescaling(1.0)])
+
+    def answer(image_bytes):
+        images, error = decode_each_image(image_bytes, SIZE)
+        return empty_where(error, {"pixels": model(images)})
+
+    return export_saved_model(tmp_path_factory.mktemp("export") / "rows", [model], {"serving_default": (answer, SPEC)})
 
 
 @pytest.mark.parametrize("name", GOOD)
@@ -183,6 +200,26 @@ def test_an_exported_model_decodes_under_the_session_loader(saved_model, session
 def test_an_exported_model_refuses_with_the_same_words(name, saved_model, session_run):
     with pytest.raises(tf.errors.InvalidArgumentError, match=BAD[name][1]):
         session_run(saved_model, "serving_default", {"image_bytes": [GOOD["png"][0], BAD[name][0]]})
+
+
+@pytest.fixture(scope="module")
+def pixels_alone(saved_model_of_rows, session_run):
+    """The pixels of two good files, each asked alone."""
+    answers = [
+        session_run(saved_model_of_rows, "serving_default", {"image_bytes": [GOOD[name][0]]})
+        for name in ("jpeg", "palette png")
+    ]
+    return np.concatenate([answer["pixels"] for answer in answers])
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_row_of_an_exported_model_has_an_error(name, saved_model_of_rows, pixels_alone, session_run):
+    files = [GOOD["jpeg"][0], BAD[name][0], GOOD["palette png"][0]]
+    answer = session_run(saved_model_of_rows, "serving_default", {"image_bytes": files})
+    assert re.search(BAD[name][1], answer["error"][1].decode())
+    assert (answer["pixels"][1] == 0).all()
+    assert answer["error"][[0, 2]].tolist() == [b"", b""]
+    np.testing.assert_array_equal(answer["pixels"][[0, 2]], pixels_alone)
 
 
 def test_decoding_works_in_an_input_pipeline():
