@@ -63,7 +63,7 @@ def read_captioned_images(dataset, size, folder="", limit=0, strict=False):
         missing = {"image", "captions"} - set(features)
         if missing:
             raise UserError(
-                f"data.dataset: expected features image and captions; {dataset} has no {sorted(missing)[0]}"
+                f"--data.dataset: expected features image and captions; {dataset} has no {sorted(missing)[0]}"
             )
         names = SPLIT_NAMES.get(dataset.partition("/")[0], {})
         check_splits(builder, dataset, [names.get(split, split) for split in SPLITS])
@@ -106,7 +106,7 @@ def read_split(data, split, size, limit, version):
         if read.objects is not None:
             read.objects.append(([name.decode() for name in example["names"]], example["boxes"]))
     if not read.images:
-        raise UserError(f"data: expected images with captions in the {split} split, received none")
+        raise UserError(f"--data.dataset, --data.folder: expected captions in the {split} split, received none")
     return read
 
 
@@ -129,7 +129,7 @@ def read_folder(folder, dirt):
     try:
         lines = path.read_bytes().removeprefix(b"\xef\xbb\xbf").split(b"\n")
     except OSError as error:
-        raise UserError(f"data.folder: expected {path}; received: {error.strerror}") from None
+        raise UserError(f"--data.folder: expected {path}; received: {error.strerror}") from None
     captions, files = {}, []
     for number, line in enumerate(lines, 1):
         place = f"{path}, line {number}"
@@ -182,7 +182,7 @@ def split_folder(names, images, captions):
     """
     order = sorted(range(len(names)), key=lambda row: hashlib.blake2b(names[row].encode()).digest())
     if len(names) < 3:
-        raise UserError(f"data.folder: expected at least 3 images with captions, received {len(names)}")
+        raise UserError(f"--data.folder: expected at least 3 images with captions, received {len(names)}")
     held_out = max(1, len(order) // 10)
     rows = {"test": order[:held_out], "validation": order[held_out : 2 * held_out], "train": order[2 * held_out :]}
 

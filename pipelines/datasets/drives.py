@@ -58,7 +58,7 @@ def read_drives(dataset, folders, size, strict=False):
     if folders:
         if len(folders) < 3:
             raise UserError(
-                "data.folders: expected three drives at least, for training, validation and test; "
+                "--data.folders: expected three drives at least, for training, validation and test; "
                 f"received {len(folders)}"
             )
         drives = read_folders(folders, size, Dirt(strict))
@@ -69,7 +69,7 @@ def read_drives(dataset, folders, size, strict=False):
     missing = {"frame", *COUNTED} - set(builder.info.features)
     if missing:
         raise UserError(
-            f"data.dataset: expected drives with frame, steering, episode and step; {dataset} has no {min(missing)}"
+            f"--data.dataset: expected drives with frame, steering, episode and step; {dataset} has no {min(missing)}"
         )
     check_splits(builder, dataset)
     return {split: read_split(builder, split, size) for split in SPLITS}, builder.info.full_name
@@ -138,7 +138,9 @@ def read_folder(folder, size, dirt):
     try:
         lines = path.read_bytes().removeprefix(b"\xef\xbb\xbf").splitlines()
     except OSError as error:
-        raise UserError(f"data.folders: expected {path} with {','.join(COLUMNS)}; received: {error.strerror}") from None
+        raise UserError(
+            f"--data.folders: expected {path} with {','.join(COLUMNS)}; received: {error.strerror}"
+        ) from None
     if not lines or tuple(cell.strip() for cell in cells(lines[0])) != COLUMNS:
         received = lines[0].decode(errors="replace")[:80] if lines else "nothing"
         raise UserError(f"{path}: expected the first line {','.join(COLUMNS)}; received {received}")
@@ -217,5 +219,5 @@ def all_clips(drives, length, stride):
     starts = [(n, start) for n, drive in enumerate(drives) for start in range(0, len(drive) - length + 1, stride)]
     if not starts:
         longest = max(map(len, drives), default=0)
-        raise UserError(f"data.clip_frames: expected a drive of {length} frames at least; the longest has {longest}")
+        raise UserError(f"--data.clip_frames: expected a drive of {length} frames at least; the longest has {longest}")
     return np.array(starts)

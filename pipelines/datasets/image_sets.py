@@ -63,13 +63,16 @@ def read_image_sets(dataset, splits=SPLITS, directory="", strict=False):
         or not hasattr(features[keys[1]], "names")
     ):
         raise UserError(
-            f"data.dataset: expected a dataset of images with class labels; received {dataset} with keys {keys}"
+            f"--data.dataset: expected a dataset of images with class labels; received {dataset} with keys {keys}"
         )
-    return {name: read_tfds(builder, split, *keys) for name, split in zip(SPLITS, splits, strict=True)}
+    return {
+        name: read_tfds(builder, split, *keys, f"--data.{name}_split")
+        for name, split in zip(SPLITS, splits, strict=True)
+    }
 
 
-def read_tfds(builder, split, image_key, label_key):
-    """Returns one split of a TFDS dataset; its images stay encoded."""
+def read_tfds(builder, split, image_key, label_key, setting):
+    """Returns one split of a TFDS dataset; its images stay encoded. An error about the split begins with `setting`."""
     import tensorflow_datasets as tfds
 
     try:
@@ -77,7 +80,7 @@ def read_tfds(builder, split, image_key, label_key):
     except ValueError as error:
         there = ", ".join(builder.info.splits)
         raise UserError(
-            f"data: {builder.name} has no split {split}; it has {there} ({str(error).splitlines()[0]})"
+            f"{setting}: {builder.name} has no split {split}; it has {there} ({str(error).splitlines()[0]})"
         ) from None
     count = int(data.cardinality())
     examples = data.map(lambda row: {"image": row[image_key], "label": tf.cast(row[label_key], tf.int64)})
@@ -103,7 +106,7 @@ def read_folders(directory, dirt):
     A folder without a single image that can be decoded is no class.
     """
     if not directory.is_dir():
-        raise UserError(f"data.directory: expected a folder with a folder for each class; received {directory}")
+        raise UserError(f"--data.directory: expected a folder with a folder for each class; received {directory}")
     given = all((directory / split).is_dir() for split in SPLITS)
     roots = [directory / split for split in SPLITS] if given else [directory]
     files = [(path, name, root.name) for root in roots for path, name in image_files(root, dirt)]
@@ -117,7 +120,7 @@ def read_folders(directory, dirt):
         print(f"no classes, because no image is in them: {', '.join(empty)}")
     if len(names) < 2:
         raise UserError(
-            f"data.directory: expected folders of at least two classes with {', '.join(SUFFIXES)} files in "
+            f"--data.directory: expected folders of at least two classes with {', '.join(SUFFIXES)} files in "
             f"{directory}; received {len(kept)} images in {len(names)} folders"
         )
     splits = [root if given else split_of(bytes.fromhex(content)) for content, _, _, root in kept]
@@ -172,7 +175,7 @@ def in_splits(images, labels, splits, names, version):
         rows = [row for row, name in enumerate(splits) if name == split]
         if not rows:
             raise UserError(
-                f"data: expected images for training, validation and test, received none for {split} of {version}"
+                f"--data.directory: expected images for every split, received none for {split} of {version}"
             )
         columns = {"image": [images[row] for row in rows], "label": np.array([labels[row] for row in rows], "int64")}
         sets[split] = ImageSet(tf.data.Dataset.from_tensor_slices(columns), len(rows), names, version)

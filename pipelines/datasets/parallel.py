@@ -55,7 +55,7 @@ def read_parallel(dataset, locale="", reverse=False, files=(), max_words=0, limi
     if files:
         if len(files) > 2:
             raise UserError(
-                "data.files: expected two files, source and target, or one of tab-separated pairs; "
+                "--data.files: expected two files, source and target, or one of tab-separated pairs; "
                 f"received {len(files)}: {' '.join(files)}"
             )
         dirt = Dirt(strict)
@@ -69,15 +69,15 @@ def read_parallel(dataset, locale="", reverse=False, files=(), max_words=0, limi
             for split in SPLITS
         }
     name = f"{dataset}/{locale}" if dataset in LOCALISED else dataset
-    builder = prepared(name, "data.locale" if dataset in LOCALISED else "data.dataset")
+    builder = prepared(name, "--data.locale" if dataset in LOCALISED else "--data.dataset")
     keys = builder.info.supervised_keys
     if not keys or len(keys) != 2:
         raise UserError(
-            f"data.dataset: expected a dataset of sentence pairs; received {name} with supervised keys {keys}"
+            f"--data.dataset: expected a dataset of sentence pairs; received {name} with supervised keys {keys}"
         )
     check_splits(builder, name)
     if reverse and "alignment" in builder.info.features:
-        raise UserError(f"data.reverse: expected a dataset without gold alignment, received {name}")
+        raise UserError(f"--data.reverse: expected a dataset without gold alignment, received {name}")
     keys = keys[::-1] if reverse else keys
     language = language_of(dataset, locale, keys[1])
     return {split: read_split(builder, split, keys, language, max_words, limit) for split in SPLITS}
@@ -122,7 +122,7 @@ def shortened(examples, split, max_words, limit):
     if limit:
         rows = rows[: limit_of(split, limit)]
     if not rows:
-        raise UserError(f"data.max_words: no pair of the {split} split has at most {max_words} words on both sides")
+        raise UserError(f"--data.max_words: no pair of the {split} split has at most {max_words} words on both sides")
     source, target = ([texts[i] for i in rows] for texts in (examples.source, examples.target))
     alignment = examples.alignment and [examples.alignment[i] for i in rows]
     return Examples(source, target, examples.target_language, alignment, examples.version)

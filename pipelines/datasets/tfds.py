@@ -12,14 +12,14 @@ from attention_zoo.pipelines.engine.storage.files import locked
 SPLITS = ("train", "validation", "test")
 
 
-def prepared(name, configuration_setting="data.dataset"):
+def prepared(name, configuration_setting="--data.dataset"):
     """Returns a TFDS builder whose data is on the disk.
 
     Of two processes that ask at once, one prepares the data and the other waits.
 
     Args:
         name: Name of the dataset, with its configuration, such as "wmt14_translate/de-en".
-        configuration_setting: The setting that an error about the configuration names. Defaults to "data.dataset".
+        configuration_setting: The setting that an error about the configuration names. Defaults to "--data.dataset".
 
     Raises:
         UserError: TFDS knows no such dataset, or the dataset has no such configuration.
@@ -31,7 +31,7 @@ def prepared(name, configuration_setting="data.dataset"):
         known = tensorflow_datasets.list_builders(with_community_datasets=False)
         if base not in known:
             raise UserError(
-                f"data.dataset: expected a dataset of TFDS, received {base}{suggest(base, known)}"
+                f"--data.dataset: expected a dataset of TFDS, received {base}{suggest(base, known)}"
             ) from None
         raise UserError(
             f"{configuration_setting}: {base} has no configuration {configuration or 'by default'}"
@@ -58,7 +58,7 @@ def check_splits(builder, name, splits=SPLITS):
     known = builder.info.splits or splits  # TFDS's mocked data names no splits
     for split in splits:
         if split not in known:
-            raise UserError(f"data.dataset: {name} has no split {split}; it has {', '.join(known)}")
+            raise UserError(f"--data.dataset: {name} has no split {split}; it has {', '.join(known)}")
 
 
 def limit_of(split, limit):

@@ -209,7 +209,7 @@ def refuse_changes(folder, what, section, earlier, config, free=()):
     names = now if before.get("name") == now.get("name") else ["name"]  # another model has other options
     changed = [name for name in names if before[name] != now[name] and name not in free]
     if changed:
-        differences = ", ".join(f"{section}.{name} {before[name]!r}, received {now[name]!r}" for name in changed)
+        differences = ", ".join(f"--{section}.{name} {before[name]!r}, received {now[name]!r}" for name in changed)
         raise UserError(f"{folder} holds {what} with {differences}; choose another --name, or remove the folder")
 
 

@@ -22,11 +22,11 @@ def served(dataset, address):
     """
     protocol, _, place = address.partition("://")
     if not place or not place.rpartition(":")[2].isdecimal():
-        raise UserError(f"data.service: expected grpc://HOST:PORT, received {address}")
+        raise UserError(f"--data.service: expected grpc://HOST:PORT, received {address}")
     host, _, port = place.rpartition(":")
     try:
         socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
     except OSError as error:  # TensorFlow would wait for ever, without a word
-        raise UserError(f"data.service: expected a dispatcher at {address}; received: {error}") from None
+        raise UserError(f"--data.service: expected a dispatcher at {address}; received: {error}") from None
     service = tf.data.experimental.service
     return dataset.apply(service.distribute(service.ShardingPolicy.OFF, service=f"{protocol}://{place}"))

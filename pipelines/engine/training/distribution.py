@@ -49,7 +49,7 @@ def make_strategy(name):
         resolver = tf.distribute.cluster_resolver.SlurmClusterResolver()
     else:
         raise UserError(
-            "training.strategy: multi_worker expects the cluster in TF_CONFIG, or Slurm; received neither (see deploy/)"
+            "--training.strategy: multi_worker expects a cluster in TF_CONFIG, or Slurm; received neither (see deploy/)"
         )
     return tf.distribute.MultiWorkerMirroredStrategy(cluster_resolver=resolver)
 

@@ -58,7 +58,7 @@ class Trainer:
         )
         if any(isinstance(callback, RATE_SETTERS) for callback in callbacks):
             raise UserError(
-                "callbacks: expected none that sets the learning rate, which is training.schedule's; received one"
+                "callbacks: expected none that sets the learning rate, which is --training.schedule's; received one"
             )
         # Callbacks look for the optimizer there; set like this, its variables do not become the model's.
         object.__setattr__(model, "optimizer", self.optimizer)
@@ -224,7 +224,7 @@ class Trainer:
                 record |= {f"dev/{name}": value for name, value in scores.items()}
         if monitor not in record:
             self.save()  # so that the epoch is not lost
-            raise UserError(f"training.monitor: expected one of {', '.join(sorted(record))}; received {monitor}")
+            raise UserError(f"--training.monitor: expected one of {', '.join(sorted(record))}; received {monitor}")
         return record
 
     @property

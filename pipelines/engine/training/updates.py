@@ -32,7 +32,8 @@ class Update:
         if settings.jit:  # of one part of one replica's rows: neither loops over open shapes nor collectives are XLA's
             if strategy.num_replicas_in_sync > 1 and not tf.config.list_physical_devices("GPU"):
                 raise UserError(
-                    "training.jit: expected one device or GPUs, received several replicas on CPUs, which XLA can't serve"
+                    "--training.jit: expected one device or GPUs, received several replicas on CPUs, "
+                    "which XLA can't serve"
                 )
             self._sums_of = tf.function(self._sums_of, jit_compile=True, autograph=False)
 

@@ -129,7 +129,7 @@ def test_captions_above_max_words_are_left_out(folder, tmp_path):
     texts = [text for batch in task.preprocess("train", 0) for text in task.words.join(batch["labels"]).numpy()]
     assert len(texts) == 48 and all(text.startswith(b"a ") for text in texts)
     config.data.max_words = 3
-    with pytest.raises(UserError, match="data.max_words: no caption of the train split has at most 3 words"):
+    with pytest.raises(UserError, match="--data.max_words: no caption of the train split has at most 3 words"):
         experiment.prepare(Captioning, config, tmp_path / "run")
 
 

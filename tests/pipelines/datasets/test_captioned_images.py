@@ -156,5 +156,5 @@ def test_a_folder_without_an_image_left_is_refused(folder):
 
 
 def test_a_folder_without_captions_is_refused(tmp_path):
-    with pytest.raises(UserError, match="data.folder: expected .*captions.jsonl"):
+    with pytest.raises(UserError, match="--data.folder: expected .*captions.jsonl"):
         read_captioned_images("", (16, 16), folder=str(tmp_path))

@@ -48,7 +48,7 @@ def test_folders_may_be_split_already(tmp_path):
 
 
 def test_folders_that_cannot_be_used_are_refused(tmp_path):
-    with pytest.raises(UserError, match="data.directory: expected a folder with a folder for each class"):
+    with pytest.raises(UserError, match="--data.directory: expected a folder with a folder for each class"):
         read_image_sets("", directory=str(tmp_path / "none"))
     photos(tmp_path, ["only"], 3)
     with pytest.raises(UserError, match="expected folders of at least two classes .* received 3 images in 1 folders"):

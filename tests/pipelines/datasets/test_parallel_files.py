@@ -118,7 +118,9 @@ def test_a_file_of_numbered_sentences_and_three_files_are_refused(tmp_path):
     path.write_text("".join(f"{number}\tGo.\t{number + 9}\tVa !\n" for number in range(5)))
     with pytest.raises(UserError, match="received a column of numbers; `cut -f 2,4`"):
         read_pairs_file(path, Dirt())
-    with pytest.raises(UserError, match="data.files: expected two files, .* or one of tab-separated pairs; received 3"):
+    with pytest.raises(
+        UserError, match="--data.files: expected two files, .* or one of tab-separated pairs; received 3"
+    ):
         read_parallel("", files=["a", "b", "c"])
 
 

@@ -194,7 +194,7 @@ def test_the_head_of_the_settings_says_what_they_were_run_with(finished):
 def test_a_folder_with_another_model_is_refused(copied):
     run, config = copied
     config.model = models_of(ModelSettings)["luong"](embedding_dim=8, **MODELS["luong"])
-    with pytest.raises(UserError, match="holds a run with model.name 'bahdanau', received 'luong'"):
+    with pytest.raises(UserError, match="holds a run with --model.name 'bahdanau', received 'luong'"):
         experiment.train(Translation, config, run, preset="luong")
 
 
@@ -202,7 +202,7 @@ def test_a_finished_run_is_not_relabelled_with_settings_it_was_not_trained_with(
     run, config = copied
     before = (run / "config.yaml").read_text()
     config.training.learning_rate = 0.5
-    with pytest.raises(UserError, match="holds a finished run with training.learning_rate 0.001, received 0.5"):
+    with pytest.raises(UserError, match="holds a finished run with --training.learning_rate 0.001, received 0.5"):
         experiment.train(Translation, config, run, preset="bahdanau")
     assert (run / "config.yaml").read_text() == before
 

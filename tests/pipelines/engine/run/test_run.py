@@ -111,12 +111,12 @@ def test_words_that_were_learned_bind_the_data_and_a_checkpoint_binds_the_model_
     keep_config(Settings(Data(["a"]), Model(3)), tmp_path)
     (tmp_path / "words.txt").write_text("a")
     with pytest.raises(
-        UserError, match=r"holds a run with data.files \['a'\], received \['b'\]; choose another --name"
+        UserError, match=r"holds a run with --data.files \['a'\], received \['b'\]; choose another --name"
     ):
         keep_config(Settings(Data(["b"]), Model(3)), tmp_path)
     keep_config(Settings(Data(["a"], limit=5), Model(4)), tmp_path, changeable_data_settings=("limit",))
     CheckpointStore(tmp_path / "checkpoints").save(1, {"w": np.zeros(2)}, {})
-    with pytest.raises(UserError, match="holds a run with model.units 3, received 5"):
+    with pytest.raises(UserError, match="holds a run with --model.units 3, received 5"):
         keep_config(Settings(Data(["a"]), Model(5)), tmp_path, changeable_data_settings=("limit",))
     assert "units: 3" in (tmp_path / "config.yaml").read_text()
 

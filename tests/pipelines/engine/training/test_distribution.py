@@ -170,7 +170,7 @@ def test_a_cluster_is_asked_for_and_there_is_none(monkeypatch):
     for name in ("TF_CONFIG", "SLURM_STEP_NUM_TASKS"):
         monkeypatch.delenv(name, raising=False)
     assert workers() == []
-    with pytest.raises(UserError, match="multi_worker expects the cluster in TF_CONFIG"):
+    with pytest.raises(UserError, match="multi_worker expects a cluster in TF_CONFIG"):
         make_strategy("multi_worker")
 
 
@@ -205,12 +205,12 @@ def test_a_data_service_with_one_worker_gives_the_batches_in_their_order():
 
 def test_a_data_service_that_nobody_runs_is_one_clear_error():
     with pytest.raises(
-        UserError, match=r"data.service: expected a dispatcher at grpc://127.0.0.1:\d+; received: .*refused"
+        UserError, match=r"--data.service: expected a dispatcher at grpc://127.0.0.1:\d+; received: .*refused"
     ):
         served(tf.data.Dataset.range(3), f"grpc://127.0.0.1:{free_ports(1)[0]}")
 
 
 @pytest.mark.parametrize("address", ["localhost", "grpc://localhost", "localhost:5000", "grpc://"])
 def test_an_address_that_is_none_is_one_clear_error(address):
-    with pytest.raises(UserError, match="data.service: expected grpc://HOST:PORT, received"):
+    with pytest.raises(UserError, match="--data.service: expected grpc://HOST:PORT, received"):
         served(tf.data.Dataset.range(3), address)

@@ -204,7 +204,7 @@ def test_the_usual_callbacks_of_keras_work_in_the_loop(tmp_path):
 
 
 def test_a_callback_that_would_set_the_learning_rate_is_refused(tmp_path):
-    with pytest.raises(UserError, match="training.schedule"):
+    with pytest.raises(UserError, match="--training.schedule"):
         run(tmp_path, callbacks=[keras.callbacks.ReduceLROnPlateau("dev/loss")])
 
 
