@@ -15,26 +15,27 @@ from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.text.special_tokens import BOS, EOS, PAD, UNK, end_rows
 
 
-def learn_sentencepiece(sentences, vocabulary_size, model_type="unigram"):
+def learn_sentencepiece(sentences, vocabulary_size, model_type="unigram", reduce=False):
     """Learns a SentencePiece model (Kudo and Richardson 2018).
 
     Text is normalised by SentencePiece's `nmt_nfkc` (Unicode NFKC, white space folded). Ids 0 to 3 are padding,
-    unknown, begin
-    and end of sentence. Every character of the text gets a place in the vocabulary. One thread learns, so that
-    the same sentences give the same bytes.
+    unknown, begin and end of sentence. Every character of the text gets a place in the vocabulary. One thread learns,
+    so that the same sentences give the same bytes.
 
     Args:
-        sentences: Iterable of strings.
+        sentences: List of strings.
         vocabulary_size: Pieces to learn, the four special ones included. "char" has as many pieces as the text has
             characters, and keeps the most frequent if that is more than `vocabulary_size`.
         model_type: "unigram" (Kudo 2018), "bpe" (Sennrich et al. 2016) or "char".
+        reduce: Whether a `vocabulary_size` that is more than the text can give is reduced, with a printed line, and
+            not refused. Defaults to `False`.
 
     Returns:
         The model as bytes, to be written to a file and given to `Subwords`.
 
     Raises:
         UserError: `model_type` is none of the three, there is no text, or `vocabulary_size` is more than the text can
-            give or less than its characters need; the message names the limit.
+            give or less than its characters need. The message names the limit and the setting of a task.
 
     Example:
 
@@ -62,14 +63,21 @@ def learn_sentencepiece(sentences, vocabulary_size, model_type="unigram"):
             minloglevel=2,
         )
     except RuntimeError as error:
-        received = f"received {vocabulary_size}"
-        if limit := re.search(r"value <= (\d+)", str(error)):
+        limit, needed = (
+            int(match[1]) if (match := re.search(pattern, str(error))) else 0
+            for pattern in (r"value <= (\d+)", r"required_chars\. \d+ vs (\d+)")
+        )
+        if limit and reduce:
+            print(f"data.vocabulary_size: {limit:,} instead of {vocabulary_size:,}, all that the text gives")
+            return learn_sentencepiece(sentences, limit, model_type)
+        if limit:
             raise UserError(
-                f"vocabulary_size: the text is too small for it; expected at most {limit[1]}, {received}"
+                f"--data.vocabulary_size: expected at most {limit}, all that the text gives; received {vocabulary_size}"
             ) from None
-        if limit := re.search(r"required_chars\. \d+ vs (\d+)", str(error)):
+        if needed:
             raise UserError(
-                f"vocabulary_size: the characters of the text alone need more; expected at least {limit[1]}, {received}"
+                f"--data.vocabulary_size: expected at least {needed}, room for every character of the text; "
+                f"received {vocabulary_size}"
             ) from None
         if "sentences_.empty()" in str(error):
             raise UserError("sentences: expected at least one that is not empty, received none") from None
@@ -96,9 +104,7 @@ class Subwords(tf.Module):
     def __init__(self, model):
         super().__init__(name="subwords")
         kind = sentencepiece_model_pb2.ModelProto.FromString(model).trainer_spec
-        if (
-            kind.model_type == kind.BPE
-        ):  # the fast tokenizer looks for the best path, BPE merges: it would cut differently
+        if kind.model_type == kind.BPE:  # the fast tokenizer does not merge: it looks for the most probable pieces
             self._tokenizer = tensorflow_text.SentencepieceTokenizer(model, tf.int32)  # pyright: ignore[reportArgumentType]
         else:
             self._tokenizer = tensorflow_text.FastSentencepieceTokenizer(model)

@@ -277,3 +277,17 @@ def test_public_translation_datasets_are_read_by_name(dataset, target_language):
 def test_a_dataset_that_is_not_of_sentence_pairs_is_refused():
     with tfds.testing.mock_data(num_examples=2), pytest.raises(UserError, match="expected a dataset of sentence pairs"):
         read_parallel("glue/cola")
+
+
+def test_a_vocabulary_from_a_preset_is_reduced_to_the_text_and_a_typed_one_refused(text_files, tmp_path, capsys):
+    config = tiny(text_files, tmp_path)
+    config.data.vocabulary_size, config.data.subwords = 2000, "bpe"
+    task, model = experiment.prepare(Translation, config, tmp_path / "run")
+    size = task.subwords.vocabulary_size
+    assert f"data.vocabulary_size: {size} instead of 2,000" in capsys.readouterr().out
+    again, continued = experiment.prepare(Translation, config, tmp_path / "run")
+    assert again.subwords.vocabulary_size == size and continued.count_params() == model.count_params()
+    assert "vocabulary_size" not in capsys.readouterr().out
+    config.typed = frozenset({"data.vocabulary_size"})
+    with pytest.raises(UserError, match=f"--data.vocabulary_size: expected at most {size}, .* received 2000"):
+        experiment.prepare(Translation, config, tmp_path / "typed")

@@ -75,19 +75,28 @@ def test_an_empty_batch_is_answered(model):
 
 
 def test_learning_is_deterministic():
-    assert learn_sentencepiece(SENTENCES, 34) == learn_sentencepiece(iter(SENTENCES), 34)
+    assert learn_sentencepiece(SENTENCES, 34) == learn_sentencepiece(list(SENTENCES), 34)
 
 
 @pytest.mark.parametrize("model_type", ["unigram", "bpe"])
 def test_a_vocabulary_too_large_names_the_limit_which_then_works(model_type):
-    with pytest.raises(UserError, match=r"vocabulary_size: .*at most \d+, received 5000") as caught:
+    with pytest.raises(UserError, match=r"--data.vocabulary_size: .*at most \d+, .*received 5000") as caught:
         learn_sentencepiece(SENTENCES, 5000, model_type)
     limit = int(str(caught.value).split("at most ")[1].split(",")[0])
     assert Subwords(learn_sentencepiece(SENTENCES, limit, model_type)).vocabulary_size == limit
 
 
+def test_a_vocabulary_too_large_is_reduced_where_that_is_asked_for(capsys):
+    subwords = Subwords(learn_sentencepiece(SENTENCES, 5000, "bpe", reduce=True))
+    size = subwords.vocabulary_size
+    assert size < 5000
+    assert capsys.readouterr().out == f"data.vocabulary_size: {size:,} instead of 5,000, all that the text gives\n"
+    learn_sentencepiece(SENTENCES, 34, reduce=True)
+    assert capsys.readouterr().out == ""
+
+
 def test_a_vocabulary_too_small_names_the_limit():
-    with pytest.raises(UserError, match=r"vocabulary_size: .*at least \d+, received 5"):
+    with pytest.raises(UserError, match=r"--data.vocabulary_size: .*at least \d+, .*received 5"):
         learn_sentencepiece(SENTENCES, 5)
 
 
