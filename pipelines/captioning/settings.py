@@ -15,7 +15,8 @@ class DataSettings:
         dataset: A TFDS dataset of images with captions, such as emoji_scenes or coco_captions.
         folder: Your own data instead of a dataset: images/, and captions.jsonl with a line such as
             {"image": "cat.jpg", "captions": ["a cat"]} for each image.
-        strict: Whether faults in your data end the run; otherwise they are reported, and what has them is skipped.
+        strict: Whether faults in your data end the run; otherwise lines and files that have them are reported and
+            skipped.
         limit: Training images to take, and a tenth as many of the other splits, for a quick look; 0 takes all.
         max_words: Training captions with more words are left out, and no longer ones are written.
         vocabulary_size: Words to know, the most frequent ones.
@@ -34,21 +35,21 @@ class ModelSettings:
     """The model.
 
     Args:
-        attention: soft (the weighted sum of all locations), hard (one sampled location), mean (everywhere alike, no
-            attention).
+        attention: soft (the weighted sum of all locations), hard (one sampled location), mean (the same weight
+            everywhere: no attention).
         image_size: Height and width that images are brought to.
         backbone: small (four convolutions), or a class of keras.applications, such as VGG19.
-        weights: Of a backbone by name: none (from the seed), imagenet, or a file.
+        weights: Weights of a backbone of keras.applications: none (random), imagenet, or a file.
         frozen: Whether the backbone keeps its weights.
         embedding_dim: Size of a word vector, and of the output's hidden layer.
         units: Size of the LSTM's state.
         attention_units: Width of the score's hidden layer.
         dropout: Share of the output's hidden features set to zero in training.
-        doubly_stochastic: Weight of the penalty on locations that are not looked at.
+        doubly_stochastic: Weight of the penalty on locations that get no attention.
         reward_scale: hard: weight of REINFORCE.
         entropy_scale: hard: weight of the attention's entropy.
-        inference: hard: what is looked at when a caption is written, all locations by their probability or the
-            likeliest one.
+        inference: hard: locations that are read when a caption is written: all of them, weighted by their
+            probability, or the most probable one.
     """
 
     attention: Literal["soft", "hard", "mean"] = "soft"
@@ -85,7 +86,7 @@ class CaptioningConfig(TaskConfig):
         data: The images and their captions.
         model: The model.
         training: How the weights are learned; an epoch shows every image once, with one of its captions.
-        baseline: What the run is compared with.
+        baseline: The model without attention to compare with.
         decoding: How a caption is searched for.
         export: Where the SavedModel goes.
     """

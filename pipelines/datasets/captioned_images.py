@@ -15,16 +15,21 @@ from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.images.image_files import decode_image
 from attention_zoo.pipelines.engine.storage.files import digest
 
-SPLIT_NAMES = {"coco_captions": {"validation": "val"}}  # where a dataset calls a split otherwise
-LARGE = 32_768  # bytes; a larger file is brought to the model's size once, so that a whole data set fits into memory
-QUALITY = 95  # of the JPEG that it becomes
+SPLIT_NAMES = {"coco_captions": {"validation": "val"}}  # splits that have another name in a dataset
+LARGE = 32_768  # bytes; larger files are resized once to the size of the model, so that a dataset fits into memory
+QUALITY = 95  # of the JPEG that a resized image is kept as
 
 
 @dataclass
 class CaptionedImages:
-    """One split. `objects` holds for each image (names, boxes) of what is seen, or is None where the data does not say.
+    """One split.
 
-    Boxes are (top, left, bottom, right), from 0 to 1. `version` says which data it is.
+    Args:
+        images: The encoded images.
+        captions: The captions of each image.
+        objects: For each image the (names, boxes) of its objects, or None where the data has none. Boxes are
+            (top, left, bottom, right), from 0 to 1.
+        version: Name and version of the TFDS dataset, or the digest of the captions.
     """
 
     images: list[bytes]
@@ -74,7 +79,7 @@ def read_captioned_images(dataset, size, folder="", limit=0, strict=False):
 
 
 def needed(features):
-    """What tells TFDS to read the features that are needed here alone, and not to decode images."""
+    """Returns the decoders that make TFDS read only the features that are needed, with images still encoded."""
     wanted = {name: True for name in ("image", "captions", "names", "boxes") if name in features}
     if "text" in getattr(features["captions"], "keys", dict)():
         wanted["captions"] = {"text": True}
@@ -82,7 +87,7 @@ def needed(features):
 
 
 def read_split(data, split, size, limit, version):
-    """Reads examples with an encoded image each, and makes large files small."""
+    """Reads the examples of one split, and resizes large images."""
     if limit:
         data = data.take(limit_of(split, limit))
 

@@ -1,4 +1,4 @@
-"""One report of everything that a reader of users' files leaves out."""
+"""One report of all faults in a user's files."""
 
 from attention_zoo.pipelines.engine.errors import UserError
 
@@ -8,8 +8,8 @@ SHOWN = 10  # faults of each kind that a report names; it counts the others
 class Dirt:
     """Collects the faults of a user's data, so that one pass finds all of them.
 
-    A reader adds each fault and goes on without what has it. `report` names the first ten faults of each kind and
-    counts the others.
+    A reader adds each fault and skips the line or file that has it. `report` names the first ten faults of each kind
+    and counts the others.
 
     Args:
         strict: Whether `report` raises an error instead of printing. Defaults to `False`.
@@ -36,9 +36,9 @@ class Dirt:
         """Records one fault.
 
         Args:
-            kind: What is wrong, in words that fit all faults of the kind, such as "an empty file".
+            kind: The fault, in words that fit all faults of the kind, such as "an empty file".
             place: The file, and the line where there is one, such as "pairs.tsv, line 3".
-            detail: What was found there. Defaults to nothing.
+            detail: The content of the line, or another hint. Defaults to nothing.
         """
         count, shown = self.faults.get(kind, (0, []))
         if count < SHOWN:

@@ -1,4 +1,4 @@
-"""Drives in memory: frames and steering, from a TFDS dataset or from a user's folders. A whole drive goes into a split."""
+"""Drives in memory: frames and steering, from a TFDS dataset or from a user's folders. Splits hold whole drives."""
 
 import csv
 from dataclasses import dataclass
@@ -16,8 +16,8 @@ from attention_zoo.pipelines.engine.images.image_files import decode_image
 from attention_zoo.pipelines.engine.storage.files import digest
 
 COLUMNS = ("timestamp", "frame", "steering")  # of a user's steering.csv
-COUNTED = ("steering", "episode", "step")  # of a dataset, besides the frame
-GAP = 5.0  # usual intervals between frames: after a longer pause a new drive begins
+COUNTED = ("steering", "episode", "step")  # features of a dataset besides the frame
+GAP = 5.0  # median intervals between frames; a new drive begins after a longer pause
 
 
 @dataclass
@@ -76,7 +76,7 @@ def read_drives(dataset, folders, size, strict=False):
 
 
 def read_split(builder, split, size):
-    """The drives of a split of a TFDS dataset, one for each episode, in the order of the steps."""
+    """Returns the drives of a split of a TFDS dataset, one for each episode, in the order of the steps."""
     fits = builder.info.features["frame"].shape == (
         *size,
         3,
@@ -182,21 +182,22 @@ def read_row(line, place, earlier, dirt):
 
 
 def balanced_clips(drives, length, count, generator, bins=15):
-    """Draws clips so that all angles of the steering occur about as often: most of a drive goes straight on.
+    """Draws clips so that all angles of the steering are about equally frequent, although most of a drive is straight.
 
     Args:
         drives: List of `Drive`.
         length: T, frames of a clip.
         count: Clips to draw, with replacement.
         generator: `numpy.random.Generator`.
-        bins: Of equal width, from the smallest to the largest angle; clips of one bin, by the angle of their last
-            frame, share its weight. No clip weighs more than ten times as much as one of the fullest bin.
+        bins: Number of bins of equal width, from the smallest to the largest angle. The angle of its last frame
+            decides the bin of a clip. All bins have the same weight, which their clips share, but no clip weighs more
+            than ten times as much as one of the fullest bin.
 
     Returns:
         Integers `(count, 2)`: the number of a drive, and the first frame.
 
     Raises:
-        UserError: no drive is as long as a clip.
+        UserError: No drive is as long as a clip.
 
     Example:
 
@@ -215,7 +216,7 @@ def balanced_clips(drives, length, count, generator, bins=15):
 
 
 def all_clips(drives, length, stride):
-    """The clips of all drives, as (drive, first frame) `(N, 2)`, `stride` frames apart."""
+    """Returns the clips of all drives, as (drive, first frame) `(N, 2)`, `stride` frames apart."""
     starts = [(n, start) for n, drive in enumerate(drives) for start in range(0, len(drive) - length + 1, stride)]
     if not starts:
         longest = max(map(len, drives), default=0)

@@ -1,4 +1,4 @@
-"""Labelled images as encoded files: any TFDS image set, scikit-learn's digits, or a user's folders, a class each."""
+"""Labelled images as encoded files: a TFDS image set, scikit-learn's digits, or a user's folder for each class."""
 
 import hashlib
 from dataclasses import dataclass
@@ -22,9 +22,9 @@ class ImageSet:
 
     Args:
         examples: `tf.data.Dataset` of `{"image": the encoded file, "label": int64}`, in a fixed order.
-        count: How many there are.
+        count: Number of examples.
         labels: Names of the classes.
-        version: Which data it is, for the record.
+        version: Name and version of the dataset, or the digest of the files.
     """
 
     examples: tf.data.Dataset
@@ -38,7 +38,7 @@ def read_image_sets(dataset, splits=SPLITS, directory="", strict=False):
 
     Args:
         dataset: Name of a TFDS dataset whose `supervised_keys` are an image and a class label; or sklearn_digits.
-        splits: What to take for training, validation and test, in TFDS's words, such as "train[:90%]".
+        splits: Splits of the dataset for training, validation and test, as TFDS names them, such as "train[:90%]".
         directory: A user's images that stand in for the dataset: `DIRECTORY/CLASS/*`, then split by content, or
             `DIRECTORY/{train,validation,test}/CLASS/*`.
         strict: Whether faults in `directory` are an error; otherwise the files that have them are skipped and reported.
@@ -88,7 +88,7 @@ def read_tfds(builder, split, image_key, label_key, setting):
 
 
 def read_sklearn_digits():
-    """The 1,797 digits of scikit-learn, 8 x 8 pixels; a hash of the pixels decides the split."""
+    """Reads the 1,797 digits of scikit-learn, 8 x 8 pixels. A hash of the pixels decides the split."""
     from sklearn import __version__
     from sklearn.datasets import load_digits
 
@@ -139,9 +139,9 @@ def folders_in(root):
 
 
 def image_files(root, dirt):
-    """Yields (path, class) of the image files in the folders of the classes; what lies elsewhere is a fault.
+    """Yields (path, class) of the image files in the folders of the classes; images elsewhere are faults.
 
-    Files of other kinds, such as notes.txt, are passed over.
+    Files that are no images by their names, such as notes.txt, are ignored.
     """
     for path in sorted(root.iterdir()):
         if path.is_file() and path.suffix.lower() in (*SUFFIXES, *OTHER_IMAGES):
@@ -157,7 +157,7 @@ def image_files(root, dirt):
 
 
 def split_of(content):
-    """The split that an image belongs to, by its content: copies of it go there too.
+    """Returns the split of an image, by a hash of its content, so that all copies of an image are in one split.
 
     Example:
 

@@ -10,17 +10,19 @@ from attention_zoo.pipelines.datasets.tfds import SPLITS, check_splits, limit_of
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.storage.files import digest
 
-LOCALISED = {
-    "cldr_phrases": "target",
-    "dates": "source",
-}  # whose configs are locales, and the side that is in the locale
+LOCALISED = {"cldr_phrases": "target", "dates": "source"}  # datasets of one locale each, and the side that is in it
 
 
 @dataclass
 class Examples:
-    """One split. `alignment` holds for each pair its gold spans, or is None where the data has none.
+    """One split.
 
-    `version` says which data it is: name and version of the TFDS dataset, or the digests of the files.
+    Args:
+        source: The sentences to translate from.
+        target: Their translations.
+        target_language: Code of the language, such as "fr"; None if it is not known.
+        alignment: The gold spans of each pair; None where the data has none.
+        version: Name and version of the TFDS dataset, or the digests of the files.
     """
 
     source: list[str]
@@ -99,7 +101,7 @@ def language_of(dataset, locale, key):
 def read_split(builder, split, keys, language, max_words, limit):
     """Returns the `Examples` of one split, in the order in which they are stored."""
     gold = "alignment" in builder.info.features
-    aligned = gold and split != "train"  # training needs no gold, and is read faster without
+    aligned = gold and split != "train"  # training does not use the gold alignment, and is read faster without
     decoders = tfds.decode.PartialDecoding({key: True for key in keys}) if gold and not aligned else None
     data = builder.as_dataset(split=split, decoders=decoders)
     if limit and split == "train" and not max_words:
@@ -115,7 +117,7 @@ def read_split(builder, split, keys, language, max_words, limit):
 
 
 def shortened(examples, split, max_words, limit):
-    """Leaves out long pairs, and what is above the limit."""
+    """Returns the examples without long pairs, up to the limit."""
     rows = range(len(examples))
     if max_words:
         rows = [i for i in rows if max(len(examples.source[i].split()), len(examples.target[i].split())) <= max_words]
@@ -129,7 +131,7 @@ def shortened(examples, split, max_words, limit):
 
 
 def spans_of(alignment):
-    """Turns a batch of gold alignments into, for each pair, its (source start, end, target start, end)."""
+    """Returns, for each pair of a batch, its gold alignment: (source start, source end, target start, target end)."""
     names = ("source_start", "source_end", "target_start", "target_end")
     columns = [alignment[name].to_list() for name in names]
     return [list(zip(*row)) for row in zip(*columns)]

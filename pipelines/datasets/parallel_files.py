@@ -147,7 +147,7 @@ def read_aligned_files(paths: list[str | Path]) -> tuple[list, list]:
 
 
 def split_pairs(pairs: list[tuple[str, str]], most: int = 2_000) -> dict[str, list[tuple[str, str]]]:
-    """Splits pairs into training, validation and test: a twentieth of the sources each for the latter two, up to `most`.
+    """Splits pairs into training, validation and test: a twentieth of the sources, up to `most`, each for the last two.
 
     A hash of the normalised source decides, not its place in the file. All translations of a source are in one split,
     and the order of the lines does not matter.

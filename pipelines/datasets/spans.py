@@ -1,8 +1,8 @@
-"""Text whose parts are known: which characters say the day, which the month, which the name.
+"""Text with known parts: which characters are the day, which the month, which the name.
 
-A `Spanned` text is built by joining parts, so that every offset is exact by construction and nothing has to be searched
-for afterwards. Offsets count Unicode code points of the final text, which is NFKC-normalised and has its white space
-folded: CLDR writes U+00A0 and U+202F where a keyboard writes a space, and no reader can tell them apart.
+A `Spanned` text is built by joining parts, so every offset is exact and nothing has to be searched for afterwards.
+Offsets count Unicode code points of the final text, which is NFKC-normalised and has its white space folded: CLDR
+writes U+00A0 and U+202F where people type a space.
 """
 
 import functools
@@ -15,22 +15,22 @@ Span = tuple[str, int, int]  # role, start, end
 
 
 class Spanned(NamedTuple):
-    """A normalised text and the parts of it that play a role; a role may be played by several spans."""
+    """A normalised text and the spans of its parts. Each span has a role; several spans may have the same role."""
 
     text: str
     spans: tuple[Span, ...] = ()
 
     def roles(self) -> set[str]:
-        """The names of the roles that occur."""
+        """Returns the names of the roles that occur."""
         return {role for role, _, _ in self.spans}
 
     def under(self, prefix: str) -> "Spanned":
-        """The same text with `prefix` before each role, so that two dates in one sentence stay apart."""
+        """Returns the same text with `prefix` before each role, to tell two dates in one sentence apart."""
         return Spanned(self.text, tuple((prefix + role, start, end) for role, start, end in self.spans))
 
 
 def normalize(text: str) -> str:
-    """NFKC, then every run of white space becomes one plain space and the ends are stripped.
+    """Applies NFKC, replaces every run of white space by one plain space, and strips the ends.
 
     Example:
 
@@ -41,17 +41,16 @@ def normalize(text: str) -> str:
 
 
 def whole(text: str) -> Spanned:
-    """All of `text` as one span, of the role "" (used where nothing finer is known)."""
+    """Returns all of `text` as one span of the role "", for text whose parts are not known."""
     text = normalize(text)
     return Spanned(text, (("", 0, len(text)),))
 
 
 def join(parts: Iterable[tuple[str | None, str | Spanned]]) -> Spanned:
-    """Joins (role, text) parts; a part of role None is covered by no span, a part that is `Spanned` keeps its own
-    spans.
+    """Joins (role, text) parts.
 
-    Where normalisation reaches across a seam (a combining mark at the start of a part), the parts can't be told apart:
-    the result is then one whole span.
+    A part of role None gets no span. A part that is `Spanned` keeps its spans. If normalisation changes characters
+    across the border of two parts (a combining mark at the start of a part), the result is one whole span.
 
     Example:
 
@@ -79,7 +78,10 @@ def join(parts: Iterable[tuple[str | None, str | Spanned]]) -> Spanned:
 
 @functools.lru_cache(100_000)
 def _fold(part: str) -> tuple[str, str]:
-    """`part` with its white space folded but not stripped, and what is to be seen of it: nothing, for mere marks of direction."""
+    """Returns `part` with its white space folded but not stripped, and its visible text.
+
+    The visible text of spaces and of marks of direction is "".
+    """
     folded = re.sub(r"\s+", " ", unicodedata.normalize("NFKC", part))
     return folded, folded.strip() if any(unicodedata.category(char) not in ("Cf", "Zs") for char in folded) else ""
 
@@ -90,7 +92,7 @@ def _placeholders(pattern: str) -> list[str]:
 
 
 def fill(pattern: str, values: dict[int, Spanned], role: str | None = None) -> Spanned:
-    """Puts `values` into a CLDR pattern such as "{0}, and {1}"; its own words get `role`.
+    """Puts `values` into a CLDR pattern such as "{0}, and {1}"; the words of the pattern get `role`.
 
     Example:
 
@@ -102,7 +104,7 @@ def fill(pattern: str, values: dict[int, Spanned], role: str | None = None) -> S
 
 
 def match_roles(source: Spanned, target: Spanned) -> tuple[Spanned, Spanned]:
-    """Keeps the roles that both texts have; with none in common each becomes one whole span.
+    """Keeps the roles that both texts have. If they have none in common, each becomes one whole span.
 
     Example:
 

@@ -1,4 +1,4 @@
-"""What all readers of TensorFlow Datasets share: prepared builders, the names of the splits, and limits."""
+"""Code shared by all readers of TensorFlow Datasets: prepared builders, the names of the splits, and limits."""
 
 import io
 from contextlib import nullcontext, redirect_stdout

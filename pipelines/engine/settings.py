@@ -32,8 +32,8 @@ class TrainingSettings:
 
     Args:
         epochs: Passes over the training data at most.
-        max_minutes: Training stops after this many minutes, evaluations included, and schedules that fall to zero have
-            done so by then; 0 is no limit. With a limit the clock has a say, and no two runs are alike.
+        max_minutes: Training stops after this many minutes, with evaluations, and schedules that fall to zero reach it
+            by then; 0 is no limit. With a limit the result depends on the speed of the machine.
         batch_tokens: Size of a batch: rows times the longest row, in tokens.
         optimizer: The update rule.
         learning_rate: Peak of the schedule.
@@ -47,17 +47,17 @@ class TrainingSettings:
         weight_decay: Decoupled weight decay of adamw.
         clip_norm: Largest global norm of the gradient; 0 is no clipping.
         label_smoothing: Probability mass spread over the vocabulary.
-        monitor: What decides which checkpoint is best, and when to stop early: dev/loss falls, others rise.
+        monitor: Metric that decides which checkpoint is best, and when to stop early, such as dev/loss.
         patience: Evaluations without improvement before training stops; 0 never stops early.
         evaluate_every: Steps between evaluations on the dev split; 0 evaluates after every epoch.
         checkpoint_every: Steps between checkpoints; 0 writes one with every evaluation.
         keep_checkpoints: Newest checkpoints that stay on disk, besides the best.
         average_checkpoints: Checkpoints whose weights are averaged at the end (kept if better); 1 is no averaging.
-        strategy: one device; mirrored, a replica for each GPU (two on the CPU where there is none, for trial);
-            multi_worker, the cluster in TF_CONFIG or of Slurm; auto, what is there.
-        accumulate: Parts that each replica cuts its rows into, one after the other, to save memory; the update is the
-            same.
-        ema: Decay of the moving average of the weights, which is then what is scored and exported; 0 keeps none.
+        strategy: one device; mirrored, a replica for each GPU (two on the CPU if there is none, to try it out);
+            multi_worker, the cluster in TF_CONFIG or of Slurm; auto, chosen by the devices and the cluster.
+        accumulate: Number of parts of a batch that each replica processes one after the other, to save memory; the
+            update is the same.
+        ema: Decay of the moving average of the weights, which is then scored and exported; 0 keeps none.
         precision: Keras dtype policy of the model; mixed_float16 scales the loss.
         jit: Compile the training step with XLA. Every new batch shape compiles anew.
         seed: Seed of initial weights, dropout and the order of the data.

@@ -14,13 +14,14 @@ class DataSettings:
         dataset: A TFDS dataset of images with class labels, such as digits, cifar10 or imagenet2012; or sklearn_digits.
         directory: Your own images instead: DIRECTORY/CLASS/*, split by content, or
             DIRECTORY/{train,validation,test}/CLASS/*.
-        strict: Whether faults in your data end the run; otherwise they are reported, and what has them is skipped.
-        train_split: What of the dataset is for training, in TFDS's words, such as train[:90%].
-        validation_split: What of it decides which checkpoint is best.
-        test_split: What of it is tested on.
+        strict: Whether faults in your data end the run; otherwise lines and files that have them are reported and
+            skipped.
+        train_split: Split of the dataset for training, in TFDS's notation, such as train[:90%].
+        validation_split: Split that decides which checkpoint is best.
+        test_split: Split for the final test.
         height: Height that every image is brought to, in pixels; a multiple of the patch.
         width: Width that every image is brought to.
-        color: Three channels, or one of grey.
+        color: Whether images have three channels; otherwise they have one, of grey.
         in_memory: Decode all images once and keep them; otherwise they are decoded anew each epoch.
         limit: Training images to take, and a tenth as many of the other splits, for a quick look; 0 takes all.
     """
@@ -47,9 +48,9 @@ class AugmentationSettings:
         rotation: Largest turn to either side, in degrees.
         zoom: Largest change of size, as a share.
         flip: Mirror half of the images.
-        rand_augment: Magnitude of RandAugment's two operations, from 0 to 1 (Cubuk et al. 2020); 0 leaves them out. A
-            batch shares the choice of the operations.
-        mixup: Alpha of mixup (Zhang et al. 2018); 0 is none. Of mixup and cutmix, a batch gets one.
+        rand_augment: Magnitude of RandAugment's two operations, from 0 to 1 (Cubuk et al. 2020); 0 leaves them out. All
+            images of a batch get the same operations.
+        mixup: Alpha of mixup (Zhang et al. 2018); 0 is none. With mixup and cutmix, each batch gets one of them.
         cutmix: Alpha of cutmix (Yun et al. 2019); 0 is none.
     """
 
@@ -67,8 +68,8 @@ class PooledSettings:
     """The options of every Vision Transformer.
 
     Args:
-        name: vit has its sizes one by one, vit_variant those of a paper by name.
-        pooling: What is classified: the class token, or the mean of the patches.
+        name: vit with each size as an option, or vit_variant with the sizes of a paper.
+        pooling: Input of the classifier: the class token, or the mean of the patches.
         dropout: Share of activations set to zero in training.
         stochastic_depth: Probability that the last block is left out for an example in training.
     """
@@ -81,7 +82,7 @@ class PooledSettings:
 
 @dataclass
 class ViTSettings(PooledSettings):
-    """The Vision Transformer, its sizes one by one.
+    """The Vision Transformer with each size as an option.
 
     Args:
         patch_size: Side of a patch, in pixels.
@@ -116,7 +117,7 @@ ModelSettings = ViTSettings | ViTVariantSettings
 
 @dataclass
 class BaselineSettings:
-    """What the model is compared with, trained on the same split.
+    """Baselines to compare with, trained on the same split.
 
     Args:
         names: knn, the three nearest neighbours by pixels; svm, with an RBF kernel; cnn, three small convolutions. The
@@ -137,7 +138,7 @@ class ImageClassificationConfig(TaskConfig):
         augmentation: How training images are changed at random.
         model: The Vision Transformer.
         training: How the weights are learned; the tokens of batch_tokens are patches.
-        baselines: What the model is compared with.
+        baselines: Baselines to compare with.
         export: Where the SavedModel goes.
     """
 

@@ -11,13 +11,13 @@ class DataSettings:
 
     Args:
         dataset: A TFDS dataset of drives with the features frame, steering, episode and step.
-        folders: Your own drives instead of a dataset, a folder each: `frames/` with the images, and `steering.csv`,
-            lines of
-            timestamp,frame,steering. The last folder is the test split, the one before it validation, the others
-            training.
-        strict: Whether faults in your data end the run; otherwise they are reported, and what has them is skipped.
-        height: Rows of a frame, which is resized to it.
-        width: Pixels of a row.
+        folders: Your own drives instead of a dataset, a folder for each: `frames/` with the images, and
+            `steering.csv` with lines of timestamp,frame,steering. The last folder is for test, the one before it for
+            validation, the others for training.
+        strict: Whether faults in your data end the run; otherwise lines and files that have them are reported and
+            skipped.
+        height: Height that every frame is resized to, in pixels.
+        width: Width that every frame is resized to.
         clip_frames: Consecutive frames that the recurrent network learns from at once; `training.batch_tokens` counts
             frames.
         flip: Mirror half of the training clips, and their steering.
@@ -39,7 +39,8 @@ class ModelSettings:
     Args:
         units: Size of the recurrent state, and of the hidden layers of attention and output.
         dropout: Share of the output's hidden features set to zero in training.
-        coverage: λ, the weight of Σ_i (1 - Σ_t α_ti)², which wants every location of a clip to be looked at once.
+        coverage: λ, the weight of Σ_i (1 - Σ_t α_ti)², which is 0 where each location gets a total weight of 1 in a
+            clip.
     """
 
     units: int = 64
@@ -49,11 +50,11 @@ class ModelSettings:
 
 @dataclass
 class DriveSettings:
-    """What the exported model does with a wheel in its hands.
+    """Closed-loop drives of the exported model.
 
     Args:
-        tracks: Unseen tracks of the racing game that it drives; 0 drives none.
-        first_seed: Seed of the first of them; the others follow.
+        tracks: Number of unseen tracks of the racing game that it drives; 0 is none.
+        first_seed: Seed of the first track; the next tracks have the next seeds.
         max_decisions: Decisions after which a drive ends, 25 a second; 0 ends with the lap.
     """
 

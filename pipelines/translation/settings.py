@@ -18,16 +18,17 @@ class DataSettings:
         reverse: Translate from the dataset's second language into its first, such as wmt14_translate/de-en from
             English.
         files: Your own text instead of a dataset: two files with a sentence a line, source and target, or one file
-            of pairs, source, tab, target (as --data-files, too).
-        strict: Whether faults in your data end the run; otherwise they are reported, and what has them is skipped.
+            of pairs, source, tab, target (--data-files works too).
+        strict: Whether faults in your data end the run; otherwise lines and files that have them are reported and
+            skipped.
         alignment_files: Sentences that people aligned word by word, to score the attention against: source, target,
             and links such as 0-0 or 2?3 (Pharaoh's format), a line a pair.
         max_words: Pairs with more words on either side are left out; 0 keeps all.
-        max_tokens: Training pairs with more tokens on either side are left out; a longer source
-            is cut when it is translated, and the answer says so.
+        max_tokens: Training pairs with more tokens on either side are left out; a longer source is cut when it is
+            translated, and the answer says so.
         limit: Training pairs to take, and a tenth as many of the other splits, for a quick look; 0 takes all.
         vocabulary_size: Subwords shared by both languages. A preset's number is reduced to what a smaller text gives.
-        subwords: How SentencePiece learns them.
+        subwords: Kind of the SentencePiece model.
         cache: Keep the tokenised text in the run's folder: a large corpus is then tokenised once, and not at each
             restart.
         service: Address (grpc://HOST:PORT) of a tf.data service that makes the training batches; none by default. With

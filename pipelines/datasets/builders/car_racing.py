@@ -1,9 +1,8 @@
-"""Laps of a scripted expert in gymnasium's CarRacing-v3: what the camera saw, and how the expert steered.
+"""Laps of a scripted expert in gymnasium's CarRacing-v3: the frames of the camera and the steering of the expert.
 
-Each lap is a track of its own, and whole laps go into a split. The wheels are disturbed while the expert's answer is
-recorded, so
-that recoveries are part of the data in all splits; see `car_racing_expert`. Nothing is downloaded: the laps are driven
-on this machine, on all of its cores, in two or three minutes.
+Each lap has its own track, and whole laps go into a split. The wheels are disturbed while the steering of the expert is
+recorded, so all splits hold recoveries; see `car_racing_expert`. Nothing is downloaded: the laps are driven on all
+cores of this machine, in two or three minutes.
 """
 
 import os
@@ -18,14 +17,13 @@ from attention_zoo.pipelines.datasets.builders.car_racing_expert import FRAME_SI
 
 TRACKS = {"train": range(1000, 1016), "validation": range(2000, 2003), "test": range(3000, 3004)}  # seeds
 NOISE = 0.1  # rad, standard deviation of the disturbance
-AHEAD = 4  # laps that wait to be written, for each process: a lap is 20 MB
+AHEAD = 4  # laps of each process that may wait to be written; a lap takes 20 MB
 
 _DESCRIPTION = """\
 Frames of CarRacing-v3 at 25 a second, 84 rows of 96 pixels: the lowest 12 rows, which show the instruments, are cut
-off.
-`steering` is the angle of the front wheels in rad, to the right above 0, that the expert chose at this frame; `speed`
-is in m/s,
-`episode` the seed of the track, `step` the number of the frame in its lap. Frames are stored lap by lap, in order."""
+off. `steering` is the angle of the front wheels in rad, to the right above 0, that the expert chose at this frame;
+`speed` is in m/s, `episode` the seed of the track, `step` the number of the frame in its lap. Frames are stored lap by
+lap, in order."""
 
 _CITATION = """\
 @article{towers2024gymnasium,
@@ -37,7 +35,7 @@ _CITATION = """\
 
 
 class CarRacing(DefaultDatasetBuilder):
-    """`tfds.load("car_racing")`: {"frame", "steering", "speed", "episode", "step"}, 23 laps, some 17,000 frames.
+    """`tfds.load("car_racing")`: {"frame", "steering", "speed", "episode", "step"}, 23 laps, about 17,000 frames.
 
     The first use drives the laps. Raises `UserError` without the extra `driving` (gymnasium with Box2D).
     """
@@ -67,7 +65,7 @@ class CarRacing(DefaultDatasetBuilder):
         )
 
     def _split_generators(self, dl_manager):
-        make_environment().close()  # fails here, in one line, where it is not installed
+        make_environment().close()  # raises UserError if the simulator is not installed
         return {split: self._generate_examples(seeds) for split, seeds in TRACKS.items()}
 
     def _generate_examples(self, seeds):
@@ -80,11 +78,11 @@ class CarRacing(DefaultDatasetBuilder):
 
 
 def laps(seeds, noise=NOISE, max_decisions=0):
-    """Yields (seed, lap) of `record`, in the order of the seeds, driven by as many processes as there are cores."""
+    """Yields (seed, lap) in the order of the seeds; `record` runs in as many processes as there are cores."""
     processes = max(
         1, min(len(seeds), len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count())
     )
-    # A process of its own start: TensorFlow's threads do not survive a fork.
+    # Not forked: TensorFlow's threads do not survive that.
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
         waiting = []
         for seed in seeds:

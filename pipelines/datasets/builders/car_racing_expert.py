@@ -1,7 +1,7 @@
-"""A lap in gymnasium's CarRacing-v3 as a driver sees it, and an expert who drives it by looking at the track.
+"""A lap in gymnasium's CarRacing-v3 from the driver's view, and an expert that knows the track.
 
-Recording and closed-loop drives share all of it: the frames, the pace of 25 decisions a second, and the rule for gas
-and brake, which knows the speed and the steering alone. Nothing here needs TensorFlow.
+Recording and closed-loop drives share the frames, the pace of 25 decisions a second, and the rule for gas and brake,
+which depends only on speed and steering. This module does not need TensorFlow.
 """
 
 import math
@@ -11,32 +11,32 @@ import numpy as np
 
 from attention_zoo.pipelines.engine.errors import UserError
 
-FRAME_SIZE = (84, 96)  # the lowest 12 of 96 rows show speed, steering and rotation: they would tell the answer
+FRAME_SIZE = (84, 96)  # without the lowest 12 of 96 rows, which show speed, steering and rotation
 REPEAT = 2  # simulator steps of 1/50 s for each decision
 MAX_STEPS = 2000  # simulator steps of a lap
 ROAD_HALF_WIDTH = 40 / 6.0  # metres, of the simulator
 WHEELBASE = 3.24
-MAX_STEERING = 0.4  # rad, where the front wheels stop
-FAST, SLOW = 42.0, 20.0  # metres a second, straight on and in the sharpest bend
-BEND = 0.25  # rad of steering that count as the sharpest bend
-LOOKAHEAD = (6.0, 0.25)  # metres, and seconds of the present speed: where the expert aims
-LOST = 75  # decisions off the road in a row after which a lap is given up
+MAX_STEERING = 0.4  # rad, largest angle of the front wheels
+FAST, SLOW = 42.0, 20.0  # metres a second, on a straight road and in the sharpest bend
+BEND = 0.25  # rad of steering in the sharpest bend
+LOOKAHEAD = (6.0, 0.25)  # the expert aims so many metres, plus seconds times the speed, ahead
+LOST = 75  # decisions in a row off the road after which the lap ends
 
 
 class Race:
     """One lap on the track of a seed, headless. Use it in a `with` statement.
 
     Args:
-        seed: Integer, of the track.
+        seed: Integer, seed of the track.
 
     Attributes:
-        frame: uint8 `(84, 96, 3)`, what the camera above the car sees, without the bar of instruments.
-        decisions: Decisions so far, 25 a second.
-        finished: Whether the lap is over: done, out of time, or lost.
+        frame: uint8 `(84, 96, 3)`, the image of the camera above the car, without the instruments.
+        decisions: Number of decisions so far, 25 a second.
+        finished: Whether the lap has ended: it is complete, out of time, or the car is lost.
         left: `{"decision", "tile", "x", "y"}` of each time that the car left the road.
 
     Raises:
-        UserError: gymnasium with Box2D is not installed.
+        UserError: Gymnasium with Box2D is not installed.
     """
 
     def __init__(self, seed):
@@ -56,7 +56,7 @@ class Race:
 
     @property
     def speed(self):
-        """Metres a second, float."""
+        """Speed in metres a second, float."""
         return float(np.linalg.norm(self.world.car.hull.linearVelocity))
 
     @property
@@ -66,7 +66,7 @@ class Race:
 
     @property
     def position(self):
-        """(x, y) of the car, in metres."""
+        """Position (x, y) of the car, in metres."""
         return np.array(self.world.car.hull.position)
 
     def step(self, steering, noise=0.0):
@@ -74,7 +74,7 @@ class Race:
 
         Args:
             steering: Angle of the front wheels in rad, to the right above 0; beyond ±0.4 they do not turn.
-            noise: What the wheels are turned by besides; gas and brake do not know of it.
+            noise: Added to the angle of the wheels. It does not change gas and brake.
         """
         angle = float(np.clip(steering + noise, -MAX_STEERING, MAX_STEERING))
         for _ in range(REPEAT):
@@ -101,7 +101,7 @@ class Race:
         self.finished = self.finished or self._off_road >= LOST
 
     def expert_steering(self):
-        """The angle that pure pursuit chooses (Coulter 1992): of the circle through the car and a point of the line ahead."""
+        """Returns the angle of pure pursuit (Coulter 1992): of the circle through the car and a point ahead."""
         position, angle = self.position, self.world.car.hull.angle
         nearest = int(np.linalg.norm(self.line - position, axis=1).argmin())
         ahead = np.roll(self.line, -nearest, axis=0)[:40] - position  # (40, 2)
@@ -113,7 +113,7 @@ class Race:
 
 
 def pedals(steering, speed):
-    """Gas and brake, from the steering and the speed alone: the sharper the bend, the slower.
+    """Returns gas and brake for a steering and a speed: the sharper the bend, the slower.
 
     Example:
 
@@ -127,7 +127,7 @@ def pedals(steering, speed):
 
 
 def make_environment():
-    """Returns the simulator. Its window is a dummy: nothing is shown."""
+    """Returns the simulator, without a window."""
     os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
     try:
         import gymnasium
@@ -138,20 +138,20 @@ def make_environment():
 
 
 def record(seed, noise_seed=0, noise=0.0, max_decisions=0):
-    """Has the expert drive a lap, disturbed so that its recoveries are seen too (Laskey et al. 2017, "DART").
+    """Records a lap of the expert, with noise, so that the data holds recoveries (Laskey et al. 2017, "DART").
 
-    The wheels get the expert's answer and noise that comes and goes (an Ornstein-Uhlenbeck process); what is recorded
-    is the expert's answer alone, to what the noise has led to.
+    The wheels get the steering of the expert plus the noise of an Ornstein-Uhlenbeck process. The recorded steering is
+    the expert's, without the noise.
 
     Args:
-        seed: Integer, of the track.
-        noise_seed: Integer, of the noise.
-        noise: Standard deviation of the noise, in rad. Default 0: none.
-        max_decisions: Ends the lap after so many; 0 drives it to its end.
+        seed: Integer, seed of the track.
+        noise_seed: Integer, seed of the noise. Defaults to 0.
+        noise: Standard deviation of the noise, in rad. Defaults to 0.
+        max_decisions: Number of decisions after which the lap ends; 0 drives to its end. Defaults to 0.
 
     Returns:
-        A dict of columns: frames uint8 `(N, 84, 96, 3)`, steering, speed float32 `(N,)`; and tiles, the share that was
-            driven.
+        A dict of columns: frames uint8 `(N, 84, 96, 3)`, steering and speed float32 `(N,)`; and tiles, the share of
+        the track that was driven.
     """
     generator = np.random.default_rng([seed, noise_seed])
     frames, steerings, speeds, disturbance = [], [], [], 0.0

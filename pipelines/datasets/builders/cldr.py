@@ -1,4 +1,4 @@
-"""One locale's way of saying dates, times, amounts and names, with the span of every field.
+"""Dates, times, amounts and names as one locale writes them, with the span of every field.
 
 The patterns, names and plural rules are CLDR's (https://cldr.unicode.org, Unicode licence), read through Babel. Each
 method gives the normalised text of the Babel function it names, together with the roles of its parts.
@@ -12,7 +12,7 @@ from babel import dates, numbers, units
 
 from attention_zoo.pipelines.datasets.spans import Spanned, fill, join, normalize, whole
 
-# The roles of CLDR's pattern letters (UTS 35, part 4). A letter missing here, such as the era's G, plays no role.
+# The roles of CLDR's pattern letters (UTS 35, part 4). Other letters, such as the era's G, have no role.
 ROLES = {
     letter: role
     for role, letters in [
@@ -28,8 +28,8 @@ ROLES = {
     for letter in letters
 }
 
-# A number as CLDR writes it, after normalisation. A digit behind a letter belongs to the unit ("m3"), but "SEK18.00"
-# is a price.
+# A number as CLDR writes it, after normalisation. A digit after a letter belongs to the unit ("m3"), except in prices
+# ("SEK18.00").
 PRICE = re.compile(r"\d(?:[\d .,'’٫٬]*\d)?")
 NUMBER = re.compile(rf"(?<!\w){PRICE.pattern}")
 
@@ -37,13 +37,13 @@ NUMBER = re.compile(rf"(?<!\w){PRICE.pattern}")
 class LocaleText:
     """Renders pieces of text in one locale.
 
-    A name that the locale does not have is None. Anything else that CLDR lacks comes as Babel falls back.
+    A name that the locale lacks is None. For other missing data Babel's fallback is used.
 
     Args:
-        locale: a Babel locale identifier, such as "fr" or "pt_BR".
+        locale: A Babel locale identifier, such as "fr" or "pt_BR".
 
     Raises:
-        ValueError: if Babel has no data for the locale.
+        ValueError: Babel has no data for the locale.
 
     Example:
 
@@ -67,18 +67,18 @@ class LocaleText:
         return self._fields(value, style, "time_formats")
 
     def datetime(self, value: datetime.datetime, style: str) -> Spanned:
-        """A date of length `style` and a short time, joined by the locale's pattern for that length."""
+        """Returns a date of length `style` and a short time, joined by the locale's pattern for that length."""
         parts = {0: self.time(value.time(), "short"), 1: self.date(value.date(), style)}
         return fill(str(self.locale.datetime_formats[style]), parts)
 
     def relative(self, count: int, unit: str) -> Spanned:
         """`babel.dates.format_timedelta` with a direction: "in 3 hours", for a negative count "3 hours ago".
 
-        The word for the unit is the one that counts it (`amount`), or a word with the same stem ("vor 3 Tagen", "3
-        Tage"); what is left says the direction. Where the unit can't be told apart, what is left plays both roles.
+        The word for the unit is the one that `amount` writes, or a word with the same stem ("vor 3 Tagen", "3 Tage").
+        The remaining words are the direction. If no word for the unit is recognised, they have both roles.
         """
         seconds = {name: length for name, length in dates.TIMEDELTA_UNITS}[unit]
-        # The threshold keeps Babel from turning 14 days into two weeks.
+        # With this threshold Babel does not turn 14 days into two weeks.
         text = normalize(
             dates.format_timedelta(
                 datetime.timedelta(seconds=count * seconds),
@@ -114,12 +114,15 @@ class LocaleText:
 
     def amount(self, count: float, unit: str, length: str = "long") -> Spanned | None:
         """`babel.units.format_unit`: "1,5 heure"; None for a unit that the locale does not name."""
-        for each in (length, "short"):  # CLDR's root says a long unit as a short one; Babel does not read that alias
+        for each in (
+            length,
+            "short",
+        ):  # CLDR's root locale has an alias from long to short units, which Babel does not read
             try:
                 text = units.format_unit(count, unit, each, locale=self.locale)
             except units.UnknownUnitError:
                 return None
-            if not text.endswith(f" {unit}"):  # where it has no pattern, Babel writes the unit's code
+            if not text.endswith(f" {unit}"):  # Babel writes the code of a unit for which it has no pattern
                 return _number_and_unit(text)
         return None
 
@@ -134,14 +137,14 @@ class LocaleText:
         return _number_and_unit(numbers.format_percent(count / 100, locale=self.locale))
 
     def name(self, kind: str, code: str) -> Spanned | None:
-        """The name of a territory or language (kind "territories" or "languages"); None if the locale has none."""
+        """Returns the name of a territory or language (kind "territories" or "languages"), or None if there is none."""
         name = getattr(self.locale, kind).get(code)
         return whole(name) if name else None
 
     def listed(self, items: list[Spanned], style: str) -> Spanned:
-        """`babel.lists.format_list`: style "standard" (and), "or", or "comma": the list before its last joint.
+        """`babel.lists.format_list`: style "standard" (and), "or", or "comma" (commas only).
 
-        Items keep their roles under their number ("0.day"), the words between them are "link1", "link2", ...
+        The roles of an item get its number ("0.day"). The words between items have the roles "link1", "link2", ...
         """
         patterns = self.locale.list_patterns["or" if style == "or" else "standard"]
         result = items[0].under("0.")
@@ -153,11 +156,11 @@ class LocaleText:
         return result
 
     def interval(self, first: Spanned, last: Spanned) -> Spanned:
-        """Two pieces in CLDR's fallback pattern for intervals, "{0} – {1}"; roles as in `listed`."""
+        """Returns two pieces in CLDR's fallback pattern for intervals, "{0} – {1}"; roles as in `listed`."""
         return fill(self.locale.interval_formats[None], {0: first.under("0."), 1: last.under("1.")}, "link1")
 
     def _fields(self, value, style, formats):
-        if (formats, style) not in self._tokens:  # Babel looks a pattern up slowly
+        if (formats, style) not in self._tokens:  # Babel's look-up of a pattern is slow
             known = getattr(self.locale, formats)
             pattern = known[style] if style in known else self.locale.datetime_skeletons[style]
             self._tokens[formats, style] = dates.tokenize_pattern(pattern.pattern)
@@ -194,13 +197,13 @@ def _number_and_unit(text, number=NUMBER):
 
 
 def _find_unit(unit, fragment, alone):
-    """Where `fragment` says `unit`: (start, end), or None. `alone`: the direction must be in the same fragment."""
+    """Returns (start, end) of `unit` in `fragment`, or None. `alone`: the direction must be in the same fragment."""
     found = re.search(rf"(?<!\w){re.escape(unit)}", fragment)
     if found:
         start, end = found.span()
         word = re.match(r"\w*", fragment[end:]).end() + end
-        # "3 Tage" becomes "in 3 Tagen", but "3 時間" becomes "3 時間前": an ending that alone says the direction stays
-        # out.
+        # "3 Tage" becomes "in 3 Tagen", but "3 時間" becomes "3 時間前": an ending that is the direction is not
+        # part of the unit.
         if not alone or (fragment[:start] + fragment[word:]).strip():
             end = word
         return start, end

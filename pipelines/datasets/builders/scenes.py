@@ -1,9 +1,9 @@
-"""Scenes: which things stand where, and the sentences that say so.
+"""Scenes: places of things, and sentences about them.
 
-A scene has one to four different things. The sentences follow from the places of the things alone, so all of them are
-true, and none can be written without knowing what is where:
+A scene has one to four different things. The sentences depend only on the places of the things, so all of them are
+true, and a model has to see where the things are to write them:
 
-    one          "a key at the top left", and two more ways to say it
+    one          "a key at the top left", and two other ways to write it
     two          "a dog left of a key", right of, above, below
     three, four  "from left to right a dog, a key and a red heart", and from right, top and bottom
 """
@@ -13,13 +13,13 @@ import random
 from typing import NamedTuple
 
 CANVAS = 96  # pixels
-SIZES = (24, 28, 32, 36)  # of a thing
-APART = 7  # pixels between the centres of any two things, across and down, so that left and above are plain to see
-COUNTS = {1: 15, 2: 30, 3: 30, 4: 25}  # how often a scene has so many things
+SIZES = (24, 28, 32, 36)  # pixels, side of a thing
+APART = 7  # least pixels between the centres of two things on each axis, so that left and above are visible
+COUNTS = {1: 15, 2: 30, 3: 30, 4: 25}  # weights of the number of things
 
 THIRDS = (("top left", "top", "top right"), ("left", "center", "right"), ("bottom left", "bottom", "bottom right"))
 ALONE = (("", " at the {place}"), ("there is ", " at the {place}"), ("at the {place} there is ", ""))
-PAIRS = ((0, "left of", "right of"), (1, "above", "below"))  # axis, and what the first and the second are to each other
+PAIRS = ((0, "left of", "right of"), (1, "above", "below"))  # axis, relation of the first to the second and back
 ORDERS = ((0, "from left to right", "from right to left"), (1, "from top to bottom", "from bottom to top"))
 
 
@@ -32,21 +32,21 @@ class Placed(NamedTuple):
     size: int
 
     def center(self, axis):
-        """Its place across (axis 0) or down (1)."""
+        """Returns the centre on the horizontal axis (0) or the vertical one (1)."""
         return (self.left, self.top)[axis] + self.size / 2
 
 
 class Sentence(NamedTuple):
-    """A sentence and its mentions: (first word, last word + 1, number of the thing). Words are as `split_words` counts them."""
+    """A sentence and its mentions: (first word, last word + 1, number of the thing), words as in `split_words`."""
 
     text: str
     mentions: tuple[tuple[int, int, int], ...]
 
 
 def split_of(names):
-    """The split that a combination of things belongs to: one in 12 is for validation, one in 12 for test.
+    """Returns the split of a combination of things: one in 12 is for validation, one in 12 for test.
 
-    A thing alone is for training: what is tested is seen in no such company, but seen.
+    Scenes of one thing are for training, so that every thing of a tested combination occurs in training.
 
     Example:
 
@@ -63,9 +63,9 @@ def compose(names, sizes, seed=0):
     """Composes the scenes of every split; the same ones for the same arguments.
 
     Args:
-        names: Of the things, at least four.
-        sizes: How many scenes "train", "validation" and "test" hold.
-        seed: Of the sampling.
+        names: Names of the things, at least four.
+        sizes: Number of scenes of "train", "validation" and "test".
+        seed: Seed of the sampling.
 
     Returns:
         A dict of splits to lists of scenes, each a list of `Placed`.
@@ -88,7 +88,7 @@ def compose(names, sizes, seed=0):
 
 
 def place(names, rng, tries=40):
-    """Puts things on the canvas, so that none hides another and any two are apart on both axes."""
+    """Places things on the canvas, so that no two overlap and any two are apart on both axes."""
     placed = []
     while len(placed) < len(names):
         for _ in range(tries):
@@ -97,20 +97,20 @@ def place(names, rng, tries=40):
             if all(separate(thing, other) for other in placed):
                 placed.append(thing)
                 break
-        else:  # those that stand leave no room
+        else:  # the things placed so far leave no room: start again
             placed = []
     return placed
 
 
 def separate(one, other):
-    """Whether two things do not touch, and one is plainly left of and plainly above the other."""
+    """Returns whether two things do not touch, and their centres are apart on both axes."""
     across, down = (abs(one.center(axis) - other.center(axis)) for axis in (0, 1))
     reach = (one.size + other.size) / 2
     return max(across, down) >= reach and min(across, down) >= APART
 
 
 def sentences(scene):
-    """The sentences of a scene: three about one thing, four about more.
+    """Returns the sentences of a scene: three about one thing, four about several things.
 
     Example:
 
@@ -138,12 +138,14 @@ def sentences(scene):
 
 
 def say(scene, parts):
-    """Joins words and things (by their numbers) to a sentence."""
+    """Joins words and things, which are given by their numbers, to a sentence."""
     text, words, mentions = "", 0, []
     for part in parts:
         if isinstance(part, int):
             name = scene[part].name
-            article = "an" if name[0] in "aeiou" else "a"  # true of the names there are; "unicorn" and "hour" are not
+            article = (
+                "an" if name[0] in "aeiou" else "a"
+            )  # right for the names of emoji_scenes, not for "unicorn" and "hour"
             mentions.append((words + 1, words + 1 + len(name.split()), part))
             part = f"{article} {name}"
         text += part

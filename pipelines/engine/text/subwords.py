@@ -1,6 +1,6 @@
 """Subwords: learned from text with SentencePiece, applied in the TensorFlow graph with tensorflow_text.
 
-The module that training uses is the one that is exported: text is cut in one way everywhere.
+Training and serving use the same module, so they tokenise text alike.
 """
 
 import io
@@ -86,7 +86,7 @@ def learn_sentencepiece(sentences, vocabulary_size, model_type="unigram", reduce
 
 
 class Subwords(tf.Module):
-    """Cuts text into subwords and joins them again, in the graph.
+    """Tokenises text into subwords and joins them again, in the graph.
 
     Args:
         model: Bytes of a SentencePiece model with ids as in `learn_sentencepiece`.
@@ -117,7 +117,7 @@ class Subwords(tf.Module):
         return self._processor.get_piece_size()
 
     def tokenize(self, text):
-        """Cuts text into token ids, without begin and end of sentence.
+        """Tokenises text into ids, without begin and end of sentence.
 
         Args:
             text: UTF-8 strings `(B,)`, or one string `()`. Bytes that are not UTF-8 are read as U+FFFD.
@@ -128,11 +128,11 @@ class Subwords(tf.Module):
         return self._tokenizer.tokenize(tf.strings.unicode_transcode(text, "UTF-8", "UTF-8", errors="replace"))
 
     def encode(self, text, max_tokens):
-        """Cuts text into token ids that end with EOS, as a model reads it in evaluation and serving.
+        """Tokenises text into ids that end with EOS, as a model reads it in evaluation and serving.
 
         Args:
             text: As in `tokenize`, `(B,)`.
-            max_tokens: Ids of a row at most, EOS included. A longer text keeps its first ids.
+            max_tokens: Largest number of ids of a row, EOS included. A longer text keeps its first ids.
 
         Returns:
             int32 RaggedTensor `(B, None)`, and bool `(B,)`: which texts were cut.
@@ -156,11 +156,11 @@ class Subwords(tf.Module):
         return self._tokenizer.detokenize(tf.ragged.boolean_mask(ids, (ids != PAD) & (ids != BOS) & (ids != EOS)))
 
     def pieces(self, ids):
-        """Names token ids, as strings of the same shape; "▁" stands for a space before the piece."""
+        """Returns the pieces of token ids, as strings of the same shape; "▁" is a space before the piece."""
         return tf.gather(tf.constant(list(self._pieces)), ids)
 
     def spans(self, text):
-        """Says which characters each token of `tokenize(text)` covers.
+        """Returns which characters each token of `tokenize(text)` covers.
 
         Args:
             text: One Python string.
@@ -172,8 +172,8 @@ class Subwords(tf.Module):
         Example:
 
         >>> subwords = Subwords(learn_sentencepiece(["ab c"], vocabulary_size=8, model_type="char"))
-        >>> subwords.pieces(subwords.tokenize("ab c")).numpy().tolist() == ["▁".encode(), b"a", b"b", "▁".encode(), b"c"]
-        True
+        >>> print(*[piece.decode() for piece in subwords.pieces(subwords.tokenize("ab c")).numpy()])
+        ▁ a b ▁ c
         >>> subwords.spans("ab c")
         [(0, 0), (0, 1), (1, 2), (3, 3), (3, 4)]
         """

@@ -1,7 +1,7 @@
 """Whole words: a vocabulary counted from text, and answers joined from it in the TensorFlow graph.
 
-For answers in short sentences of few words, such as captions, where a word is what attention is looked at for. Text
-that comes in at serving, or of many words, is for `Subwords`.
+For answers in short sentences with a small vocabulary, such as captions, where attention is shown for each word. Text
+that is an input of serving, or has a large vocabulary, needs `Subwords`.
 """
 
 import re
@@ -35,10 +35,10 @@ def learn_words(sentences, vocabulary_size):
         vocabulary_size: Words to keep at most, the most frequent ones, the four special ones included.
 
     Returns:
-        A list of words for `Words`, from the most frequent to the rarest, those of the same number by the alphabet.
+        A list of words for `Words`, from the most frequent to the rarest; words of the same frequency are sorted.
 
     Raises:
-        UserError: there is no word, or room for none.
+        UserError: There is no word in the sentences, or `vocabulary_size` has no room for one.
 
     Example:
 
@@ -49,14 +49,14 @@ def learn_words(sentences, vocabulary_size):
     room = vocabulary_size - len(_SPECIAL)
     if not counts or room < 1:
         raise UserError(
-            f"vocabulary_size: expected more than {len(_SPECIAL)}, and a word to learn; "
-            f"received {vocabulary_size}, and {len(counts)} words"
+            f"--data.vocabulary_size: expected more than {len(_SPECIAL)}, and text with words; "
+            f"received {vocabulary_size}, and text with {len(counts)} words"
         )
     return sorted(counts, key=lambda word: (-counts[word], word))[:room]
 
 
 class Words(tf.Module):
-    """Numbers words, and joins them again.
+    """Turns words into ids, and joins ids to sentences.
 
     Args:
         words: As `learn_words` returns them; word n has the id n + 4.
@@ -82,13 +82,13 @@ class Words(tf.Module):
         return len(self._names)
 
     def encode(self, sentences):
-        """Numbers the words of Python strings, without begin and end of sentence: int32 RaggedTensor `(B, None)`."""
+        """Returns the ids of the words of Python strings, without BOS and EOS: int32 RaggedTensor `(B, None)`."""
         rows = [[self._ids.get(word, UNK) for word in split_words(sentence)] for sentence in sentences]
         lengths = [len(row) for row in rows]
         return tf.RaggedTensor.from_row_lengths(tf.constant([i for row in rows for i in row], tf.int32), lengths)
 
     def names(self, ids):
-        """Names ids, as strings of the same shape."""
+        """Returns the words of ids, as strings of the same shape."""
         return tf.gather(tf.constant(list(self._names)), ids)
 
     def join(self, ids):

@@ -1,4 +1,4 @@
-"""Verses must be joined, cleaned and split by chapter; the package must be checked before it is read. No network here."""
+"""Verses are joined, cleaned and split by chapter, and the package is checked before it is read. No network is used."""
 
 import hashlib
 import sqlite3
