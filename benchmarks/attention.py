@@ -242,15 +242,17 @@ def memory(figures, quick):
             f"{name:32} ours {mine['extra'] / 2**20:.0f} MiB, Keras {peer['extra'] / 2**20:.0f} MiB, ratio {figures[name]:.4f}"
         )
     growth = {length: of("ours", length) for length in ((8192,) if quick else (8192, 16384, 32768))}
-    for length, found in growth.items():
-        if found:
-            figures[f"attention/memory_{length}_gib"] = found["extra"] / 2**30
-            print(f"{f'attention/memory_{length}_gib':32} {found['extra'] / 2**30:.3f} GiB beyond the process at rest")
+    for length, measured in growth.items():
+        if measured:
+            figures[f"attention/memory_{length}_gib"] = measured["extra"] / 2**30
+            print(
+                f"{f'attention/memory_{length}_gib':32} {measured['extra'] / 2**30:.3f} GiB beyond the process at rest"
+            )
     if not quick:
-        found = of("ours_causal", 65536)
-        if found:
-            figures["attention/memory_65536_gib"] = found["all"] / 2**30
-            shown = f"{found['all'] / 2**30:.2f} GiB for the whole process, {found['seconds']:.0f} s (causal)"
+        measured = of("ours_causal", 65536)
+        if measured:
+            figures["attention/memory_65536_gib"] = measured["all"] / 2**30
+            shown = f"{measured['all'] / 2**30:.2f} GiB for the whole process, {measured['seconds']:.0f} s (causal)"
             print(f"{'attention/memory_65536_gib':32} {shown}")
 
 

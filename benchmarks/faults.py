@@ -109,8 +109,8 @@ def terminated(run, rng, steps):
     run.until(process, rng.randint(2, steps // 2))
     process.send_signal(signal.SIGTERM)
     output = process.communicate()[0]
-    said = re.search(r"stopped at step ([\d,]+)", output)
-    kept = said is not None and process.returncode == 143 and run.newest() == int(said[1].replace(",", ""))
+    message = re.search(r"stopped at step ([\d,]+)", output)
+    kept = message is not None and process.returncode == 143 and run.newest() == int(message[1].replace(",", ""))
     code, output = run.finish()
     return kept and code == 0, output
 
@@ -153,11 +153,13 @@ def full_disk(run, rng, steps):
         filler.write_bytes(b"0" * (os.statvfs(checkpoints).f_bavail * os.statvfs(checkpoints).f_frsize))
         output = process.communicate()[0]
         there = run.newest()
-        said = process.returncode == 2 and "no room for the checkpoint" in output and run.store.newest() == there > 0
+        reported = (
+            process.returncode == 2 and "no room for the checkpoint" in output and run.store.newest() == there > 0
+        )
         filler.unlink()
         subprocess.run(["mount", "-o", "remount,size=64M", checkpoints], check=True, capture_output=True)
         code, output = run.finish()
-        return said and code == 0, output, run.weights()
+        return reported and code == 0, output, run.weights()
     finally:
         subprocess.run(["umount", checkpoints], check=False)
 

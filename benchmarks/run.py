@@ -22,13 +22,15 @@ def main():
     figures, failed = {}, []
     with tempfile.TemporaryDirectory() as directory:
         for name in SCRIPTS:
-            script, found = Path(__file__).with_name(f"{name}.py"), Path(directory) / f"{name}.json"
+            script, written = Path(__file__).with_name(f"{name}.py"), Path(directory) / f"{name}.json"
             print(f"== {name}", flush=True)
-            done = subprocess.run([sys.executable, script, "--json", found, *(["--quick"] if arguments.quick else [])])
-            if done.returncode or not found.is_file():
+            done = subprocess.run(
+                [sys.executable, script, "--json", written, *(["--quick"] if arguments.quick else [])]
+            )
+            if done.returncode or not written.is_file():
                 failed.append(name)
             else:
-                figures |= json.loads(found.read_text())
+                figures |= json.loads(written.read_text())
     if arguments.json:
         arguments.json.write_text(json.dumps(figures, indent=1) + "\n")
     return f"failed: {', '.join(failed)}" if failed else 0

@@ -70,11 +70,11 @@ def main():
     if version:
         programs["tensorflow"] = [*python, "import tensorflow, tensorflow_text"]
         programs["answer"] = [*python, FIRST_ANSWER, str(version), arguments.text]
-    found = measured(programs, 2 if arguments.quick else arguments.repeats)
+    seconds = measured(programs, 2 if arguments.quick else arguments.repeats)
     figures = {}
 
     def report(name, longer, shorter=None):
-        halves = [a - b for a, b in zip(found[longer], found[shorter] if shorter else (0.0, 0.0))]
+        halves = [a - b for a, b in zip(seconds[longer], seconds[shorter] if shorter else (0.0, 0.0))]
         figures[name], figures[f"{name}/twin"] = sum(halves) / 2, abs(halves[0] - halves[1])
         print(f"{name:16} {figures[name]:6.2f} s  twins ±{figures[f'{name}/twin']:.2f}", flush=True)
 

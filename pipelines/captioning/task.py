@@ -27,7 +27,7 @@ from attention_zoo.pipelines.engine.images.image_files import (
 )
 from attention_zoo.pipelines.engine.run.twin import train_twin
 from attention_zoo.pipelines.engine.scores.captions import caption_scores, scores_by_count
-from attention_zoo.pipelines.engine.scores.pointing import looking_scores
+from attention_zoo.pipelines.engine.scores.pointing import pointing_scores
 from attention_zoo.pipelines.engine.serving.asking import answer_in_batches, ask_image_files
 from attention_zoo.pipelines.engine.storage.files import atomic_write
 from attention_zoo.pipelines.engine.task import Task
@@ -175,7 +175,7 @@ class Captioning(Task):
             return {}
         objects = examples.objects or [None] * len(examples)
         spoken = (list(answer["words"][: answer["lengths"]]) for answer in answers)
-        return looking_scores(
+        return pointing_scores(
             (words, answer["weights"], known) for words, answer, known in zip(spoken, answers, objects)
         )
 

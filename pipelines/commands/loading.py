@@ -14,10 +14,10 @@ def load(reference):
     os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "true")
     module, _, name = reference.partition(":")
     with quiet_start():
-        found = getattr(import_module(module), name)
+        imported = getattr(import_module(module), name)
     if "absl.logging" in sys.modules:  # warnings of TensorFlow Datasets for its own developers
         sys.modules["absl.logging"].set_verbosity("error")
-    return found
+    return imported
 
 
 @contextmanager

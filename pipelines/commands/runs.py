@@ -21,12 +21,12 @@ def runs(tasks, argv):
     arguments = parser.parse_args(argv)
     from attention_zoo.pipelines.engine.run.runs import list_runs
 
-    found = list_runs(arguments.directory, arguments.task)
-    if not found:
+    listed = list_runs(arguments.directory, arguments.task)
+    if not listed:
         print(f"no runs in {arguments.directory}: `attention-zoo train TASK` makes one")
         return 0
     rows = []
-    for run in found:
+    for run in listed:
         scores = [f"{name} {value:.4g}" for name, value in list(run.scores.items())[:SCORES_SHOWN]]
         more = len(run.scores) - len(scores)
         scores += [f"and {more} more"] if more else []

@@ -43,8 +43,8 @@ def top_k(values, k):
     blocks = tf.reshape(values, [-1, size // width, width])  # (N, V / W, W)
     _, chosen = tf.math.top_k(tf.reduce_max(blocks, axis=-1), tf.minimum(k, size // width))
     chosen = tf.sort(chosen, axis=-1)  # so that of equal values the first still comes first
-    found = tf.gather(blocks, chosen, batch_dims=1)  # (N, k, W)
-    values, places = tf.math.top_k(tf.reshape(found, [tf.shape(found)[0], -1]), k)
+    candidates = tf.gather(blocks, chosen, batch_dims=1)  # (N, k, W)
+    values, places = tf.math.top_k(tf.reshape(candidates, [tf.shape(candidates)[0], -1]), k)
     return values, tf.gather(chosen, places // width, batch_dims=1) * width + places % width
 
 
@@ -141,12 +141,12 @@ def extend_until_done(extend, is_done, answers, living, beams=1):
         step, flat = tf.while_loop(most_are_undone, grow, (step, flat), shape_invariants=(tf.TensorShape([]), shapes))
         done = is_done(pack(flat))
         gone, left = (tf.cast(tf.where(rows)[:, 0], tf.int32) for rows in (done, ~done))
-        found_tokens, found_scores = (tf.gather(found, gone) for found in answers(pack(flat)))
+        done_tokens, done_scores = (tf.gather(tensor, gone) for tensor in answers(pack(flat)))
         places = tf.gather(sentences, gone)[:, None]
-        missing = tf.shape(found_tokens)[2] - tf.shape(tokens)[2]
+        missing = tf.shape(done_tokens)[2] - tf.shape(tokens)[2]
         tokens = tf.pad(tokens, tf.stack([[0, 0], [0, 0], [0, missing]]))
-        tokens = tf.tensor_scatter_nd_update(tokens, places, found_tokens)
-        scores = tf.tensor_scatter_nd_update(scores, places, found_scores)
+        tokens = tf.tensor_scatter_nd_update(tokens, places, done_tokens)
+        scores = tf.tensor_scatter_nd_update(scores, places, done_scores)
         return step, tf.gather(sentences, left), take(flat, left), tokens, scores
 
     tokens, scores = answers(living)  # of the shapes that the answers begin with

@@ -51,8 +51,8 @@ def models_of(kind: Any) -> dict[str, type]:
 def choices_of(config_class: type) -> dict[str, dict[str, type]]:
     """Returns, for each section that is a choice of models, their dataclasses by name."""
     hints = get_type_hints(config_class)
-    found = {one.name: models_of(hints[one.name]) for one in fields(config_class)}  # type: ignore[arg-type]
-    return {section: models for section, models in found.items() if models}
+    models = {one.name: models_of(hints[one.name]) for one in fields(config_class)}  # type: ignore[arg-type]
+    return {section: classes for section, classes in models.items() if classes}
 
 
 def with_models(config_class: type, chosen: dict[str, str]) -> Any:

@@ -98,12 +98,12 @@ def parse_pharaoh(line):
     """
     sure, possible = set(), set()
     for word in line.split():
-        found = re.fullmatch(r"([0-9]+)([-?p])([0-9]+)", word)
-        if not found:
+        match = re.fullmatch(r"([0-9]+)([-?p])([0-9]+)", word)
+        if not match:
             raise UserError(f"expected links such as 0-0 or 2?3, received {word!r}")
-        link = (int(found[1]), int(found[3]))
+        link = (int(match[1]), int(match[3]))
         possible.add(link)
-        if found[2] == "-":
+        if match[2] == "-":
             sure.add(link)
     return sure, possible
 
@@ -212,7 +212,7 @@ def word_links(links, source_text, target_text, source_token_offsets, target_tok
     >>> sorted(word_links({(0, 0), (1, 1), (2, 0)}, "unrelated", "sans rapport", [(0, 2), (2, 7), (7, 9)], [(0, 4), (5, 12)]))
     [(0, 0), (0, 1)]
     """
-    words = [[found.span() for found in re.finditer(r"\S+", text)] for text in (source_text, target_text)]
+    words = [[match.span() for match in re.finditer(r"\S+", text)] for text in (source_text, target_text)]
     source, target = (
         [
             [number for number, (first, last) in enumerate(spans) if max(start, first) < min(end, last)]

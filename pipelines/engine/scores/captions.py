@@ -44,7 +44,7 @@ def caption_scores(captions, references):
             f"captions: expected one or more references for each of them, received {len(captions)} captions and references for "
             f"{sum(map(bool, references))}"
         )
-    said = [split_words(caption) for caption in captions]
+    candidates = [split_words(caption) for caption in captions]
     right = [[split_words(reference) for reference in several] for several in references]
     most = max(map(len, right))
     # sacreBLEU wants the first references of all captions, then the second ones, and None where there are no more.
@@ -52,11 +52,11 @@ def caption_scores(captions, references):
     scores = {}
     for order in ORDERS:
         bleu = BLEU(max_ngram_order=order, tokenize="none", force=True)
-        hypotheses = [" ".join(words) for words in said]
+        hypotheses = [" ".join(words) for words in candidates]
         scores[f"bleu{order}"] = bleu.corpus_score(hypotheses, streams).score  # pyright: ignore[reportArgumentType]
-    scores["cider"] = 100 * _mean(cider_d(said, right))
-    scores["rouge_l"] = 100 * _mean(rouge_l(words, several) for words, several in zip(said, right))
-    scores["exact_match"] = 100 * _mean(words in several for words, several in zip(said, right))
+    scores["cider"] = 100 * _mean(cider_d(candidates, right))
+    scores["rouge_l"] = 100 * _mean(rouge_l(words, several) for words, several in zip(candidates, right))
+    scores["exact_match"] = 100 * _mean(words in several for words, several in zip(candidates, right))
     return scores
 
 

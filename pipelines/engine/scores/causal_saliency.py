@@ -54,7 +54,7 @@ def blobs(weights, size, generator):
     usual = PARTICLES / (height * width) * np.pi * RADIUS**2
     labels = DBSCAN(eps=RADIUS, min_samples=int(np.ceil(DENSITY * usual))).fit_predict(points)
     centers = np.stack([*np.meshgrid(np.arange(width) + 0.5, np.arange(height) + 0.5)], axis=-1)  # (H, W, 2)
-    found = [np.zeros((0, height, width), bool)]
+    masks = [np.zeros((0, height, width), bool)]
     for label in range(labels.max() + 1):
         members = points[labels == label]
         if len(members) < 3:  # neighbouring clusters took what lay around its core
@@ -62,8 +62,8 @@ def blobs(weights, size, generator):
         planes = ConvexHull(members).equations  # outside of one: above 0
         inside = np.all(centers @ planes[:, :2].T + planes[:, 2] <= 0.0, axis=-1)
         if inside.any():
-            found.append(inside[None])
-    return np.concatenate(found)
+            masks.append(inside[None])
+    return np.concatenate(masks)
 
 
 def painted_over(frame, masks, color=0):

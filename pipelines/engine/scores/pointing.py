@@ -26,14 +26,14 @@ def find_mentions(words, names):
     [(1, 3, 2), (6, 7, 0)]
     """
     parts = [split_words(name) for name in names]
-    found, start = [], 0
+    mentions, start = [], 0
     while start < len(words):
         fits = [number for number, part in enumerate(parts) if part and words[start : start + len(part)] == part]
         if fits:
             number = max(fits, key=lambda number: len(parts[number]))
-            found.append((start, start + len(parts[number]), number))
-        start = found[-1][1] if fits else start + 1
-    return found
+            mentions.append((start, start + len(parts[number]), number))
+        start = mentions[-1][1] if fits else start + 1
+    return mentions
 
 
 def peak(weights):
@@ -54,7 +54,7 @@ def lies_in(cell, grid, box):
     return bool(top <= down <= bottom and left <= across <= right)
 
 
-def looking_scores(answers):
+def pointing_scores(answers):
     """Scores where words look.
 
     Args:
@@ -72,7 +72,7 @@ def looking_scores(answers):
 
     >>> maps = np.zeros((2, 2, 2)); maps[0, 0, 0] = maps[1, 1, 1] = 1.0
     >>> things = (["dog", "cat"], [(0.0, 0.0, 0.5, 0.5), (0.0, 0.0, 0.5, 0.5)])
-    >>> scores = looking_scores([(["dog", "cat"], maps, things)])
+    >>> scores = pointing_scores([(["dog", "cat"], maps, things)])
     >>> scores["pointing"], round(scores["movement"], 3)
     (50.0, 1.414)
     """

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from attention_zoo.pipelines.engine.scores.pointing import find_mentions, lies_in, looking_scores, peak
+from attention_zoo.pipelines.engine.scores.pointing import find_mentions, lies_in, peak, pointing_scores
 
 
 def maps(*cells, grid=(4, 4)):
@@ -31,13 +31,13 @@ def test_words_that_name_things_are_scored_and_others_are_not():
     objects = (["green apple", "dog"], [(0.0, 0.0, 0.5, 0.5), (0.5, 0.5, 1.0, 1.0)])
     words = "a green apple left of a dog".split()
     cells = [(3, 3), (0, 0), (3, 3), (0, 3), (0, 3), (0, 3), (2, 2)]  # "apple" looks away
-    scores = looking_scores([(words, maps(*cells), objects), (["a", "cat"], maps((0, 0), (0, 0)), objects)])
+    scores = pointing_scores([(words, maps(*cells), objects), (["a", "cat"], maps((0, 0), (0, 0)), objects)])
     assert scores["pointing"] == pytest.approx(100 * 2 / 3)
     # "green apple" looks at (0, 0) and (3, 3) alike, and the first of equals counts; then (2, 2).
     assert scores["movement"] == pytest.approx(np.sqrt(8))
 
 
 def test_without_known_things_movement_is_from_word_to_word_and_there_is_no_pointing():
-    scores = looking_scores([("a dog runs".split(), maps((0, 0), (0, 3), (0, 3)), None)])
+    scores = pointing_scores([("a dog runs".split(), maps((0, 0), (0, 3), (0, 3)), None)])
     assert scores == {"movement": 1.5}
-    assert looking_scores([]) == {}
+    assert pointing_scores([]) == {}
