@@ -20,23 +20,15 @@ import time
 from pathlib import Path
 
 import numpy as np
+from measure import TRAIN_DATES
 
 from attention_zoo.pipelines.engine.storage.checkpoints import CheckpointStore
 from attention_zoo.pipelines.engine.storage.run_folder import RunFolder
 
 EPOCHS = 12
 COMMAND = [
-    *(
-        sys.executable,
-        "-m",
-        "attention_zoo.pipelines",
-        "train",
-        "translation",
-        "--preset",
-        "dates",
-        "--data.limit",
-        "400",
-    ),
+    *TRAIN_DATES,
+    *("--data.limit", "400"),
     *("--model.embedding_dim", "16", "--model.units", "16", "--model.dropout", "0.1", "--training.batch_tokens", "256"),
     *("--training.epochs", str(EPOCHS), "--training.checkpoint_every", "2", "--training.keep_checkpoints", "4"),
 ]

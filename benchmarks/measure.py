@@ -1,10 +1,8 @@
-"""Side by side in one process: the sides take turns in random order, and each has a twin that says what a difference
-means.
+"""Compares two sides in one process. They take turns in random order, and each side is timed twice.
 
-A machine's speed drifts by more than what is to be measured. So the sides alternate, medians are compared, and every
-side is
-timed twice, as itself and as its twin: how far the twins are apart is how far two sides may be apart and still be the
-same.
+The speed of a machine drifts by more than the differences to be measured. The sides therefore alternate, and their
+medians are compared. Each side has a twin, a second series of timings of the same function. A difference between the
+sides counts only if it is larger than the difference between twins.
 """
 
 import argparse
@@ -18,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-# One thread for every library. They have to be told before they are imported.
+# One thread for every library, which reads these variables when it is imported.
 ONE_THREAD = {
     "OMP_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
@@ -28,13 +26,15 @@ ONE_THREAD = {
     "TF_CPP_MIN_LOG_LEVEL": "3",
     "CUDA_VISIBLE_DEVICES": "-1",
 }
-# What is freed goes back to the system, for all sides: else a peak tells more of the allocator than of the program.
+# Return freed memory to the system, so that peak memory measures the program and not the allocator.
 EXACT_MEMORY = {"MALLOC_MMAP_THRESHOLD_": "262144", "MALLOC_ARENA_MAX": "1"}
+# The command that trains a small translator in a process of its own; settings follow.
+TRAIN_DATES = (sys.executable, "-m", "attention_zoo.pipelines", "train", "translation", "--preset", "dates")
 
 
 @dataclass
 class Comparison:
-    """Seconds of each side, medians; the ratio of the first to the second; and how far from 1 a ratio of twins came."""
+    """Median seconds of both sides, their ratio, and the largest distance of a twins' ratio from 1."""
 
     ours: float
     peer: float
@@ -42,7 +42,7 @@ class Comparison:
     twin: float
 
     def figures(self, name):
-        """The two flat names of a benchmark's JSON."""
+        """Returns the ratio and the twins' spread under the flat names of a benchmark's JSON."""
         return {name: self.ratio, f"{name}/twin": self.twin}
 
     def __str__(self):
@@ -52,13 +52,15 @@ class Comparison:
 
 
 def compare(ours, peer, repeats=7, clock=time.perf_counter, seed=0):
-    """Times two functions of no arguments, each twice a round and all four in random order.
+    """Times two functions without arguments. A round calls each of them twice, in random order.
 
     Args:
-        ours, peer: Functions that have finished when they return.
-        repeats: Rounds; their medians count.
-        clock: `time.perf_counter`, or `time.process_time` where other programs run.
-        seed: Of the order.
+        ours: Function that returns when its work is done.
+        peer: Another such function.
+        repeats: Number of rounds. Medians over the rounds are compared. Defaults to `7`.
+        clock: Function that returns seconds. Defaults to `time.perf_counter`; use `time.process_time` if other
+            programs run on the machine.
+        seed: Seed of the order. Defaults to `0`.
 
     Returns:
         A `Comparison`.
@@ -80,7 +82,7 @@ def compare(ours, peer, repeats=7, clock=time.perf_counter, seed=0):
 
 
 def rate(function, operations, repeats=7):
-    """Operations a second, the median."""
+    """Returns the median number of operations per second of a function that does `operations` of them."""
     function()
     seconds = []
     for _ in range(repeats):
@@ -91,13 +93,17 @@ def rate(function, operations, repeats=7):
 
 
 def peak_memory():
-    """Bytes that this process has held at most, from the kernel's own count."""
+    """Returns the peak memory of this process in bytes, as the kernel counts it."""
     with open("/proc/self/status", encoding="ascii") as status:
         return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM"))
 
 
 def in_a_process_of_its_own(script, *arguments):
-    """Runs `python script arguments...`, with one thread and exact memory; the JSON of its last line, or None if it failed."""
+    """Runs `python script arguments...` with one thread and exact memory.
+
+    Returns:
+        The JSON that the script printed in its last line, or None if it failed.
+    """
     command = [sys.executable, script, *map(str, arguments)]
     done = subprocess.run(command, env=os.environ | ONE_THREAD | EXACT_MEMORY, capture_output=True, text=True)
     if done.returncode:
@@ -107,13 +113,13 @@ def in_a_process_of_its_own(script, *arguments):
 
 
 def parser_of(doc, quick, repeats=7, rounds="rounds of each comparison"):
-    """The command line of a benchmark: --quick, --json and --repeats.
+    """Returns the parser of a benchmark's command line, with --quick, --json and --repeats.
 
     Args:
         doc: The script's docstring.
-        quick: What `--quick` does.
-        repeats: Default of `--repeats`.
-        rounds: What `--repeats` counts.
+        quick: Help text of `--quick`.
+        repeats: Default of `--repeats`. Defaults to `7`.
+        rounds: Help text of `--repeats`. Defaults to `"rounds of each comparison"`.
     """
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help=quick)
@@ -123,13 +129,13 @@ def parser_of(doc, quick, repeats=7, rounds="rounds of each comparison"):
 
 
 def write_figures(figures, path):
-    """Writes the figures as JSON, where a path was given."""
+    """Writes the figures as JSON if `path` is not None."""
     if path:
         path.write_text(json.dumps(figures, indent=1) + "\n")
 
 
 def on_one_core():
-    """Starts this program again, bound to one core and with one thread a library, unless it is already."""
+    """Starts this program again on one core, with one thread per library, unless it runs like that already."""
     if all(os.environ.get(name) == value for name, value in ONE_THREAD.items()):
         return
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})

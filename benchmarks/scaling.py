@@ -22,6 +22,8 @@ import time
 from pathlib import Path
 from statistics import median
 
+from measure import TRAIN_DATES
+
 PLACES = {
     "one": ["--training.strategy", "one"],
     "mirrored": ["--training.strategy", "mirrored"],
@@ -39,17 +41,8 @@ MODELS = {
 def train(directory, model, place, limit, epochs):
     """Runs it; returns its history, a record an epoch, and the losses of its first twenty steps, means of ten."""
     command = [
-        *(
-            sys.executable,
-            "-m",
-            "attention_zoo.pipelines",
-            "train",
-            "translation",
-            "--preset",
-            "dates",
-            "--name",
-            "run",
-        ),
+        *TRAIN_DATES,
+        *("--name", "run"),
         *("--data.limit", str(limit), "--training.epochs", str(epochs), "--model.dropout", "0"),
         *MODELS[model],
         *PLACES[place],
