@@ -68,7 +68,7 @@ class Conversation:
     """
 
     def __init__(self, task, directory, arguments):
-        from attention_zoo.pipelines.engine.serving.export import load_saved_model
+        from attention_zoo.pipelines.engine.serving.versions import load_saved_model
 
         self.task, self.picture, self.pieces, self.json = task, arguments.attention, arguments.pieces, arguments.json
         self.drawn, self.failed = 0, False

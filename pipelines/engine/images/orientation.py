@@ -66,7 +66,8 @@ def upright(image: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
     >>> upright(tf.constant([[[1], [2]], [[3], [4]]]), tf.constant(6))[..., 0].numpy().tolist()  # turned clockwise
     [[3, 1], [4, 2]]
     """
-    image = tf.transpose(image, tf.where(is_turned(orientation), [1, 0, 2], [0, 1, 2]))
+    axes = tf.where(is_turned(orientation), [1, 0, 2], [0, 1, 2])
+    image = tf.transpose(image, axes)  # pyright: ignore[reportArgumentType]  its stubs know no perm that is a tensor
     return image[:: tf.gather(_DOWN, orientation), :: tf.gather(_RIGHT, orientation)]
 
 

@@ -1,19 +1,25 @@
-"""SavedModels as TF Serving reads them: SAVED_MODELS/TASK/VERSION/, with warm-up requests and a models.config."""
+"""Writes a SavedModel as TF Serving reads it: signatures by name, and warm-up requests."""
 
 import shutil
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import keras
 import tensorflow as tf
 
-from attention_zoo.pipelines.engine.errors import UserError
-from attention_zoo.pipelines.engine.storage.files import atomic_write, locked, replace_directory
+from attention_zoo.pipelines.engine.serving.versions import taken_versions, write_models_config
+from attention_zoo.pipelines.engine.storage.files import locked, replace_directory
 
-# Where the TF Serving image keeps its models: SAVED_MODELS is mounted there (see deploy/README.md).
-SERVED_FROM = "/models"
+Signatures = Mapping[str, tuple[Callable[..., dict[str, tf.Tensor]], dict[str, tf.TensorSpec]]]
 
 
-def export_saved_model(directory, trackables, signatures, warm_up=None):
+def export_saved_model(
+    directory: Path | str,
+    trackables: Sequence[Any],
+    signatures: Signatures,
+    warm_up: Mapping[str, Any] | None = None,
+) -> Path:
     """Writes the next version of a task's SavedModel.
 
     The version is written to a hidden folder beside its place and then renamed, so a server that watches the folder
@@ -50,6 +56,7 @@ def export_saved_model(directory, trackables, signatures, warm_up=None):
     >>> directory = Path(tempfile.mkdtemp()) / "saved_models" / "dense"
     >>> export_saved_model(directory, [model], signatures, {"features": [[1.0, 2.0, 3.0]]}).name
     '1'
+    >>> from attention_zoo.pipelines.engine.serving.versions import load_saved_model
     >>> load_saved_model(directory).signatures["serving_default"](features=tf.zeros((5, 3)))["logits"].shape
     TensorShape([5, 2])
     """
@@ -66,7 +73,7 @@ def export_saved_model(directory, trackables, signatures, warm_up=None):
         directory.mkdir(exist_ok=True)
         for abandoned in directory.glob(".*.partial"):
             shutil.rmtree(abandoned)
-        version = max(numbered(directory), default=0) + 1
+        version = max(taken_versions(directory), default=0) + 1
         partial = directory / f".{version}.partial"  # a server reads only folders whose whole name is a number
         archive.write_out(str(partial), verbose=False)
         write_warm_up(partial, requests)
@@ -75,54 +82,7 @@ def export_saved_model(directory, trackables, signatures, warm_up=None):
     return directory / str(version)
 
 
-def load_saved_model(directory, answer=None):
-    """Loads the newest complete version of a task's SavedModel.
-
-    It takes TensorFlow and, for the text ops, tensorflow_text; no code of this project is needed by what it returns.
-
-    Args:
-        directory: `saved_models/TASK`.
-        answer: Name of an output that `serving_default` must have. Default None: any model will do.
-
-    Returns:
-        The loaded object; `loaded.signatures[name](input=tensor)` answers with a dict of tensors. Keep the
-        object as long as its signatures: they lose their variables with it.
-
-    Raises:
-        UserError: there is no complete version, or it answers with something else.
-    """
-    import tensorflow_text  # noqa: F401  registers the ops of the tokenizers
-
-    directory = Path(directory)
-    versions = complete_versions(directory)
-    if not versions:
-        raise UserError(f"no SavedModel in {directory}: `attention-zoo train` and `attention-zoo export` write one")
-    loaded = tf.saved_model.load(str(directory / str(versions[-1])))
-    answers = loaded.signatures["serving_default"].structured_outputs
-    if answer is not None and answer not in answers:
-        raise UserError(
-            f"{directory}: expected a model that answers with {answer}, received one with {', '.join(sorted(answers))}"
-        )
-    return loaded
-
-
-def complete_versions(directory):
-    """Returns the numbers of the complete versions in `saved_models/TASK`, ascending; none if there is no such folder."""
-    # TensorFlow writes saved_model.pb after variables and assets.
-    return sorted(
-        version for version in numbered(directory) if (Path(directory) / str(version) / "saved_model.pb").is_file()
-    )
-
-
-def numbered(directory):
-    """Returns the version numbers that are taken, complete or not."""
-    directory = Path(directory)
-    names = [path.name for path in directory.iterdir() if path.is_dir()] if directory.is_dir() else []
-    # As TF Serving writes numbers: "007" is not the folder of version 7.
-    return [int(name) for name in names if name.isascii() and name.isdigit() and name == str(int(name))]
-
-
-def check_signatures(signatures):
+def check_signatures(signatures: Signatures) -> None:
     """Raises `ValueError` unless the signatures are as `export_saved_model` describes them."""
     if "serving_default" not in signatures:
         raise ValueError(
@@ -138,7 +98,12 @@ def check_signatures(signatures):
                 raise ValueError(f"input {key!r} of signature {name!r} must be a tf.TensorSpec, received {spec!r}")
 
 
-def add_signature(archive, name, function, inputs):
+def add_signature(
+    archive: Any,  # a keras.export.ExportArchive, whose constructor is typed as a union over backends
+    name: str,
+    function: Callable[..., dict[str, tf.Tensor]],
+    inputs: dict[str, tf.TensorSpec],
+) -> None:
     """Traces a function and adds it to the archive under its name."""
     named = {key: tf.TensorSpec(spec.shape, spec.dtype, name=key) for key, spec in inputs.items()}
     endpoint = archive.add_endpoint(name, lambda arguments: function(**arguments), input_signature=[named])
@@ -150,7 +115,7 @@ def add_signature(archive, name, function, inputs):
             raise ValueError(f"output {key!r} of signature {name!r} must be a dense tensor, received {output!r}")
 
 
-def warm_up_requests(task, signatures, warm_up):
+def warm_up_requests(task: str, signatures: Signatures, warm_up: Mapping[str, Any] | None) -> list[bytes]:
     """Returns one serialized PredictionLog for every signature."""
     if warm_up is None:
         return []
@@ -176,7 +141,7 @@ def warm_up_requests(task, signatures, warm_up):
     return logs
 
 
-def write_warm_up(version_directory, requests):
+def write_warm_up(version_directory: Path, requests: Sequence[bytes]) -> None:
     """Writes the requests where TF Serving looks for them."""
     if not requests:
         return
@@ -185,17 +150,3 @@ def write_warm_up(version_directory, requests):
     with tf.io.TFRecordWriter(str(extra / "tf_serving_warmup_requests")) as writer:
         for request in requests:
             writer.write(request)
-
-
-def write_models_config(root):
-    """Lists every task that has a complete version in `models.config`, for `tensorflow_model_server`."""
-    from google.protobuf import text_format
-    from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
-
-    server = ModelServerConfig()
-    for directory in sorted(Path(root).iterdir()):
-        if complete_versions(directory):
-            server.model_config_list.config.add(
-                name=directory.name, base_path=f"{SERVED_FROM}/{directory.name}", model_platform="tensorflow"
-            )
-    atomic_write(Path(root) / "models.config", text_format.MessageToString(server))

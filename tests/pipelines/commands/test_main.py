@@ -86,8 +86,8 @@ def toy(tmp_path, monkeypatch):
 
     engine = types.SimpleNamespace(train=note("train"), evaluate=note("evaluate"), export=note("export"))
     monkeypatch.setitem(sys.modules, "attention_zoo.pipelines.engine.run.run", engine)
-    export = types.SimpleNamespace(load_saved_model=lambda directory, answer: ("served", directory))
-    monkeypatch.setitem(sys.modules, "attention_zoo.pipelines.engine.serving.export", export)
+    versions = types.SimpleNamespace(load_saved_model=lambda directory, answer: ("served", directory))
+    monkeypatch.setitem(sys.modules, "attention_zoo.pipelines.engine.serving.versions", versions)
     monkeypatch.chdir(tmp_path)
     for exported in ("saved_models/toy/1", "m/toy/1"):
         (tmp_path / exported).mkdir(parents=True)

@@ -10,7 +10,7 @@ from tiny_images import ROAD, encoded, road
 from attention_zoo.pipelines.datasets.drives import Drive
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.images.image_files import ImageFile
-from attention_zoo.pipelines.engine.serving.export import load_saved_model
+from attention_zoo.pipelines.engine.serving.versions import load_saved_model
 from attention_zoo.pipelines.engine.settings import ExportSettings, TrainingSettings
 from attention_zoo.pipelines.steering.asking import Track
 from attention_zoo.pipelines.steering.replay import replay_drive

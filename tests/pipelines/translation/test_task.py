@@ -16,7 +16,7 @@ from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.run import run as experiment
 from attention_zoo.pipelines.engine.run.config import parse, read
 from attention_zoo.pipelines.engine.run.options import models_of
-from attention_zoo.pipelines.engine.serving.export import load_saved_model
+from attention_zoo.pipelines.engine.serving.versions import load_saved_model
 from attention_zoo.pipelines.engine.settings import ExportSettings, TrainingSettings
 from attention_zoo.pipelines.engine.text.subwords import Subwords
 from attention_zoo.pipelines.registry import TASKS
