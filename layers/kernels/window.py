@@ -7,17 +7,15 @@ blocks. The weights are computed again for the gradient, as in `dot_product.py`.
 Notation: B batch, T queries, S keys, H heads, D and V features of a key and a value, W the window.
 """
 
-from attention_zoo.layers.kernels.common import MASKED, SINK, DropoutPool, loop, row_blocks
+from attention_zoo.layers.kernels.common import MASKED, DropoutPool, loop, row_blocks
 
 _ROWS = 128  # queries of a block: fewer skip more keys, more make better products
 
 
 class _Plan:
-    """What all blocks share. Sizes are scalar int32 tensors, except `heads` and `sinks`."""
+    """What all blocks share. Sizes are scalar int32 tensors, except `heads`."""
 
-    def __init__(
-        self, batch, heads, queries, keys, blocks, rows, back, ahead, sinks, scale, band, key_mask, mask, dropout
-    ):
+    def __init__(self, batch, heads, queries, keys, blocks, rows, back, ahead, scale, band, key_mask, mask, dropout):
         self.batch = batch  # B
         self.heads = heads  # H
         self.queries = queries  # T
@@ -26,7 +24,6 @@ class _Plan:
         self.rows = rows  # queries of a block; the last one may have fewer
         self.back = back  # how many keys before its own position a query sees
         self.ahead = ahead  # how many after it
-        self.sinks = sinks  # columns before the keys, see `_with_sinks`
         self.scale = scale
         self.band = band  # (rows, columns), 0 where the window allows a key and MASKED elsewhere
         self.key_mask = key_mask  # (B, S) or None
@@ -34,17 +31,46 @@ class _Plan:
         self.dropout = dropout  # `DropoutPool` or None
 
 
-class _Block:
-    """One block: its number among all, sequence and head, queries [first, last), keys [start, end)."""
+class _Head:
+    """The float32 matrices of one head, made once for all of its blocks, which take rows of them.
 
-    def __init__(self, number, sequence, head, first, last, start, end):
-        self.number = number
-        self.sequence = sequence
-        self.head = head
-        self.first = first
-        self.last = last
-        self.start = start
-        self.end = end
+    `wide_query` and `wide_key` have a column more where there is a key mask: 1, and 0 or MASKED where the key is
+    padding. Their product is the masked scores.
+    """
+
+    def __init__(self, plan, query, key, value, number):
+        import tensorflow as tf
+
+        self.sequence, self.number = number // plan.heads, number % plan.heads
+        self.query = self.matrix(query) * plan.scale  # (T, D)
+        self.key = self.matrix(key)  # (S, D)
+        self.value = self.matrix(value)  # (S, V)
+        self.wide_query, self.wide_key = self.query, self.key
+        if plan.key_mask is not None:
+            padding = tf.where(plan.key_mask[self.sequence, :, None], 0.0, MASKED)  # (S, 1)
+            self.wide_query = tf.concat([self.query, tf.ones_like(self.query[:, :1])], 1)  # (T, D + 1)
+            self.wide_key = tf.concat([self.key, padding], 1)  # (S, D + 1)
+
+    def matrix(self, x):
+        """(length, features) of x (B, length, H, features)."""
+        import tensorflow as tf
+
+        return tf.cast(x[self.sequence, :, self.number], tf.float32)
+
+
+class _Block:
+    """One block of a head: its number among all, queries [first, last), keys [start, end)."""
+
+    def __init__(self, plan, i, j):
+        import tensorflow as tf
+
+        self.number = i * plan.blocks + j
+        self.first = j * plan.rows
+        self.last = tf.minimum(self.first + plan.rows, plan.queries)
+        self.start = tf.maximum(self.first - plan.back, 0)
+        # Far behind the last key a block sees none.
+        self.end = tf.maximum(tf.minimum(self.last + plan.ahead, plan.keys), self.start)
+        self.offset = self.start - (self.first - plan.back)  # columns of the band before the first key
 
 
 def window_blocks(query, key, value, key_mask, mask, is_causal, scale, dropout_rate, seed, window):
@@ -98,99 +124,60 @@ def _make_plan(query, key, key_mask, mask, is_causal, scale, dropout_rate, seed,
     # Row r of a block sees the columns from r to r + back + ahead; column 0 is `back` keys before the first query.
     distance = tf.range(columns) - tf.range(rows)[:, None]  # (rows, columns)
     band = tf.where((distance >= 0) & (distance <= back + ahead), 0.0, MASKED)
-    sinks, dropout, heads = 16, None, query.shape[2]
+    dropout, heads = None, query.shape[2]
     if dropout_rate:
-        dropout = DropoutPool(dropout_rate, seed, rows * (sinks + columns), batch * heads * blocks)
+        dropout = DropoutPool(dropout_rate, seed, rows * columns, batch * heads * blocks)
     key_mask, mask = (x if x is None else tf.cast(x, tf.bool) for x in (key_mask, mask))
-    return _Plan(batch, heads, queries, keys, blocks, rows, back, ahead, sinks, scale, band, key_mask, mask, dropout)
+    return _Plan(batch, heads, queries, keys, blocks, rows, back, ahead, scale, band, key_mask, mask, dropout)
 
 
-def _block_at(plan, i, j):
-    """Block j of head i, counted over all sequences."""
-    import tensorflow as tf
-
-    first = j * plan.rows
-    last = tf.minimum(first + plan.rows, plan.queries)
-    start = tf.maximum(first - plan.back, 0)
-    end = tf.maximum(tf.minimum(last + plan.ahead, plan.keys), start)  # far behind the last key a block sees none
-    return _Block(i * plan.blocks + j, i // plan.heads, i % plan.heads, first, last, start, end)
-
-
-def _rows(x, block, first, last):
-    """float32 (last - first, features) of one head."""
-    import tensorflow as tf
-
-    return tf.cast(x[block.sequence, first:last, block.head], tf.float32)
-
-
-def _with_sinks(plan, matrix):
-    """Puts rows of zeros before keys or values.
-
-    Such a sink scores less than any key and more than a masked one, and its value is zero: a query that may attend to
-    nothing attends to the sinks.
-    """
-    import tensorflow as tf
-
-    return tf.pad(matrix, [[plan.sinks, 0], [0, 0]])
-
-
-def _keys_of(plan, key, block):
-    """The keys of a block and beside them what sinks and padding add to the scores: (sinks + end - start, D + 1)."""
-    import tensorflow as tf
-
-    keys = _with_sinks(plan, _rows(key, block, block.start, block.end))
-    added = tf.zeros((block.end - block.start, 1))
-    if plan.key_mask is not None:
-        added = tf.where(plan.key_mask[block.sequence, block.start : block.end, None], 0.0, MASKED)
-    added = tf.pad(added, [[plan.sinks, 0], [0, 0]], constant_values=SINK)
-    return tf.concat([keys, added], 1)
-
-
-def _mask_of(plan, block, shape):
-    """The part of the mask that a block looks at, True for the sinks: (rows, sinks + end - start)."""
+def _mask_of(plan, head, block, shape):
+    """The part of the mask that a block looks at, (rows, keys)."""
     import tensorflow as tf
 
     batch, heads, rows, columns = tf.unstack(tf.shape(plan.mask))
-    matrix = plan.mask[block.sequence % batch, block.head % heads]
+    matrix = plan.mask[head.sequence % batch, head.number % heads]
     # An axis of size 1 is the same for all queries or keys.
     first, start = tf.minimum(block.first, rows - 1), tf.minimum(block.start, columns - 1)
-    part = tf.broadcast_to(matrix[first : block.last, start : block.end], (shape[0], shape[1] - plan.sinks))
-    return tf.pad(part, [[0, 0], [plan.sinks, 0]], constant_values=True)
+    return tf.broadcast_to(matrix[first : block.last, start : block.end], shape)
 
 
-def _weights(plan, query, keys, block):
-    """The weights of a block before dropout, (rows, sinks + end - start), from queries (rows, D) and `_keys_of`."""
+def _weights(plan, head, block):
+    """The weights of a block before dropout (rows, keys), and which of its queries attend to anything (rows, 1).
+
+    The weights of a query that may attend to nothing are not zero: what is computed from them has to be.
+    """
     import tensorflow as tf
 
-    query = tf.concat([query, tf.ones_like(query[:, :1])], 1)  # the last column meets what is added
-    scores = tf.matmul(query, keys, transpose_b=True)
-    offset = block.start - (block.first - plan.back)  # columns of the band before the first key
-    band = plan.band[: block.last - block.first, offset : offset + block.end - block.start]
-    scores += tf.pad(band, [[0, 0], [plan.sinks, 0]])
+    query, key = head.wide_query[block.first : block.last], head.wide_key[block.start : block.end]
+    band = plan.band[: block.last - block.first, block.offset : block.offset + block.end - block.start]
+    scores = tf.matmul(query, key, transpose_b=True) + band
     if plan.mask is not None:
-        allowed = _mask_of(plan, block, tf.shape(scores))
+        allowed = _mask_of(plan, head, block, tf.shape(scores))
         scores = tf.raw_ops.Select(condition=allowed, x=scores, y=tf.fill(tf.shape(scores), MASKED))
-    return tf.nn.softmax(scores)
+    attends = tf.cast(tf.reduce_max(scores, 1, keepdims=True) > MASKED / 2, tf.float32)
+    return tf.nn.softmax(scores), attends
 
 
 def _forward(plan, query, key, value):
     """The output (B, T, H, V)."""
     import tensorflow as tf
 
-    def head(i, outputs):
-        def block(j, outputs):
-            at = _block_at(plan, i, j)
-            q = _rows(query, at, at.first, at.last) * plan.scale
-            v = _with_sinks(plan, _rows(value, at, at.start, at.end))
-            weights = _weights(plan, q, _keys_of(plan, key, at), at)
-            if plan.dropout is not None:
-                weights *= plan.dropout.factors(at.number, tf.shape(weights))
-            return [outputs.write(at.number, tf.matmul(weights, v))]
+    def of_head(i, outputs):
+        head = _Head(plan, query, key, value, i)
 
-        return loop(plan.blocks, block, [outputs])
+        def of_block(j, outputs):
+            block = _Block(plan, i, j)
+            weights, attends = _weights(plan, head, block)
+            if plan.dropout is not None:
+                weights *= plan.dropout.factors(block.number, tf.shape(weights))
+            output = tf.matmul(weights, head.value[block.start : block.end]) * attends  # (rows, V)
+            return [outputs.write(block.number, output)]
+
+        return loop(plan.blocks, of_block, [outputs])
 
     heads = plan.batch * plan.heads
-    (outputs,) = loop(heads, head, [row_blocks(heads * plan.blocks, value.shape[3])])
+    (outputs,) = loop(heads, of_head, [row_blocks(heads * plan.blocks, value.shape[3])])
     return tf.cast(_by_position(plan, outputs, plan.queries), query.dtype)
 
 
@@ -198,27 +185,30 @@ def _backward(plan, query, key, value, output, upstream):
     """The gradients of query, key and value."""
     import tensorflow as tf
 
-    columns = plan.back + plan.rows + plan.ahead  # of the buffer; column 0 is `back` keys before the first query
+    columns = plan.back + plan.rows + plan.ahead  # rows of the buffers; row 0 is `back` keys before the first query
 
-    def head(i, d_query, d_key, d_value):
-        def block(j, d_query, d_key, d_value, key_sums, value_sums):
-            at = _block_at(plan, i, j)
-            q, of_query, of_key, of_value = _block_gradients(plan, query, key, value, output, upstream, at)
-            before = at.start - (at.first - plan.back)
-            sides = [[0, 0], [before, columns - before - (at.end - at.start)]]
-            key_sums += tf.pad(of_key, sides)  # (D, columns)
-            value_sums += tf.pad(of_value, sides)  # (V, columns)
-            # No later block sees the first `rows` columns.
-            place = i * (plan.blocks + 1) + j
-            d_key = d_key.write(place, tf.transpose(key_sums[:, : plan.rows]))
-            d_value = d_value.write(place, tf.transpose(value_sums[:, : plan.rows]))
-            onward = [[0, 0], [0, plan.rows]]
-            key_sums, value_sums = (tf.pad(x[:, plan.rows :], onward) for x in (key_sums, value_sums))
-            return d_query.write(at.number, of_query), d_key, d_value, key_sums, value_sums
+    def of_head(i, d_query, d_key, d_value):
+        head = _Head(plan, query, key, value, i)
+        d_output = head.matrix(upstream)  # (T, V)
+        # Of a row's softmax: the sum of its weights times their gradients, which is its output times the output's gradient.
+        inner = tf.reduce_sum(d_output * head.matrix(output), 1, keepdims=True)  # (T, 1)
 
-        sums = [tf.zeros((x.shape[3], columns)) for x in (key, value)]
-        d_query, d_key, d_value, *sums = loop(plan.blocks, block, (d_query, d_key, d_value, *sums))
-        rest = [tf.transpose(x[:, : columns - plan.rows]) for x in sums]
+        def of_block(j, d_query, d_key, d_value, key_sums, value_sums):
+            block = _Block(plan, i, j)
+            of_query, of_key, of_value = _block_gradients(plan, head, d_output, inner, block)
+            sides = [[block.offset, columns - block.offset - (block.end - block.start)], [0, 0]]
+            of_key, of_value = tf.pad(of_key, sides), tf.pad(of_value, sides)  # (columns, D) and (columns, V)
+            # No later block sees the first `rows` keys of the buffers.
+            place, rows = i * (plan.blocks + 1) + j, plan.rows
+            d_key = d_key.write(place, key_sums[:rows] + of_key[:rows])
+            d_value = d_value.write(place, value_sums[:rows] + of_value[:rows])
+            key_sums = tf.pad(key_sums[rows:] + of_key[rows:], [[0, rows], [0, 0]])
+            value_sums = tf.pad(value_sums[rows:] + of_value[rows:], [[0, rows], [0, 0]])
+            return d_query.write(block.number, of_query), d_key, d_value, key_sums, value_sums
+
+        sums = [tf.zeros((columns, x.shape[3])) for x in (key, value)]
+        d_query, d_key, d_value, *sums = loop(plan.blocks, of_block, (d_query, d_key, d_value, *sums))
+        rest = [x[: columns - plan.rows] for x in sums]
         place = i * (plan.blocks + 1) + plan.blocks
         return d_query, d_key.write(place, rest[0]), d_value.write(place, rest[1])
 
@@ -229,32 +219,28 @@ def _backward(plan, query, key, value, output, upstream):
         row_blocks(pieces, key.shape[3]),
         row_blocks(pieces, value.shape[3]),
     )
-    d_query, d_key, d_value = loop(heads, head, empty)
+    d_query, d_key, d_value = loop(heads, of_head, empty)
     gradients = _by_position(plan, d_query, plan.queries), _of_keys(plan, d_key), _of_keys(plan, d_value)
     return [tf.cast(gradient, x.dtype) for gradient, x in zip(gradients, (query, key, value))]
 
 
-def _block_gradients(plan, query, key, value, output, upstream, block):
-    """Of one block: its queries (rows, D), and the gradients of queries (rows, D), keys (D, keys), values (V, keys)."""
+def _block_gradients(plan, head, d_output, inner, block):
+    """The gradients of a block's queries (rows, D), keys (keys, D) and values (keys, V)."""
     import tensorflow as tf
 
-    q = _rows(query, block, block.first, block.last) * plan.scale
-    keys = _keys_of(plan, key, block)
-    v = _with_sinks(plan, _rows(value, block, block.start, block.end))
-    d_output = _rows(upstream, block, block.first, block.last)  # (rows, V)
-    # Of a row's softmax: the sum of its weights times their gradients, which is its output times the output's gradient.
-    inner = tf.reduce_sum(d_output * _rows(output, block, block.first, block.last), 1, keepdims=True)  # (rows, 1)
-    weights = _weights(plan, q, keys, block)
-    d_weights = tf.matmul(d_output, v, transpose_b=True)
+    queries, keys = slice(block.first, block.last), slice(block.start, block.end)
+    weights, attends = _weights(plan, head, block)
+    d_output = d_output[queries] * attends  # (rows, V)
+    d_weights = tf.matmul(d_output, head.value[keys], transpose_b=True)
     dropped = weights
     if plan.dropout is not None:
         factors = plan.dropout.factors(block.number, tf.shape(weights))
         dropped, d_weights = weights * factors, d_weights * factors
-    d_scores = weights * (d_weights - inner)  # (rows, sinks + keys)
-    of_query = tf.matmul(d_scores, keys[:, :-1]) * plan.scale
-    of_key = tf.matmul(q, d_scores, transpose_a=True)[:, plan.sinks :]
-    of_value = tf.matmul(d_output, dropped, transpose_a=True)[:, plan.sinks :]
-    return q, of_query, of_key, of_value
+    d_scores = weights * (d_weights - inner[queries])  # (rows, keys)
+    of_query = tf.matmul(d_scores, head.key[keys]) * plan.scale
+    of_key = tf.matmul(d_scores, head.query[queries], transpose_a=True)
+    of_value = tf.matmul(dropped, d_output, transpose_a=True)
+    return of_query, of_key, of_value
 
 
 def _by_position(plan, pieces, length):
