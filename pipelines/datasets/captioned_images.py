@@ -60,8 +60,8 @@ def read_captioned_images(dataset, size, folder="", limit=0, strict=False):
             `strict` is true.
     """
     if folder:
-        splits = split_folder(*read_folder(folder, Dirt(strict)))
-        version = f"{folder}/captions.jsonl SHA-256 {digest(Path(folder) / 'captions.jsonl')}"
+        splits = split_folder(*read_folder(folder, dirt := Dirt(strict)))
+        version = f"{folder}/captions.jsonl SHA-256 {digest(Path(folder) / 'captions.jsonl')}{dirt.version()}"
     else:
         builder = prepared(dataset)
         features, version = builder.info.features, builder.info.full_name

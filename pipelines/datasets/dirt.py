@@ -48,6 +48,10 @@ class Dirt:
     def __len__(self):
         return sum(count for count, _ in self.faults.values())
 
+    def version(self):
+        """Returns the end of a data version: a run is not continued if images were lost or restored since."""
+        return f", without {len(self):,} faults" if self.faults else ""
+
     def lines(self, verb=""):
         """Returns the lines of the report; `verb` begins the first line of each kind."""
         lines = []

@@ -61,8 +61,9 @@ def read_drives(dataset, folders, size, strict=False):
                 "--data.folders: expected three drives at least, for training, validation and test; "
                 f"received {len(folders)}"
             )
-        drives = read_folders(folders, size, Dirt(strict))
+        drives = read_folders(folders, size, dirt := Dirt(strict))
         version = ", ".join(f"{folder} SHA-256 {digest(Path(folder) / 'steering.csv')}" for folder in folders)
+        version += dirt.version()
         train = [drive for parts in drives[:-2] for drive in parts]
         return {"train": train, "validation": drives[-2], "test": drives[-1]}, version
     builder = prepared(dataset)

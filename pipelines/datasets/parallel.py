@@ -61,7 +61,10 @@ def read_parallel(dataset, locale="", reverse=False, files=(), max_words=0, limi
                 f"received {len(files)}: {' '.join(files)}"
             )
         dirt = Dirt(strict)
-        pairs = read_parallel_files(*files, dirt) if len(files) == 2 else read_pairs_file(*files, dirt)
+        try:
+            pairs = read_parallel_files(*files, dirt) if len(files) == 2 else read_pairs_file(*files, dirt)
+        except UserError as error:
+            raise UserError(f"--data.files: {error}") from None
         pairs = [pair[::-1] for pair in pairs] if reverse else pairs
         dirt.report()
         splits = split_pairs(pairs)

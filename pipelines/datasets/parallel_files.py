@@ -123,7 +123,8 @@ def read_aligned_files(paths: list[str | Path]) -> tuple[list, list]:
     """
     if len(paths) != 3:
         raise UserError(
-            f"expected three files, source, target and links; received {len(paths)}: {' '.join(map(str, paths))}"
+            "--data.alignment_files: expected three files, source, target and links; "
+            f"received {len(paths)}: {' '.join(map(str, paths))}"
         )
     source_path, target_path, links_path = paths
     dirt = Dirt()
@@ -164,7 +165,9 @@ def split_pairs(pairs: list[tuple[str, str]], most: int = 2_000) -> dict[str, li
     keys = [normalize(source).casefold() for source, _ in pairs]
     distinct = sorted(set(keys), key=lambda key: hashlib.blake2b(key.encode()).digest())
     if len(distinct) < 3:
-        raise UserError(f"expected at least 3 different source sentences to split, received {len(distinct)}")
+        raise UserError(
+            f"--data.files: expected at least 3 different source sentences to split, received {len(distinct)}"
+        )
     held_out = max(1, min(most, len(distinct) // 20))
     split_of = {key: "test" for key in distinct[:held_out]} | {
         key: "validation" for key in distinct[held_out : 2 * held_out]

@@ -142,6 +142,7 @@ def test_images_that_cannot_be_decoded_are_all_named_in_one_pass(folder, capsys)
     for split in splits.values():
         for image, several in zip(split.images, split.captions):
             assert image == png(seed=int(several[0].split()[1])), "a caption stays with its image"
+    assert splits["train"].version.endswith(", without 3 faults"), "a run on all images must not be continued on these"
     printed = capsys.readouterr().out
     for kind, number in (("no image inside", 3), ("an empty file", 4), ("an image that cannot be decoded", 5)):
         place = f"{folder}/captions.jsonl, line {number + 1}, {folder}/images/{number}.png"

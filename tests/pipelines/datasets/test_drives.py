@@ -77,7 +77,8 @@ def test_one_pass_finds_the_faults_of_all_folders(tmp_path, capsys):
     folders = [str(write_drive(tmp_path / name, np.arange(4) / 10)) for name in "abc"]
     for folder in folders[:2]:
         (tmp_path / folder / "frames" / "2.png").unlink()
-    drives, _ = read_drives("", folders, (3, 4))
+    drives, version = read_drives("", folders, (3, 4))
+    assert version.endswith(", without 2 faults")
     assert [len(drive) for split in drives.values() for drive in split] == [3, 3, 4]
     assert capsys.readouterr().out.startswith("skipped 2 with a missing file:\n")
     with pytest.raises(UserError, match="(?s)--data.strict: expected no faults, received 2\n.*a/frames.*b/frames"):

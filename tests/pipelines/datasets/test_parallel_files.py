@@ -137,8 +137,8 @@ def test_utf_16_is_named(tmp_path):
 
 def test_a_missing_file_and_a_file_given_twice_are_named(tmp_path):
     source, _ = write(tmp_path, b"a\n", b"b\n")
-    with pytest.raises(UserError, match="absent.fr: No such file"):
-        pairs_of((source, tmp_path / "absent.fr"))
+    with pytest.raises(UserError, match="--data.files: expected a text file, received .*absent.fr: No such file"):
+        read_parallel("", files=[str(source), str(tmp_path / "absent.fr")])
     with pytest.raises(UserError, match="twice"):
         pairs_of((source, source))
 
