@@ -1,4 +1,4 @@
-"""The report of what a reader of users' files leaves out."""
+"""The report of the faults in a user's files."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Drives from folders, and clips that are drawn evenly over the steering."""
+"""Drives are read from folders, and clips are drawn evenly over the steering."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Every line of a user's files must be kept, or counted and named; duplicates must not leak between splits."""
+"""Every line of a user's files is kept or reported, and all copies of a sentence are in one split."""
 
 import random
 

@@ -1,4 +1,4 @@
-"""Offsets must point at what they claim to, in the text as it is stored."""
+"""Offsets are those of the stored, normalised text."""
 
 import unicodedata
 
@@ -32,24 +32,24 @@ def test_spans_never_hold_white_space_at_their_ends():
     assert spanned.text == "x y" and texts(spanned) == [("a", "x"), ("b", "y")]
 
 
-def test_a_mark_of_direction_alone_plays_no_role():
+def test_a_mark_of_direction_has_no_span():
     assert join([("unit", "\u200f"), ("number", "5")]).spans == (("number", 1, 2),)
 
 
-def test_parts_that_melt_into_each_other_become_one_span():
+def test_parts_that_normalisation_merges_become_one_span():
     spanned = join([("letter", "e"), ("accent", "\u0301")])
     assert spanned == Spanned("é", (("", 0, 1),))
     assert unicodedata.is_normalized("NFKC", spanned.text)
 
 
-def test_a_filled_pattern_shifts_the_spans_of_what_it_holds():
+def test_a_filled_pattern_shifts_the_spans_of_its_values():
     inner = join([("day", "14"), (None, " "), ("month", "juillet")])
     outer = fill("le '{'{0} – {1}", {0: whole("x"), 1: inner}, "joint")
     assert outer.text == "le {x – 14 juillet"
     assert ("month", "juillet") in texts(outer) and ("joint", "–") in texts(outer)
 
 
-def test_roles_that_one_side_lacks_are_dropped_and_none_in_common_means_all_of_both():
+def test_roles_of_one_side_are_dropped_and_without_common_ones_all_is_aligned():
     left, right = join([("a", "1"), ("b", "2")]), join([("b", "zwei"), ("c", "drei")])
     assert [texts(side) for side in match_roles(left, right)] == [[("b", "2")], [("b", "zwei")]]
     assert [side.spans for side in match_roles(left, whole("xyz"))] == [(("", 0, 2),), (("", 0, 3),)]

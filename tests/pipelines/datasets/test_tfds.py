@@ -1,4 +1,4 @@
-"""Prepared datasets: what is printed while a default dataset is made for the first time."""
+"""Preparing a default dataset for the first time prints one line."""
 
 import pytest
 import tensorflow_datasets as tfds

@@ -1,4 +1,4 @@
-"""Every task reads a user's data that has faults: it goes on without them, or refuses them all with --data.strict."""
+"""Every task skips the faults in a user's data, or refuses all of them with --data.strict."""
 
 import dataclasses
 import os

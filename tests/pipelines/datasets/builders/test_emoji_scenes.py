@@ -1,4 +1,4 @@
-"""Scenes of emoji: sentences that are true, boxes that hold what they say, test combinations that training has not."""
+"""Scenes of emoji have true sentences, boxes around their things, and test combinations that training lacks."""
 
 import io
 import re
@@ -52,7 +52,7 @@ def test_mentions_are_the_words_of_the_names(scenes):
 
 
 def test_sentences_are_true(scenes):
-    """Read back by a parser of its own: what is said to come first does."""
+    """A parser reads the sentences back and compares them with the places of the things."""
     axes = {"left": (0, 1), "right": (0, -1), "top": (1, 1), "bottom": (1, -1), "above": (1, 1), "below": (1, -1)}
     checked = 0
     for scene in scenes["test"]:
@@ -89,7 +89,7 @@ def test_names_are_those_of_unicode():
     )
 
 
-def test_boxes_hold_the_ink_of_their_things():
+def test_boxes_hold_the_drawings_of_their_things():
     drawings = {}
     for name, color, shape in (("dog", (255, 0, 0, 255), (40, 20)), ("key", (0, 0, 255, 255), (10, 30))):
         drawings[name] = {size: fitted(Image.new("RGBA", shape, color), size) for size in SIZES}
