@@ -39,6 +39,29 @@ def test_no_module_is_above_350_lines(path):
     assert len(path.read_text(encoding="utf-8").splitlines()) <= 350
 
 
+@pytest.mark.parametrize("folder", TASK_FOLDERS, ids=lambda folder: folder.name)
+def test_a_task_has_at_most_240_lines(folder):
+    assert len((folder / "task.py").read_text(encoding="utf-8").splitlines()) <= 240
+
+
+def test_no_six_lines_stand_twice_among_the_tasks():
+    places = {}
+    for path in (path for folder in TASK_FOLDERS for path in sorted(folder.glob("*.py"))):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        imported = {
+            line
+            for node in tree.body
+            if isinstance(node, ast.Import | ast.ImportFrom)
+            for line in range(node.lineno, node.end_lineno + 1)
+        }
+        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = [(n, line.strip()) for n, line in enumerate(lines, 1) if line.strip() and n not in imported]
+        for start in range(len(lines) - 5):
+            text = "\n".join(line for _, line in lines[start : start + 6])
+            places.setdefault(text, []).append(f"{path.relative_to(ROOT)}:{lines[start][0]}")
+    assert [several for several in places.values() if len(several) > 1] == []
+
+
 @pytest.mark.parametrize("path", sorted(ROOT.glob("layers/**/*.py")), ids=lambda path: str(path.relative_to(ROOT)))
 def test_layers_import_keras_alone(path):
     backend = {"tensorflow"} if path.parent.name == "kernels" else set()  # and they not before it is used
