@@ -26,5 +26,5 @@ def train(tasks, argv):
     task_class = load(entry.task)
     from attention_zoo.pipelines.engine.run.run import train as train_run
 
-    train_run(task_class, run.config, Path("runs") / name / run.name, run.preset)
+    train_run(task_class, run.config, Path("runs") / name / run.name, run.preset, typed=run.config.typed)
     return 0

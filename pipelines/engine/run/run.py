@@ -23,10 +23,11 @@ from attention_zoo.pipelines.engine.storage.files import atomic_write, locked
 from attention_zoo.pipelines.engine.storage.run_folder import RunFolder
 from attention_zoo.pipelines.engine.training.distribution import is_chief, make_strategy, wait_for_all, watching_workers
 from attention_zoo.pipelines.engine.training.selection import load_chosen_weights
+from attention_zoo.pipelines.engine.training.sizing import size_to_data
 from attention_zoo.pipelines.engine.training.trainer import Trainer
 
 
-def train(task_class, config, folder, preset, callbacks=()):
+def train(task_class, config, folder, preset, callbacks=(), typed=None):
     """Runs a task to its end, or takes up a run that was stopped, and leaves metrics, pictures and a SavedModel.
 
     In a cluster every worker calls it with the same arguments and the same run folder, on a disk that all of them see;
@@ -38,6 +39,8 @@ def train(task_class, config, folder, preset, callbacks=()):
         folder: `RunFolder` or path of the run; made if it is not there.
         preset: Name of the preset the settings came from, for the messages.
         callbacks: Keras callbacks, called by the training loop.
+        typed: Names of the settings that the user wrote; training settings that are not among them are sized to the
+            data where that is small. Defaults to None: all settings stay as they are.
 
     Returns:
         The metrics, also in `metrics.json`; in a worker that is not the chief, an empty dict.
@@ -59,6 +62,9 @@ def train(task_class, config, folder, preset, callbacks=()):
             reporter.note(f"{strategy.num_replicas_in_sync} replicas, {type(strategy).__name__}")
         task, model = prepare(task_class, config, folder, strategy)
         reporter.note(f"model of {model.count_params():,} parameters")
+        if typed is not None:
+            for line in size_to_data(config.training, typed, lambda: task.preprocess("train", 0)):
+                reporter.note(line)
         store = CheckpointStore(folder.checkpoints, config.training.keep_checkpoints)
         trainer = Trainer(task, model, store, reporter, strategy, callbacks)
         trainer.restore()

@@ -1,0 +1,93 @@
+"""Training settings that nobody typed, sized to data that is much smaller than a preset's."""
+
+from collections.abc import Callable, Collection
+
+import tensorflow as tf
+
+from attention_zoo.pipelines.engine.errors import UserError
+from attention_zoo.pipelines.engine.settings import TrainingSettings
+
+ENOUGH_STEPS = 600  # fewer updates teach a new model little, however small the data is
+ENOUGH_BATCHES = 12  # of an epoch: batches that see the whole split at once make few updates
+FEWEST_ROWS = 8  # of a batch, on average
+
+
+def size_to_data(
+    training: TrainingSettings, typed: Collection[str], make_epoch: Callable[[], tf.data.Dataset]
+) -> list[str]:
+    """Changes settings that suit a larger data set: the size of a batch, the number of epochs, the warm-up.
+
+    A run of `ENOUGH_STEPS` updates or more keeps its batches and epochs, and so does a quick look at some of the data
+    (`data.limit`).
+
+    Args:
+        training: The settings, which are changed in place.
+        typed: Dotted names of the settings that the user wrote, such as "training.epochs". They stay as they are.
+        make_epoch: Returns the batches of an epoch under the current settings.
+
+    Returns:
+        Lines that say what was changed and why.
+
+    Example:
+
+    >>> training = TrainingSettings(epochs=2, batch_tokens=800, warmup_steps=200)
+    >>> rows = tf.data.Dataset.range(100)
+    >>> for line in size_to_data(training, (), lambda: rows.batch(training.batch_tokens // 10)):
+    ...     print(line)
+    training.batch_tokens: 100 instead of 800, for 10 batches in an epoch instead of 2
+    training.epochs: 60 instead of 2, for 600 steps instead of 20
+    """
+    changeable = ("warmup_steps",) if "data.limit" in typed else ("batch_tokens", "epochs", "warmup_steps")
+    free = {name for name in changeable if f"training.{name}" not in typed}
+    needed = max(ENOUGH_STEPS, 2 * training.warmup_steps)
+    batches = count_batches(make_epoch(), -(-needed // training.epochs))
+    lines = []
+    if batches and batches * training.epochs < ENOUGH_STEPS:
+        if "batch_tokens" in free and batches < ENOUGH_BATCHES:
+            before, given = training.batch_tokens, batches
+            batches = shrink_batches(training, make_epoch)
+            lines += _line("batch_tokens", training, before, f"for {batches:,} batches in an epoch instead of {given:,}")
+        if "epochs" in free:
+            before, steps = training.epochs, batches * training.epochs
+            training.epochs = max(before, -(-ENOUGH_STEPS // batches))
+            after = batches * training.epochs
+            lines += _line("epochs", training, before, f"for {after:,} steps instead of {steps:,}")
+    steps = batches * training.epochs
+    if batches and "warmup_steps" in free and 2 * training.warmup_steps > steps:
+        before, training.warmup_steps = training.warmup_steps, steps // 10
+        lines += _line("warmup_steps", training, before, "a tenth of the steps")
+    return lines
+
+
+def shrink_batches(training: TrainingSettings, make_epoch: Callable[[], tf.data.Dataset]) -> int:
+    """Halves `batch_tokens` while an epoch has too few batches and a batch rows to spare. Returns the batches."""
+    while True:
+        rows, batches = count_rows(make_epoch())
+        before = training.batch_tokens
+        if batches >= ENOUGH_BATCHES or rows < 2 * FEWEST_ROWS * batches or before < 2:
+            return batches
+        training.batch_tokens = before // 2
+        try:
+            make_epoch()
+        except UserError:  # the longest example needs more
+            training.batch_tokens = before
+            return batches
+
+
+def count_batches(dataset: tf.data.Dataset, enough: int) -> int:
+    """Returns the number of batches, or `enough` where there are at least as many."""
+    count = int(dataset.cardinality())
+    if count >= 0:
+        return min(count, enough)
+    return sum(1 for _ in dataset.take(enough))
+
+
+def count_rows(dataset: tf.data.Dataset) -> tuple[int, int]:
+    """Returns the numbers of rows and of batches of an epoch."""
+    rows = [int(tf.shape(tf.nest.flatten(batch)[0])[0]) for batch in dataset]
+    return sum(rows), len(rows)
+
+
+def _line(name, training, before, reason):
+    after = getattr(training, name)
+    return [f"training.{name}: {after:,} instead of {before:,}, {reason}"] if after != before else []

@@ -1,0 +1,62 @@
+"""Training settings are sized to small data where nobody typed them."""
+
+import pytest
+import tensorflow as tf
+
+from attention_zoo.pipelines.engine.errors import UserError
+from attention_zoo.pipelines.engine.settings import TrainingSettings
+from attention_zoo.pipelines.engine.training.sizing import size_to_data
+
+
+def sized(rows, typed=(), longest=1, known_length=True, **settings):
+    """Sizes settings to so many rows of `longest` tokens; returns the changed settings, and the lines."""
+    training = TrainingSettings(**{"epochs": 2, "batch_tokens": 800, "warmup_steps": 200, **settings})
+
+    def make_epoch():
+        if longest > training.batch_tokens:
+            raise UserError("too long")
+        batches = tf.data.Dataset.range(rows).batch(max(1, training.batch_tokens // longest))
+        return batches if known_length else batches.filter(lambda batch: True)
+
+    lines = size_to_data(training, typed, make_epoch)
+    before = TrainingSettings(**{"epochs": 2, "batch_tokens": 800, "warmup_steps": 200, **settings})
+    return {name: value for name, value in vars(training).items() if value != vars(before)[name]}, lines
+
+
+@pytest.mark.parametrize("known_length", [True, False])
+def test_settings_stay_where_the_data_is_large_enough(known_length):
+    assert sized(400_000, known_length=known_length) == ({}, [])
+
+
+@pytest.mark.parametrize("known_length", [True, False])
+def test_small_data_gets_smaller_batches_and_more_epochs(known_length):
+    changed, lines = sized(300, known_length=known_length)
+    assert changed == {"batch_tokens": 25, "epochs": 50}
+    assert lines == [
+        "training.batch_tokens: 25 instead of 800, for 12 batches in an epoch instead of 1",
+        "training.epochs: 50 instead of 2, for 600 steps instead of 24",
+    ]
+
+
+def test_what_the_user_typed_stays():
+    assert sized(300, typed=("training.epochs",))[0] == {"batch_tokens": 25, "warmup_steps": 2}
+    assert sized(300, typed=("training.batch_tokens",))[0] == {"epochs": 600}
+    assert sized(300, typed=("training.batch_tokens", "training.epochs"))[0] == {"warmup_steps": 0}
+    assert sized(300, typed=("training.batch_tokens", "training.epochs", "training.warmup_steps"))[0] == {}
+
+
+def test_a_quick_look_stays_quick():
+    assert sized(300, typed=("data.limit",))[0] == {"warmup_steps": 0}
+
+
+def test_a_warm_up_longer_than_half_of_the_run_becomes_a_tenth():
+    assert sized(400_000, warmup_steps=900) == (
+        {"warmup_steps": 100},
+        ["training.warmup_steps: 100 instead of 900, a tenth of the steps"],
+    )
+
+
+def test_a_batch_keeps_room_for_the_longest_example():
+    changed, _ = sized(40, longest=500)
+    assert changed.get("batch_tokens", 800) >= 500
+    assert sized(300, longest=100)[0] == {"epochs": 16}  # batches of eight rows have none to spare
