@@ -46,7 +46,9 @@ def size_to_data(
         if "batch_tokens" in free and batches < ENOUGH_BATCHES:
             before, given = training.batch_tokens, batches
             batches = shrink_batches(training, make_epoch)
-            lines += _line("batch_tokens", training, before, f"for {batches:,} batches in an epoch instead of {given:,}")
+            lines += _line(
+                "batch_tokens", training, before, f"for {batches:,} batches in an epoch instead of {given:,}"
+            )
         if "epochs" in free:
             before, steps = training.epochs, batches * training.epochs
             training.epochs = max(before, -(-ENOUGH_STEPS // batches))
