@@ -82,7 +82,7 @@ def toy(tmp_path, monkeypatch):
     import toy_task
 
     def note(name):
-        return lambda task_class, *rest: toy_task.calls.append((name, task_class.name, *rest))
+        return lambda task_class, *rest, typed=None: toy_task.calls.append((name, task_class.name, *rest))
 
     engine = types.SimpleNamespace(train=note("train"), evaluate=note("evaluate"), export=note("export"))
     monkeypatch.setitem(sys.modules, "attention_zoo.pipelines.engine.run.run", engine)
@@ -313,7 +313,7 @@ def test_what_cannot_be_done_is_refused_in_one_line(toy, capsys, argv, message):
     ],
 )
 def test_what_a_user_can_mend_ends_in_one_line_and_a_code(toy, capsys, error, code, message):
-    def fail(*_):
+    def fail(*_, **__):
         raise error
 
     toy.engine.train = fail
@@ -323,7 +323,7 @@ def test_what_a_user_can_mend_ends_in_one_line_and_a_code(toy, capsys, error, co
 
 @pytest.mark.parametrize("error", [ValueError("a bug"), FileNotFoundError(2, "No such file", "x")])
 def test_a_mistake_of_ours_keeps_its_traceback(toy, error):
-    def fail(*_):
+    def fail(*_, **__):
         raise error
 
     toy.engine.train = fail
@@ -332,7 +332,7 @@ def test_a_mistake_of_ours_keeps_its_traceback(toy, error):
 
 
 def test_a_warning_is_one_line_without_our_source(toy, capsys):
-    toy.engine.train = lambda *_: messages.warnings.warn("checkpoint of step 3 is passed over", stacklevel=1)
+    toy.engine.train = lambda *_, **__: messages.warnings.warn("checkpoint of step 3 is passed over", stacklevel=1)
     with messages.warnings.catch_warnings():
         messages.warnings.simplefilter("always")
         messages.warnings.showwarning = lambda *a: sys.stderr.write(messages.warnings.formatwarning(*a[:4]))
