@@ -34,7 +34,7 @@ def test_the_instruments_are_not_in_the_frame():
     assert (whole[84:90].max(axis=-1) < 20).mean() > 0.5, "the black bar lies below the rows that are kept"
 
 
-def test_the_same_seed_gives_the_same_lap_and_noise_is_not_recorded():
+def test_the_same_seed_gives_the_same_lap_and_noise_changes_only_later_answers():
     first, again, calm = (record(7, noise=noise, max_decisions=12) for noise in (0.2, 0.2, 0.0))
     np.testing.assert_array_equal(first["frames"], again["frames"])
     np.testing.assert_array_equal(first["steering"], again["steering"])
