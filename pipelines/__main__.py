@@ -1,12 +1,13 @@
 """The console script `attention-zoo`, and `python -m attention_zoo.pipelines`."""
 
 import sys
+from collections.abc import Sequence
 
 from attention_zoo.pipelines import registry
 from attention_zoo.pipelines.commands import main as command_line
 
 
-def main(argv=None):
+def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command.
 
     Args:

@@ -2,19 +2,22 @@
 
 import argparse
 import sys
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any, NoReturn
 
 from attention_zoo.pipelines.engine.errors import UserError
+from attention_zoo.pipelines.registry import Entry
 
 TASK_FOLDERS = Path(__file__).resolve().parent.parent
 
 
-def presets_of(task):
+def presets_of(task: str) -> dict[str, Path]:
     """Returns the presets of a task, by name: `TASK/presets/*.yaml`."""
     return {path.stem: path for path in sorted((TASK_FOLDERS / task / "presets").glob("*.yaml"))}
 
 
-def named_task(command, tasks, argv):
+def named_task(command: str, tasks: Mapping[str, Entry], argv: Sequence[str]) -> tuple[str, Entry]:
     """Returns the name and entry of the task that a command names."""
     known = ", ".join(tasks)
     if not argv or argv[0].startswith("-") and argv[0] not in ("-h", "--help"):
@@ -27,7 +30,7 @@ def named_task(command, tasks, argv):
     return argv[0], tasks[argv[0]]
 
 
-def near(name, valid):
+def near(name: str, valid: Iterable[str]) -> str:
     """Returns the suggestion of the nearest valid name."""
     from attention_zoo.pipelines.engine.run.options import suggest
 
@@ -37,8 +40,8 @@ def near(name, valid):
 class Parser(argparse.ArgumentParser):
     """An argument parser whose errors are `UserError`s: one line, without the usage."""
 
-    def __init__(self, **options):
+    def __init__(self, **options: Any) -> None:
         super().__init__(allow_abbrev=False, **options)
 
-    def error(self, message):
+    def error(self, message: str) -> NoReturn:
         raise UserError(f"{self.prog.split()[-1]}: {message}; see {self.prog} --help")

@@ -3,15 +3,20 @@
 import json
 import os
 import sys
+from argparse import Namespace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, TextIO
 
 from attention_zoo.pipelines.commands.arguments import Parser, named_task
 from attention_zoo.pipelines.commands.loading import load
 from attention_zoo.pipelines.engine.errors import UserError
+from attention_zoo.pipelines.engine.task import Task
+from attention_zoo.pipelines.registry import Entry
 
 
-def predict(tasks, argv):
+def predict(tasks: Mapping[str, Entry], argv: Sequence[str]) -> int:
     """`predict TASK [INPUT ...] [--attention PICTURE] [--json] [--pieces] [--model DIR]`
 
     Returns:
@@ -39,7 +44,7 @@ def predict(tasks, argv):
     return Conversation(load(entry.task), directory, arguments).answer_all(batches)
 
 
-def read_lines():
+def read_lines() -> Iterator[list[str]]:
     """Yields lists of input lines, decoded as Python decodes arguments: what is not UTF-8 in them is kept.
 
     On a terminal each line comes as soon as it is typed; from a file or a pipe all come at once.
@@ -67,7 +72,7 @@ class Conversation:
         UserError: The model is of another task, or nothing can be drawn into the file that was named.
     """
 
-    def __init__(self, task, directory, arguments):
+    def __init__(self, task: type[Task], directory: Path, arguments: Namespace):
         from attention_zoo.pipelines.engine.serving.versions import load_saved_model
 
         self.task, self.picture, self.pieces, self.json = task, arguments.attention, arguments.pieces, arguments.json
@@ -80,7 +85,7 @@ class Conversation:
             check_suffix(task.View, self.picture, "--attention")
         self.served = load_saved_model(directory, task.answers_with)
 
-    def answer_all(self, batches):
+    def answer_all(self, batches: Iterable[list[str]]) -> int:
         """Answers lists of inputs, one after the other. Returns the exit code."""
         for inputs in batches:
             size = self.task.asked_together or len(inputs)
@@ -91,7 +96,7 @@ class Conversation:
                         self.show(answer)
         return int(self.failed)
 
-    def read(self, arguments):
+    def read(self, arguments: Sequence[str]) -> Iterator[Any]:
         """Yields the inputs that can be read, and says why the others cannot."""
         for argument in arguments:
             try:
@@ -99,7 +104,7 @@ class Conversation:
             except UserError as error:
                 self.refuse({"input": argument, "error": str(error)}, str(error))
 
-    def show(self, answer):
+    def show(self, answer: dict[str, Any]) -> None:
         """Prints an answer, and draws it where a picture was asked for."""
         if answer.get("error"):
             self.refuse(answer, f"{answer['input']}: {answer['error']}")
@@ -114,7 +119,7 @@ class Conversation:
             view = replace(view, join=False) if self.pieces and hasattr(view, "join") else view
             print(f"picture: {draw(view, numbered(self.picture, self.drawn))}", file=sys.stderr)
 
-    def refuse(self, answer, message):
+    def refuse(self, answer: dict[str, Any], message: str) -> None:
         """Says in one line why an input is not answered."""
         self.failed = True
         if self.json:
@@ -122,12 +127,12 @@ class Conversation:
         write(f"attention-zoo: {message}", sys.stderr)
 
 
-def write(line, file=None):
+def write(line: str, file: TextIO | None = None) -> None:
     """Prints a line; what is not UTF-8 in the name of a file is replaced, since standard output may refuse it."""
     print(os.fsencode(line).decode("utf-8", "replace"), file=file, flush=True)
 
 
-def as_json(answer):
+def as_json(answer: dict[str, Any]) -> str:
     """Returns an answer as one line of JSON, without pixels and the contents of files.
 
     Example:

@@ -1,12 +1,14 @@
 """`attention-zoo compare`: two runs side by side."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from attention_zoo.pipelines.commands.arguments import Parser
 from attention_zoo.pipelines.commands.listing import show
 
 
-def compare(argv):
+def compare(argv: Sequence[str]) -> int:
     """`compare RUN RUN [--picture PNG]`"""
     parser = Parser(
         prog="attention-zoo compare",
@@ -37,13 +39,13 @@ def compare(argv):
     return 0
 
 
-def number(value):
+def number(value: float | None) -> str:
     """Returns a metric for people; a missing one is a dash."""
     if value is None:
         return "–"
     return f"{value:,.4g}" if isinstance(value, float) else f"{value:,}"
 
 
-def setting(value):
+def setting(value: Any) -> str:
     """Returns the value of a setting for people; a missing one is a dash."""
     return "–" if value is None else str(value)

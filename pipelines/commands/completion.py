@@ -1,15 +1,17 @@
 """`attention-zoo completion`: the script that lets a shell complete commands, tasks, presets and settings."""
 
 import argparse
+from collections.abc import Mapping, Sequence
 
 from attention_zoo.pipelines.commands.arguments import Parser, presets_of
 from attention_zoo.pipelines.commands.loading import load
+from attention_zoo.pipelines.registry import Entry
 
 PRESETS = "preset to start from"
 RUN_OPTIONS = {"--run": "folder of the run", "--name": "name of the run", "--preset": "name of the run's preset"}
 
 
-def completion(tasks, argv):
+def completion(tasks: Mapping[str, Entry], argv: Sequence[str]) -> int:
     """`completion {bash,zsh,tcsh}`"""
     import shtab
 
@@ -23,7 +25,7 @@ def completion(tasks, argv):
     return 0
 
 
-def command_tree(tasks):
+def command_tree(tasks: Mapping[str, Entry]) -> argparse.ArgumentParser:
     """Returns an argparse parser of all commands, for shtab, which only reads it."""
     import shtab
 
@@ -57,7 +59,7 @@ def command_tree(tasks):
     return parser
 
 
-def add_settings(parser, name, entry):
+def add_settings(parser: argparse.ArgumentParser, name: str, entry: Entry) -> None:
     """Adds the options of `train TASK`: the controls, and every setting of the task."""
     import shtab
 

@@ -1,5 +1,6 @@
 """Finds the run that `evaluate` and `export` work on, and calls the engine."""
 
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 
@@ -7,9 +8,10 @@ from attention_zoo.pipelines.commands.arguments import Parser, named_task
 from attention_zoo.pipelines.commands.loading import load
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.storage.run_folder import RunFolder
+from attention_zoo.pipelines.registry import Entry
 
 
-def of_a_run(command, tasks, argv):
+def of_a_run(command: str, tasks: Mapping[str, Entry], argv: Sequence[str]) -> int:
     """`evaluate TASK` and `export TASK`, with `[--run DIR | --name RUN | --preset NAME]`"""
     parser = Parser(
         prog=f"attention-zoo {command}", description="The settings are those of the run, in its config.yaml."

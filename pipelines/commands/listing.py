@@ -1,9 +1,12 @@
 """`attention-zoo tasks` and `attention-zoo datasets`: tables of names."""
 
+from collections.abc import Iterable, Mapping, Sequence
+
 from attention_zoo.pipelines.commands.arguments import Parser, presets_of
+from attention_zoo.pipelines.registry import Entry
 
 
-def show_tasks(tasks, argv):
+def show_tasks(tasks: Mapping[str, Entry], argv: Sequence[str]) -> int:
     """`tasks`"""
     Parser(prog="attention-zoo tasks", description="Lists the tasks.").parse_args(argv)
     rows = []
@@ -14,7 +17,7 @@ def show_tasks(tasks, argv):
     return 0
 
 
-def show_datasets(datasets, argv):
+def show_datasets(datasets: Sequence[tuple[str, str, str]], argv: Sequence[str]) -> int:
     """`datasets`"""
     Parser(prog="attention-zoo datasets", description="Lists the data sets that come with the project.").parse_args(
         argv
@@ -26,7 +29,7 @@ def show_datasets(datasets, argv):
     return 0
 
 
-def show(columns, rows):
+def show(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
     """Prints a table."""
     from rich.table import Table
     from rich.text import Text

@@ -3,11 +3,13 @@
 import os
 import sys
 import tempfile
+from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
+from typing import Any
 
 
-def load(reference):
+def load(reference: str) -> Any:
     """Imports "module:name"."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # no messages about a missing GPU
     # TensorFlow keeps freed memory for the next step: a step on CPUs takes 10 to 25% less time.
@@ -21,7 +23,7 @@ def load(reference):
 
 
 @contextmanager
-def quiet_start():
+def quiet_start() -> Iterator[None]:
     """Captures standard error, where TensorFlow's libraries write, and prints it only if the block raises."""
     sys.stderr.flush()
     with tempfile.TemporaryFile() as written:

@@ -4,11 +4,14 @@ Each command is a module of its own, imported when it is called, so that help an
 """
 
 import sys
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from importlib.metadata import version
+from types import ModuleType
 
 from attention_zoo.pipelines.commands import messages
 from attention_zoo.pipelines.engine.errors import UserError
+from attention_zoo.pipelines.registry import Entry
 
 HELP = """usage: attention-zoo COMMAND ...
 
@@ -35,7 +38,9 @@ A run is kept in runs/TASK/PRESET (or runs/TASK/RUN), the exported model in save
 """
 
 
-def main(tasks, datasets=(), argv=None):
+def main(
+    tasks: Mapping[str, Entry], datasets: Sequence[tuple[str, str, str]] = (), argv: Sequence[str] | None = None
+) -> int:
     """Runs one command.
 
     Args:
@@ -79,7 +84,7 @@ def main(tasks, datasets=(), argv=None):
     return messages.in_one_line(command, lambda: called(command, commands)(), quiet)
 
 
-def called(command, commands):
+def called(command: str, commands: Mapping[str, Callable[[], int]]) -> Callable[[], int]:
     """Returns the function of the command that the user named."""
     if command not in commands:
         near = module("arguments").near(command, commands)
@@ -87,6 +92,6 @@ def called(command, commands):
     return commands[command]
 
 
-def module(name):
+def module(name: str) -> ModuleType:
     """Imports a module of this folder."""
     return import_module(f"attention_zoo.pipelines.commands.{name}")

@@ -4,12 +4,13 @@ import errno
 import os
 import sys
 import warnings
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, redirect_stdout
 
 from attention_zoo.pipelines.engine.errors import Preempted, UserError
 
 
-def in_one_line(command, call, quiet=False):
+def in_one_line(command: str, call: Callable[[], int], quiet: bool = False) -> int:
     """Calls a command, and prints errors that the user can correct as one line.
 
     Args:
@@ -48,7 +49,7 @@ def in_one_line(command, call, quiet=False):
 
 
 @contextmanager
-def no_output():
+def no_output() -> Iterator[None]:
     """Discards standard output while the block runs, that of libraries and child processes included."""
     sys.stdout.flush()
     stdout = os.dup(1)

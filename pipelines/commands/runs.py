@@ -1,14 +1,16 @@
 """`attention-zoo runs`: lists the runs with their scores and states."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from attention_zoo.pipelines.commands.arguments import Parser
 from attention_zoo.pipelines.commands.listing import show
+from attention_zoo.pipelines.registry import Entry
 
 SCORES_SHOWN = 4
 
 
-def runs(tasks, argv):
+def runs(tasks: Mapping[str, Entry], argv: Sequence[str]) -> int:
     """`runs [TASK] [--directory DIR]`"""
     parser = Parser(
         prog="attention-zoo runs",

@@ -1,14 +1,16 @@
 """`attention-zoo train TASK`: trains, scores, draws and exports."""
 
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from attention_zoo.pipelines.commands.arguments import named_task, presets_of
 from attention_zoo.pipelines.commands.loading import load
 from attention_zoo.pipelines.engine.errors import UserError
+from attention_zoo.pipelines.registry import Entry
 
 
-def train(tasks, argv):
+def train(tasks: Mapping[str, Entry], argv: Sequence[str]) -> int:
     """`train TASK [--preset NAME] [--config FILE] [--name RUN] [--workers N] [--section.option VALUE ...]`"""
     name, entry = named_task("train", tasks, argv)
     from attention_zoo.pipelines.engine.run.config import parse

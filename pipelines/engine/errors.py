@@ -1,5 +1,8 @@
 """Errors that a user can cause and mend: the command line prints their one line, without a traceback."""
 
+from collections.abc import Mapping
+from typing import Any
+
 
 class UserError(ValueError):
     """Something the user gave cannot be used; the message names what was expected and what was received."""
@@ -9,7 +12,7 @@ class Preempted(Exception):
     """The run was asked to stop (SIGTERM); its checkpoint is written."""
 
 
-def check_ranges(settings, rules):
+def check_ranges(settings: Any, rules: Mapping[str, tuple[bool, str]]) -> None:
     """Checks a section of settings.
 
     Args:

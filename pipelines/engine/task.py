@@ -1,9 +1,17 @@
 """What the engine asks of a task: its methods, in the order in which the data flows."""
 
+from __future__ import annotations
+
 import os
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from attention_zoo.pipelines.engine.storage.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    import keras
+    import tensorflow as tf
 
 
 class Task:
@@ -44,32 +52,32 @@ class Task:
     name: str
     Config: type
 
-    def __init__(self, config, run_directory):
+    def __init__(self, config: Any, run_directory: str | Path | RunFolder):
         self.config = config
         self.run_directory = Path(run_directory)
 
     @property
-    def folder(self):
+    def folder(self) -> RunFolder:
         """The run's folder as a `RunFolder`, which names every file in it."""
         return RunFolder(self.run_directory)
 
-    def load(self):
+    def load(self) -> None:
         """Reads the raw examples of all splits."""
         raise NotImplementedError
 
-    def adapt(self):
+    def adapt(self) -> None:
         """Learns from the training split alone what the examples need: vocabulary, normalisation."""
         raise NotImplementedError
 
-    def preprocess(self, split, epoch):
+    def preprocess(self, split: str, epoch: int) -> tf.data.Dataset:
         """Returns a `tf.data.Dataset` of batches. Deterministic: the same split and epoch give the same batches."""
         raise NotImplementedError
 
-    def build(self):
+    def build(self) -> keras.Model:
         """Returns the `keras.Model`, built, with weights drawn from the seed."""
         raise NotImplementedError
 
-    def loss(self, model, batch, training):
+    def loss(self, model: keras.Model, batch: Any, training: bool) -> tuple[tf.Tensor, tf.Tensor, dict[str, Any]]:
         """Returns (sum, weight, parts): the loss summed over the batch, what to divide it by, and named sums.
 
         Sum and weight are float32 scalars. The engine adds both over replicas and divides once, so
@@ -77,7 +85,7 @@ class Task:
         """
         raise NotImplementedError
 
-    def metrics(self):
+    def metrics(self) -> dict[str, keras.Metric]:
         """Returns Keras metrics by name, for training and dev, where `loss` gives them something: none by default.
 
         Of a metric called `accuracy`, `parts["accuracy"]` is what its `update_state` takes, as a tuple. It is reported
@@ -85,7 +93,7 @@ class Task:
         """
         return {}
 
-    def evaluate(self, model, split):
+    def evaluate(self, model: keras.Model, split: str) -> dict[str, float]:
         """Returns the field's metrics on a split as flat names to numbers, such as `{"bleu": 27.3}`.
 
         They become `test/bleu` and, where a dev metric decides, `dev/bleu`. What is no score of this model on the test
@@ -93,11 +101,13 @@ class Task:
         """
         raise NotImplementedError
 
-    def signatures(self, model):
+    def signatures(
+        self, model: keras.Model
+    ) -> tuple[Sequence[Any], dict[str, tuple[Any, dict[str, tf.TensorSpec]]], Any]:
         """Returns `(trackables, {name: (function, {input: TensorSpec})}, warm-up inputs)` for the export."""
         raise NotImplementedError
 
-    def after_export(self, exported):
+    def after_export(self, exported: Path) -> dict[str, float]:
         """Puts the exported model to work, where its scores do not say how good it is at that. Does nothing by default.
 
         Args:
@@ -108,14 +118,14 @@ class Task:
         """
         return {}
 
-    def samples(self):
+    def samples(self) -> list[Any]:
         """Returns a few inputs of the test split, as `read_input` gives them, whose views become pictures of the run.
 
         None by default.
         """
         return []
 
-    def illustrate(self, model, directory):
+    def illustrate(self, model: keras.Model, directory: Path) -> list[Path]:
         """Draws what the views of `samples` do not show, and returns the paths. Draws nothing by default.
 
         Args:
@@ -124,12 +134,12 @@ class Task:
         """
         return []
 
-    def next_command(self):
+    def next_command(self) -> str:
         """Returns the command that a user is likely to want after training; it is printed with the results."""
         return f"attention-zoo predict {self.name}"
 
     @staticmethod
-    def read_input(argument):
+    def read_input(argument: str) -> Any:
         """Returns what `predict` takes for an argument or an input line of the command line.
 
         By default the text itself, with what is not UTF-8 replaced. A task on images reads the file of that name.
@@ -143,7 +153,7 @@ class Task:
         return os.fsencode(argument).decode("utf-8", "replace")
 
     @staticmethod
-    def ask(served, inputs, attention=False):
+    def ask(served: Any, inputs: Sequence[Any], attention: bool = False) -> Iterable[dict[str, Any]]:
         """Answers inputs with an exported model.
 
         Args:
@@ -162,11 +172,11 @@ class Task:
         raise NotImplementedError
 
     @staticmethod
-    def say(answer):
+    def say(answer: dict[str, Any]) -> str:
         """Returns an answer of `ask` in words, as it is printed."""
         raise NotImplementedError
 
     @staticmethod
-    def view(answer):
+    def view(answer: dict[str, Any]) -> Any:
         """Returns what is to be seen of an answer that `ask` gave with attention: a `View`, or None for nothing."""
         return None

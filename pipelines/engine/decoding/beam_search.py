@@ -1,8 +1,13 @@
 """Beam search: several hypotheses of a sentence grow side by side, and those that have ended are kept apart."""
 
+from typing import Any
+
+import keras
 import tensorflow as tf
 
+from attention_zoo.pipelines.engine.decoding.settings import DecodingSettings
 from attention_zoo.pipelines.engine.decoding.steps import (
+    Step,
     extend_until_done,
     length_penalty,
     log_normaliser,
@@ -14,7 +19,7 @@ from attention_zoo.pipelines.engine.text.special_tokens import BOS, EOS
 LEAST_COVERAGE = 1e-6  # of a source token without attention: its logarithm must be finite
 
 
-def coverage_penalty(coverage, source_mask):
+def coverage_penalty(coverage: tf.Tensor, source_mask: tf.Tensor | None) -> tf.Tensor:
     """Sums the logarithm of each source token's coverage, at most 1, as Wu et al. 2016, equation 14, do.
 
     A token that got no attention at all counts as 1e-6, where the paper has minus infinity.
@@ -37,7 +42,13 @@ def coverage_penalty(coverage, source_mask):
     return tf.reduce_sum(penalties, axis=-1)
 
 
-def beam_search(model, memory, max_lengths, settings, source_mask=None):
+def beam_search(
+    model: keras.Model,
+    memory: dict[str, Any],
+    max_lengths: tf.Tensor,
+    settings: DecodingSettings,
+    source_mask: tf.Tensor | None = None,
+) -> dict[str, tf.Tensor]:
     """Follows the `beam_size` likeliest hypotheses of a sentence; see `decode` for arguments and results.
 
     At each step the `2 * beam_size` likeliest continuations are found. Those among the first `beam_size` that end are
@@ -65,11 +76,13 @@ class _BeamSearch:
         settings: `DecodingSettings`.
     """
 
-    def __init__(self, model, advance, settings):
+    def __init__(self, model: keras.Model, advance: Step, settings: DecodingSettings):
         self.model, self.advance, self.settings = model, advance, settings
         self.beams = settings.beam_size
 
-    def first_hypotheses(self, state, memory, max_lengths, source_mask):
+    def first_hypotheses(
+        self, state: Any, memory: dict[str, Any], max_lengths: tf.Tensor, source_mask: tf.Tensor | None
+    ) -> dict[str, Any]:
         """Returns the living hypotheses before the first step."""
         batch, beams, places = tf.shape(max_lengths)[0], self.beams, self.settings.n_best
         living = {
@@ -91,17 +104,17 @@ class _BeamSearch:
                 living["source_mask"] = source_mask
         return living
 
-    def is_done(self, living):
+    def is_done(self, living: dict[str, Any]) -> tf.Tensor:
         """Returns which sentences have no living hypothesis that can still win, `(B,)`."""
         best = tf.reduce_max(living["scores"], axis=1)
         bound = best / length_penalty(living["max_lengths"] + 1, self.settings.length_penalty)
         return bound <= living["finished"]["scores"][:, -1]
 
-    def answers(self, living):
+    def answers(self, living: dict[str, Any]) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns tokens and scores of the finished hypotheses."""
         return living["finished"]["tokens"], living["finished"]["scores"]
 
-    def extend(self, step, living):
+    def extend(self, step: tf.Tensor, living: dict[str, Any]) -> dict[str, Any]:
         """Returns the hypotheses, one token longer."""
         logits, state, attention = self.advance(living)
         must_end = step >= living["max_lengths"]
@@ -110,7 +123,9 @@ class _BeamSearch:
         finished = self.finish(step, living, values, parents, tokens, coverage)
         return living | self.live_on(living, values, parents, tokens, coverage, state) | {"finished": finished}
 
-    def continuations(self, logits, scores, must_end):
+    def continuations(
+        self, logits: tf.Tensor, scores: tf.Tensor, must_end: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Returns the 2K likeliest continuations of a sentence: values, parents and tokens, each `(B, 2K)`."""
         beams, batch = self.beams, tf.shape(scores)[0]
         count = tf.minimum(2 * beams + EOS, tf.shape(logits)[1])  # 2K are left when padding, unknown and BOS are gone
@@ -118,14 +133,15 @@ class _BeamSearch:
         values = tf.where(tokens < EOS, -float("inf"), values)
         # At the greatest length a hypothesis can only end.
         must_end = tf.repeat(must_end, beams)[:, None]
-        only_end = tf.pad(logits[:, EOS : EOS + 1], [[0, 0], [0, count - 1]], constant_values=-float("inf"))
+        missing = tf.stack([[0, 0], [0, count - 1]])
+        only_end = tf.pad(logits[:, EOS : EOS + 1], missing, constant_values=-float("inf"))
         values, tokens = tf.where(must_end, only_end, values), tf.where(must_end, EOS, tokens)
         values = tf.reshape(values - log_normaliser(logits)[:, None], [batch, beams, count]) + scores[:, :, None]
         values, chosen = tf.math.top_k(tf.reshape(values, [batch, beams * count]), 2 * beams)
         tokens = tf.gather(tf.reshape(tokens, [batch, beams * count]), chosen, batch_dims=1)
         return values, chosen // count, tokens
 
-    def coverage(self, living, attention):
+    def coverage(self, living: dict[str, Any], attention: Any) -> tf.Tensor | None:
         """Returns the attention that each source token has got so far, `(B, K, S)`; None without a penalty on it."""
         if not self.settings.coverage_penalty:
             return None
@@ -134,14 +150,22 @@ class _BeamSearch:
         missing = tf.shape(attended)[2] - tf.shape(before)[2]
         return attended + tf.pad(before, tf.stack([[0, 0], [0, 0], [0, missing]]))
 
-    def attended(self, attention, batch):
+    def attended(self, attention: Any, batch: tf.Tensor) -> tf.Tensor:
         """Returns the alignment of one step, `(B, K, S)`."""
         alignment = self.model.alignment(attention)
         if alignment is None:
             raise ValueError("coverage_penalty: expected 0, since the model has no attention to measure coverage by")
         return tf.reshape(tf.cast(alignment, tf.float32), [batch, self.beams, -1])
 
-    def finish(self, step, living, values, parents, tokens, coverage):
+    def finish(
+        self,
+        step: tf.Tensor,
+        living: dict[str, Any],
+        values: tf.Tensor,
+        parents: tf.Tensor,
+        tokens: tf.Tensor,
+        coverage: tf.Tensor | None,
+    ) -> dict[str, tf.Tensor]:
         """Returns the N best finished hypotheses: those there were, and those of the first K continuations that end."""
         beams = self.beams
         ends, parents = tokens[:, :beams] == EOS, parents[:, :beams]
@@ -159,7 +183,15 @@ class _BeamSearch:
         finished["tokens"] = tf.pad(finished["tokens"], [[0, 0], [0, 0], [0, 1]])
         return finished
 
-    def live_on(self, living, values, parents, tokens, coverage, state):
+    def live_on(
+        self,
+        living: dict[str, Any],
+        values: tf.Tensor,
+        parents: tf.Tensor,
+        tokens: tf.Tensor,
+        coverage: tf.Tensor | None,
+        state: Any,
+    ) -> dict[str, Any]:
         """Returns the K likeliest of the 2K continuations, those that end left out."""
         scores, chosen = tf.math.top_k(tf.where(tokens == EOS, -float("inf"), values), self.beams)
         parents, tokens = (tf.gather(tensor, chosen, batch_dims=1) for tensor in (parents, tokens))

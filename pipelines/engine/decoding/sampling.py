@@ -1,8 +1,12 @@
 """One hypothesis of a sentence: the likeliest token at each step, or a drawn one."""
 
+from typing import Any
+
+import keras
 import tensorflow as tf
 
 from attention_zoo.pipelines.engine.decoding import steps  # its `top_k` is the name of an argument here
+from attention_zoo.pipelines.engine.decoding.settings import DecodingSettings
 from attention_zoo.pipelines.engine.decoding.steps import (
     extend_until_done,
     length_penalty,
@@ -12,7 +16,14 @@ from attention_zoo.pipelines.engine.decoding.steps import (
 from attention_zoo.pipelines.engine.text.special_tokens import BOS, EOS, PAD
 
 
-def choose_token(log_probs, temperature, top_k, top_p, seed, first=0):
+def choose_token(
+    log_probs: tf.Tensor,
+    temperature: float,
+    top_k: int,
+    top_p: float,
+    seed: tuple[int, int] | tf.Tensor,
+    first: int = 0,
+) -> tf.Tensor:
     """Picks a class of each row.
 
     The probabilities are tempered first, cut to the `top_k` likeliest (Fan et al. 2018) and then to the nucleus of mass
@@ -31,7 +42,7 @@ def choose_token(log_probs, temperature, top_k, top_p, seed, first=0):
 
     Example:
 
-    >>> choose_token(tf.constant([[0.0, 5.0, 1.0]]), temperature=1.0, top_k=1, top_p=1.0, seed=[1, 0]).numpy().tolist()
+    >>> choose_token(tf.constant([[0.0, 5.0, 1.0]]), temperature=1.0, top_k=1, top_p=1.0, seed=(1, 0)).numpy().tolist()
     [1]
     """
     if temperature == 0:
@@ -49,14 +60,16 @@ def choose_token(log_probs, temperature, top_k, top_p, seed, first=0):
     return first + tf.gather(classes, drawn, batch_dims=1)[:, 0]
 
 
-def sample(model, memory, max_lengths, settings):
+def sample(
+    model: keras.Model, memory: dict[str, Any], max_lengths: tf.Tensor, settings: DecodingSettings
+) -> dict[str, tf.Tensor]:
     """Writes one hypothesis a sentence; see `decode` for arguments and results."""
     batch = tf.shape(max_lengths)[0]
     seed = tf.constant([settings.seed, 0])
     state = model.start(memory)
     advance, memory = step_of(model, memory)
 
-    def write(step, living):
+    def write(step: tf.Tensor, living: dict[str, Any]) -> dict[str, Any]:
         logits, state, _ = advance(living)
         chosen = choose_token(
             logits,
@@ -73,10 +86,10 @@ def sample(model, memory, max_lengths, settings):
         tokens = tf.concat([living["tokens"], tf.where(token == EOS, PAD, token)[:, None]], axis=1)
         return living | {"token": token, "tokens": tokens, "scores": scores, "state": state}
 
-    def is_done(living):
+    def is_done(living: dict[str, Any]) -> tf.Tensor:
         return living["token"] == EOS
 
-    def answers(living):
+    def answers(living: dict[str, Any]) -> tuple[tf.Tensor, tf.Tensor]:
         lengths = tf.math.count_nonzero(living["tokens"], axis=1, dtype=tf.int32)
         scores = living["scores"] / length_penalty(lengths + 1, settings.length_penalty)
         return living["tokens"][:, None], scores[:, None]

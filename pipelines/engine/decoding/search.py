@@ -4,15 +4,21 @@ Any model will do that can `encode`, `start` and `step`: recurrent or Transforme
 happens in the graph, for a batch of any size, so that evaluation and serving run the same function.
 """
 
+from collections.abc import Sequence
+
+import keras
 import tensorflow as tf
 
 from attention_zoo.pipelines.engine.decoding.beam_search import beam_search
 from attention_zoo.pipelines.engine.decoding.sampling import sample
+from attention_zoo.pipelines.engine.decoding.settings import DecodingSettings
 from attention_zoo.pipelines.engine.text.special_tokens import PAD
 
 
 @tf.autograph.experimental.do_not_convert  # the loops are written as such: conversion would only slow down the tracing
-def decode(model, inputs, settings, max_lengths):
+def decode(
+    model: keras.Model, inputs: dict[str, tf.Tensor], settings: DecodingSettings, max_lengths: tf.Tensor | Sequence[int]
+) -> dict[str, tf.Tensor]:
     """Searches for the answers to a batch.
 
     The score of an answer Y to X is that of Wu et al. 2016 (equation 14):

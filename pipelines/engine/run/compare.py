@@ -1,6 +1,9 @@
 """Two runs side by side: scores, settings that differ, and their curves in one picture."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -24,7 +27,7 @@ class Comparison:
     settings: dict
 
 
-def compare_runs(first, second):
+def compare_runs(first: str | Path | RunFolder, second: str | Path | RunFolder) -> Comparison:
     """Compares two runs, without loading TensorFlow.
 
     Args:
@@ -47,7 +50,7 @@ def compare_runs(first, second):
     return Comparison(names_of(folders), pairs(*scores), differ)
 
 
-def draw_comparison(first, second, path):
+def draw_comparison(first: str | Path | RunFolder, second: str | Path | RunFolder, path: str | Path) -> Path | None:
     """Draws the curves of two runs in one picture.
 
     Args:
@@ -67,7 +70,7 @@ def draw_comparison(first, second, path):
     return draw_compared_curves(dict(zip(names_of(folders), histories)), path)
 
 
-def names_of(folders):
+def names_of(folders: Sequence[RunFolder]) -> tuple[str, str]:
     """Returns the names of two runs: those of their folders if they differ, else their whole paths."""
     first, second = (folder.path for folder in folders)
     short = first.resolve().name, second.resolve().name
@@ -76,7 +79,7 @@ def names_of(folders):
     return (str(first), str(second)) if str(first) != str(second) else (f"{first} (1)", f"{second} (2)")
 
 
-def all_scores(folder):
+def all_scores(folder: RunFolder) -> dict[str, float]:
     """Returns the metrics of a run, or the figures of its last evaluation if it has not finished."""
     metrics = read_or(folder.read_metrics, {})
     if metrics:
@@ -85,7 +88,7 @@ def all_scores(folder):
     return {name: value for name, value in (history[-1] if history else {}).items() if "/" in name}
 
 
-def pairs(first, second):
+def pairs(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
     """Returns a dict of all names in two dicts to pairs of values, sorted by name.
 
     Example:
@@ -96,7 +99,7 @@ def pairs(first, second):
     return {name: (first.get(name), second.get(name)) for name in sorted({*first, *second})}
 
 
-def flat(nested, prefix=""):
+def flat(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Returns a nested dict as a flat one with dotted names.
 
     Example:

@@ -6,7 +6,9 @@ answer, with the nearest valid name, wherever it was written; and so is each val
 """
 
 import sys
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import asdict, fields, is_dataclass, replace
+from os import PathLike
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args, get_origin
 
@@ -38,7 +40,14 @@ class Run(NamedTuple):
     workers: int = 1
 
 
-def parse(config_class, argv, presets, default_preset, prog, description=""):
+def parse(
+    config_class: type,
+    argv: Sequence[str],
+    presets: Mapping[str, str | PathLike],
+    default_preset: str,
+    prog: str,
+    description: str = "",
+) -> Run:
     """Reads a command line.
 
     `--preset NAME` replaces the default preset, `--config FILE` overrides it, `--section.option VALUE` overrides both,
@@ -91,7 +100,7 @@ def parse(config_class, argv, presets, default_preset, prog, description=""):
     return Run(config, preset, controls.get("name", preset), int(workers))
 
 
-def read(config_class, path):
+def read(config_class: type, path: str | PathLike) -> Any:
     """Returns the settings that a YAML file holds; what it leaves out has the dataclass's default.
 
     Raises:
@@ -103,7 +112,7 @@ def read(config_class, path):
     return assemble(defaults, values)
 
 
-def dump(config):
+def dump(config: Any) -> str:
     """Returns YAML text that `read` turns into equal settings.
 
     Example:
@@ -133,7 +142,7 @@ def typed_parser(settings: list[Setting]) -> ArgumentParser:
     return parser
 
 
-def scan(argv, settings):
+def scan(argv: Sequence[str], settings: list[Setting]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Splits a command line into the controls and the settings, names looked up and values as they were typed."""
     lists = {setting.name for setting in settings if get_origin(setting.type) is list}
     names = [setting.name for setting in settings]
@@ -163,7 +172,7 @@ def scan(argv, settings):
     return controls, given
 
 
-def read_yaml(path):
+def read_yaml(path: str | PathLike) -> dict[str, Any]:
     """Returns the nested dict of a YAML file."""
     try:
         content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
@@ -187,7 +196,7 @@ class Source(NamedTuple):
     values: dict
 
 
-def read_flat(path, options, config_class):
+def read_flat(path: str | PathLike, options: list[Setting], config_class: type) -> dict[str, Any]:
     """Returns what a YAML file says as flat names to values; older names of sizes are replaced, and one line says so."""
     content = read_yaml(path)
     values = dict(flatten(content, {setting.name for setting in options}))
@@ -202,13 +211,13 @@ def read_flat(path, options, config_class):
     return values
 
 
-def rename(name, section, renamed):
+def rename(name: str, section: str, renamed: Mapping[str, str]) -> str:
     """Returns the newer name of a setting."""
     before, _, option = name.partition(".")
     return f"{section}.{renamed[option]}" if before == section and option in renamed else name
 
 
-def drop_other_models(values, section, config_class):
+def drop_other_models(values: dict[str, Any], section: str, config_class: type) -> None:
     """Removes the options of other models, which an older file holds too."""
     models = choices_of(config_class)[section]
     if f"{section}.name" not in values:
@@ -225,7 +234,9 @@ def drop_other_models(values, section, config_class):
         del values[name]
 
 
-def chosen_values(config_class, options, sources):
+def chosen_values(
+    config_class: type, options: list[Setting], sources: Sequence[Source]
+) -> tuple[Any, list[dict[str, Any]]]:
     """Returns the defaults of the task with the chosen models, and the values of each source, checked."""
     chosen = choose_models(config_class, sources)
     defaults = with_models(config_class, chosen)
@@ -236,7 +247,7 @@ def chosen_values(config_class, options, sources):
     ]
 
 
-def choose_models(config_class, sources):
+def choose_models(config_class: type, sources: Sequence[Source]) -> dict[str, str]:
     """Returns the name of the model that the last source names, for each section that is a choice of models."""
     chosen = {}
     for section, models in choices_of(config_class).items():
@@ -250,7 +261,7 @@ def choose_models(config_class, sources):
     return chosen
 
 
-def without_other_models(source, options, chosen):
+def without_other_models(source: Source, options: list[Setting], chosen: Mapping[str, str]) -> dict[str, Any]:
     """Returns the values of a source; options of another model are dropped where the source names that model itself.
 
     Raises:
@@ -270,7 +281,7 @@ def without_other_models(source, options, chosen):
     return kept
 
 
-def checked(content, settings, parser, place):
+def checked(content: Mapping[str, Any], settings: list[Setting], parser: ArgumentParser, place: str) -> dict[str, Any]:
     """Returns a flat dict of names to values of the right type; `place` begins the message about one that is not."""
     known = {setting.name: setting for setting in settings}
     sections = {name.rpartition(".")[0] for name in known} - {""}
@@ -301,7 +312,7 @@ def checked(content, settings, parser, place):
     return values
 
 
-def flatten(content, known, prefix=""):
+def flatten(content: Mapping[str, Any], known: Container[str], prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Yields (dotted name, value) of nested dicts."""
     for key, value in content.items():
         name = f"{prefix}{key}"
@@ -311,7 +322,7 @@ def flatten(content, known, prefix=""):
             yield name, value
 
 
-def assemble(defaults, values, prefix=""):
+def assemble(defaults: Any, values: Mapping[str, Any], prefix: str = "") -> Any:
     """Returns a copy of a dataclass instance with the flat `values` in their places."""
     changed = {}
     for field in fields(defaults):

@@ -2,11 +2,12 @@
 
 import os
 import sys
+from typing import IO
 
 from rich.console import Console
 
 
-def make_console(file=None, quiet=False, soft_wrap=False):
+def make_console(file: IO[str] | None = None, quiet: bool = False, soft_wrap: bool = False) -> Console:
     """Returns a console that prints colours and bars on a terminal, and plain lines into a file.
 
     The environment variable NO_COLOR, if it is not empty, takes the colours away (https://no-color.org).
@@ -23,7 +24,7 @@ def make_console(file=None, quiet=False, soft_wrap=False):
     return Console(file=file, highlight=False, quiet=quiet, soft_wrap=soft_wrap, no_color=no_color, markup=False)
 
 
-def no_bars_in_files():
+def no_bars_in_files() -> None:
     """Switches the progress bars of TensorFlow Datasets off unless standard error is a terminal.
 
     In a file each redrawing of a bar is a line of its own.

@@ -1,14 +1,22 @@
 """The help of `attention-zoo train TASK`: every setting with its reason, its type in words and its value."""
 
 import argparse
+from collections.abc import Container, Iterable, Sequence
 from typing import Any, get_origin
 
-from attention_zoo.pipelines.engine.run.options import in_words
+from attention_zoo.pipelines.engine.run.options import Setting, in_words
 
 CONTROLS = {"preset": "NAME", "config": "FILE", "name": "RUN", "workers": "N"}
 
 
-def print_help(settings, presets, prog, description, preset, common):
+def print_help(
+    settings: Sequence[Setting],
+    presets: Iterable[str],
+    prog: str,
+    description: str,
+    preset: str,
+    common: Container[str],
+) -> None:
     """Prints the controls, the common options, then every section with its options and their values."""
     usage = f"{prog} [--preset NAME] [--config FILE] [--name RUN] [--workers N] [--section.option VALUE ...]"
     about = f"{description.rstrip('.')}. The defaults shown are those of preset {preset}.".lstrip(". ")

@@ -1,16 +1,19 @@
 """The pictures of a run."""
 
+from pathlib import Path
 from types import SimpleNamespace
 
+import keras
 import tensorflow as tf
 
 from attention_zoo.pipelines.engine.images.image_files import ImageFile, shown_image
 from attention_zoo.pipelines.engine.pictures.curves import draw_curves
 from attention_zoo.pipelines.engine.pictures.draw import draw
 from attention_zoo.pipelines.engine.storage.files import atomic_write
+from attention_zoo.pipelines.engine.task import Task
 
 
-def illustrate(task, model):
+def illustrate(task: Task, model: keras.Model) -> list[Path]:
     """Draws the curves of a run, what the model attends to in `task.samples()`, and what the task draws itself.
 
     Of a task on images the first sample is kept in the run's folder, for the next command.

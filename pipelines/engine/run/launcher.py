@@ -7,11 +7,12 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 
 GRACE = 30.0  # seconds that the other workers get to stop by themselves when one has ended badly
 
 
-def run_workers(count, arguments):
+def run_workers(count: int, arguments: Sequence[str]) -> int:
     """Starts the workers of a run as processes of this machine, and waits for them.
 
     Each gets the cluster in `TF_CONFIG`, as the machines of a real one do. Worker 0, the chief, speaks; of the others
@@ -37,7 +38,7 @@ def run_workers(count, arguments):
         stop(processes, signal.SIGKILL)
 
 
-def free_ports(count):
+def free_ports(count: int) -> list[int]:
     """Returns ports of this machine that nobody listens on."""
     sockets = [socket.socket() for _ in range(count)]
     for each in sockets:
@@ -48,7 +49,7 @@ def free_ports(count):
     return ports
 
 
-def start(index, addresses, arguments):
+def start(index: int, addresses: Sequence[str], arguments: Sequence[str]) -> subprocess.Popen:
     """Starts one worker."""
     config = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
     environment = os.environ | {"TF_CONFIG": json.dumps(config)}
@@ -58,7 +59,7 @@ def start(index, addresses, arguments):
     )
 
 
-def wait(processes):
+def wait(processes: Sequence[subprocess.Popen]) -> int:
     """Waits until all have ended; where one failed, the others get some time to notice. Returns the exit code."""
     code, deadline = 0, None
     while None in [process.poll() for process in processes]:  # all are asked, each time
@@ -72,7 +73,7 @@ def wait(processes):
     return code if code >= 0 else 128 - code  # as a shell counts a death by signal
 
 
-def stop(processes, number):
+def stop(processes: Sequence[subprocess.Popen], number: int) -> None:
     """Sends a signal to those that still run."""
     for process in processes:
         if process.poll() is None:

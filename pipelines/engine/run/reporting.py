@@ -3,14 +3,19 @@
 import csv
 import json
 import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import tensorflow as tf
+from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from attention_zoo.pipelines.engine.run.console import make_console
 from attention_zoo.pipelines.engine.storage.files import atomic_write
 from attention_zoo.pipelines.engine.storage.run_folder import RunFolder
+from attention_zoo.pipelines.engine.training import progress as run_progress
+from attention_zoo.pipelines.engine.training.survey import Survey
 
 EVERY = 10  # steps between two points of the training's curve
 LINE_SECONDS = 30.0  # between two lines about the training, where the output is no terminal
@@ -30,7 +35,14 @@ class TrainingReporter:
         clock: Function that returns seconds. Defaults to `time.monotonic`.
     """
 
-    def __init__(self, folder, silent=False, unit="tokens", console=None, clock=time.monotonic):
+    def __init__(
+        self,
+        folder: str | Path | RunFolder,
+        silent: bool = False,
+        unit: str = "tokens",
+        console: Console | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ):
         self.folder = RunFolder(folder)
         self.silent = silent
         self.unit = unit
@@ -46,18 +58,19 @@ class TrainingReporter:
         self._weight = self._waited = 0.0
         self._steps = 0
 
-    def survey(self, size):
+    def survey(self, size: Survey) -> None:
         """Shows the size of an epoch.
 
         Args:
             size: A `Survey`.
         """
         self.padding_share = size.padding_share
-        tokens = "" if size.tokens is None else f", {size.tokens:,} tokens, padding {100 * size.padding_share:.1f}%"
+        padding = "" if size.padding_share is None else f", padding {100 * size.padding_share:.1f}%"
+        tokens = "" if size.tokens is None else f", {size.tokens:,} tokens{padding}"
         self.note(f"{size.batches:,} batches an epoch{tokens}")
 
     @contextmanager
-    def training(self, progress, total_steps):
+    def training(self, progress: run_progress.Progress, total_steps: int) -> Iterator[None]:
         """Shows bar or lines, and keeps TensorBoard's file open, while the block runs.
 
         Args:
@@ -89,7 +102,7 @@ class TrainingReporter:
         )
         return Progress(*columns, console=self.console, transient=True, disable=not self.console.is_terminal)
 
-    def step(self, progress, loss, weight, rate, waited):
+    def step(self, progress: run_progress.Progress, loss: float, weight: float, rate: float, waited: float) -> None:
         """Takes the figures of one update.
 
         Args:
@@ -117,7 +130,7 @@ class TrainingReporter:
             self.note(self._line(progress, weighted_mean(self._since_line), speed))
             self._since_line = []
 
-    def _line(self, progress, loss, speed):
+    def _line(self, progress: run_progress.Progress, loss: float, speed: float) -> str:
         """Returns a line about the training for output without a bar."""
         step_seconds = (self._clock() - self._started) / (progress.step - self._first_step)
         left = int(step_seconds * max(0, self._total_steps - progress.step))
@@ -126,18 +139,18 @@ class TrainingReporter:
             f"{speed:,.0f} {self.unit}/s  ETA {left // 3600}:{left // 60 % 60:02d}:{left % 60:02d}"
         )
 
-    def _append_loss(self, step, loss, rate):
+    def _append_loss(self, step: int, loss: float, rate: float) -> None:
         if not self.silent:
             with open(self.folder.losses, "a", newline="") as file:
                 csv.writer(file).writerow([step, f"{loss:.6g}", f"{rate:.6g}"])
 
-    def _keep_losses_until(self, step):
+    def _keep_losses_until(self, step: int) -> None:
         """Removes the points after the checkpoint that a run continues from: its steps are done again."""
         if not self.silent:
             kept = [("step", "loss", "learning_rate"), *(row for row in self.folder.read_losses() if row[0] <= step)]
             atomic_write(self.folder.losses, "".join(",".join(map(str, row)) + "\n" for row in kept))
 
-    def since_last_evaluation(self):
+    def since_last_evaluation(self) -> dict[str, float]:
         """Returns the speed of the steps since the last call, and starts to count anew."""
         seconds = max(self._clock() - self._since, 1e-9)
         figures = {
@@ -148,7 +161,7 @@ class TrainingReporter:
         self._reset()
         return figures
 
-    def evaluation(self, progress, record, better):
+    def evaluation(self, progress: run_progress.Progress, record: dict[str, float], better: bool) -> None:
         """Shows and writes one evaluation.
 
         Args:
@@ -173,12 +186,12 @@ class TrainingReporter:
         self._reset()  # the evaluation's own time is not training time
         self._line_at = self._clock()  # and a line on the next step would give the speed of that step
 
-    def note(self, text):
+    def note(self, text: str) -> None:
         """Prints a line, above the bar if there is one."""
         self.console.print(text, soft_wrap=True)
 
 
-def weighted_mean(losses):
+def weighted_mean(losses: list[tuple[float, float]]) -> float:
     """Returns the mean of `[(loss, weight)]`.
 
     Example:

@@ -3,12 +3,14 @@
 import json
 import platform
 import random
+from collections.abc import Collection, Container, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 
 import keras
 import numpy as np
 import tensorflow as tf
+from rich.console import Console
 from rich.table import Table
 
 from attention_zoo.pipelines.engine.errors import UserError
@@ -18,16 +20,25 @@ from attention_zoo.pipelines.engine.run.illustrate import illustrate
 from attention_zoo.pipelines.engine.run.reporting import TrainingReporter
 from attention_zoo.pipelines.engine.run.runs import PRESET_HEAD
 from attention_zoo.pipelines.engine.serving.export import export_saved_model
+from attention_zoo.pipelines.engine.settings import TaskConfig
 from attention_zoo.pipelines.engine.storage.checkpoints import CheckpointStore
 from attention_zoo.pipelines.engine.storage.files import atomic_write, locked
 from attention_zoo.pipelines.engine.storage.run_folder import RunFolder
+from attention_zoo.pipelines.engine.task import Task
 from attention_zoo.pipelines.engine.training.distribution import is_chief, make_strategy, wait_for_all, watching_workers
 from attention_zoo.pipelines.engine.training.selection import load_chosen_weights
 from attention_zoo.pipelines.engine.training.sizing import size_to_data
 from attention_zoo.pipelines.engine.training.trainer import Trainer
 
 
-def train(task_class, config, folder, preset, callbacks=(), typed=None):
+def train(
+    task_class: type[Task],
+    config: TaskConfig,
+    folder: str | Path | RunFolder,
+    preset: str,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    typed: Collection[str] | None = None,
+) -> dict[str, float]:
     """Runs a task to its end, or takes up a run that was stopped, and leaves metrics, pictures and a SavedModel.
 
     In a cluster every worker calls it with the same arguments and the same run folder, on a disk that all of them see;
@@ -93,7 +104,7 @@ def train(task_class, config, folder, preset, callbacks=(), typed=None):
     return metrics
 
 
-def publish(task, model, metrics, reporter):
+def publish(task: Task, model: keras.Model, metrics: dict[str, float], reporter: TrainingReporter) -> dict[str, float]:
     """Scores the finished model, draws, exports, tries the export out, and says where everything is. Returns all metrics."""
     metrics = metrics | score(task, model)
     write_metrics(task.folder, metrics)
@@ -110,7 +121,7 @@ def publish(task, model, metrics, reporter):
     return metrics
 
 
-def plain_model(task, model, strategy):
+def plain_model(task: Task, model: keras.Model, strategy: tf.distribute.Strategy) -> keras.Model:
     """The model on one device: what mirrors its variables neither decodes fast nor exports."""
     if strategy.num_replicas_in_sync == 1:
         return model
@@ -120,7 +131,7 @@ def plain_model(task, model, strategy):
     return plain
 
 
-def evaluate(task_class, folder):
+def evaluate(task_class: type[Task], folder: str | Path | RunFolder) -> dict[str, float]:
     """Scores a finished run on its test split again. Returns the metrics."""
     folder = RunFolder(folder)
     with alone_in(folder):
@@ -131,7 +142,7 @@ def evaluate(task_class, folder):
     return metrics
 
 
-def export(task_class, folder):
+def export(task_class: type[Task], folder: str | Path | RunFolder) -> Path:
     """Writes the next version of the SavedModel of a finished run. Returns its folder."""
     task, model = finished(task_class, folder)
     directory = export_task(task, model)
@@ -139,7 +150,12 @@ def export(task_class, folder):
     return directory
 
 
-def prepare(task_class, config, folder, strategy=None):
+def prepare(
+    task_class: type[Task],
+    config: TaskConfig,
+    folder: str | Path | RunFolder,
+    strategy: tf.distribute.Strategy | None = None,
+) -> tuple[Task, keras.Model]:
     """Returns the task with its data at hand, and its model with weights drawn from the seed, in the strategy's scope."""
     keras.config.set_dtype_policy(config.training.precision)
     # First of all: setting a seed empties TensorFlow's kernel cache, and with it every table or tokeniser made before.
@@ -162,7 +178,7 @@ def prepare(task_class, config, folder, strategy=None):
             raise UserError(f"model: {error}") from error
 
 
-def finished(task_class, folder):
+def finished(task_class: type[Task], folder: str | Path | RunFolder) -> tuple[Task, keras.Model]:
     """Returns the task and the model of a run, with the weights it is to be judged by."""
     folder = RunFolder(folder)
     if not folder.config.is_file():
@@ -175,19 +191,21 @@ def finished(task_class, folder):
     return task, model
 
 
-def score(task, model):
+def score(task: Task, model: keras.Model) -> dict[str, float]:
     """Returns the test metrics as `test/NAME`; a name with a group of its own, such as `baseline/svm`, stays as it is."""
     return {name if "/" in name else f"test/{name}": value for name, value in task.evaluate(model, "test").items()}
 
 
-def export_task(task, model):
+def export_task(task: Task, model: keras.Model) -> Path:
     """Exports what the task serves."""
     trackables, signatures, warm_up = task.signatures(model)
     directory = Path(task.config.export.directory) / task.name
     return export_saved_model(directory, trackables, signatures, warm_up)
 
 
-def keep_config(config, folder, changeable_data_settings=(), preset=""):
+def keep_config(
+    config: TaskConfig, folder: str | Path | RunFolder, changeable_data_settings: Container[str] = (), preset: str = ""
+) -> TaskConfig | None:
     """Writes the effective settings, and refuses a folder whose run has other data or another model.
 
     What failed before anything was learned binds nobody: its data until words were learned from them, its model until
@@ -209,7 +227,9 @@ def keep_config(config, folder, changeable_data_settings=(), preset=""):
     return earlier
 
 
-def refuse_changes(folder, what, section, earlier, config, free=()):
+def refuse_changes(
+    folder: RunFolder, what: str, section: str, earlier: TaskConfig, config: TaskConfig, free: Container[str] = ()
+) -> None:
     """UserError where settings of a section differ from those of an earlier start, but for those that are free."""
     before, now = (vars(getattr(settings, section)) for settings in (earlier, config))
     names = now if before.get("name") == now.get("name") else ["name"]  # another model has other options
@@ -219,7 +239,7 @@ def refuse_changes(folder, what, section, earlier, config, free=()):
         raise UserError(f"{folder} holds {what} with {differences}; choose another --name, or remove the folder")
 
 
-def write_config(config, folder, data_version="", preset=""):
+def write_config(config: TaskConfig, folder: RunFolder, data_version: str = "", preset: str = "") -> None:
     """Writes the effective settings, headed by what they were run with."""
     heads = [f"Python {platform.python_version()}, TensorFlow {tf.__version__}, Keras {keras.__version__}"]
     if preset:
@@ -229,14 +249,14 @@ def write_config(config, folder, data_version="", preset=""):
     atomic_write(folder.config, "".join(f"# {head}\n" for head in heads) + dump(config))
 
 
-def recorded_version(folder):
+def recorded_version(folder: RunFolder) -> str:
     """Which data the run was last started with, as `write_config` noted it; "" where it did not."""
     lines = folder.config.read_text(encoding="utf-8").splitlines()
     return next((line.removeprefix("# Data: ") for line in lines if line.startswith("# Data: ")), "")
 
 
 @contextmanager
-def alone_in(folder):
+def alone_in(folder: RunFolder) -> Iterator[None]:
     """Lets one process at a time write to a run."""
     if not folder.path.is_dir():
         raise UserError(f"no run in {folder}: train one first")
@@ -248,12 +268,12 @@ def alone_in(folder):
         yield
 
 
-def write_metrics(folder, metrics):
+def write_metrics(folder: RunFolder, metrics: Mapping[str, float]) -> None:
     """Writes flat names to numbers."""
     atomic_write(folder.metrics, json.dumps(metrics, indent=1, sort_keys=True) + "\n")
 
 
-def show_metrics(console, metrics):
+def show_metrics(console: Console, metrics: Mapping[str, float]) -> None:
     """Prints the metrics as a table."""
     table = Table("metric", "value")
     for name, value in sorted(metrics.items()):

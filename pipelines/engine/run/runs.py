@@ -1,13 +1,17 @@
 """The runs below a folder: which there are, how far they came, and what they score."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import TypeVar
 
 from attention_zoo.pipelines.engine.storage.checkpoints import CheckpointStore
 from attention_zoo.pipelines.engine.storage.files import locked
 from attention_zoo.pipelines.engine.storage.run_folder import RunFolder
+
+T = TypeVar("T")
 
 PRESET_HEAD = "# Preset: "  # how `write_config` begins the line that names the preset
 
@@ -33,7 +37,7 @@ class RunSummary:
     state: str
 
 
-def list_runs(directory="runs", task=None):
+def list_runs(directory: str | Path = "runs", task: str | None = None) -> list[RunSummary]:
     """Lists the runs in a folder, without loading TensorFlow.
 
     Args:
@@ -49,7 +53,7 @@ def list_runs(directory="runs", task=None):
     return sorted(summaries, key=lambda run: (run.task, -run.date.timestamp(), run.name))
 
 
-def summarize(path):
+def summarize(path: Path) -> RunSummary:
     """Returns the `RunSummary` of a run folder."""
     folder = RunFolder(path)
     path = folder.path.resolve()
@@ -57,13 +61,13 @@ def summarize(path):
     return RunSummary(path.parent.name, path.name, preset_of(folder), date, scores_of(folder), state_of(folder))
 
 
-def preset_of(folder):
+def preset_of(folder: RunFolder) -> str:
     """Returns the preset that the head of a run's config.yaml names; empty if it names none."""
     lines = folder.config.read_text(encoding="utf-8").splitlines()
     return next((line.removeprefix(PRESET_HEAD) for line in lines if line.startswith(PRESET_HEAD)), "")
 
 
-def scores_of(folder):
+def scores_of(folder: RunFolder) -> dict[str, float]:
     """Returns the test metrics of a finished run, or the validation metrics of the last evaluation."""
     metrics = read_or(folder.read_metrics, {})
     tested = {name: value for name, value in metrics.items() if name.startswith("test/")}
@@ -74,7 +78,7 @@ def scores_of(folder):
     return {name: value for name, value in last.items() if name.startswith("dev/")}
 
 
-def state_of(folder):
+def state_of(folder: RunFolder) -> str:
     """Returns how far a run came."""
     if folder.lock.is_file():
         try:
@@ -88,7 +92,7 @@ def state_of(folder):
     return f"stopped at step {steps[-1]:,}" if steps else "no checkpoint"
 
 
-def read_or(read, default):
+def read_or(read: Callable[[], T], default: T) -> T:
     """Returns what `read` returns, or the default if its file is damaged."""
     try:
         return read()

@@ -1,13 +1,18 @@
 """The same task without attention, trained beside a run, so that attention can be compared with its absence."""
 
 import copy
+from typing import Any
+
+import keras
 
 from attention_zoo.pipelines.engine.run.reporting import TrainingReporter
 from attention_zoo.pipelines.engine.storage.checkpoints import CheckpointStore
+from attention_zoo.pipelines.engine.task import Task
+from attention_zoo.pipelines.engine.training.progress import Progress
 from attention_zoo.pipelines.engine.training.trainer import Trainer
 
 
-def train_twin(task, note, **changes):
+def train_twin(task: Task, note: str, **changes: Any) -> tuple[Task, keras.Model, Progress]:
     """Trains a twin of a task: the same data and the same loop, and whatever the caller changes.
 
     The twin has a folder of its own in the run's, with checkpoints: a twin that was stopped is continued, and a finished

@@ -6,10 +6,16 @@ with those of S among them).
 """
 
 import re
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from attention_zoo.pipelines.engine.errors import UserError
+
+Link = tuple[int, int]  # source token, target token
+Span = tuple[int, int]  # start, end (not included), in characters
 
 
 @dataclass
@@ -29,7 +35,7 @@ class ErrorCounts:
     predicted_sure: int = 0
     predicted_possible: int = 0
 
-    def add(self, predicted, sure, possible):
+    def add(self, predicted: Set[Link], sure: Set[Link], possible: Set[Link]) -> None:
         """Adds the links of a sentence; what is sure is possible too."""
         predicted, sure = set(predicted), set(sure)
         self.predicted += len(predicted)
@@ -37,21 +43,23 @@ class ErrorCounts:
         self.predicted_sure += len(predicted & sure)
         self.predicted_possible += len(predicted & (set(possible) | sure))
 
-    def error_rate(self):
+    def error_rate(self) -> float:
         """AER = 1 - (|A∩S| + |A∩P|) / (|A| + |S|); 0 where nothing was predicted and nothing is sure."""
         links = self.predicted + self.sure
         return 1 - (self.predicted_sure + self.predicted_possible) / links if links else 0.0
 
-    def precision(self):
+    def precision(self) -> float:
         """Share of the predicted links that are possible; 0 where nothing was predicted."""
         return self.predicted_possible / self.predicted if self.predicted else 0.0
 
-    def recall(self):
+    def recall(self) -> float:
         """Share of the sure links that were predicted; 0 where nothing is sure."""
         return self.predicted_sure / self.sure if self.sure else 0.0
 
 
-def alignment_error_rate(predicted, sure, possible):
+def alignment_error_rate(
+    predicted: Sequence[Set[Link]], sure: Sequence[Set[Link]], possible: Sequence[Set[Link]]
+) -> float:
     """Returns the alignment error rate of a corpus.
 
     Args:
@@ -81,7 +89,7 @@ def alignment_error_rate(predicted, sure, possible):
     return counts.error_rate()
 
 
-def parse_pharaoh(line):
+def parse_pharaoh(line: str) -> tuple[set[Link], set[Link]]:
     """Reads a line of Pharaoh's format: "0-0 1-2 2?3", source before target, counted from 0; `?` or `p` marks possible.
 
     Returns:
@@ -108,7 +116,7 @@ def parse_pharaoh(line):
     return sure, possible
 
 
-def read_pharaoh(path):
+def read_pharaoh(path: str | Path) -> list[tuple[set[Link], set[Link]]]:
     """Returns (sure, possible) of every line of a file; an empty line is a sentence without links.
 
     Raises:
@@ -127,7 +135,9 @@ def read_pharaoh(path):
     return sentences[:-1] if sentences[-1] == (set(), set()) else sentences  # the last line ends in a line feed
 
 
-def links_from_spans(spans, source_token_offsets, target_token_offsets):
+def links_from_spans(
+    spans: Sequence[Sequence[int]], source_token_offsets: Sequence[Span], target_token_offsets: Sequence[Span]
+) -> tuple[set[Link], set[Link]]:
     """Turns pairs of aligned spans of text into links between tokens.
 
     All pairs of tokens inside a matching pair of spans are possible; where it holds one token on each side, that link
@@ -147,9 +157,10 @@ def links_from_spans(spans, source_token_offsets, target_token_offsets):
     >>> sorted(sure), sorted(possible)
     ([(0, 0)], [(0, 0), (1, 1), (1, 2), (2, 1), (2, 2)])
     """
-    spans = [tuple(map(int, span)) for span in spans]
-    source = [innermost(offsets, [span[:2] for span in spans]) for offsets in source_token_offsets]
-    target = [innermost(offsets, [span[2:] for span in spans]) for offsets in target_token_offsets]
+    source_spans = [(int(start), int(end)) for start, end, _, _ in spans]
+    target_spans = [(int(start), int(end)) for _, _, start, end in spans]
+    source = [innermost(offsets, source_spans) for offsets in source_token_offsets]
+    target = [innermost(offsets, target_spans) for offsets in target_token_offsets]
     sure, possible = set(), set()
     for pair in range(len(spans)):
         links = {
@@ -165,18 +176,18 @@ def links_from_spans(spans, source_token_offsets, target_token_offsets):
     return sure, possible
 
 
-def innermost(token, spans):
+def innermost(token: Span, spans: Sequence[Span]) -> set[int]:
     """Returns the numbers of the spans that a token overlaps, without those that enclose another of them."""
     start, end = token
     covering = [number for number, (first, last) in enumerate(spans) if max(start, first) < min(end, last)]
 
-    def encloses(outer, inner):
+    def encloses(outer: Span, inner: Span) -> bool:
         return outer != inner and outer[0] <= inner[0] and inner[1] <= outer[1]
 
     return {number for number in covering if not any(encloses(spans[number], spans[other]) for other in covering)}
 
 
-def links_from_weights(weights):
+def links_from_weights(weights: np.ndarray | Sequence[Sequence[float]]) -> set[Link]:
     """Links every target token with the source token that it attends to most.
 
     Args:
@@ -193,7 +204,13 @@ def links_from_weights(weights):
     return {(max(range(len(row)), key=row.__getitem__), target) for target, row in enumerate(weights) if len(row)}
 
 
-def word_links(links, source_text, target_text, source_token_offsets, target_token_offsets):
+def word_links(
+    links: Set[Link],
+    source_text: str,
+    target_text: str,
+    source_token_offsets: Sequence[Span],
+    target_token_offsets: Sequence[Span],
+) -> set[Link]:
     """Turns links between tokens into links between the words of which they are parts: words are what people link.
 
     Args:

@@ -6,6 +6,7 @@ CIDEr-D at 1000. The test compares CIDEr-D and ROUGE-L with what the scorer of t
 
 import math
 from collections import Counter
+from collections.abc import Iterable, Sequence
 
 from sacrebleu.metrics import BLEU
 
@@ -17,7 +18,7 @@ SIGMA = 6.0  # CIDEr-D: how much a difference in length costs
 BETA = 1.2  # ROUGE-L: how much more recall counts than precision
 
 
-def caption_scores(captions, references):
+def caption_scores(captions: Sequence[str], references: Sequence[Sequence[str]]) -> dict[str, float]:
     """Scores a corpus of captions.
 
     Args:
@@ -60,7 +61,9 @@ def caption_scores(captions, references):
     return scores
 
 
-def scores_by_count(captions, references, counts):
+def scores_by_count(
+    captions: Sequence[str], references: Sequence[Sequence[str]], counts: Sequence[int]
+) -> dict[int, dict[str, float]]:
     """Scores captions of images with as many things apart.
 
     Args:
@@ -85,7 +88,7 @@ def scores_by_count(captions, references, counts):
     return scores
 
 
-def cider_d(captions, references):
+def cider_d(captions: Sequence[Sequence[str]], references: Sequence[Sequence[Sequence[str]]]) -> list[float]:
     """CIDEr-D of each caption (Vedantam et al. 2015, "CIDEr: Consensus-based Image Description Evaluation", sec. 3 and
     5).
 
@@ -103,7 +106,7 @@ def cider_d(captions, references):
     frequency = Counter(gram for several in references for gram in {g for words in several for g in _grams(words)})
     logarithm = math.log(len(references))
 
-    def vector(words):
+    def vector(words: Sequence[str]) -> tuple[dict[tuple[str, ...], float], dict[int, float], int]:
         counts = _grams(words)
         weighted = {gram: count * (logarithm - math.log(max(1, frequency[gram]))) for gram, count in counts.items()}
         norms = {n: math.sqrt(sum(w * w for gram, w in weighted.items() if len(gram) == n)) for n in ORDERS}
@@ -113,7 +116,7 @@ def cider_d(captions, references):
             sum(count for gram, count in counts.items() if len(gram) == 2),
         )  # bigrams stand for the length
 
-    def similarity(caption, reference):
+    def similarity(caption: tuple, reference: tuple) -> float:
         weights, norms, length = caption
         goals, goal_norms, goal_length = reference
         dots: dict[int, float] = dict.fromkeys(ORDERS, 0.0)
@@ -129,7 +132,7 @@ def cider_d(captions, references):
     ]
 
 
-def rouge_l(words, references):
+def rouge_l(words: Sequence[str], references: Sequence[Sequence[str]]) -> float:
     """ROUGE-L of a caption (Lin 2004, sec. 3): F of the longest common subsequence, with the best precision and recall
     of any.
 
@@ -146,7 +149,7 @@ def rouge_l(words, references):
     return (1 + BETA**2) * precision * recall / (recall + BETA**2 * precision)
 
 
-def _common_length(one, other):
+def _common_length(one: Sequence[str], other: Sequence[str]) -> int:
     """Length of the longest common subsequence."""
     row = [0] * (len(other) + 1)
     for word in one:
@@ -157,11 +160,11 @@ def _common_length(one, other):
     return row[-1]
 
 
-def _grams(words):
+def _grams(words: Sequence[str]) -> Counter[tuple[str, ...]]:
     """How often each n-gram of all orders occurs."""
     return Counter(tuple(words[i : i + n]) for n in ORDERS for i in range(len(words) - n + 1))
 
 
-def _mean(values):
+def _mean(values: Iterable[float]) -> float:
     values = list(values)
     return sum(values) / len(values)

@@ -9,6 +9,9 @@ No color means nothing: whatever is painted is seen, and is farther from one reg
 the frame's mean color in place of black would give is therefore said too.
 """
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import numpy as np
 
 PARTICLES = 600  # for each frame
@@ -19,7 +22,7 @@ CONTROLS = 4  # random regions for each causal one
 RESAMPLES = 2000
 
 
-def upsampled(weights, size):
+def upsampled(weights: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """The weights (h, w) at every pixel (H, W), bilinear, as probabilities.
 
     Example:
@@ -34,7 +37,7 @@ def upsampled(weights, size):
     return density / density.sum()
 
 
-def blobs(weights, size, generator):
+def blobs(weights: np.ndarray, size: tuple[int, int], generator: np.random.Generator) -> np.ndarray:
     """Finds the regions that are looked at.
 
     Args:
@@ -66,12 +69,19 @@ def blobs(weights, size, generator):
     return np.concatenate(masks)
 
 
-def painted_over(frame, masks, color=0):
+def painted_over(frame: np.ndarray, masks: np.ndarray, color: float | np.ndarray = 0) -> np.ndarray:
     """Copies of a frame (H, W, 3) with the pixels of each mask (N, H, W) in one color, black if not told."""
     return np.where(masks[..., None], np.asarray(color, frame.dtype), frame)
 
 
-def examine(predict, frames, steering, states, weights, seed=0):
+def examine(
+    predict: Callable[[np.ndarray, Any], np.ndarray],
+    frames: Sequence[tuple[np.ndarray, np.ndarray]],
+    steering: Sequence[tuple[float, float]],
+    states: Sequence[tuple[Any, Any]],
+    weights: Sequence[np.ndarray],
+    seed: int = 0,
+) -> dict[str, float]:
     """Tells causal blobs from spurious ones, and tests what was found.
 
     A mask that was chosen because it raised the error will do so in that very frame, whatever it covers. The test is
@@ -129,7 +139,7 @@ def examine(predict, frames, steering, states, weights, seed=0):
     )
 
 
-def deletion_ratio(pairs, generator):
+def deletion_ratio(pairs: np.ndarray, generator: np.random.Generator) -> dict[str, float]:
     """Ratio of the means of the columns of (N, 2), with the ends of its 95% interval by resampling rows.
 
     Example:

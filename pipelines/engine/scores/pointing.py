@@ -4,13 +4,14 @@ The peak of a map is the middle of its heaviest cell: where the map, brought to 
 """
 
 import math
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from attention_zoo.pipelines.engine.text.words import split_words
 
 
-def find_mentions(words, names):
+def find_mentions(words: Sequence[str], names: Sequence[str]) -> list[tuple[int, int, int]]:
     """Finds the names of things in an answer.
 
     Args:
@@ -36,12 +37,12 @@ def find_mentions(words, names):
     return mentions
 
 
-def peak(weights):
+def peak(weights: np.ndarray) -> tuple[int, int]:
     """Row and column of the heaviest cell of a map `(h, w)`; the first of several."""
     return divmod(int(np.argmax(weights)), np.shape(weights)[1])
 
 
-def lies_in(cell, grid, box):
+def lies_in(cell: tuple[int, int], grid: tuple[int, ...], box: Sequence[float]) -> bool:
     """Whether the middle of a cell lies in a box (top, left, bottom, right), from 0 to 1.
 
     Example:
@@ -54,7 +55,9 @@ def lies_in(cell, grid, box):
     return bool(top <= down <= bottom and left <= across <= right)
 
 
-def pointing_scores(answers):
+def pointing_scores(
+    answers: Iterable[tuple[Sequence[str], np.ndarray, tuple[Sequence[str], Sequence[Sequence[float]]] | None]],
+) -> dict[str, float]:
     """Scores where words look.
 
     Args:

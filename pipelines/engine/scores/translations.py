@@ -1,6 +1,8 @@
 """How good answers in words are, against references."""
 
 import unicodedata
+from collections.abc import Sequence
+from typing import Any
 
 from sacrebleu.metrics import BLEU, CHRF
 
@@ -10,7 +12,9 @@ from attention_zoo.pipelines.engine.errors import UserError
 UNSPACED = ("ja", "zh", "yue", "wuu", "th", "lo", "km", "my", "bo", "dz")
 
 
-def translation_scores(hypotheses, references, language=None):
+def translation_scores(
+    hypotheses: Sequence[str], references: Sequence[str], language: str | None = None
+) -> dict[str, float]:
     """Scores a corpus of answers.
 
     Args:
@@ -48,7 +52,13 @@ def translation_scores(hypotheses, references, language=None):
     }
 
 
-def scores_by_length(hypotheses, references, lengths, edges, language=None):
+def scores_by_length(
+    hypotheses: Sequence[str],
+    references: Sequence[str],
+    lengths: Sequence[int],
+    edges: Sequence[int],
+    language: str | None = None,
+) -> list[dict[str, Any]]:
     """Scores buckets of like length apart (Bahdanau et al. 2015, figure 2).
 
     Args:
@@ -88,7 +98,7 @@ def scores_by_length(hypotheses, references, lengths, edges, language=None):
     return buckets
 
 
-def equal_text(one, other):
+def equal_text(one: str, other: str) -> bool:
     """Whether two texts are the same to a reader: CLDR writes U+00A0 and U+202F where a keyboard writes a space.
 
     Example:
@@ -99,11 +109,11 @@ def equal_text(one, other):
     return fold(one) == fold(other)
 
 
-def fold(text):
+def fold(text: str) -> str:
     """Returns the text in NFKC with runs of white space as one space and none at its ends."""
     return " ".join(unicodedata.normalize("NFKC", text).split())
 
 
-def unspaced(language):
+def unspaced(language: str | None) -> bool:
     """Whether a language, such as "zh_Hans" or "pt-BR", is written without spaces between words."""
     return (language or "").replace("-", "_").lower().split("_")[0] in UNSPACED

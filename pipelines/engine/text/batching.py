@@ -1,11 +1,21 @@
 """Batches of like lengths, cut by a budget of tokens, so that little of a batch is padding."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import tensorflow as tf
 
 from attention_zoo.pipelines.engine.errors import UserError
 
 
-def token_batches(columns, budget, seed=0, epoch=0, shuffle=True, window=8192):
+def token_batches(
+    columns: Mapping[str, tf.RaggedTensor],
+    budget: int,
+    seed: int = 0,
+    epoch: int = 0,
+    shuffle: bool = True,
+    window: int = 8192,
+) -> tf.data.Dataset:
     """Makes padded batches whose rows times longest row stay within `budget`.
 
     The examples are shuffled and split into windows; a window is sorted by length, cut into batches, and the order of
@@ -51,7 +61,9 @@ def token_batches(columns, budget, seed=0, epoch=0, shuffle=True, window=8192):
     windows = -(-count // window)
     rows_a_window = max(1, -(-count // max(1, windows)))
 
-    def cut(number, rows):  # one window -> its batches, as rows of a ragged tensor of example numbers
+    def cut(
+        number: tf.Tensor, rows: tf.Tensor
+    ) -> tf.data.Dataset:  # one window -> its batches, as rows of a ragged tensor of example numbers
         order = tf.argsort(_sort_key(tf.gather(lengths, rows)), direction="DESCENDING", stable=True)
         rows = tf.gather(rows, order)
         splits = _cut_points(tf.maximum(tf.gather(longest, rows), 1), budget)
@@ -62,7 +74,7 @@ def token_batches(columns, budget, seed=0, epoch=0, shuffle=True, window=8192):
             batches = tf.gather(batches, order)
         return tf.data.Dataset.from_tensor_slices(batches)
 
-    def gather(rows):
+    def gather(rows: tf.Tensor) -> dict[str, tf.Tensor]:
         return {name: tf.gather(column, rows).to_tensor() for name, column in columns.items()}
 
     numbers = tf.range(count, dtype=tf.int64)
@@ -73,7 +85,7 @@ def token_batches(columns, budget, seed=0, epoch=0, shuffle=True, window=8192):
     return dataset.map(gather, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).prefetch(tf.data.AUTOTUNE)
 
 
-def _sort_key(lengths):
+def _sort_key(lengths: tf.Tensor) -> tf.Tensor:
     """Orders rows by their longest column, and among equals by each column: `(n, columns)` -> `(n,)`."""
     base = tf.reduce_max(lengths) + 1
     key = tf.reduce_max(lengths, axis=1)
@@ -82,12 +94,14 @@ def _sort_key(lengths):
     return key
 
 
-def _cut_points(longest, budget):
+def _cut_points(longest: tf.Tensor, budget: int) -> tf.Tensor:
     """Row splits of batches: the first row of a batch is its longest, so it alone says how many rows fit."""
     count = tf.size(longest, out_type=tf.int64)
     splits = tf.TensorArray(tf.int64, size=1, dynamic_size=True, clear_after_read=False, element_shape=[]).write(0, 0)
 
-    def next_batch(start, number, splits):
+    def next_batch(
+        start: tf.Tensor, number: tf.Tensor, splits: tf.TensorArray
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.TensorArray]:
         end = tf.minimum(start + budget // longest[start], count)
         return end, number + 1, splits.write(number, end)
 
@@ -96,7 +110,7 @@ def _cut_points(longest, budget):
     return splits.stack()
 
 
-def padding_share(dataset):
+def padding_share(dataset: tf.data.Dataset) -> dict[str, Any]:
     """Counts what a dataset of padded batches holds.
 
     Args:
@@ -111,7 +125,7 @@ def padding_share(dataset):
     {'batches': 1, 'tokens': 4, 'padding_share': 0.333...}
     """
 
-    def add(sums, batch):
+    def add(sums: tf.Tensor, batch: Mapping[str, tf.Tensor]) -> tf.Tensor:
         tokens = tf.add_n([tf.math.count_nonzero(column) for column in batch.values()])
         cells = tf.add_n([tf.size(column, out_type=tf.int64) for column in batch.values()])
         return sums + tf.stack([1, tokens, cells])

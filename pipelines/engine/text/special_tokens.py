@@ -5,7 +5,7 @@ import tensorflow as tf
 PAD, UNK, BOS, EOS = 0, 1, 2, 3  # padding, unknown, begin of sentence, end of sentence
 
 
-def begin_rows(tokens):
+def begin_rows(tokens: tf.RaggedTensor) -> tf.RaggedTensor:
     """Puts BOS before each row of token ids.
 
     Args:
@@ -22,7 +22,7 @@ def begin_rows(tokens):
     return tf.concat([tf.fill([tokens.nrows(), 1], tf.constant(BOS, tf.int32)), tokens], axis=1)
 
 
-def end_rows(tokens, max_tokens=None):
+def end_rows(tokens: tf.RaggedTensor, max_tokens: int | None = None) -> tf.RaggedTensor:
     """Appends EOS to each row of token ids.
 
     Args:

@@ -139,7 +139,7 @@ class Subwords(tf.Module):
         """
         tokens = self.tokenize(text)
         cut = tokens.row_lengths() >= max_tokens  # pyright: ignore[reportOptionalMemberAccess]
-        return end_rows(tokens, max_tokens), cut
+        return end_rows(tokens, max_tokens), cut  # pyright: ignore[reportArgumentType]
 
     def detokenize(self, ids, lengths=None):
         """Joins token ids to text; padding, begin and end of sentence are left out.

@@ -1,6 +1,8 @@
 """Tokenised text that is kept on the disk, so that a run that is started again need not tokenise again."""
 
 import warnings
+from collections.abc import Callable
+from os import PathLike
 
 import numpy as np
 import tensorflow as tf
@@ -8,7 +10,9 @@ import tensorflow as tf
 from attention_zoo.pipelines.engine.storage.checkpoints import CheckpointStore, CorruptCheckpoint
 
 
-def cached_columns(directory, key, make):
+def cached_columns(
+    directory: str | PathLike, key: str, make: Callable[[], dict[str, dict[str, tf.RaggedTensor]]]
+) -> dict[str, dict[str, tf.RaggedTensor]]:
     """Returns what `make` makes, from the disk if it is there.
 
     Args:
