@@ -159,6 +159,13 @@ def test_every_folder_with_modules_is_a_package_that_setup_finds():
         assert (folder / "__init__.py").is_file(), f"setup.py does not install {folder}: it has no __init__.py"
 
 
-def test_pip_builds_apart_from_what_is_installed_so_that_a_second_installation_does_not_lose_the_package():
+def test_pip_builds_in_isolation_so_that_a_second_installation_works():
     build = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["build-system"]
     assert build["build-backend"] == "setuptools.build_meta" and build["requires"]
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("tests/**/test_*.py")), ids=lambda path: str(path.relative_to(ROOT)))
+def test_names_of_tests_are_shorter_than_80_characters(path):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    names = [node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    assert not [name for name in names if name.startswith("test_") and len(name) >= 80]

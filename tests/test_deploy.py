@@ -28,7 +28,7 @@ def is_understood(command, capsys):
     return yaml.safe_load(capsys.readouterr().out)
 
 
-def test_the_kubeflow_job_gives_each_pod_a_command_and_a_cluster_that_are_understood(capsys, monkeypatch):
+def test_kubeflow_job_gives_each_pod_a_valid_command_and_cluster(capsys, monkeypatch):
     replicas = JOB["spec"]["tfReplicaSpecs"]
     addresses = {
         kind.lower(): [
@@ -49,7 +49,7 @@ def test_the_kubeflow_job_gives_each_pod_a_command_and_a_cluster_that_are_unders
             assert resolver.cluster_spec().as_dict() == addresses
 
 
-def test_the_slurm_script_runs_a_command_that_is_understood_on_a_cluster_that_is(capsys, monkeypatch):
+def test_slurm_script_runs_a_valid_command_on_a_valid_cluster(capsys, monkeypatch):
     assert subprocess.run(["bash", "-n", DEPLOY / "slurm.sh"]).returncode == 0
     (command,) = re.findall(r"^srun (.+)$", SLURM, re.MULTILINE)
     assert is_understood(shlex.split(command), capsys)["training"]["strategy"] == "multi_worker"

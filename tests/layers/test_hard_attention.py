@@ -61,7 +61,7 @@ def test_training_looks_at_one_value_and_draws_anew():
     assert set(np.unique(first)) == {1.0, 10.0, 100.0} and (first != second).any()
 
 
-def test_no_gradient_flows_through_a_sampled_location_and_all_of_it_through_the_expectation():
+def test_gradient_flows_through_the_expectation_and_not_through_a_sample():
     scores, alignment = tf.Variable([[[0.0, 1.0, 2.0]]]), layers.HardAlignment()
     for draw, flows in ((0.3, False), (-1.0, True)):
         with tf.GradientTape() as tape:

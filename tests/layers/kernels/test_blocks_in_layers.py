@@ -43,9 +43,7 @@ def test_a_mask_that_turns_out_to_be_the_same_for_all_queries_reaches_every_bloc
 
 
 @pytest.mark.parametrize("name", LAYERS)
-def test_a_mask_from_outside_the_graph_is_differentiated_past_where_lengths_are_open(
-    normal, outcome, assert_same, name
-):
+def test_gradient_with_a_mask_from_outside_the_graph_and_open_lengths(normal, outcome, assert_same, name):
     import tensorflow as tf
 
     layer, inputs = LAYERS[name]("auto", 0.0), (normal(1, 600, 8), normal(1, 600, 6, seed=1))

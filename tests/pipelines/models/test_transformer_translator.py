@@ -69,7 +69,7 @@ def test_step_by_step_equals_teacher_forcing(changes):
 
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="runs a tf.while_loop")
-def test_decoding_in_a_graph_loop_of_unknown_batch_and_length_equals_teacher_forcing():
+def test_decoding_in_a_graph_loop_of_open_shapes_equals_teacher_forcing():
     import tensorflow as tf
 
     model = tiny()

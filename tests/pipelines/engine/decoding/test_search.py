@@ -139,7 +139,7 @@ def test_special_tokens_are_never_written_even_if_the_model_wants_them():
 @pytest.mark.parametrize(
     "settings", [DecodingSettings(), DecodingSettings(temperature=1.0), DecodingSettings(beam_size=3)]
 )
-def test_no_answer_is_above_its_own_greatest_length_and_the_array_ends_with_the_longest(settings):
+def test_answers_keep_their_own_length_limit_and_the_longest_sets_the_width(settings):
     model = Markov(seed=8, end_bias=-20.0)
     found = run(model, settings, lengths=[3, 1, 6, 0])
     assert found["lengths"][:, 0].tolist() == [3, 1, 6, 0]

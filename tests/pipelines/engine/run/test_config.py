@@ -139,7 +139,7 @@ WRONG_NAMES = [
 
 
 @pytest.mark.parametrize("wrong, nearest", WRONG_NAMES)
-def test_an_unknown_name_gets_the_nearest_valid_one_on_the_command_line_and_in_files(run, wrong, nearest):
+def test_unknown_name_is_answered_with_the_nearest_valid_one(run, wrong, nearest):
     with pytest.raises(UserError) as caught:
         run([f"--{wrong}", "1"])
     assert str(caught.value) == f"--{wrong}: no such option; did you mean --{nearest}?"

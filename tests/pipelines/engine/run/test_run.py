@@ -40,7 +40,7 @@ class PreparesForTheFirstTime(Prepares):
 
 
 @pytest.mark.parametrize("seed", [0, 7])
-def test_a_run_starts_from_the_same_weights_whether_or_not_its_data_had_to_be_prepared(tmp_path, seed):
+def test_initial_weights_do_not_depend_on_whether_data_had_to_be_prepared(tmp_path, seed):
     config = Config(TrainingSettings(seed=seed))
     _, first = prepare(PreparesForTheFirstTime, config, tmp_path)
     _, second = prepare(Prepares, config, tmp_path)

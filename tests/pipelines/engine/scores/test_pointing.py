@@ -37,7 +37,7 @@ def test_words_that_name_things_are_scored_and_others_are_not():
     assert scores["movement"] == pytest.approx(np.sqrt(8))
 
 
-def test_without_known_things_movement_is_from_word_to_word_and_there_is_no_pointing():
+def test_without_known_things_movement_is_per_word_and_pointing_is_absent():
     scores = pointing_scores([("a dog runs".split(), maps((0, 0), (0, 3), (0, 3)), None)])
     assert scores == {"movement": 1.5}
     assert pointing_scores([]) == {}

@@ -125,7 +125,7 @@ print(loaded.signatures["serving_default"](source=tf.ones((2, 3), tf.int32))["to
     assert done.stdout.strip() == f"(2, {STEPS})", done.stderr[-2000:]
 
 
-def test_export_killed_before_the_rename_leaves_no_version_and_the_next_one_cleans_up(tmp_path, monkeypatch):
+def test_export_killed_before_the_rename_leaves_no_version(tmp_path, monkeypatch):
     def killed(temporary, final):
         raise KeyboardInterrupt
 

@@ -105,7 +105,7 @@ def test_a_moving_average_is_what_two_replicas_score(tmp_path, alone):
     assert abs(mirrored["metrics"]["dev/loss"] - plain["metrics"]["dev/loss"]) > 1e-3
 
 
-def test_a_killed_worker_stops_the_other_with_one_line_and_the_same_command_continues(tmp_path, alone):
+def test_killed_worker_stops_the_other_and_the_same_command_continues(tmp_path, alone):
     whole = alone("bahdanau")
     directory = tmp_path / "cluster"
     processes = start_cluster("bahdanau", directory, checkpoint_every=2)
