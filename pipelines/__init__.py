@@ -1,1 +1,1 @@
-"""The documented tasks, and what they share."""
+"""The documented tasks, and the code that they share."""

@@ -11,7 +11,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command.
 
     Args:
-        argv: The arguments. Default None: those of the process.
+        argv: The arguments. Defaults to `None`, which takes those of the process.
 
     Returns:
         The exit code.

@@ -9,10 +9,10 @@ class Entry:
 
     Args:
         task: "module:class" of the `Task`; imported when a command needs it.
-        summary: What it does, in one line.
+        summary: One line that says what the task does.
         default_preset: The preset of a run without flags.
-        settings: "module:class" of its settings, importable without TensorFlow, so that help and mistakes need not
-            wait for it; without it the task's own `Config`.
+        settings: "module:class" of its settings, importable without TensorFlow, so that help and error messages need
+            not wait for it. Defaults to `""`, which takes the task's own `Config`.
     """
 
     task: str

@@ -29,8 +29,8 @@ def predict(tasks: Mapping[str, Entry], argv: Sequence[str]) -> int:
         "--attention",
         metavar="PICTURE",
         type=Path,
-        help="draw what the model attended to; the name ends in .png or .svg, for steering also in .gif; the picture of "
-        "a second input gets the number 2",
+        help="draw what the model attended to; the name ends in .png or .svg, for steering also in .gif; the picture "
+        "of a second input gets the number 2",
     )
     parser.add_argument("--pieces", action="store_true", help="draw the pieces of words apart, where there are some")
     parser.add_argument("--json", action="store_true", help="print a JSON object an answer")
@@ -45,9 +45,9 @@ def predict(tasks: Mapping[str, Entry], argv: Sequence[str]) -> int:
 
 
 def read_lines() -> Iterator[list[str]]:
-    """Yields lists of input lines, decoded as Python decodes arguments: what is not UTF-8 in them is kept.
+    """Yields lists of input lines. Invalid UTF-8 is kept, as in Python's arguments.
 
-    On a terminal each line comes as soon as it is typed; from a file or a pipe all come at once.
+    On a terminal each line is yielded as soon as it is typed. Lines of a file or a pipe are yielded together.
     """
     if sys.stdin.isatty():
         print("one input a line, Ctrl-D ends:", file=sys.stderr)
@@ -66,7 +66,7 @@ class Conversation:
     Args:
         task: The `Task` class.
         directory: Folder of the task's exports; the newest version answers.
-        arguments: Those of the command: `attention`, `pieces` and `json`.
+        arguments: Arguments of the command: `attention`, `pieces` and `json`.
 
     Raises:
         UserError: The model is of another task, or nothing can be drawn into the file that was named.
@@ -97,7 +97,7 @@ class Conversation:
         return int(self.failed)
 
     def read(self, arguments: Sequence[str]) -> Iterator[Any]:
-        """Yields the inputs that can be read, and says why the others cannot."""
+        """Yields the inputs that can be read, and reports the others."""
         for argument in arguments:
             try:
                 yield self.task.read_input(argument)
@@ -105,7 +105,7 @@ class Conversation:
                 self.refuse({"input": argument, "error": str(error)}, str(error))
 
     def show(self, answer: dict[str, Any]) -> None:
-        """Prints an answer, and draws it where a picture was asked for."""
+        """Prints an answer, and draws it if the user asked for a picture."""
         if answer.get("error"):
             self.refuse(answer, f"{answer['input']}: {answer['error']}")
             return
@@ -120,7 +120,7 @@ class Conversation:
             print(f"picture: {draw(view, numbered(self.picture, self.drawn))}", file=sys.stderr)
 
     def refuse(self, answer: dict[str, Any], message: str) -> None:
-        """Says in one line why an input is not answered."""
+        """Prints in one line why an input is not answered."""
         self.failed = True
         if self.json:
             write(as_json({"input": answer["input"], "error": answer["error"]}))
@@ -128,7 +128,7 @@ class Conversation:
 
 
 def write(line: str, file: TextIO | None = None) -> None:
-    """Prints a line; what is not UTF-8 in the name of a file is replaced, since standard output may refuse it."""
+    """Prints a line. Invalid UTF-8, as in the name of a file, is replaced, since standard output may refuse it."""
     print(os.fsencode(line).decode("utf-8", "replace"), file=file, flush=True)
 
 

@@ -12,8 +12,8 @@ def compare(argv: Sequence[str]) -> int:
     """`compare RUN RUN [--picture PNG]`"""
     parser = Parser(
         prog="attention-zoo compare",
-        description="Prints the scores of two runs and the settings that differ, and draws their curves in one picture. "
-        "Exit codes: 0; 2 for a mistake.",
+        description="Prints the scores of two runs and the settings that differ, and draws their curves in one "
+        "picture. Exit codes: 0; 2 for a mistake.",
     )
     parser.add_argument("runs", metavar="RUN", nargs=2, type=Path, help="folder of a run, such as runs/TASK/NAME")
     parser.add_argument(
@@ -40,12 +40,12 @@ def compare(argv: Sequence[str]) -> int:
 
 
 def number(value: float | None) -> str:
-    """Returns a metric for people; a missing one is a dash."""
+    """Returns a metric as text; a missing one is a dash."""
     if value is None:
         return "–"
     return f"{value:,.4g}" if isinstance(value, float) else f"{value:,}"
 
 
 def setting(value: Any) -> str:
-    """Returns the value of a setting for people; a missing one is a dash."""
+    """Returns the value of a setting as text; a missing one is a dash."""
     return "–" if value is None else str(value)

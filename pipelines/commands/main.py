@@ -29,7 +29,7 @@ HELP = """usage: attention-zoo COMMAND ...
   tasks                         lists the tasks and their presets
   datasets                      lists the data sets that come with the project
 
---quiet after train, evaluate or export prints nothing but warnings and errors. NO_COLOR=1 takes the colours away.
+--quiet after train, evaluate or export prints nothing but warnings and errors. NO_COLOR=1 removes the colours.
 Exit codes: 0; 1 where predict could not answer an input; 2 for a mistake in arguments, settings or data; 130 after
 Ctrl-C; 143 after SIGTERM.
 
@@ -45,14 +45,14 @@ def main(
 
     Args:
         tasks: Dict of task names to `Entry`.
-        datasets: List of (name, what it holds, terms of use).
-        argv: The arguments; `None` takes those of the process.
+        datasets: Sequence of (name, what it holds, terms of use). Defaults to `()`.
+        argv: The arguments. Defaults to `None`, which takes those of the process.
 
     Returns:
         The exit code: 0; 2 for an error that the user can correct, after one line on standard error; 130 after Ctrl-C.
 
     Raises:
-        SystemExit: after `--help` and `--print-config`.
+        SystemExit: After `--help` and `--print-config`.
 
     Example:
 

@@ -1,1 +1,1 @@
-"""What every task shares and no task knows twice."""
+"""Code shared by all tasks."""

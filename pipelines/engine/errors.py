@@ -1,15 +1,15 @@
-"""Errors that a user can cause and mend: the command line prints their one line, without a traceback."""
+"""Errors that a user can cause and correct. The command line prints their message in one line, without a traceback."""
 
 from collections.abc import Mapping
 from typing import Any
 
 
 class UserError(ValueError):
-    """Something the user gave cannot be used; the message names what was expected and what was received."""
+    """An input of the user cannot be used. The message names what was expected and what was received."""
 
 
 class Preempted(Exception):
-    """The run was asked to stop (SIGTERM); its checkpoint is written."""
+    """The run was asked to stop (SIGTERM), and has written a checkpoint."""
 
 
 def check_ranges(settings: Any, rules: Mapping[str, tuple[bool, str]]) -> None:
@@ -17,10 +17,10 @@ def check_ranges(settings: Any, rules: Mapping[str, tuple[bool, str]]) -> None:
 
     Args:
         settings: The section.
-        rules: Dict of the names of its fields to (whether the value will do, what was expected).
+        rules: Dict of names of fields to (whether the value is valid, what was expected).
 
     Raises:
-        UserError: A value will not do.
+        UserError: A value is not valid.
 
     Example:
 

@@ -14,8 +14,8 @@ class TaskConfig:
 
     Attributes:
         typed: Dotted names of the settings that the user wrote, on the command line or in the file of `--config`; the
-            others have the value of the preset or the default. Empty for settings that `parse` did not make. It is no
-            field: `config.yaml` does not hold it, and `dataclasses.replace` does not copy it.
+            others have the value of the preset or the default. Empty for settings that `parse` did not make. It is not
+            a field: `config.yaml` does not hold it, and `dataclasses.replace` does not copy it.
         common: Settings that `--help` lists first.
     """
 

@@ -1,4 +1,4 @@
-"""Views: what is to be seen of an answer, as plain data. `engine.pictures.draw` draws them.
+"""Views: the visible side of an answer, as plain data. `engine.pictures.draw` draws them.
 
 A view holds no tensors and no drawing, so that a picture, a page or a notebook can be made of the same one. Arrays are
 NumPy's; B is left out, since a view is of one answer.
@@ -12,16 +12,16 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Alignment:
-    """What each token that was written attended to, among the tokens that were read.
+    """The attention of each written token to the tokens that were read.
 
     Args:
         source: The S tokens that were read.
         target: The T tokens that were written.
         weights: Array `(H, T, S)`, from 0 to 1.
-        names: Name of each of the H maps. Defaults to none, which numbers several and leaves a single one unnamed.
-        title: A line above the picture. Defaults to "".
+        names: Name of each of the H maps. Defaults to an empty list, which numbers several maps and leaves one unnamed.
+        title: A line above the picture. Defaults to `""`.
         sides: Names of the two axes, (source, target). Defaults to no names.
-        join: Whether the tokens are pieces of words that a picture joins to words. Defaults to True.
+        join: Whether the tokens are pieces of words that a picture joins to words. Defaults to `True`.
     """
 
     suffixes: ClassVar = (".png", ".svg")
@@ -43,8 +43,8 @@ class HeatMaps:
         image: uint8 array `(height, width, 3)`.
         maps: Array `(N, h, w)`, none negative; a cell covers its share of the whole image.
         captions: N texts, one for each map.
-        title: A line above the picture. Defaults to "".
-        untouched: Whether the image without a map comes first. Defaults to False.
+        title: A line above the picture. Defaults to `""`.
+        untouched: Whether the image without a map comes first. Defaults to `False`.
     """
 
     suffixes: ClassVar = (".png", ".svg")
@@ -64,8 +64,8 @@ class Frames:
         images: uint8 array `(N, height, width, 3)`.
         maps: Array `(N, h, w)`, none negative.
         values: N numbers.
-        limit: The number at which the bar of an animation reaches the side. Defaults to 1.
-        unit: Unit of the numbers. Defaults to "".
+        limit: The number at which the bar of an animation reaches the side. Defaults to `1`.
+        unit: Unit of the numbers. Defaults to `""`.
     """
 
     suffixes: ClassVar = (".gif", ".png", ".svg")

@@ -1,4 +1,4 @@
-"""Beam search: several hypotheses of a sentence grow side by side, and those that have ended are kept apart."""
+"""Beam search: several hypotheses of a sentence grow side by side. Finished hypotheses are kept apart."""
 
 from typing import Any
 
@@ -16,17 +16,17 @@ from attention_zoo.pipelines.engine.decoding.steps import (
 )
 from attention_zoo.pipelines.engine.text.special_tokens import BOS, EOS
 
-LEAST_COVERAGE = 1e-6  # of a source token without attention: its logarithm must be finite
+LEAST_COVERAGE = 1e-6  # of a source token without attention, so that its logarithm is finite
 
 
 def coverage_penalty(coverage: tf.Tensor, source_mask: tf.Tensor | None) -> tf.Tensor:
     """Sums the logarithm of each source token's coverage, at most 1, as Wu et al. 2016, equation 14, do.
 
-    A token that got no attention at all counts as 1e-6, where the paper has minus infinity.
+    The coverage of a token without attention is 1e-6, so that its penalty is finite; in the paper it is minus infinity.
 
     Args:
-        coverage: Attention that each source token has got so far, float32 `(B, K, S)`.
-        source_mask: bool `(B, S)`, or None where nothing is padding.
+        coverage: Attention that each source token has received so far, float32 `(B, K, S)`.
+        source_mask: bool `(B, S)`, or `None` if nothing is padding.
 
     Returns:
         float32 `(B, K)`, never above 0.
@@ -53,8 +53,8 @@ def beam_search(
 
     At each step the `2 * beam_size` likeliest continuations are found. Those among the first `beam_size` that end are
     scored with the penalties and compete for the `n_best` places of the finished; the `beam_size` likeliest that don't
-    end live on. A sentence is done when no living hypothesis can beat the worst of its finished ones any more: a
-    probability only falls, and the length penalty is largest at the greatest length, so the stop never changes the
+    end live on. A sentence is done when no living hypothesis can beat the worst of its finished ones any more. Since a
+    probability only falls, and the length penalty is largest at the greatest length, this stop never changes the
     result.
 
     Raises:
@@ -88,7 +88,7 @@ class _BeamSearch:
         living = {
             "token": tf.fill([batch * beams], BOS),
             "tokens": tf.zeros([batch, beams, 0], tf.int32),
-            # All beams begin alike: only the first may have children in the first step.
+            # All beams begin alike, so only the first may have children in the first step.
             "scores": tf.zeros([batch, beams]) + tf.where(tf.range(beams) == 0, 0.0, -float("inf")),
             "finished": {
                 "scores": tf.fill([batch, places], -float("inf")),
@@ -142,7 +142,7 @@ class _BeamSearch:
         return values, chosen // count, tokens
 
     def coverage(self, living: dict[str, Any], attention: Any) -> tf.Tensor | None:
-        """Returns the attention that each source token has got so far, `(B, K, S)`; None without a penalty on it."""
+        """Returns the attention that each source token has received so far, `(B, K, S)`; `None` without a penalty."""
         if not self.settings.coverage_penalty:
             return None
         before = living["coverage"]  # of length 0 in the first step
@@ -166,7 +166,7 @@ class _BeamSearch:
         tokens: tf.Tensor,
         coverage: tf.Tensor | None,
     ) -> dict[str, tf.Tensor]:
-        """Returns the N best finished hypotheses: those there were, and those of the first K continuations that end."""
+        """Returns the N best of the earlier finished hypotheses and of the first K continuations that end."""
         beams = self.beams
         ends, parents = tokens[:, :beams] == EOS, parents[:, :beams]
         scores = values[:, :beams] / length_penalty(step + 1, self.settings.length_penalty)
@@ -192,7 +192,7 @@ class _BeamSearch:
         coverage: tf.Tensor | None,
         state: Any,
     ) -> dict[str, Any]:
-        """Returns the K likeliest of the 2K continuations, those that end left out."""
+        """Returns the K likeliest of the 2K continuations that do not end."""
         scores, chosen = tf.math.top_k(tf.where(tokens == EOS, -float("inf"), values), self.beams)
         parents, tokens = (tf.gather(tensor, chosen, batch_dims=1) for tensor in (parents, tokens))
         rows = tf.reshape(parents + self.beams * tf.range(tf.shape(parents)[0])[:, None], [-1])  # (B * K,)

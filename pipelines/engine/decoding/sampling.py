@@ -34,8 +34,8 @@ def choose_token(
         temperature: 0 picks the likeliest.
         top_k: Classes to draw from; 0 is all.
         top_p: Mass of the smallest set of likeliest classes to draw from; 1 is all.
-        seed: Two integers; the same give the same draw.
-        first: Classes below this one are never picked. Default 0.
+        seed: Two integers. The same seed gives the same draw.
+        first: Classes below this one are never picked. Defaults to `0`.
 
     Returns:
         int32 `(B,)`.

@@ -1,7 +1,7 @@
 """Answers a model's inputs token by token: greedily, by sampling or by beam search.
 
-Any model will do that can `encode`, `start` and `step`: recurrent or Transformer, of sentences or of images. Everything
-happens in the graph, for a batch of any size, so that evaluation and serving run the same function.
+Works with every model that has `encode`, `start` and `step`: recurrent or Transformer, of sentences or of images. All
+of it runs in the graph, for a batch of any size, so that evaluation and serving call the same function.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from attention_zoo.pipelines.engine.decoding.settings import DecodingSettings
 from attention_zoo.pipelines.engine.text.special_tokens import PAD
 
 
-@tf.autograph.experimental.do_not_convert  # the loops are written as such: conversion would only slow down the tracing
+@tf.autograph.experimental.do_not_convert  # uses `tf.while_loop`: conversion would only slow down tracing
 def decode(
     model: keras.Model, inputs: dict[str, tf.Tensor], settings: DecodingSettings, max_lengths: tf.Tensor | Sequence[int]
 ) -> dict[str, tf.Tensor]:
@@ -23,24 +23,23 @@ def decode(
 
     The score of an answer Y to X is that of Wu et al. 2016 (equation 14):
     `log P(Y|X) / ((5 + |Y|) / 6) ** length_penalty + coverage_penalty * sum_s log(min(sum_t a_ts, 1))`, where |Y|
-    counts the end of sentence and P is the model's own probability, whatever the temperature. An answer at its greatest
-    length has to end. Padding, unknown and begin of sentence are never written. Without a beam the coverage penalty is left
-    out.
+    counts the end of sentence and P is the model's probability without the temperature. An answer at its greatest
+    length has to end. Padding, unknown and begin of sentence are never written. The coverage penalty applies to beams
+    only.
 
     Args:
         model: Has `encode(inputs, training=False) -> memory`, `start(memory) -> state`, `step(token (B K,), state,
             memory) -> (logits (B K, V), state, scores)` and, for a coverage penalty, `alignment(scores) -> (B K, S)`.
-            Memory and state are nests of batch-first Tensors: K hypotheses of a source have K rows of state, one after another, and one
-            of memory; `memory["shared"]` is a nest of Tensors that all sources share. Sources that are answered leave the
-            batch. An axis of the state that grows from step to step starts with static size 0.
-        inputs: Dict of Tensors for `encode`. Where "source" is one of them, its zeros are padding, and need no
-            coverage.
+            Memory and state are nests of batch-first Tensors. K hypotheses of a source have K consecutive rows of
+            state, and one row of memory. `memory["shared"]` is a nest of Tensors that all sources share. Sources that
+            are answered leave the batch. An axis of the state that grows from step to step starts with static size 0.
+        inputs: Dict of Tensors for `encode`. Zeros in "source", if it is there, are padding, and need no coverage.
         settings: `DecodingSettings`.
         max_lengths: Greatest number of tokens of each answer, int32 `(B,)`.
 
     Returns:
         A dict of `tokens`, int32 `(B, N, L)` without BOS and EOS and filled up with 0; `lengths`, int32 `(B, N)`;
-        `scores`, float32 `(B, N)`, best first. N is `n_best`, L the longest length. Where there are fewer than N
+        `scores`, float32 `(B, N)`, best first. N is `n_best`, L the longest length. If there are fewer than N
         different answers, the rest have length 0 and score -inf.
 
     Raises:

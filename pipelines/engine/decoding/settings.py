@@ -12,9 +12,9 @@ class DecodingSettings:
     Args:
         beam_size: Hypotheses that are followed at once; 1 follows a single one, greedily or by sampling.
         length_penalty: Exponent of the penalty that scores are divided by; 0 is none and favours short answers.
-        coverage_penalty: Weight of the penalty on source tokens that got little attention; beams only.
+        coverage_penalty: Weight of the penalty on source tokens that received little attention; beams only.
         n_best: Answers to return, best first; at most `beam_size`.
-        temperature: 0 takes the likeliest token; above, tokens are drawn, at 1 as the model believes.
+        temperature: 0 takes the likeliest token; above 0, tokens are drawn, at 1 with the model's probabilities.
         top_k: Draw from this many likeliest tokens; 0 draws from all.
         top_p: Draw from the fewest likeliest tokens that together have this probability; 1 draws from all.
         seed: Seed of the draws: the same seed and batch give the same answers.

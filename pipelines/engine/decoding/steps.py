@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-# Share of a batch that must be done before it leaves: copying the rest then costs less than the steps it is spared.
+# Share of a batch that must be done before it leaves: copying the rest then costs less than the steps it saves.
 LEAVING_SHARE = 0.25
 BEST_BLOCK_WIDTH, LEAST_BLOCK_WIDTH, GREATEST_BLOCK_WIDTH = 32, 16, 128  # measured: 11 of 8,000 values
 
@@ -14,7 +14,7 @@ Step = Callable[[dict[str, Any]], tuple[tf.Tensor, Any, Any]]  # the hypotheses 
 
 
 def length_penalty(lengths: tf.Tensor, alpha: float) -> tf.Tensor:
-    """The divisor `((5 + length) / 6) ** alpha` of Wu et al. 2016, equation 14; lengths count the end of sentence.
+    """Returns the divisor `((5 + length) / 6) ** alpha` of Wu et al. 2016, equation 14. Lengths count EOS.
 
     Example:
 
@@ -25,7 +25,7 @@ def length_penalty(lengths: tf.Tensor, alpha: float) -> tf.Tensor:
 
 
 def top_k(values: tf.Tensor, k: int | tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns what `tf.math.top_k` returns, several times faster where k is small and the row is long.
+    """Returns the result of `tf.math.top_k`, several times faster if k is small and the row is long.
 
     The k greatest lie in the k blocks with the greatest maxima, and only those are searched.
 
@@ -63,7 +63,7 @@ def _block_width(size: int | None) -> int | None:
 
 
 def log_normaliser(logits: tf.Tensor) -> tf.Tensor:
-    """`log Σ exp logits` over the last axis, by the fused softmax: a log-softmax takes more than twice the time.
+    """Returns `log Σ exp logits` over the last axis, by the fused softmax, in less than half the time of a log-softmax.
 
     Args:
         logits: float32 `(N, V)`.
@@ -81,11 +81,11 @@ def log_normaliser(logits: tf.Tensor) -> tf.Tensor:
 
 
 def step_of(model: keras.Model, memory: dict[str, Any]) -> tuple[Step, dict[str, Any]]:
-    """Takes apart what belongs to the sources of a batch and what they share.
+    """Separates the memory of each source from the memory that all sources share.
 
     Args:
         model: As `decode` takes it.
-        memory: What `model.encode` returned.
+        memory: Memory that `model.encode` returned.
 
     Returns:
         (step, memory): `step(living) -> (logits, state, scores)`, with float32 logits, for `living` with a "token", a
@@ -109,8 +109,7 @@ def extend_until_done(
 ) -> dict[str, tf.Tensor]:
     """Lets the hypotheses of a batch grow until all sentences are done.
 
-    A step costs as much as the rows in it, so sentences that are done leave the batch whenever they are a quarter of
-    it.
+    The cost of a step grows with its rows, so sentences that are done leave the batch when they are a quarter of it.
 
     Args:
         extend: `(step, living) -> living`, one token longer.
@@ -118,7 +117,7 @@ def extend_until_done(
         answers: `living -> (tokens, scores)`, int32 `(B, N, L)`, filled up with 0, and float32 `(B, N)`.
         living: Dict of nests of Tensors `(B, ...)`, and `(B beams, ...)` in "token" and "state". An axis of static
             size 0 grows.
-        beams: Rows of "token" and "state" for a sentence.
+        beams: Rows of "token" and "state" for a sentence. Defaults to `1`.
 
     Returns:
         A dict of `tokens`, int32 `(B, N, longest)`, `lengths`, int32 `(B, N)`, and `scores`, float32 `(B, N)`.

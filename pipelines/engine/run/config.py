@@ -1,8 +1,8 @@
 """Typed settings: a preset, then a file, then the command line.
 
-The settings of a task are a dataclass whose fields are sections, dataclasses themselves. jsonargparse turns what was
-written into the type of a field and prints the help. Names are looked up here, so that a misspelt one gets the same
-answer, with the nearest valid name, wherever it was written; and so is each value, so that the answer names it.
+The settings of a task are a dataclass whose fields are sections, dataclasses themselves. jsonargparse converts each
+value to the type of its field. Names and values are checked here, so that a misspelt name gets the same message, with
+the nearest valid name, on the command line and in files.
 """
 
 import sys
@@ -32,7 +32,7 @@ SWITCHES = ("help", "print-config")
 
 
 class Run(NamedTuple):
-    """What a command line asks for."""
+    """The request of a command line."""
 
     config: Any
     preset: str
@@ -61,15 +61,15 @@ def parse(
         presets: Dict of names to YAML files.
         default_preset: Its name.
         prog: Name of the program, for the help.
-        description: What it does, for the help.
+        description: One line that says what the program does, for the help. Defaults to `""`.
 
     Returns:
         `Run`: the settings (an instance of `config_class`, whose attribute `typed` holds the names of those that the
         user wrote), the names of preset and run, the number of workers.
 
     Raises:
-        UserError: an unknown name or a wrong value, in one line with where it stands and what was expected.
-        SystemExit: after `--help` and `--print-config`.
+        UserError: An unknown name or a wrong value. The message says where it stands and what was expected.
+        SystemExit: After `--help` and `--print-config`.
     """
     options = all_settings(config_class)
     controls, given = scan(argv, options)
@@ -101,10 +101,10 @@ def parse(
 
 
 def read(config_class: type, path: str | PathLike) -> Any:
-    """Returns the settings that a YAML file holds; what it leaves out has the dataclass's default.
+    """Returns the settings that a YAML file holds. Settings that it leaves out have the dataclass's defaults.
 
     Raises:
-        UserError: the file is not there, is not YAML, or has an unknown name or a wrong value.
+        UserError: The file does not exist, is not YAML, or has an unknown name or a wrong value.
     """
     options = all_settings(config_class)
     source = Source(f"{path}: ", read_flat(path, options, config_class))
@@ -143,7 +143,7 @@ def typed_parser(settings: list[Setting]) -> ArgumentParser:
 
 
 def scan(argv: Sequence[str], settings: list[Setting]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Splits a command line into the controls and the settings, names looked up and values as they were typed."""
+    """Splits a command line into controls and settings. Names are looked up; values stay as they were typed."""
     lists = {setting.name for setting in settings if get_origin(setting.type) is list}
     names = [setting.name for setting in settings]
     dashed = {name.replace(".", "-").replace("_", "-"): name for name in names}  # --data-files is --data.files too
@@ -190,14 +190,14 @@ def read_yaml(path: str | PathLike) -> dict[str, Any]:
 
 
 class Source(NamedTuple):
-    """Settings from one place: the beginning of a message about them, and their flat names to what was written."""
+    """Settings from one place: the beginning of messages about them, and the written values by flat name."""
 
     place: str
     values: dict
 
 
 def read_flat(path: str | PathLike, options: list[Setting], config_class: type) -> dict[str, Any]:
-    """Returns what a YAML file says as flat names to values; older names of sizes are replaced, and one line says so."""
+    """Returns the values of a YAML file by flat name. Replaces older names of sizes, and prints a line that says so."""
     content = read_yaml(path)
     values = dict(flatten(content, {setting.name for setting in options}))
     for section in choices_of(config_class):
@@ -262,7 +262,7 @@ def choose_models(config_class: type, sources: Sequence[Source]) -> dict[str, st
 
 
 def without_other_models(source: Source, options: list[Setting], chosen: Mapping[str, str]) -> dict[str, Any]:
-    """Returns the values of a source; options of another model are dropped where the source names that model itself.
+    """Returns the values of a source, without the options of another model if the source names that model itself.
 
     Raises:
         UserError: The user wrote an option that the chosen model lacks.
@@ -282,7 +282,7 @@ def without_other_models(source: Source, options: list[Setting], chosen: Mapping
 
 
 def checked(content: Mapping[str, Any], settings: list[Setting], parser: ArgumentParser, place: str) -> dict[str, Any]:
-    """Returns a flat dict of names to values of the right type; `place` begins the message about one that is not."""
+    """Returns the values by flat name, each of the right type. `place` begins the message about a value that is not."""
     known = {setting.name: setting for setting in settings}
     sections = {name.rpartition(".")[0] for name in known} - {""}
     values = {}
@@ -304,7 +304,7 @@ def checked(content: Mapping[str, Any], settings: list[Setting], parser: Argumen
             if value is None and type(None) not in get_args(setting.type):
                 raise ValueError(value)
             values[name] = parser.parse_object(nested, defaults=False)[name]
-        except Exception:  # jsonargparse names several classes; whichever it is, the value does not fit
+        except Exception:  # jsonargparse raises several classes; each means that the value does not fit
             hint = suggest(str(value), get_args(setting.type)) if get_origin(setting.type) is Literal else ""
             raise UserError(
                 f"{place}{name}: expected {in_words(setting.type, name)}, received {received}{hint}"

@@ -10,15 +10,15 @@ from rich.console import Console
 def make_console(file: IO[str] | None = None, quiet: bool = False, soft_wrap: bool = False) -> Console:
     """Returns a console that prints colours and bars on a terminal, and plain lines into a file.
 
-    The environment variable NO_COLOR, if it is not empty, takes the colours away (https://no-color.org).
+    The environment variable NO_COLOR, if it is not empty, removes the colours (https://no-color.org).
 
     Args:
-        file: Where it prints. Defaults to standard output.
-        quiet: Print nothing. Defaults to False.
-        soft_wrap: Leave long lines whole, so that paths can be copied. Defaults to False.
+        file: File to print to. Defaults to `None`, standard output.
+        quiet: Print nothing. Defaults to `False`.
+        soft_wrap: Leave long lines whole, so that paths can be copied. Defaults to `False`.
 
     Returns:
-        A `rich.console.Console` that takes numbers and brackets for what they are: text.
+        A `rich.console.Console` that prints numbers and brackets as plain text.
     """
     no_color = bool(os.environ.get("NO_COLOR"))
     return Console(file=file, highlight=False, quiet=quiet, soft_wrap=soft_wrap, no_color=no_color, markup=False)
@@ -27,7 +27,7 @@ def make_console(file: IO[str] | None = None, quiet: bool = False, soft_wrap: bo
 def no_bars_in_files() -> None:
     """Switches the progress bars of TensorFlow Datasets off unless standard error is a terminal.
 
-    In a file each redrawing of a bar is a line of its own.
+    In a file each update of a bar would be a line.
     """
     if sys.stderr.isatty():
         return

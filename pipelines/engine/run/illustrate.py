@@ -14,9 +14,9 @@ from attention_zoo.pipelines.engine.task import Task
 
 
 def illustrate(task: Task, model: keras.Model) -> list[Path]:
-    """Draws the curves of a run, what the model attends to in `task.samples()`, and what the task draws itself.
+    """Draws the curves of a run, the attention on `task.samples()`, and the task's own pictures.
 
-    Of a task on images the first sample is kept in the run's folder, for the next command.
+    If the task is on images, the first sample is kept in the run's folder, for the next command.
 
     Args:
         task: The `Task`, with its data at hand.

@@ -1,4 +1,4 @@
-"""A cluster on one machine, for trial: `attention-zoo train TASK --workers 2`."""
+"""Starts a cluster on one machine, to try it out: `attention-zoo train TASK --workers 2`."""
 
 import json
 import os
@@ -9,18 +9,18 @@ import sys
 import time
 from collections.abc import Sequence
 
-GRACE = 30.0  # seconds that the other workers get to stop by themselves when one has ended badly
+GRACE = 30.0  # seconds in which the other workers can stop by themselves after one has failed
 
 
 def run_workers(count: int, arguments: Sequence[str]) -> int:
     """Starts the workers of a run as processes of this machine, and waits for them.
 
-    Each gets the cluster in `TF_CONFIG`, as the machines of a real one do. Worker 0, the chief, speaks; of the others
-    only errors are shown. SIGTERM and Ctrl-C are passed on.
+    Each worker gets the cluster in `TF_CONFIG`, as the machines of a real cluster do. Worker 0, the chief, prints its
+    progress; the others print errors only. SIGTERM and Ctrl-C are passed on to all workers.
 
     Args:
         count: Number of workers.
-        arguments: What comes after `attention-zoo train`.
+        arguments: The arguments after `attention-zoo train`.
 
     Returns:
         The exit code of the run: 0, or that of the first worker that failed.
@@ -39,7 +39,7 @@ def run_workers(count: int, arguments: Sequence[str]) -> int:
 
 
 def free_ports(count: int) -> list[int]:
-    """Returns ports of this machine that nobody listens on."""
+    """Returns free ports of this machine."""
     sockets = [socket.socket() for _ in range(count)]
     for each in sockets:
         each.bind(("127.0.0.1", 0))
@@ -60,7 +60,7 @@ def start(index: int, addresses: Sequence[str], arguments: Sequence[str]) -> sub
 
 
 def wait(processes: Sequence[subprocess.Popen]) -> int:
-    """Waits until all have ended; where one failed, the others get some time to notice. Returns the exit code."""
+    """Waits until all workers have ended. If one fails, the others get `GRACE` seconds. Returns the exit code."""
     code, deadline = 0, None
     while None in [process.poll() for process in processes]:  # all are asked, each time
         failed = [process.returncode for process in processes if process.returncode]
@@ -70,11 +70,11 @@ def wait(processes: Sequence[subprocess.Popen]) -> int:
             stop(processes, signal.SIGKILL)
         time.sleep(0.2)
     code = code or next((process.returncode for process in processes if process.returncode), 0)
-    return code if code >= 0 else 128 - code  # as a shell counts a death by signal
+    return code if code >= 0 else 128 - code  # the exit code of a shell for a process that a signal ended
 
 
 def stop(processes: Sequence[subprocess.Popen], number: int) -> None:
-    """Sends a signal to those that still run."""
+    """Sends a signal to the workers that still run."""
     for process in processes:
         if process.poll() is None:
             process.send_signal(number)

@@ -80,11 +80,11 @@ def all_settings(config_class: type) -> list[Setting]:
 
 
 def in_words(kind: Any, name: str = "") -> str:
-    """Returns a type as a user would say it.
+    """Returns the description of a type for users.
 
     Args:
         kind: The type.
-        name: Name of the setting, for the example of a list. Defaults to "".
+        name: Name of the setting, for the example of a list. Defaults to `""`.
 
     Example:
 
@@ -107,7 +107,7 @@ def in_words(kind: Any, name: str = "") -> str:
 
 
 def suggest(name: str, valid: Any, prefix: str = "") -> str:
-    """Returns "; did you mean ...?" with the nearest valid name, or nothing where none is near.
+    """Returns "; did you mean ...?" with the nearest valid name, or `""` if no name is near.
 
     Example:
 

@@ -1,4 +1,4 @@
-"""Shows a run while it goes on, and records its figures in CSV, JSON and TensorBoard."""
+"""Shows the progress of a run, and records its figures in CSV, JSON and TensorBoard."""
 
 import csv
 import json
@@ -29,8 +29,8 @@ class TrainingReporter:
     Args:
         folder: `RunFolder` or path of the run: the training curve, the evaluations and TensorBoard's logs are written
             there.
-        silent: Show and write nothing, as in the workers of a cluster that are not the chief. Defaults to False.
-        unit: Plural of the thing that the weight of a loss counts: "tokens", "images". Defaults to "tokens".
+        silent: Show and write nothing, as in the workers of a cluster that are not the chief. Defaults to `False`.
+        unit: Plural of the thing that the weight of a loss counts: "tokens", "images". Defaults to `"tokens"`.
         console: `rich.console.Console`. Defaults to standard output.
         clock: Function that returns seconds. Defaults to `time.monotonic`.
     """
@@ -145,13 +145,13 @@ class TrainingReporter:
                 csv.writer(file).writerow([step, f"{loss:.6g}", f"{rate:.6g}"])
 
     def _keep_losses_until(self, step: int) -> None:
-        """Removes the points after the checkpoint that a run continues from: its steps are done again."""
+        """Removes the points after the checkpoint that a run continues from, since it repeats their steps."""
         if not self.silent:
             kept = [("step", "loss", "learning_rate"), *(row for row in self.folder.read_losses() if row[0] <= step)]
             atomic_write(self.folder.losses, "".join(",".join(map(str, row)) + "\n" for row in kept))
 
     def since_last_evaluation(self) -> dict[str, float]:
-        """Returns the speed of the steps since the last call, and starts to count anew."""
+        """Returns the speed of the steps since the last call, and resets the counts."""
         seconds = max(self._clock() - self._since, 1e-9)
         figures = {
             f"train/{self.unit}_per_second": self._weight / seconds,
@@ -167,7 +167,7 @@ class TrainingReporter:
         Args:
             progress: `Progress` of the run.
             record: Its figures by name.
-            better: Whether it is the best so far.
+            better: Whether it is the best evaluation so far.
         """
         with self.writer.as_default():
             for name, value in record.items():

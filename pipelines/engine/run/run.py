@@ -39,27 +39,27 @@ def train(
     callbacks: Sequence[keras.callbacks.Callback] = (),
     typed: Collection[str] | None = None,
 ) -> dict[str, float]:
-    """Runs a task to its end, or takes up a run that was stopped, and leaves metrics, pictures and a SavedModel.
+    """Runs a task to its end, or continues a run that was stopped. Writes metrics, pictures and a SavedModel.
 
-    In a cluster every worker calls it with the same arguments and the same run folder, on a disk that all of them see;
-    the chief writes.
+    In a cluster every worker calls it with the same arguments and the same run folder, on a shared disk. The chief
+    writes.
 
     Args:
-        task_class: The `Task`.
+        task_class: The `Task` class.
         config: Its settings.
-        folder: `RunFolder` or path of the run; made if it is not there.
-        preset: Name of the preset the settings came from, for the messages.
-        callbacks: Keras callbacks, called by the training loop.
-        typed: Names of the settings that the user wrote; training settings that are not among them are sized to the
-            data where that is small. Defaults to None: all settings stay as they are.
+        folder: `RunFolder` or path of the run, which is made if it does not exist.
+        preset: Name of the preset that the settings come from, for the messages.
+        callbacks: Keras callbacks, called by the training loop. Defaults to `()`.
+        typed: Names of the settings that the user wrote. Training settings that are not among them are adapted to
+            small data. Defaults to `None`, which keeps all settings as they are.
 
     Returns:
         The metrics, also in `metrics.json`; in a worker that is not the chief, an empty dict.
 
     Raises:
-        UserError: another process trains in this folder, or the folder holds a run of another model or other data, or
+        UserError: Another process trains in this folder, or the folder holds a run of another model or other data, or
             another worker is lost.
-        Preempted: SIGTERM came; a checkpoint is written.
+        Preempted: SIGTERM was received, and a checkpoint is written.
     """
     strategy = make_strategy(config.training.strategy)
     folder = RunFolder(folder)
@@ -105,7 +105,7 @@ def train(
 
 
 def publish(task: Task, model: keras.Model, metrics: dict[str, float], reporter: TrainingReporter) -> dict[str, float]:
-    """Scores the finished model, draws, exports, tries the export out, and says where everything is. Returns all metrics."""
+    """Scores, draws and exports the finished model, measures the export, and prints all paths. Returns all metrics."""
     metrics = metrics | score(task, model)
     write_metrics(task.folder, metrics)
     pictures = illustrate(task, model)
@@ -122,7 +122,7 @@ def publish(task: Task, model: keras.Model, metrics: dict[str, float], reporter:
 
 
 def plain_model(task: Task, model: keras.Model, strategy: tf.distribute.Strategy) -> keras.Model:
-    """The model on one device: what mirrors its variables neither decodes fast nor exports."""
+    """Returns the model on one device, since mirrored variables decode slowly and cannot be exported."""
     if strategy.num_replicas_in_sync == 1:
         return model
     plain = task.build()
@@ -136,7 +136,7 @@ def evaluate(task_class: type[Task], folder: str | Path | RunFolder) -> dict[str
     folder = RunFolder(folder)
     with alone_in(folder):
         task, model = finished(task_class, folder)
-        metrics = folder.read_metrics() | score(task, model)  # figures of the training stay
+        metrics = folder.read_metrics() | score(task, model)  # keeps the figures of the training
         write_metrics(folder, metrics)
         show_metrics(make_console(), metrics)
     return metrics
@@ -156,9 +156,9 @@ def prepare(
     folder: str | Path | RunFolder,
     strategy: tf.distribute.Strategy | None = None,
 ) -> tuple[Task, keras.Model]:
-    """Returns the task with its data at hand, and its model with weights drawn from the seed, in the strategy's scope."""
+    """Returns the task with its data loaded, and its model with initial weights, made in the strategy's scope."""
     keras.config.set_dtype_policy(config.training.precision)
-    # First of all: setting a seed empties TensorFlow's kernel cache, and with it every table or tokeniser made before.
+    # Before all else: setting a seed empties TensorFlow's kernel cache, and with it tables and tokenisers made earlier.
     keras.utils.set_random_seed(config.training.seed)
     no_bars_in_files()
     folder = RunFolder(folder)
@@ -166,20 +166,19 @@ def prepare(
     task.load()
     with locked(folder.adapt_lock, wait=True):  # one worker learns, the others read
         task.adapt()
-    # Keras takes the seeds of weights and dropout from here, and preparing a dataset for the first time draws from it,
-    # too.
+    # Keras draws the seeds of weights and dropout from `random`, and so does the first preparation of a dataset.
     random.seed(config.training.seed)
     with strategy.scope() if strategy else nullcontext():
         try:
             return task, task.build()
         except UserError:
             raise
-        except ValueError as error:  # a layer that a setting does not suit
+        except ValueError as error:  # a layer refuses a setting
             raise UserError(f"model: {error}") from error
 
 
 def finished(task_class: type[Task], folder: str | Path | RunFolder) -> tuple[Task, keras.Model]:
-    """Returns the task and the model of a run, with the weights it is to be judged by."""
+    """Returns the task and the model of a run, with its final weights."""
     folder = RunFolder(folder)
     if not folder.config.is_file():
         raise UserError(f"no run in {folder}: expected {folder.config.name} there; train one first")
@@ -192,12 +191,12 @@ def finished(task_class: type[Task], folder: str | Path | RunFolder) -> tuple[Ta
 
 
 def score(task: Task, model: keras.Model) -> dict[str, float]:
-    """Returns the test metrics as `test/NAME`; a name with a group of its own, such as `baseline/svm`, stays as it is."""
+    """Returns the test metrics as `test/NAME`. A name with its own group, such as `baseline/svm`, stays unchanged."""
     return {name if "/" in name else f"test/{name}": value for name, value in task.evaluate(model, "test").items()}
 
 
 def export_task(task: Task, model: keras.Model) -> Path:
-    """Exports what the task serves."""
+    """Exports the signatures of the task."""
     trackables, signatures, warm_up = task.signatures(model)
     directory = Path(task.config.export.directory) / task.name
     return export_saved_model(directory, trackables, signatures, warm_up)
@@ -208,13 +207,12 @@ def keep_config(
 ) -> TaskConfig | None:
     """Writes the effective settings, and refuses a folder whose run has other data or another model.
 
-    What failed before anything was learned binds nobody: its data until words were learned from them, its model until
-        the first
-    checkpoint.
+    A run that failed early pins no settings: its data settings are free until the task has learned from the data, its
+    model settings until the first checkpoint.
 
     Returns:
-        The earlier settings, which stay in the file until it is known that the run can be continued; None where
-        nothing is bound.
+        The earlier settings, which stay in the file until it is known that the run can be continued; `None` if no
+        settings are pinned.
     """
     folder = RunFolder(folder)
     kept = set(folder.path.iterdir()) - {folder.config, folder.lock, folder.adapt_lock}
@@ -230,7 +228,7 @@ def keep_config(
 def refuse_changes(
     folder: RunFolder, what: str, section: str, earlier: TaskConfig, config: TaskConfig, free: Container[str] = ()
 ) -> None:
-    """UserError where settings of a section differ from those of an earlier start, but for those that are free."""
+    """Raises a UserError if settings of a section differ from those of an earlier start, except those in `free`."""
     before, now = (vars(getattr(settings, section)) for settings in (earlier, config))
     names = now if before.get("name") == now.get("name") else ["name"]  # another model has other options
     changed = [name for name in names if before[name] != now[name] and name not in free]
@@ -240,7 +238,7 @@ def refuse_changes(
 
 
 def write_config(config: TaskConfig, folder: RunFolder, data_version: str = "", preset: str = "") -> None:
-    """Writes the effective settings, headed by what they were run with."""
+    """Writes the effective settings, headed by versions, preset and data."""
     heads = [f"Python {platform.python_version()}, TensorFlow {tf.__version__}, Keras {keras.__version__}"]
     if preset:
         heads.append(f"{PRESET_HEAD.removeprefix('# ')}{preset}")
@@ -250,14 +248,14 @@ def write_config(config: TaskConfig, folder: RunFolder, data_version: str = "", 
 
 
 def recorded_version(folder: RunFolder) -> str:
-    """Which data the run was last started with, as `write_config` noted it; "" where it did not."""
+    """Returns the data version of the last start, as `write_config` wrote it, or `""`."""
     lines = folder.config.read_text(encoding="utf-8").splitlines()
     return next((line.removeprefix("# Data: ") for line in lines if line.startswith("# Data: ")), "")
 
 
 @contextmanager
 def alone_in(folder: RunFolder) -> Iterator[None]:
-    """Lets one process at a time write to a run."""
+    """Holds the lock of a run, so that one process at a time writes to it."""
     if not folder.path.is_dir():
         raise UserError(f"no run in {folder}: train one first")
     with ExitStack() as held:
@@ -269,7 +267,7 @@ def alone_in(folder: RunFolder) -> Iterator[None]:
 
 
 def write_metrics(folder: RunFolder, metrics: Mapping[str, float]) -> None:
-    """Writes flat names to numbers."""
+    """Writes the metrics as JSON."""
     atomic_write(folder.metrics, json.dumps(metrics, indent=1, sort_keys=True) + "\n")
 
 

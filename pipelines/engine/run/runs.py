@@ -1,4 +1,4 @@
-"""The runs below a folder: which there are, how far they came, and what they score."""
+"""Lists the runs below a folder, with their states and scores."""
 
 import json
 from collections.abc import Callable
@@ -41,8 +41,8 @@ def list_runs(directory: str | Path = "runs", task: str | None = None) -> list[R
     """Lists the runs in a folder, without loading TensorFlow.
 
     Args:
-        directory: Folder of TASK/NAME/. Defaults to "runs".
-        task: Name of the task whose runs are listed. Defaults to None: all tasks.
+        directory: Folder of TASK/NAME/. Defaults to `"runs"`.
+        task: Name of the task whose runs are listed. Defaults to `None`, which lists all tasks.
 
     Returns:
         List of `RunSummary`, by task, the newest run first.
@@ -79,7 +79,7 @@ def scores_of(folder: RunFolder) -> dict[str, float]:
 
 
 def state_of(folder: RunFolder) -> str:
-    """Returns how far a run came."""
+    """Returns the state of a run, such as "finished"."""
     if folder.lock.is_file():
         try:
             with locked(folder.lock):
@@ -93,7 +93,7 @@ def state_of(folder: RunFolder) -> str:
 
 
 def read_or(read: Callable[[], T], default: T) -> T:
-    """Returns what `read` returns, or the default if its file is damaged."""
+    """Returns the result of `read`, or the default if the file is damaged."""
     try:
         return read()
     except (json.JSONDecodeError, UnicodeDecodeError):

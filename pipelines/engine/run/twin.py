@@ -1,4 +1,4 @@
-"""The same task without attention, trained beside a run, so that attention can be compared with its absence."""
+"""Trains the same task without attention beside a run, to measure what attention contributes."""
 
 import copy
 from typing import Any
@@ -13,14 +13,14 @@ from attention_zoo.pipelines.engine.training.trainer import Trainer
 
 
 def train_twin(task: Task, note: str, **changes: Any) -> tuple[Task, keras.Model, Progress]:
-    """Trains a twin of a task: the same data and the same loop, and whatever the caller changes.
+    """Trains a twin of a task, with the same data, the same loop and the changes of the caller.
 
-    The twin has a folder of its own in the run's, with checkpoints: a twin that was stopped is continued, and a finished
-    one is only loaded.
+    The twin has its own folder inside the run's, with checkpoints. A twin that was stopped is continued, and a finished
+    twin is only loaded.
 
     Args:
         task: The `Task` of the run, with its data at hand.
-        note: What is said before the training.
+        note: Line that is printed before the training.
         **changes: Attributes of the twin that differ from the task's, such as `config`.
 
     Returns:

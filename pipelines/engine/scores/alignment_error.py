@@ -1,8 +1,7 @@
-"""How well an alignment of words agrees with people's: Och & Ney 2003, "A Systematic Comparison of Various Statistical
-Alignment Models", section 5.
+"""The alignment error rate: how far an alignment of words differs from alignments that people made.
 
-A link is a pair (source token, target token). People mark links they are sure of (S) and links that are possible (P,
-with those of S among them).
+A link is a pair (source token, target token). People mark sure links (S) and possible links (P, which includes S). See
+Och & Ney 2003, "A Systematic Comparison of Various Statistical Alignment Models", section 5.
 """
 
 import re
@@ -36,7 +35,7 @@ class ErrorCounts:
     predicted_possible: int = 0
 
     def add(self, predicted: Set[Link], sure: Set[Link], possible: Set[Link]) -> None:
-        """Adds the links of a sentence; what is sure is possible too."""
+        """Adds the links of a sentence. Sure links count as possible too."""
         predicted, sure = set(predicted), set(sure)
         self.predicted += len(predicted)
         self.sure += len(sure)
@@ -44,16 +43,16 @@ class ErrorCounts:
         self.predicted_possible += len(predicted & (set(possible) | sure))
 
     def error_rate(self) -> float:
-        """AER = 1 - (|A∩S| + |A∩P|) / (|A| + |S|); 0 where nothing was predicted and nothing is sure."""
+        """Returns AER = 1 - (|A∩S| + |A∩P|) / (|A| + |S|); 0 if there are neither predicted nor sure links."""
         links = self.predicted + self.sure
         return 1 - (self.predicted_sure + self.predicted_possible) / links if links else 0.0
 
     def precision(self) -> float:
-        """Share of the predicted links that are possible; 0 where nothing was predicted."""
+        """Returns the share of the predicted links that are possible; 0 if there are none."""
         return self.predicted_possible / self.predicted if self.predicted else 0.0
 
     def recall(self) -> float:
-        """Share of the sure links that were predicted; 0 where nothing is sure."""
+        """Returns the share of the sure links that were predicted; 0 if there are none."""
         return self.predicted_sure / self.sure if self.sure else 0.0
 
 
@@ -65,13 +64,13 @@ def alignment_error_rate(
     Args:
         predicted: A set of links for each sentence.
         sure: The sure links of each.
-        possible: The possible links of each; sure ones count as possible whether they are in it or not.
+        possible: The possible links of each. Sure links count as possible even if they are not listed here.
 
     Returns:
-        A number from 0 (agrees) to 1.
+        A number from 0, for a perfect alignment, to 1.
 
     Raises:
-        UserError: the three have not the same number of sentences.
+        UserError: The three have different numbers of sentences.
 
     Example:
 
@@ -96,7 +95,7 @@ def parse_pharaoh(line: str) -> tuple[set[Link], set[Link]]:
         Two sets of (source, target): sure, and possible (the sure ones among them).
 
     Raises:
-        UserError: something on the line is no link.
+        UserError: A word of the line is not a link.
 
     Example:
 
@@ -120,7 +119,7 @@ def read_pharaoh(path: str | Path) -> list[tuple[set[Link], set[Link]]]:
     """Returns (sure, possible) of every line of a file; an empty line is a sentence without links.
 
     Raises:
-        UserError: the file can't be read, or a line holds something else; it is named.
+        UserError: The file cannot be read, or a line is not valid; the message names it.
     """
     try:
         text = Path(path).read_text(encoding="utf-8")
@@ -140,20 +139,21 @@ def links_from_spans(
 ) -> tuple[set[Link], set[Link]]:
     """Turns pairs of aligned spans of text into links between tokens.
 
-    All pairs of tokens inside a matching pair of spans are possible; where it holds one token on each side, that link
-    is sure. A token belongs to the innermost spans that it overlaps: "3" in "in 3 hours" is linked with its "3" alone.
+    All pairs of tokens inside a matching pair of spans are possible. If it holds one token on each side, that link is
+    sure. A token belongs to the innermost spans that it overlaps: "3" in "in 3 hours" is linked only with its "3".
 
     Args:
         spans: A list of (source start, source end, target start, target end), in characters, ends not included.
-        source_token_offsets: (start, end) of each source token; an empty one is no part of any span.
-        target_token_offsets: The same of the target.
+        source_token_offsets: (start, end) of each source token. An empty token belongs to no span.
+        target_token_offsets: The same for the target.
 
     Returns:
         Two sets of (source, target): sure, and possible (the sure ones among them).
 
     Example: "3 hours" and "3 heures" with a token for each number and two for each word.
 
-    >>> sure, possible = links_from_spans([(0, 1, 0, 1), (2, 7, 2, 8)], [(0, 1), (2, 6), (6, 7)], [(0, 1), (2, 7), (7, 8)])
+    >>> spans = [(0, 1, 0, 1), (2, 7, 2, 8)]
+    >>> sure, possible = links_from_spans(spans, [(0, 1), (2, 6), (6, 7)], [(0, 1), (2, 7), (7, 8)])
     >>> sorted(sure), sorted(possible)
     ([(0, 0)], [(0, 0), (1, 1), (1, 2), (2, 1), (2, 2)])
     """
@@ -194,7 +194,7 @@ def links_from_weights(weights: np.ndarray | Sequence[Sequence[float]]) -> set[L
         weights: Array `(T, S)`.
 
     Returns:
-        A set of (source, target); empty where there is no source.
+        A set of (source, target), which is empty if there is no source.
 
     Example:
 
@@ -211,22 +211,23 @@ def word_links(
     source_token_offsets: Sequence[Span],
     target_token_offsets: Sequence[Span],
 ) -> set[Link]:
-    """Turns links between tokens into links between the words of which they are parts: words are what people link.
+    """Turns links between tokens into links between the words that they belong to, since people link words.
 
     Args:
-        links: A set of (source token, target token). A token that is no part of a word, such as the end of the
-            sentence, links nothing.
+        links: A set of (source token, target token). A token outside words, such as the end of the sentence, is
+            ignored.
         source_text: The source; its words stand between spaces.
         target_text: The target.
         source_token_offsets: (start, end) of each source token, in characters.
-        target_token_offsets: The same of the target.
+        target_token_offsets: The same for the target.
 
     Returns:
-        A set of (source word, target word): those of which any tokens are linked.
+        A set of (source word, target word): the pairs of words with at least one linked pair of tokens.
 
     Example: "un" "relat" "ed" and "sans" "rapport".
 
-    >>> sorted(word_links({(0, 0), (1, 1), (2, 0)}, "unrelated", "sans rapport", [(0, 2), (2, 7), (7, 9)], [(0, 4), (5, 12)]))
+    >>> links, offsets = {(0, 0), (1, 1), (2, 0)}, ([(0, 2), (2, 7), (7, 9)], [(0, 4), (5, 12)])
+    >>> sorted(word_links(links, "unrelated", "sans rapport", *offsets))
     [(0, 0), (0, 1)]
     """
     words = [[match.span() for match in re.finditer(r"\S+", text)] for text in (source_text, target_text)]

@@ -1,7 +1,7 @@
-"""How good captions are, against several references each: BLEU-1 to 4, CIDEr-D, ROUGE-L, exact match.
+"""Scores captions against several references each: BLEU-1 to 4, CIDEr-D, ROUGE-L, exact match.
 
-All compare lower-case words, as `split_words` splits them, and go from 0 up; BLEU, ROUGE-L and exact match end at 100,
-CIDEr-D at 1000. The test compares CIDEr-D and ROUGE-L with what the scorer of the COCO captions gives.
+All compare lower-case words, as `split_words` splits them. BLEU, ROUGE-L and exact match go from 0 to 100, CIDEr-D
+from 0 to 1000. The test compares CIDEr-D and ROUGE-L with the scorer of the COCO captions.
 """
 
 import math
@@ -23,27 +23,27 @@ def caption_scores(captions: Sequence[str], references: Sequence[Sequence[str]])
 
     Args:
         captions: The answers, as plain text.
-        references: For each a list of right answers, not empty; one may have more than another.
+        references: For each a list of right answers, which is not empty. The lists may differ in length.
 
     Returns:
         A dict: "bleu1" to "bleu4" (Papineni et al. 2002, of the corpus, as sacreBLEU counts them), "cider" (CIDEr-D,
-            Vedantam et
-        al. 2015, times 100 as papers print it), "rouge_l" (Lin 2004), and "exact_match", the share that is one of its
-        references.
+        Vedantam et al. 2015, times 100 as papers print it), "rouge_l" (Lin 2004), and "exact_match", the share of
+        captions that equal one of their references.
 
     Raises:
-        UserError: there is nothing to score, or no reference for a caption.
+        UserError: There is nothing to score, or a caption has no reference.
 
     Example:
 
-    >>> scores = caption_scores(["a dog left of a key", "a cat"], [["a dog left of a key", "a dog above a key"], ["a bus"]])
+    >>> references = [["a dog left of a key", "a dog above a key"], ["a bus"]]
+    >>> scores = caption_scores(["a dog left of a key", "a cat"], references)
     >>> {name: round(value, 1) for name, value in scores.items() if name in ("bleu1", "exact_match")}
     {'bleu1': 87.5, 'exact_match': 50.0}
     """
     if not captions or len(captions) != len(references) or not all(references):
         raise UserError(
-            f"captions: expected one or more references for each of them, received {len(captions)} captions and references for "
-            f"{sum(map(bool, references))}"
+            f"captions: expected one or more references for each of them, received {len(captions)} captions "
+            f"and references for {sum(map(bool, references))}"
         )
     candidates = [split_words(caption) for caption in captions]
     right = [[split_words(reference) for reference in several] for several in references]
@@ -64,15 +64,15 @@ def caption_scores(captions: Sequence[str], references: Sequence[Sequence[str]])
 def scores_by_count(
     captions: Sequence[str], references: Sequence[Sequence[str]], counts: Sequence[int]
 ) -> dict[int, dict[str, float]]:
-    """Scores captions of images with as many things apart.
+    """Scores the captions of images with the same number of things, for each number.
 
     Args:
         captions: The answers, as plain text.
         references: For each a list of right answers.
-        counts: For each how many things are in the image.
+        counts: For each the number of things in the image.
 
     Returns:
-        A dict of each count, ascending, to a dict: "images", how many there are, and the `caption_scores`.
+        A dict of each count, ascending, to a dict: "images", the number of images, and the `caption_scores`.
 
     Example:
 
@@ -89,12 +89,12 @@ def scores_by_count(
 
 
 def cider_d(captions: Sequence[Sequence[str]], references: Sequence[Sequence[Sequence[str]]]) -> list[float]:
-    """CIDEr-D of each caption (Vedantam et al. 2015, "CIDEr: Consensus-based Image Description Evaluation", sec. 3 and
-    5).
+    """Returns the CIDEr-D of each caption.
 
-    For n-grams of each order the cosine between caption and reference, weighted by how few images have the n-gram in a
-    reference, with counts clipped to those of the reference, times a Gaussian of the difference in length; the mean
-    over references and orders, times 10.
+    For n-grams of each order it takes the cosine between caption and reference. N-grams that few images have in a
+    reference weigh more, and counts are clipped to those of the reference. The cosine is multiplied by a Gaussian of
+    the difference in length. CIDEr-D is the mean over references and orders, times 10 (Vedantam et al. 2015, "CIDEr:
+    Consensus-based Image Description Evaluation", sections 3 and 5).
 
     Args:
         captions: Lists of words.
@@ -133,8 +133,9 @@ def cider_d(captions: Sequence[Sequence[str]], references: Sequence[Sequence[Seq
 
 
 def rouge_l(words: Sequence[str], references: Sequence[Sequence[str]]) -> float:
-    """ROUGE-L of a caption (Lin 2004, sec. 3): F of the longest common subsequence, with the best precision and recall
-    of any.
+    """Returns the ROUGE-L of a caption (Lin 2004, section 3).
+
+    It is the F measure of the longest common subsequence, with the best precision and the best recall of any reference.
 
     Example:
 
@@ -150,7 +151,7 @@ def rouge_l(words: Sequence[str], references: Sequence[Sequence[str]]) -> float:
 
 
 def _common_length(one: Sequence[str], other: Sequence[str]) -> int:
-    """Length of the longest common subsequence."""
+    """Returns the length of the longest common subsequence."""
     row = [0] * (len(other) + 1)
     for word in one:
         before = row
@@ -161,7 +162,7 @@ def _common_length(one: Sequence[str], other: Sequence[str]) -> int:
 
 
 def _grams(words: Sequence[str]) -> Counter[tuple[str, ...]]:
-    """How often each n-gram of all orders occurs."""
+    """Returns the counts of the n-grams of all orders."""
     return Counter(tuple(words[i : i + n]) for n in ORDERS for i in range(len(words) - n + 1))
 
 

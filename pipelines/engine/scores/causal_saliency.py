@@ -1,12 +1,10 @@
-"""Which of the regions that a driver looks at matter (Kim and Canny 2017, sec. 3.4): the second stage.
+"""Finds the attended regions that affect a driver's steering (Kim and Canny 2017, section 3.4).
 
-The attention of a frame, upsampled to its pixels, is sampled for particles; DBSCAN finds their clusters; each
-cluster's convex
-hull is blacked out, and the driver asked again. A cluster whose removal raises the error is causal, the others are
-spurious.
+The attention of a frame, upsampled to its pixels, is sampled for particles, and DBSCAN finds their clusters. The convex
+hull of each cluster is painted black, and the driver is asked again. A cluster whose removal raises the error is
+causal; the others are spurious.
 
-No color means nothing: whatever is painted is seen, and is farther from one region's color than from another's. What
-the frame's mean color in place of black would give is therefore said too.
+Any fill colour is itself a stimulus, so the result with the frame's mean colour is reported too.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,14 +14,14 @@ import numpy as np
 
 PARTICLES = 600  # for each frame
 RADIUS = 4.0  # pixels, DBSCAN's eps: half a cell of the feature map
-DENSITY = 3.0  # times the mean density of the particles: what a cluster's core has at least
-LATER = 2  # frames between the one that says what is causal and the one where that is tested
+DENSITY = 3.0  # least density of a cluster's core, in multiples of the particles' mean density
+LATER = 2  # frames from the one that chooses the causal regions to the one that tests them
 CONTROLS = 4  # random regions for each causal one
 RESAMPLES = 2000
 
 
 def upsampled(weights: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """The weights (h, w) at every pixel (H, W), bilinear, as probabilities.
+    """Returns the weights (h, w) at every pixel (H, W), bilinear, as probabilities.
 
     Example:
 
@@ -38,7 +36,7 @@ def upsampled(weights: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def blobs(weights: np.ndarray, size: tuple[int, int], generator: np.random.Generator) -> np.ndarray:
-    """Finds the regions that are looked at.
+    """Finds the attended regions.
 
     Args:
         weights: (h, w), attention over a frame.
@@ -46,7 +44,7 @@ def blobs(weights: np.ndarray, size: tuple[int, int], generator: np.random.Gener
         generator: `numpy.random.Generator`.
 
     Returns:
-        bool `(N, H, W)`: the convex hull of each cluster. None where attention is as good as uniform.
+        bool `(N, H, W)`: the convex hull of each cluster. N is 0 if attention is nearly uniform.
     """
     from scipy.spatial import ConvexHull
     from sklearn.cluster import DBSCAN
@@ -60,7 +58,7 @@ def blobs(weights: np.ndarray, size: tuple[int, int], generator: np.random.Gener
     masks = [np.zeros((0, height, width), bool)]
     for label in range(labels.max() + 1):
         members = points[labels == label]
-        if len(members) < 3:  # neighbouring clusters took what lay around its core
+        if len(members) < 3:  # neighbouring clusters took the points around its core
             continue
         planes = ConvexHull(members).equations  # outside of one: above 0
         inside = np.all(centers @ planes[:, :2].T + planes[:, 2] <= 0.0, axis=-1)
@@ -70,7 +68,7 @@ def blobs(weights: np.ndarray, size: tuple[int, int], generator: np.random.Gener
 
 
 def painted_over(frame: np.ndarray, masks: np.ndarray, color: float | np.ndarray = 0) -> np.ndarray:
-    """Copies of a frame (H, W, 3) with the pixels of each mask (N, H, W) in one color, black if not told."""
+    """Returns copies of a frame (H, W, 3) with the pixels of each mask (N, H, W) in one color, by default black."""
     return np.where(masks[..., None], np.asarray(color, frame.dtype), frame)
 
 
@@ -82,28 +80,26 @@ def examine(
     weights: Sequence[np.ndarray],
     seed: int = 0,
 ) -> dict[str, float]:
-    """Tells causal blobs from spurious ones, and tests what was found.
+    """Separates causal from spurious blobs, and tests the causal ones on a later frame.
 
-    A mask that was chosen because it raised the error will do so in that very frame, whatever it covers. The test is
-    therefore made `LATER` frames on: the causal hulls of the earlier frame against the same shapes elsewhere, moved by
-        chance
-    (around the edges, so that the area is the same).
+    A mask that was chosen because it raised the error of a frame raises it in that frame by construction. The test
+    therefore uses the frame `LATER` frames on. It compares the causal hulls of the earlier frame with the same shapes
+    at random places (rolled around the edges, so that the area is the same).
 
     Args:
         predict: `predict(frames (N, H, W, 3), state) -> steering (N,)`, all from one state.
-        frames: List of pairs of frames: the one that is looked at, and the one `LATER` frames on.
-        steering: List of pairs: the true steering of both.
-        states: List of pairs: the driver's state before each of both.
+        frames: List of pairs of frames: the attended frame, and the frame `LATER` frames on.
+        steering: List of pairs: the true steering at both frames.
+        states: List of pairs: the driver's state before each frame.
         weights: List of (h, w): attention over the first frame of each pair.
-        seed: Of particles and random regions.
+        seed: Seed of particles and random regions. Defaults to `0`.
 
     Returns:
-        A dict of numbers: blobs, spurious_share, and, where any is causal, deletion_ratio: the mean error with the
-            causal
-        regions painted over, divided by that with random regions; `deletion_ratio_low` and `_high` hold its 95%
-        interval (paired
-        bootstrap over the frames), `deletion_frames` says how many there were, and `deletion_ratio_mean_color` what
-        the ratio is where the same regions are painted in the frame's mean color.
+        A dict of numbers: `blobs`, `spurious_share` and `deletion_frames`, the number of frames with a causal region.
+        If there are any, also `deletion_ratio`, the mean error with the causal regions painted black divided by the
+        mean error with random regions; `deletion_ratio_low` and `deletion_ratio_high`, its 95% interval (paired
+        bootstrap over the frames); and `deletion_ratio_mean_color`, the ratio with the frame's mean color instead of
+        black.
     """
     generator = np.random.default_rng(seed)
     total = causal_count = 0
@@ -140,7 +136,7 @@ def examine(
 
 
 def deletion_ratio(pairs: np.ndarray, generator: np.random.Generator) -> dict[str, float]:
-    """Ratio of the means of the columns of (N, 2), with the ends of its 95% interval by resampling rows.
+    """Returns the ratio of the means of the columns of (N, 2), and its 95% interval by resampling rows.
 
     Example:
 

@@ -1,6 +1,6 @@
-"""Does a word that names a thing look at the thing? Attention to an image, scored against the boxes of what is in it.
+"""Scores attention to an image: whether a word that names a thing attends to the box of that thing.
 
-The peak of a map is the middle of its heaviest cell: where the map, brought to the image's size, is greatest.
+The peak of a map is the middle of its heaviest cell.
 """
 
 import math
@@ -15,11 +15,11 @@ def find_mentions(words: Sequence[str], names: Sequence[str]) -> list[tuple[int,
     """Finds the names of things in an answer.
 
     Args:
-        words: As `split_words` splits the answer.
-        names: Of the things.
+        words: Words of the answer, as `split_words` returns them.
+        names: Names of the things.
 
     Returns:
-        A list of (first word, last word + 1, number of the thing), in the order of the words, none inside another.
+        A list of (first word, last word + 1, number of the thing), in the order of the words. None lies inside another.
 
     Example:
 
@@ -38,12 +38,12 @@ def find_mentions(words: Sequence[str], names: Sequence[str]) -> list[tuple[int,
 
 
 def peak(weights: np.ndarray) -> tuple[int, int]:
-    """Row and column of the heaviest cell of a map `(h, w)`; the first of several."""
+    """Returns row and column of the heaviest cell of a map `(h, w)`, the first if there are several."""
     return divmod(int(np.argmax(weights)), np.shape(weights)[1])
 
 
 def lies_in(cell: tuple[int, int], grid: tuple[int, ...], box: Sequence[float]) -> bool:
-    """Whether the middle of a cell lies in a box (top, left, bottom, right), from 0 to 1.
+    """Returns whether the middle of a cell lies in a box (top, left, bottom, right), from 0 to 1.
 
     Example:
 
@@ -58,18 +58,17 @@ def lies_in(cell: tuple[int, int], grid: tuple[int, ...], box: Sequence[float]) 
 def pointing_scores(
     answers: Iterable[tuple[Sequence[str], np.ndarray, tuple[Sequence[str], Sequence[Sequence[float]]] | None]],
 ) -> dict[str, float]:
-    """Scores where words look.
+    """Scores the attention of words.
 
     Args:
         answers: Iterable of (words, weights, objects): the T words of an answer, their maps `(T, h, w)`, and the
-            (names, boxes) of what is in the image, or None where that is not known.
+            (names, boxes) of the things in the image, or `None` if they are not known.
 
     Returns:
-        A dict. "pointing": of the words that name a thing of the image, the share (0 to 100) whose peak lies in its
-        box. "movement": how many cells the peak moves, on average, from one thing that is named to the next; a name of
-        several words
-        looks where they look together. Where the things are not known there is no pointing, and movement is from word
-        to word. What no answer gave anything for is left out.
+        A dict. "pointing" is the share (0 to 100) of the words that name a thing whose peak lies in the box of that
+        thing. "movement" is the mean number of cells that the peak moves from one named thing to the next; the maps of
+        the words of a name are added. If the things are not known, there is no "pointing", and "movement" is from word
+        to word. A score without any values is left out.
 
     Example:
 

@@ -1,4 +1,4 @@
-"""How good answers in words are, against references."""
+"""Scores translations against references."""
 
 import unicodedata
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from sacrebleu.metrics import BLEU, CHRF
 
 from attention_zoo.pipelines.engine.errors import UserError
 
-# Written without spaces between words: BLEU counts characters there, as is usual for them.
+# Languages without spaces between words, for which BLEU counts characters.
 UNSPACED = ("ja", "zh", "yue", "wuu", "th", "lo", "km", "my", "bo", "dz")
 
 
@@ -20,8 +20,8 @@ def translation_scores(
     Args:
         hypotheses: Answers, as plain text.
         references: The right answer to each.
-        language: Their language, such as "ja" or "pt_BR"; decides how BLEU splits words (`None`: as sacreBLEU does,
-            13a).
+        language: Their language, such as "ja" or "pt_BR", which decides how BLEU splits words. Defaults to `None`,
+            sacreBLEU's own way, 13a.
 
     Returns:
         A dict: "bleu" (Papineni et al. 2002) and "chrf" (chrF2, Popović 2015) of the corpus as sacreBLEU counts them
@@ -29,7 +29,7 @@ def translation_scores(
         0 to 100.
 
     Raises:
-        UserError: there is nothing to score, or not one reference for each answer.
+        UserError: There is nothing to score, or not one reference for each answer.
 
     Example:
 
@@ -59,21 +59,21 @@ def scores_by_length(
     edges: Sequence[int],
     language: str | None = None,
 ) -> list[dict[str, Any]]:
-    """Scores buckets of like length apart (Bahdanau et al. 2015, figure 2).
+    """Scores sentences in buckets by length (Bahdanau et al. 2015, figure 2).
 
     Args:
         hypotheses: Answers, as plain text.
         references: The right answer to each.
-        lengths: The length that decides, such as words of the source.
-        edges: Ascending largest lengths of the buckets; a last one takes what is longer.
-        language: As for `translation_scores`.
+        lengths: The lengths that choose the buckets, such as words of the source.
+        edges: Largest lengths of the buckets, ascending. A last bucket takes longer sentences.
+        language: See `translation_scores`. Defaults to `None`.
 
     Returns:
         A list of dicts for the buckets that are not empty: "from" and "to" (both inside; `None` for no end),
         "sentences", and the scores.
 
     Raises:
-        UserError: not one length and reference for each answer, or edges that do not ascend.
+        UserError: The numbers of answers, references and lengths differ, or the edges do not ascend.
 
     Example:
 
@@ -99,7 +99,7 @@ def scores_by_length(
 
 
 def equal_text(one: str, other: str) -> bool:
-    """Whether two texts are the same to a reader: CLDR writes U+00A0 and U+202F where a keyboard writes a space.
+    """Returns whether two texts are the same to a reader. CLDR writes U+00A0 and U+202F, and a keyboard writes a space.
 
     Example:
 
@@ -110,10 +110,10 @@ def equal_text(one: str, other: str) -> bool:
 
 
 def fold(text: str) -> str:
-    """Returns the text in NFKC with runs of white space as one space and none at its ends."""
+    """Returns the text in NFKC, with each run of white space as one space, and none at its ends."""
     return " ".join(unicodedata.normalize("NFKC", text).split())
 
 
 def unspaced(language: str | None) -> bool:
-    """Whether a language, such as "zh_Hans" or "pt-BR", is written without spaces between words."""
+    """Returns whether a language, such as "zh_Hans" or "pt-BR", is written without spaces between words."""
     return (language or "").replace("-", "_").lower().split("_")[0] in UNSPACED

@@ -1,4 +1,4 @@
-"""Batches of like lengths, cut by a budget of tokens, so that little of a batch is padding."""
+"""Makes batches of rows of similar length, cut by a budget of tokens, so that little of a batch is padding."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -25,10 +25,12 @@ def token_batches(
     Args:
         columns: Dict of integer RaggedTensors `(N, None)`: row n of all of them is example n.
         budget: Largest number of tokens of a batch: rows times the longest row in any column, padding counted.
-        seed: Integer; another seed gives another order.
-        epoch: Integer; another epoch gives another order.
-        shuffle: False keeps the windows in the given order, and the batches of a window from long to short.
-        window: Examples that are sorted together, at most: more of them mean less padding and less chance.
+        seed: Integer; another seed gives another order. Defaults to `0`.
+        epoch: Integer; another epoch gives another order. Defaults to `0`.
+        shuffle: Whether to shuffle. `False` keeps the windows in the given order, and the batches of a window from long
+            to short. Defaults to `True`.
+        window: Largest number of examples that are sorted together. More of them mean less padding and less randomness.
+            Defaults to `8192`.
 
     Returns:
         A `tf.data.Dataset` of dicts of int32 Tensors `(B, T)`, 0 where a row has ended.
@@ -55,7 +57,8 @@ def token_batches(
     if count and int(tf.reduce_max(longest)) > budget:
         row = int(tf.argmax(longest))
         raise UserError(
-            f"budget: expected room for the longest example, number {row} with {int(longest[row]):,} tokens, received {budget:,}"
+            f"--training.batch_tokens: expected room for the longest example, number {row} with "
+            f"{int(longest[row]):,} tokens; received {budget:,}"
         )
     # Windows of equal size: a short last one would give small batches.
     windows = -(-count // window)
@@ -95,7 +98,7 @@ def _sort_key(lengths: tf.Tensor) -> tf.Tensor:
 
 
 def _cut_points(longest: tf.Tensor, budget: int) -> tf.Tensor:
-    """Row splits of batches: the first row of a batch is its longest, so it alone says how many rows fit."""
+    """Returns the row splits of batches. The first row of a batch is its longest, and decides how many rows fit."""
     count = tf.size(longest, out_type=tf.int64)
     splits = tf.TensorArray(tf.int64, size=1, dynamic_size=True, clear_after_read=False, element_shape=[]).write(0, 0)
 
@@ -111,7 +114,7 @@ def _cut_points(longest: tf.Tensor, budget: int) -> tf.Tensor:
 
 
 def padding_share(dataset: tf.data.Dataset) -> dict[str, Any]:
-    """Counts what a dataset of padded batches holds.
+    """Counts batches, tokens and padding of a dataset.
 
     Args:
         dataset: `tf.data.Dataset` of dicts of integer Tensors, 0 is padding.

@@ -1,4 +1,4 @@
-"""Finds text that says nothing, so that a model answers it with nothing and not with an invention."""
+"""Finds text without content, so that a model answers it with nothing."""
 
 import tensorflow as tf
 

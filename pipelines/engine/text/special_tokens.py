@@ -27,7 +27,8 @@ def end_rows(tokens: tf.RaggedTensor, max_tokens: int | None = None) -> tf.Ragge
 
     Args:
         tokens: int32 RaggedTensor `(B, None)`.
-        max_tokens: Ids of a row at most, EOS included; a longer row loses its last ids. Defaults to no limit.
+        max_tokens: Largest number of ids of a row, EOS included; a longer row loses its last ids. Defaults to
+            `None`, no limit.
 
     Returns:
         int32 RaggedTensor `(B, None)`.

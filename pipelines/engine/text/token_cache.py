@@ -1,4 +1,4 @@
-"""Tokenised text that is kept on the disk, so that a run that is started again need not tokenise again."""
+"""Keeps tokenised text on the disk, so that a run that is started again need not tokenise again."""
 
 import warnings
 from collections.abc import Callable
@@ -13,13 +13,13 @@ from attention_zoo.pipelines.engine.storage.checkpoints import CheckpointStore, 
 def cached_columns(
     directory: str | PathLike, key: str, make: Callable[[], dict[str, dict[str, tf.RaggedTensor]]]
 ) -> dict[str, dict[str, tf.RaggedTensor]]:
-    """Returns what `make` makes, from the disk if it is there.
+    """Returns the result of `make`, from the disk if it is there.
 
     Args:
-        directory: Where it is kept; a `CheckpointStore` writes and checks it, so half a file or a damaged one is not
-            used.
-        key: Text that says what the columns were made from; another key makes them anew.
-        make: Returns a dict of splits to dicts of names to RaggedTensors `(N, None)`.
+        directory: Folder of the cache. A `CheckpointStore` writes and checks it, so incomplete and damaged files are
+            not used.
+        key: Text that identifies the source of the columns. Another key makes them again.
+        make: Function that returns a dict of splits to dicts of names to RaggedTensors `(N, None)`.
 
     Returns:
         The same dict of dicts.
@@ -27,7 +27,8 @@ def cached_columns(
     Example:
 
     >>> import tempfile
-    >>> directory, make = tempfile.mkdtemp(), lambda: print("made") or {"train": {"source": tf.ragged.constant([[1], [2, 3]])}}
+    >>> directory, rows = tempfile.mkdtemp(), tf.ragged.constant([[1], [2, 3]])
+    >>> make = lambda: print("made") or {"train": {"source": rows}}
     >>> for _ in range(2):
     ...     columns = cached_columns(directory, "two rows", make)
     made
