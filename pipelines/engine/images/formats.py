@@ -1,4 +1,4 @@
-"""What files of the four image formats say of themselves, and their decoders, in the TensorFlow graph.
+"""Format and size of an image file, read from its head, and the decoders of the four formats, in the TensorFlow graph.
 
 Every decoder takes `run`, which calls TensorFlow's own operation: `run_plainly`, or `run_or_empty`, which hands an
 empty image back where the operation raises.
@@ -20,6 +20,7 @@ _PNG_COLOR_TYPE = 25  # its place in the head: 0 grey, 2 RGB, 3 palette (alpha b
 _HEXADECIMAL = [f"{value:02x}" for value in range(256)]
 
 Run = Callable[[Callable[[tf.Tensor], tf.Tensor], tf.Tensor, tf.Tensor], tf.Tensor]
+RunHere = Callable[..., tf.Tensor]  # a `Run` that knows its file: called with an operation, and an empty image or none
 
 
 def run_plainly(operation: Callable[[tf.Tensor], tf.Tensor], image_bytes: tf.Tensor, empty: tf.Tensor) -> tf.Tensor:
@@ -30,8 +31,8 @@ def run_plainly(operation: Callable[[tf.Tensor], tf.Tensor], image_bytes: tf.Ten
 def run_or_empty(operation: Callable[[tf.Tensor], tf.Tensor], image_bytes: tf.Tensor, empty: tf.Tensor) -> tf.Tensor:
     """Calls `operation(image_bytes)`, and returns `empty` where it raises.
 
-    Of TensorFlow's graph operations only datasets continue after an error. A dataset of one element costs some tenths of
-    a millisecond as long as its function is one operation; the whole of `decode_image` in it costs 200 ms.
+    Of TensorFlow's graph operations only datasets continue after an error. A dataset of one element costs some tenths
+    of a millisecond as long as its function is one operation; with the whole of `decode_image` in it, it costs 200 ms.
     """
     options = tf.data.Options()
     options.experimental_optimization.apply_default_optimizations = False  # they take longer than the one operation
@@ -42,20 +43,21 @@ def run_or_empty(operation: Callable[[tf.Tensor], tf.Tensor], image_bytes: tf.Te
 
 
 def head_of(image_bytes: tf.Tensor) -> tf.Tensor:
-    """The first HEAD bytes as uint8 `(HEAD,)`, zeros where the file is shorter."""
+    """Returns the first HEAD bytes as uint8 `(HEAD,)`, zeros where the file is shorter."""
     return tf.io.decode_raw(tf.strings.substr(image_bytes, 0, HEAD) + b"\0" * HEAD, tf.uint8)[:HEAD]
 
 
 def format_of(head: tf.Tensor) -> tf.Tensor:
-    """Index of the format in FORMATS, int32 scalar; 4 is none of them."""
+    """Returns the index of the format in FORMATS, int32 scalar; 4 if it is none of them."""
     known = [tf.reduce_all(head[: len(magic)] == list(magic)) for magic in _MAGIC]
     return tf.argmax(tf.stack([*known, True]), output_type=tf.int32)
 
 
 def error_of_format(kind: tf.Tensor, head: tf.Tensor, image_bytes: tf.Tensor) -> tf.Tensor:
-    """String scalar: why this is no image to decode, as far as its first and last bytes tell; "" if they tell nothing.
+    """Checks the first and last bytes of a file; the decoders detect all other damage.
 
-    The decoders find all other damage.
+    Returns:
+        String scalar: why the file cannot be decoded, or "".
     """
     length = tf.strings.length(image_bytes)
     size = tf.strings.as_string(length)
@@ -84,7 +86,7 @@ def error_of_format(kind: tf.Tensor, head: tf.Tensor, image_bytes: tf.Tensor) ->
 
 
 def error_of_size(rows: tf.Tensor, columns: tf.Tensor) -> tf.Tensor:
-    """String scalar: why an image of this size is not decoded, or ""."""
+    """Returns why an image of this size is not decoded, string scalar, or ""."""
     pixels = tf.cast(rows, tf.int64) * tf.cast(columns, tf.int64)
     message = tf.strings.join(
         [f"image_bytes: expected an image of 1 to {MAX_PIXELS:,} pixels, received ",
@@ -94,7 +96,7 @@ def error_of_size(rows: tf.Tensor, columns: tf.Tensor) -> tf.Tensor:
 
 
 def error_of_damage(kind: tf.Tensor, image_bytes: tf.Tensor) -> tf.Tensor:
-    """String scalar: what to say of a file that the decoder refuses."""
+    """Returns the error of a file that the decoder refuses, string scalar."""
     length = tf.strings.as_string(tf.strings.length(image_bytes))
     return tf.strings.join(
         ["image_bytes: expected a whole ", tf.gather(FORMATS, kind), " image, received a damaged one of ", length,
@@ -103,7 +105,11 @@ def error_of_damage(kind: tf.Tensor, image_bytes: tf.Tensor) -> tf.Tensor:
 
 
 def size_of(kind: tf.Tensor, head: tf.Tensor, image_bytes: tf.Tensor, run: Run) -> tf.Tensor:
-    """`(rows, columns)` as the file's head has it, int32 `(2,)`; zeros for a JPEG whose head `run_or_empty` cannot read."""
+    """Reads `(rows, columns)` from the head of a file.
+
+    Returns:
+        int32 `(2,)`; zeros for a JPEG whose head `run_or_empty` cannot read.
+    """
     none = tf.zeros([3], tf.int32)
     return tf.switch_case(
         kind,
@@ -137,17 +143,17 @@ def decode(kind: tf.Tensor, head: tf.Tensor, image_bytes: tf.Tensor, shrink: tf.
     return image
 
 
-def number(content, place, count, big_endian=False):
-    """A number of `count` bytes as int32; bytes that a file which is cut off lacks count as 0."""
+def number(content: tf.Tensor, place: int | tf.Tensor, count: int, big_endian: bool = False) -> tf.Tensor:
+    """Returns a number of `count` bytes as int32 scalar; bytes beyond the end of a file count as 0."""
     values = tf.cast(content[place : place + count], tf.int32)
     shifts = tf.constant([8 * (count - 1 - i if big_endian else i) for i in range(count)])
     return tf.reduce_sum(tf.bitwise.left_shift(values, shifts[: tf.size(values)]))
 
 
-def largest_gif_frame(image_bytes, rows, columns):
-    """`(rows, columns)` of the largest frame of a GIF, or of its screen.
+def largest_gif_frame(image_bytes: tf.Tensor, rows: tf.Tensor, columns: tf.Tensor) -> tf.Tensor:
+    """Returns `(rows, columns)` of the largest frame of a GIF, or of its screen, int32 `(2,)`.
 
-    The decoder makes room for every frame, whatever the screen.
+    The decoder allocates memory for every frame, whatever the size of the screen.
     """
     content = tf.io.decode_raw(image_bytes, tf.uint8)
     length = tf.size(content)
@@ -175,8 +181,8 @@ def largest_gif_frame(image_bytes, rows, columns):
     return tf.stack([rows, columns])
 
 
-def decode_jpeg(image_bytes, shrink, run):
-    """Decodes at 1, 1/2, 1/4 or 1/8 of the size: the largest reduction that keeps what `shrink` says is needed."""
+def decode_jpeg(image_bytes: tf.Tensor, shrink: tf.Tensor, run: RunHere) -> tf.Tensor:
+    """Decodes at 1, 1/2, 1/4 or 1/8 of the size, the smallest that is not below `1 / shrink`."""
     ratios = (1, 2, 4, 8)
     index = tf.reduce_sum(tf.cast(shrink >= ratios[1:], tf.int32))
 
@@ -186,7 +192,7 @@ def decode_jpeg(image_bytes, shrink, run):
     return tf.switch_case(index, [lambda ratio=ratio: reduced(ratio) for ratio in ratios])
 
 
-def decode_png(head, run):
+def decode_png(head: tf.Tensor, run: RunHere) -> tf.Tensor:
     """Decodes to 8 bits a channel, over white where there can be alpha."""
 
     def over_white():
@@ -202,8 +208,8 @@ def decode_png(head, run):
     return tf.cond(has_alpha, over_white, lambda: run(lambda one: tf.io.decode_png(one, 3)))
 
 
-def decode_bmp(image_bytes, head, run):
-    """Decodes 8 bits with a palette, 24 or 32; the decoder hands indices of a palette back as they are."""
+def decode_bmp(image_bytes: tf.Tensor, head: tf.Tensor, run: RunHere) -> tf.Tensor:
+    """Decodes 24 bits, 32, or 8 with a palette, whose colors TensorFlow's decoder does not look up."""
     image = run(tf.io.decode_bmp)
 
     def of_palette():
@@ -219,7 +225,7 @@ def decode_bmp(image_bytes, head, run):
     return tf.cond(number(head, 28, 2) == 8, of_palette, lambda: in_color(image))
 
 
-def in_color(image):
-    """`(H, W, 1 or 3 or 4)` to `(H, W, 3)`; a fourth channel of a BMP is padding."""
+def in_color(image: tf.Tensor) -> tf.Tensor:
+    """Turns `(H, W, 1 or 3 or 4)` into `(H, W, 3)`; a fourth channel of a BMP is padding."""
     image = image[..., :3]
     return tf.broadcast_to(image, tf.concat([tf.shape(image)[:2], [3]], axis=0))

@@ -1,4 +1,4 @@
-"""Encoded images to pixels: one way for training, evaluation and serving, in the TensorFlow graph.
+"""Decodes image files, in the TensorFlow graph: the same code for training, evaluation and serving.
 
 Every image that enters the project from outside comes through `decode_image`. It reads the size in the file's head
 before it decodes anything. A small file that unpacks to gigabytes is therefore refused, and a large JPEG is decoded at
@@ -9,6 +9,7 @@ import io
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import tensorflow as tf
 
 from attention_zoo.pipelines.engine.errors import UserError
@@ -28,7 +29,7 @@ from attention_zoo.pipelines.engine.images.formats import (
 from attention_zoo.pipelines.engine.images.orientation import is_turned, orientation_of, upright
 
 
-def decode_image(image_bytes, size):
+def decode_image(image_bytes: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
     """Decodes one image file and brings it to a size, in a graph or eagerly.
 
     Reads JPEG (grey, YCbCr, CMYK), PNG (1 to 16 bits a channel; transparent pixels become white), GIF (the first frame)
@@ -43,7 +44,7 @@ def decode_image(image_bytes, size):
         uint8 Tensor `(height, width, 3)`.
 
     Raises:
-        tf.errors.InvalidArgumentError: it is no image of these formats, is cut off or damaged, or has more than
+        tf.errors.InvalidArgumentError: The file is no image of these formats, is cut off or damaged, or has more than
             `MAX_PIXELS` pixels.
 
     Example:
@@ -57,8 +58,8 @@ def decode_image(image_bytes, size):
         return tf.identity(pixels)
 
 
-def decode_images(image_bytes, size):
-    """Decodes a batch of image files, one after the other, so that a batch of large ones needs the memory of one.
+def decode_images(image_bytes: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
+    """Decodes a batch of image files, one after the other: the memory that it needs does not grow with the batch.
 
     Args:
         image_bytes: String Tensor `(B,)`; B may be 0.
@@ -68,7 +69,7 @@ def decode_images(image_bytes, size):
         uint8 Tensor `(B, height, width, 3)`.
 
     Raises:
-        tf.errors.InvalidArgumentError: as `decode_image`, for any of them.
+        tf.errors.InvalidArgumentError: One of the files is as `decode_image` describes it.
 
     Example:
 
@@ -79,16 +80,16 @@ def decode_images(image_bytes, size):
     return tf.map_fn(lambda one: decode_image(one, size), image_bytes, fn_output_signature=spec, parallel_iterations=1)
 
 
-def decode_each_image(image_bytes, size):
-    """Decodes a batch of image files, each its own: what cannot be decoded leaves the others as they are.
+def decode_each_image(image_bytes: tf.Tensor, size: tuple[int, int]) -> tuple[tf.Tensor, tf.Tensor]:
+    """Decodes a batch of image files; one that cannot be decoded does not affect the others.
 
     Args:
         image_bytes: String Tensor `(B,)`; B may be 0.
         size: `(height, width)`, integers.
 
     Returns:
-        `images`, uint8 `(B, height, width, 3)`, zeros where a file cannot be decoded, and `error`, string `(B,)`, which
-        says why, "" where all is well.
+        Tuple of `images`, uint8 `(B, height, width, 3)`, zeros where a file cannot be decoded, and `error`, string
+        `(B,)`, the reason why, or "".
 
     Example:
 
@@ -102,18 +103,18 @@ def decode_each_image(image_bytes, size):
     )
 
 
-def check_image(image_bytes, name):
-    """Looks whether `decode_image` will read a file, so that a user learns which one it is that can't be read.
+def check_image(image_bytes: bytes, name: str) -> bytes:
+    """Checks that `decode_image` can read a file, so that the error names the file.
 
     Args:
         image_bytes: The content of the file.
-        name: What to call it in the message.
+        name: Name of the file in the message.
 
     Returns:
         The bytes.
 
     Raises:
-        UserError: it is no image of these formats, is cut off or damaged, or has more than `MAX_PIXELS` pixels.
+        UserError: The file is no image of these formats, is cut off or damaged, or has more than `MAX_PIXELS` pixels.
 
     Example:
 
@@ -143,20 +144,28 @@ def check_image(image_bytes, name):
 
 
 class ImageFile(NamedTuple):
-    """An image file that was read and looked at."""
+    """An image file that was read and checked.
+
+    Args:
+        name: Its name, as the user wrote it.
+        image_bytes: Its content.
+    """
 
     name: str
     image_bytes: bytes
 
 
-def read_image_file(path):
-    """Reads an image file that a user names; as `Task.read_input` of a task on images it takes arguments of `predict`.
+def read_image_file(path: str) -> ImageFile:
+    """Reads an image file that a user names. Tasks on images use it as `Task.read_input`, for arguments of `predict`.
+
+    Args:
+        path: Path of the file.
 
     Returns:
         An `ImageFile`.
 
     Raises:
-        UserError: there is no such file, or `check_image` refuses it.
+        UserError: There is no such file, or `check_image` refuses it.
     """
     try:
         content = Path(path).read_bytes()
@@ -167,7 +176,7 @@ def read_image_file(path):
     return ImageFile(str(path), check_image(content, path))
 
 
-def shown_image(image_bytes, longest=512):
+def shown_image(image_bytes: bytes, longest: int = 512) -> np.ndarray:
     """Decodes an image file for a picture: in its own proportions, reduced to at most `longest` pixels a side.
 
     Args:
@@ -190,7 +199,7 @@ def shown_image(image_bytes, longest=512):
 
 
 def _decode(image_bytes, size, run):
-    """One file to pixels `(height, width, 3)` and an error, string scalar; `run` as in `formats`."""
+    """Decodes a file to pixels `(height, width, 3)` and an error, string scalar; `run` is one of those in `formats`."""
     height, width = size
     head = head_of(image_bytes)
     kind = format_of(head)

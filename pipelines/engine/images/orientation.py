@@ -105,7 +105,7 @@ def _exif_of_png(image_bytes):
 
 
 def _contains(image_bytes, name):
-    """Returns whether a file has a name anywhere, bool scalar. Most files lack it, and `_search` costs more than this."""
+    """Returns whether a file has a name anywhere, bool scalar. Most files lack it, and `_search` takes longer."""
     without = tf.strings.regex_replace(image_bytes, name, "", replace_global=False)
     return tf.strings.length(without) < tf.strings.length(image_bytes)
 

@@ -1,4 +1,4 @@
-"""Answers of a batch are each their own: a row that cannot be answered is empty and says why, the others are answered.
+"""Answers to a batch row by row: a row that cannot be answered is empty and has an error, the others are answered.
 
 A server puts requests of several clients into one batch. An operation that raises would refuse all of them because of
 one. A signature on user content therefore returns `error`, a string for each row, and empty values where it is set.
@@ -20,7 +20,7 @@ def empty_where(error: tf.Tensor, values: Mapping[str, tf.Tensor]) -> dict[str, 
         The values by name, and "error".
 
     Raises:
-        ValueError: a value has an unknown rank or none.
+        ValueError: A value has an unknown rank or none.
 
     Example:
 
@@ -42,7 +42,7 @@ def keep_rows(kept: tf.Tensor, values: Mapping[str, tf.Tensor]) -> dict[str, tf.
         The values by name.
 
     Raises:
-        ValueError: a value has an unknown rank or none.
+        ValueError: A value has an unknown rank or none.
 
     Example:
 

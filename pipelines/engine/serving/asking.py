@@ -1,22 +1,26 @@
-"""Asks an exported model, and takes the answers of a batch apart."""
+"""Asks an exported model, and returns the answers of a batch row by row."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from attention_zoo.pipelines.engine.errors import UserError
+from attention_zoo.pipelines.engine.images.image_files import ImageFile
 
 
-def ask_rows(served, attention, **inputs):
+def ask_rows(served: Any, attention: bool, **inputs: tf.Tensor) -> list[dict[str, Any]]:
     """Asks a model once for a batch.
 
     Args:
-        served: What `load_saved_model` returned, or anything whose `signatures` has its functions by name.
-        attention: Whether the signature `attention` answers. Defaults to False, `serving_default`.
+        served: The object that `load_saved_model` returns, or any other whose `signatures` has functions by name.
+        attention: Whether to call the signature `attention` and not `serving_default`.
         **inputs: The tensors of the signature, each with B rows.
 
     Returns:
-        List of B dicts with the rows of the outputs: a string as str, a number as Python's, what has axes as a NumPy
-        array.
+        List of B dicts with the rows of the outputs: a string as `str`, a number as `int`, `float` or `bool`, and a
+        row with axes of its own as a NumPy array.
 
     Raises:
         UserError: The model has no attention.
@@ -33,13 +37,15 @@ def ask_rows(served, attention, **inputs):
     return rows_of(served.signatures["attention" if attention else "serving_default"](**inputs))
 
 
-def answer_in_batches(answer, inputs, batch_size):
+def answer_in_batches(
+    answer: Callable[[tf.Tensor], dict[str, tf.Tensor]], inputs: Sequence[str] | Sequence[bytes], batch_size: int
+) -> Iterator[dict[str, Any]]:
     """Answers many inputs with the function of a signature, compiled once, so that evaluation does what serving does.
 
     Args:
         answer: Function of a string Tensor `(B,)` to a dict of Tensors, each with B rows.
         inputs: List of strings or bytes.
-        batch_size: How many inputs are answered together.
+        batch_size: Number of inputs that are answered together.
 
     Yields:
         The answer to each input, in their order, as in `ask_rows`.
@@ -55,20 +61,20 @@ def answer_in_batches(answer, inputs, batch_size):
         yield from rows_of(compiled(tf.constant(inputs[start : start + batch_size])))
 
 
-def rows_of(outputs):
+def rows_of(outputs: Mapping[str, tf.Tensor]) -> list[dict[str, Any]]:
     """Returns the B rows of outputs `(B, ...)` by name, as `ask_rows` does."""
     arrays = {name: _texts(value.numpy()) for name, value in outputs.items()}
     count = len(next(iter(arrays.values())))
     return [{name: array[row] for name, array in arrays.items()} for row in range(count)]
 
 
-def ask_image_files(served, inputs, attention=False):
-    """`Task.ask` of a task whose signatures take `image_bytes` `(B,)`.
+def ask_image_files(served: Any, inputs: Sequence[ImageFile], attention: bool = False) -> list[dict[str, Any]]:
+    """Implements `Task.ask` of a task whose signatures take `image_bytes` `(B,)`.
 
     Args:
         served: As in `ask_rows`.
         inputs: List of B `ImageFile`s.
-        attention: Whether the signature `attention` answers. Defaults to False.
+        attention: Whether to call the signature `attention` and not `serving_default`. Defaults to `False`.
 
     Returns:
         List of B dicts: "input", the name of the file, its "image_bytes", and the outputs as `ask_rows` returns them.
@@ -78,7 +84,7 @@ def ask_image_files(served, inputs, attention=False):
 
 
 def _texts(array):
-    """Returns an array whose rows are Python's own strings and numbers where they have no axes."""
+    """Returns an array `(B, ...)` of `str` or numbers, and a list of Python's own objects for one `(B,)`."""
     if array.dtype == object:
         array = np.array([text.decode("utf-8", "replace") for text in array.ravel()], object).reshape(array.shape)
     return array.tolist() if array.ndim == 1 else array

@@ -23,29 +23,29 @@ def export_saved_model(
     """Writes the next version of a task's SavedModel.
 
     The version is written to a hidden folder beside its place and then renamed, so a server that watches the folder
-    never sees half of it. Exports into one `saved_models` folder wait for each other; what a killed one left is
-    removed.
+    never sees half of it. Exports into one `saved_models` folder wait for each other, and remove what a killed export
+    left behind.
 
     It goes through `keras.export.ExportArchive`, because `tf.saved_model.save` of a module that holds a Keras 3 model
     gives every variable two handles, and TF Serving does not find one of them (tensorflow#72963).
 
     Args:
-        directory: `saved_models/TASK`; its name is the name of the served model. Made if it is not there.
+        directory: `saved_models/TASK`; its name is the name of the served model. Created if it does not exist.
         trackables: Keras models (built) and `tf.Module`s with the tokenizers, tables and variables that the functions
             use.
         signatures: `{name: (function, inputs)}`. `inputs` is a dict of `tf.TensorSpec` by name; the function is called
             with them as keyword arguments, inside a graph and without AutoGraph, and returns a dict of tensors
             by name. Ragged outputs have no name in a signature: return padded values and lengths. `serving_default`
             must be one of the names.
-        warm_up: Example inputs by name, arrays or lists: what a server computes before it answers the first request.
-            One request is written for every signature, with those of the inputs that it has; an input of another shape
-            than in the other signatures is named "SIGNATURE/INPUT". `None` writes none.
+        warm_up: Example inputs by name, arrays or lists. A server answers them before it answers the first request.
+            One request is written for every signature, with the inputs that it has; an input that needs another shape
+            than in the other signatures is named "SIGNATURE/INPUT". Defaults to `None`, which writes no requests.
 
     Returns:
         `Path` of the version's folder.
 
     Raises:
-        ValueError: a signature or the warm-up is not as described; nothing is written then.
+        ValueError: A signature or the warm-up is not as described. Nothing is written then.
 
     Example:
 
