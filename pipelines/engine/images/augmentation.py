@@ -50,7 +50,8 @@ def augment(
     seeds = BatchSeeds(seed)
     augmented = dict(data)
     for layer in layers:
-        vars(layer)["generator"] = seeds  # past Keras's tracking, which would keep what belongs to this graph
+        # Not by `setattr`: Keras would track the seeds, and keep tensors of this graph.
+        vars(layer)["generator"] = seeds  # pyright: ignore[reportIndexIssue]  it is a dict for layers
         augmented = layer(dict(augmented), training=True)
     return augmented
 

@@ -197,9 +197,9 @@ def decode_png(head: tf.Tensor, run: RunHere) -> tf.Tensor:
 
     def over_white():
         image = run(lambda one: tf.io.decode_png(one, 4), tf.zeros([0, 0, 4], tf.uint8))
-        color, alpha = tf.cast(image[..., :3], tf.uint16), tf.cast(image[..., 3:], tf.uint16)
+        color, alpha = tf.cast(image[:, :, :3], tf.uint16), tf.cast(image[:, :, 3:], tf.uint16)
         # Of palettes of 1, 2 or 4 bits the decoder fills alpha up with 1, 3 or 15, where the file has none.
-        opaque = tf.cast(2 ** tf.cast(head[_PNG_BIT_DEPTH], tf.int32) - 1, tf.uint16)
+        opaque = tf.cast(tf.pow(2, tf.cast(head[_PNG_BIT_DEPTH], tf.int32)) - 1, tf.uint16)
         alpha = tf.where((opaque < 255) & (tf.reduce_max(alpha) <= opaque), alpha * (255 // opaque), alpha)
         # At most 255 * 255 + 127: a large image takes two bytes a channel, not four.
         return tf.cast((color * alpha + 255 * (255 - alpha) + 127) // 255, tf.uint8)
@@ -220,12 +220,12 @@ def decode_bmp(image_bytes: tf.Tensor, head: tf.Tensor, run: RunHere) -> tf.Tens
         # A palette that is cut off ends in black: the decoder has to refuse the file, not this arithmetic.
         entries = tf.strings.substr(tf.strings.substr(image_bytes, place, 4 * colors) + b"\0" * 1024, 0, 4 * colors)
         palette = tf.reshape(tf.io.decode_raw(entries, tf.uint8), (-1, 4))[:, 2::-1]  # from blue, green, red, nothing
-        return tf.gather(palette, tf.minimum(tf.cast(image[..., 0], tf.int32), tf.shape(palette)[0] - 1))
+        return tf.gather(palette, tf.minimum(tf.cast(image[:, :, 0], tf.int32), tf.shape(palette)[0] - 1))
 
     return tf.cond(number(head, 28, 2) == 8, of_palette, lambda: in_color(image))
 
 
 def in_color(image: tf.Tensor) -> tf.Tensor:
     """Turns `(H, W, 1 or 3 or 4)` into `(H, W, 3)`; a fourth channel of a BMP is padding."""
-    image = image[..., :3]
+    image = image[:, :, :3]
     return tf.broadcast_to(image, tf.concat([tf.shape(image)[:2], [3]], axis=0))

@@ -1,9 +1,8 @@
 """Checkpoints that survive what happens to disks: kills, full disks, truncation, flipped bits.
 
 A checkpoint is two files. `step-00000120-1f2e3d4c.safetensors` holds the arrays; its name ends in the head of its
-digest, so
-that saving a step again never touches the file that an older record names. `step-00000120.json`, renamed into place
-last, holds the state and the digests of both: a checkpoint without it was never finished.
+digest, so that saving a step again never touches the file that an older record names. `step-00000120.json`, renamed
+into place last, holds the state and the digests of both: a checkpoint without it was never finished.
 """
 
 import errno
@@ -11,7 +10,9 @@ import hashlib
 import json
 import shutil
 import warnings
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import ml_dtypes
 import numpy as np
@@ -21,7 +22,9 @@ from safetensors.numpy import save as serialize
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.storage.files import atomic_write
 
-# safetensors.numpy writes bfloat16 and float8, and then does not know how to read them.
+Arrays = dict[str, np.ndarray]
+
+# safetensors.numpy writes bfloat16 and float8, but cannot read them.
 DTYPES = {
     "BOOL": np.bool_,
     "U8": np.uint8,
@@ -46,15 +49,18 @@ class CorruptCheckpoint(UserError):
 
 
 class DiskFull(UserError):
-    """There is no room for a checkpoint; the message says how much it needs. The older ones are as they were."""
+    """There is no room for a checkpoint; the message says how much it needs. The older ones are unchanged."""
 
 
 class CheckpointStore:
     """The checkpoints of one run, in one folder. One process at a time may write to it.
 
     Args:
-        directory: The folder; made by the first `save`.
-        keep: Newest checkpoints that stay.
+        directory: The folder; the first `save` creates it.
+        keep: Number of checkpoints to keep, the newest. Defaults to 3.
+
+    Raises:
+        UserError: `keep` is below 1.
 
     Example:
 
@@ -69,29 +75,29 @@ class CheckpointStore:
     ((2, 3), {'epoch': 3})
     """
 
-    def __init__(self, directory, keep=3):
+    def __init__(self, directory: Path | str, keep: int = 3):
         if keep < 1:
             raise UserError(f"keep: expected at least 1 checkpoint to keep, received {keep}")
         self.directory = Path(directory)
         self.keep = keep
 
-    def save(self, step, arrays, state, protected=()):
+    def save(self, step: int, arrays: Mapping[str, np.ndarray], state: Any, protected: Collection[int] = ()) -> Path:
         """Writes a checkpoint, then removes those that are no longer needed.
 
-        Checkpoints of later steps are removed too: they belong to a future that was given up when the run went on from
-        an earlier step, and would be taken for the newest.
+        Checkpoints of later steps are removed too: the run went on from an earlier step, and they would be taken for
+        the newest.
 
         Args:
-            step: Updates done so far.
+            step: Number of updates so far.
             arrays: Dict of names to NumPy arrays of numbers or booleans, bfloat16 and float8 of `ml_dtypes` included.
-            state: Whatever else the run needs, JSON-able.
-            protected: Steps that stay besides the newest `keep`.
+            state: Everything else that the run needs, serialisable as JSON.
+            protected: Steps to keep besides the newest `keep`. Defaults to none.
 
         Returns:
             `Path` of the record.
 
         Raises:
-            DiskFull: nothing was written, nothing removed.
+            DiskFull: There is no room. Nothing was written and nothing removed.
         """
         # safetensors writes the memory of a transposed array as if it were contiguous.
         data = serialize({name: np.asarray(array, order="C") for name, array in arrays.items()})
@@ -107,18 +113,21 @@ class CheckpointStore:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                 raise
             raise DiskFull(
-                f"no room for the checkpoint of step {step}: {self.directory} needs {len(data) + len(text):,} bytes and has "
-                f"{shutil.disk_usage(self.directory).free:,}; the earlier checkpoints are kept. Free some there (older runs "
-                "in the folders beside it, for instance) and start the same command again to continue"
+                f"no room for the checkpoint of step {step}: {self.directory} needs {len(data) + len(text):,} bytes "
+                f"and has {shutil.disk_usage(self.directory).free:,}; the earlier checkpoints are kept. Free some "
+                "there (older runs in the folders beside it, for instance) and start the same command again to continue"
             ) from error
         self._prune(step, protected)
         return self._record_path(step)
 
-    def load(self, step):
-        """Returns `(arrays, state)` of a step.
+    def load(self, step: int) -> tuple[Arrays, Any]:
+        """Reads the checkpoint of a step.
+
+        Returns:
+            Tuple `(arrays, state)`, as `save` took them.
 
         Raises:
-            CorruptCheckpoint: a file is missing, truncated or changed.
+            CorruptCheckpoint: A file is missing, truncated or changed.
         """
         record = self._read_record(step)
         path = self.directory / record["tensors"]
@@ -136,18 +145,18 @@ class CheckpointStore:
         }
         return arrays, record["state"]
 
-    def steps(self):
+    def steps(self) -> list[int]:
         """Returns the steps that have a record, ascending, intact or not."""
         return sorted(int(path.stem.removeprefix("step-")) for path in self.directory.glob("step-*.json"))
 
-    def newest(self):
-        """Returns the newest step whose checkpoint is intact, or None; warns of each damaged one that is passed over."""
+    def newest(self) -> int | None:
+        """Returns the newest step whose checkpoint is intact, or None; warns of each damaged one that it skips."""
         return self.first_intact(reversed(self.steps()))
 
-    def first_intact(self, steps):
-        """Returns the first of some steps whose checkpoint is there and intact, or None; warns of each damaged one before it."""
-        there = set(self.steps())
-        for step in dict.fromkeys(step for step in steps if step in there):
+    def first_intact(self, steps: Iterable[int]) -> int | None:
+        """Returns the first of some steps whose checkpoint is intact, or None; warns of each damaged one before it."""
+        recorded = set(self.steps())
+        for step in dict.fromkeys(step for step in steps if step in recorded):
             try:
                 self.load(step)
             except CorruptCheckpoint as error:
@@ -156,12 +165,12 @@ class CheckpointStore:
                 return step
         return None
 
-    def replace_state(self, step, state):
-        """Writes another state to the record of a checkpoint, whose arrays stay as they are.
+    def replace_state(self, step: int, state: Any) -> None:
+        """Replaces the state in the record of a checkpoint; its arrays stay unchanged.
 
         Args:
             step: Step of an intact checkpoint.
-            state: The state, JSON-able.
+            state: The new state, serialisable as JSON.
 
         Raises:
             CorruptCheckpoint: The record is missing or damaged.
@@ -170,20 +179,22 @@ class CheckpointStore:
         if record["state"] != state:
             atomic_write(self._record_path(step), record_text(record | {"state": state}))
 
-    def average(self, steps, rename=None):
-        """Averages checkpoints: sums in float64, gives each array back in its own dtype.
+    def average(self, steps: Iterable[int], rename: Callable[[Arrays], Arrays] | None = None) -> Arrays:
+        """Averages checkpoints: sums in float64, and returns each array in its own dtype.
 
-        What is not a floating number (counters, seeds) is taken from the last of `steps`.
+        Arrays of integers and booleans (counters, seeds) are those of the last of `steps`.
 
         Args:
             steps: The steps, at least one.
-            rename: `arrays -> arrays`, called on each checkpoint. Defaults to None: names stay.
+            rename: Function of the arrays of a checkpoint that returns them by other names. Defaults to `None`, which
+                keeps the names.
 
         Returns:
             Dict of names to arrays.
 
         Raises:
-            CorruptCheckpoint: one of them is damaged, or does not hold the same arrays as the others.
+            CorruptCheckpoint: One of them is damaged, or does not hold the same arrays as the others.
+            UserError: There are no steps.
         """
         steps = list(steps)
         if not steps:
@@ -192,12 +203,12 @@ class CheckpointStore:
         for step in steps:
             arrays, _ = self.load(step)
             arrays = rename(arrays) if rename else arrays
-            found = {name: (array.shape, array.dtype) for name, array in arrays.items()}
-            if found != (shapes or found):
+            own_shapes = {name: (array.shape, array.dtype) for name, array in arrays.items()}
+            if own_shapes != (shapes or own_shapes):
                 raise CorruptCheckpoint(
                     f"{self._record_path(step)}: holds other arrays than the one of step {steps[0]}"
                 )
-            shapes = found
+            shapes = own_shapes
             for name, array in arrays.items():
                 if is_floating(array.dtype):
                     totals[name] = totals.get(name, 0.0) + array.astype(np.float64)
@@ -220,37 +231,37 @@ class CheckpointStore:
         return record
 
     def _prune(self, step, protected):
-        """Removes what is not needed; records first, so that none ever names a file that is gone."""
-        earlier = [found for found in self.steps() if found <= step]
-        kept = {*earlier[-self.keep :], *protected}
-        for found in self.steps():
-            if found > step or found not in kept:
-                self._record_path(found).unlink()
+        """Removes checkpoints that are no longer needed; records first, so that none ever names a file that is gone."""
+        recorded = self.steps()
+        kept = {*[earlier for earlier in recorded if earlier <= step][-self.keep :], *protected}
+        for other in recorded:
+            if other > step or other not in kept:
+                self._record_path(other).unlink()
         self._remove_unnamed()
 
     def _remove_unnamed(self):
-        """Removes files that no record names: what a killed process left, and what was saved anew."""
+        """Removes files that no record names: those of a killed process, and those of a step that was saved again."""
         named = set()
         for step in self.steps():
             try:
                 named.add(self._read_record(step)["tensors"])
-            except CorruptCheckpoint:  # its arrays may still be worth something to somebody
+            except CorruptCheckpoint:  # its arrays may still be readable
                 named |= {path.name for path in self.directory.glob(f"step-{step:08d}-*.safetensors")}
         for path in [*self.directory.glob("step-*.safetensors"), *self.directory.glob(".step-*.partial")]:
             if path.name not in named:
                 path.unlink()
 
 
-def record_text(record):
+def record_text(record: dict[str, Any]) -> str:
     """Returns the content of a record's file, its digest included."""
     return json.dumps({"sha256": digest_of(record), "record": record}, indent=1) + "\n"
 
 
-def digest_of(record):
+def digest_of(record: dict[str, Any]) -> str:
     """Returns the SHA-256 of a record, whatever the order of its keys and the white space of its file."""
     return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
 
 
-def is_floating(dtype):
-    """Whether an array holds floating numbers; NumPy does not count those of `ml_dtypes`."""
+def is_floating(dtype: np.dtype) -> bool:
+    """Returns whether an array holds floating numbers; NumPy does not count those of `ml_dtypes`."""
     return np.issubdtype(dtype, np.floating) or dtype.name.startswith(("bfloat", "float8"))

@@ -1,28 +1,29 @@
-"""Files and folders that are there whole or not at all, whatever happens to the process or the machine."""
+"""Files and folders that exist completely or not at all, even if the process is killed or the machine fails."""
 
 import fcntl
 import hashlib
 import os
 import secrets
 import shutil
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 
-def atomic_write(path, data):
-    """Writes a file beside its place, makes sure that it is on the disk, and renames it.
+def atomic_write(path: Path | str, data: bytes | str) -> Path:
+    """Writes a file beside its place, flushes it to the disk, and renames it.
 
-    A reader sees the old content or the new one, never a part; a failure leaves the old one and no rest.
+    A reader sees the old content or the new one, never a part. A failure keeps the old one and leaves no partial file.
 
     Args:
-        path: Where the file goes. Missing parent folders are made.
+        path: Path of the file. Missing parent folders are created.
         data: `bytes`, or `str` to be written as UTF-8.
 
     Returns:
         The `Path`.
 
     Raises:
-        OSError: what the operating system says, a full disk included.
+        OSError: The operating system refuses, because the disk is full for instance.
 
     Example:
 
@@ -47,20 +48,20 @@ def atomic_write(path, data):
     return path
 
 
-def replace_directory(temp, final):
-    """Puts the folder `temp`, on the same file system, in the place of `final`, with all its content on the disk first.
+def replace_directory(temp: Path | str, final: Path | str) -> Path:
+    """Moves the folder `temp` to `final`, on the same file system, after flushing all its content to the disk.
 
-    Where `final` is new this is one rename. An old folder steps aside first, and comes back if the rename fails.
+    If `final` does not exist this is one rename. An existing folder is renamed first, and renamed back on a failure.
 
     Args:
-        temp: The finished folder; it is gone afterwards.
-        final: Its place.
+        temp: The finished folder; it does not exist afterwards.
+        final: Its new path.
 
     Returns:
         The `Path` of `final`.
 
     Raises:
-        OSError: what the operating system says; `final` is then as it was.
+        OSError: The operating system refuses; `final` is then unchanged.
 
     Example:
 
@@ -92,19 +93,19 @@ def replace_directory(temp, final):
     return final
 
 
-def digest(path):
+def digest(path: Path | str) -> str:
     """Returns the SHA-256 of a file, in hexadecimal."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def beside(path):
-    """Returns a hidden name in the same folder, and so on the same file system, that nobody else uses."""
+def beside(path: Path) -> Path:
+    """Returns a new hidden path in the same folder, and so on the same file system."""
     return path.with_name(f".{path.name[:100]}.{secrets.token_hex(4)}.partial")
 
 
-def sync_directory(path):
-    """Makes renames in a folder durable: without it, power can fail between the new content and its name."""
+def sync_directory(path: Path | str) -> None:
+    """Makes renames in a folder durable: without it, a power failure can undo them."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -113,22 +114,22 @@ def sync_directory(path):
 
 
 @contextmanager
-def locked(path, wait=False):
-    """Holds a lock file while the block runs. The lock goes with the process, however it ends; the empty file stays.
+def locked(path: Path | str, wait: bool = False) -> Iterator[None]:
+    """Holds a lock file while the block runs. The lock ends with the process, even a killed one; the empty file stays.
 
     Args:
-        path: The file; its folder is made if it is not there.
-        wait: Whether to wait for another process that holds it.
+        path: The file; its folder is created if it does not exist.
+        wait: Whether to wait for another process that holds it. Defaults to `False`.
 
     Raises:
-        BlockingIOError: another process holds it, and `wait` is False.
+        BlockingIOError: Another process holds it, and `wait` is False.
 
     Example:
 
     >>> import tempfile
     >>> with locked(Path(tempfile.mkdtemp()) / ".lock"):
-    ...     print("alone")
-    alone
+    ...     print("locked")
+    locked
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)

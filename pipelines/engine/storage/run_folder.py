@@ -1,14 +1,15 @@
-"""The files of a run: every name in a run folder is written here, and nowhere else."""
+"""The files of a run: the only place where the names of files in a run folder are written."""
 
 import csv
 import json
 from pathlib import Path
+from typing import Any
 
 
 class RunFolder:
     """The folder of one run, `runs/TASK/NAME/`, with a property for every file in it.
 
-    No property creates anything. A `RunFolder` can be used wherever a path is expected.
+    No property creates a file. A `RunFolder` can be used wherever a path is expected.
 
     Args:
         path: The folder.
@@ -25,137 +26,137 @@ class RunFolder:
     'runs/translation/dates/no_attention/checkpoints'
     """
 
-    def __init__(self, path):
+    def __init__(self, path: Path | str):
         self.path = Path(path)
 
-    def __fspath__(self):
+    def __fspath__(self) -> str:
         return str(self.path)
 
-    def __str__(self):
+    def __str__(self) -> str:
         return str(self.path)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"RunFolder({str(self.path)!r})"
 
     # Written by the engine.
 
     @property
-    def config(self):
+    def config(self) -> Path:
         """The effective settings, YAML."""
         return self.path / "config.yaml"
 
     @property
-    def checkpoints(self):
+    def checkpoints(self) -> Path:
         """The folder of the `CheckpointStore`."""
         return self.path / "checkpoints"
 
     @property
-    def losses(self):
+    def losses(self) -> Path:
         """The training loss of every ten steps, CSV."""
         return self.path / "losses.csv"
 
     @property
-    def history(self):
+    def history(self) -> Path:
         """The record of every evaluation, JSON."""
         return self.path / "history.json"
 
     @property
-    def metrics(self):
+    def metrics(self) -> Path:
         """The metrics of the finished run, JSON: flat names to numbers."""
         return self.path / "metrics.json"
 
     @property
-    def tensorboard(self):
+    def tensorboard(self) -> Path:
         """The folder of the TensorBoard logs."""
         return self.path / "tensorboard"
 
     @property
-    def pictures(self):
+    def pictures(self) -> Path:
         """The folder of the pictures."""
         return self.path / "pictures"
 
     @property
-    def lock(self):
-        """Held by the process that writes to the run."""
+    def lock(self) -> Path:
+        """The lock of the process that writes to the run."""
         return self.path / ".lock"
 
     @property
-    def adapt_lock(self):
-        """Held by the worker that learns vocabulary and normalisation."""
+    def adapt_lock(self) -> Path:
+        """The lock of the worker that learns vocabulary and normalisation."""
         return self.path / ".adapt"
 
     # Learned from the training data.
 
     @property
-    def subwords(self):
+    def subwords(self) -> Path:
         """The SentencePiece model of a text task."""
         return self.path / "subwords.model"
 
     @property
-    def words(self):
+    def words(self) -> Path:
         """The vocabulary of whole words, one a line."""
         return self.path / "words.txt"
 
     @property
-    def tokens(self):
+    def tokens(self) -> Path:
         """The folder of the cached token ids."""
         return self.path / "tokens"
 
-    # Results on the test split besides the metrics.
+    # More results on the test split.
 
     @property
-    def test_by_length(self):
+    def test_by_length(self) -> Path:
         """Scores by sentence length, JSON."""
         return self.path / "test_by_length.json"
 
     @property
-    def test_by_objects(self):
+    def test_by_objects(self) -> Path:
         """Scores by number of objects in an image, JSON."""
         return self.path / "test_by_objects.json"
 
     @property
-    def test_translations(self):
+    def test_translations(self) -> Path:
         """Sources, references and translations, TSV."""
         return self.path / "test_translations.tsv"
 
     @property
-    def test_captions(self):
+    def test_captions(self) -> Path:
         """Images, references and captions, TSV."""
         return self.path / "test_captions.tsv"
 
     @property
-    def drives(self):
+    def drives(self) -> Path:
         """The drives of a steering model, JSON."""
         return self.path / "drives.json"
 
     @property
-    def example(self):
+    def example(self) -> Path:
         """An image of the test split, for trying out `predict`."""
         return self.path / "example.png"
 
-    # What the run is compared with.
+    # Results that the run is compared with.
 
     @property
-    def baselines(self):
+    def baselines(self) -> Path:
         """Scores of the baselines, JSON."""
         return self.path / "baselines.json"
 
     @property
-    def twin(self):
+    def twin(self) -> "RunFolder":
         """The run of the same model without attention, as a `RunFolder`."""
         return RunFolder(self.path / "no_attention")
 
     # Readers.
 
-    def read_metrics(self):
+    def read_metrics(self) -> dict[str, float]:
         """Returns the metrics of the finished run; an empty dict if there are none."""
         return json.loads(self.metrics.read_text(encoding="utf-8")) if self.metrics.is_file() else {}
 
-    def read_history(self):
+    def read_history(self) -> list[dict[str, Any]]:
         """Returns the records of the evaluations, oldest first; an empty list if there are none."""
         return json.loads(self.history.read_text(encoding="utf-8")) if self.history.is_file() else []
 
-    def read_losses(self):
+    def read_losses(self) -> list[tuple[int, float, float]]:
         """Returns the training curve as `[(step, loss, learning_rate)]`; an empty list if there is none.
 
         A half-written last line, which a kill or a full disk leaves, is ignored.

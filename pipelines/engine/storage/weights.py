@@ -1,16 +1,23 @@
 """Weights named by the layer that they belong to, so that one model's weights can start another."""
 
 import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from attention_zoo.pipelines.engine.errors import UserError
 
+if TYPE_CHECKING:
+    import keras
 
-def variables_by_path(model):
+
+def variables_by_path(model: "keras.Model") -> dict[str, "keras.Variable"]:
     """Names the variables of a model by the layers that own them.
 
     Keras appends a counter of the process to the names that it makes up: the second model of a process has a
-    "dense_1" where the first one has a "dense". Here names are numbered anew below each layer, in the order of the
-    variables, so that the same code gives the same paths. The model's own name is left out.
+    "dense_1" where the first one has a "dense". This function numbers the names below each layer again, in the order of
+    the variables, so that the same code gives the same paths. The model's own name is left out.
 
     Args:
         model: A built `keras.Model`.
@@ -54,8 +61,10 @@ def _renumbered(names):
     return renamed
 
 
-def load_weights_by_path(model, arrays):
-    """Sets the weights of a model that have the same path as an array, and leaves the others as they are.
+def load_weights_by_path(
+    model: "keras.Model", arrays: Mapping[str, np.ndarray]
+) -> tuple[list[str], list[str], list[str]]:
+    """Sets the weights of a model that have the same path as an array; the others stay unchanged.
 
     Args:
         model: A built `keras.Model`.
@@ -82,7 +91,8 @@ def load_weights_by_path(model, arrays):
     for path in loaded:
         if tuple(variables[path].shape) != tuple(arrays[path].shape):
             raise UserError(
-                f"weights of {path}: expected shape {tuple(variables[path].shape)}, received {tuple(arrays[path].shape)}"
+                f"weights of {path}: expected shape {tuple(variables[path].shape)}, "
+                f"received {tuple(arrays[path].shape)}"
             )
     for path in loaded:
         variables[path].assign(arrays[path])
