@@ -1,15 +1,16 @@
 """Installs the folders `layers` and `pipelines` as `attention_zoo.layers` and `attention_zoo.pipelines`.
 
-The folders stand at the top of the repository, where readers look for them; inside site-packages they live in one
-namespace, so that nothing called `layers` gets in anybody's way.
+The folders stand at the top of the repository, where readers look for them. Inside site-packages they are in one
+package, whose `__init__.py` is in `tools/attention_zoo`: nothing called `layers` hides another package.
 """
 
+import re
 from pathlib import Path
 
 from setuptools import setup
 
 # Every folder with an __init__.py, however deep: `layers/kernels` is installed as `attention_zoo.layers.kernels`.
-PACKAGES = {
+PACKAGES = {"attention_zoo": "tools/attention_zoo"} | {
     ".".join(["attention_zoo", *file.parent.parts]): file.parent.as_posix()
     for top in ("layers", "pipelines")
     for file in sorted(Path(top).rglob("__init__.py"))
@@ -20,7 +21,7 @@ TEST = ["pytest>=8", "pytest-xdist>=3.5", "hypothesis>=6.100", "ruff~=0.17.0", *
 
 setup(
     name="attention-zoo",
-    version="0.1.0",
+    version=re.search(r'__version__ = "(.+)"', Path("tools/attention_zoo/__init__.py").read_text())[1],
     description="Attention mechanisms as Keras layers, each trained end to end and exported for TF Serving",
     long_description=open("README.md", encoding="utf-8").read(),
     long_description_content_type="text/markdown",
@@ -40,7 +41,7 @@ setup(
     python_requires=">=3.11",
     packages=list(PACKAGES),
     package_dir=PACKAGES,
-    package_data={"attention_zoo.pipelines": ["*/presets/*.yaml"]},
+    package_data={"attention_zoo": ["py.typed"], "attention_zoo.pipelines": ["*/presets/*.yaml"]},
     install_requires=[
         "tensorflow>=2.21",
         "keras>=3.15",

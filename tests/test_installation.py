@@ -42,7 +42,8 @@ def test_an_installation_has_a_file_for_every_module_and_preset(built):
 
 def test_nothing_else_lands_in_site_packages(built):
     assert [path.name for path in built.iterdir()] == ["attention_zoo"]
-    assert sorted(path.name for path in (built / "attention_zoo").iterdir()) == ["layers", "pipelines"]
+    names = sorted(path.name for path in (built / "attention_zoo").iterdir())
+    assert names == ["__init__.py", "layers", "pipelines", "py.typed"]
 
 
 def test_the_search_path_of_contributors_has_a_file_for_every_module():
@@ -50,3 +51,10 @@ def test_the_search_path_of_contributors_has_a_file_for_every_module():
     (folder,) = settings["extraPaths"]
     for path in MODULES:
         assert found_without_hooks(ROOT / folder, path).samefile(path)
+
+
+def test_the_version_of_the_package_is_that_of_the_installation(built):
+    from attention_zoo import __version__
+
+    (metadata,) = built.parent.glob("*.egg-info/PKG-INFO")
+    assert f"\nVersion: {__version__}\n" in metadata.read_text(encoding="utf-8")
