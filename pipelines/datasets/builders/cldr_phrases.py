@@ -16,11 +16,9 @@ several) occurs in training. No English sentence occurs twice.
 import hashlib
 import random
 
-import numpy as np
 import tensorflow_datasets as tfds
-from babel.localedata import locale_identifiers
 
-from attention_zoo.pipelines.datasets.builders.base import DefaultDatasetBuilder
+from attention_zoo.pipelines.datasets.builders.cldr_pairs import CldrPairs, locale_configs
 from attention_zoo.pipelines.datasets.builders.phrases import Phrases, atoms, contents, draw
 
 SIZES = {"train": 80_000, "validation": 2_000, "test": 2_000}
@@ -29,12 +27,6 @@ SIZES = {"train": 80_000, "validation": 2_000, "test": 2_000}
 PIECES = {1: 10, 2: 30, 3: 60}
 JOINTS = {2: {"standard": 35, "comma": 35, "or": 12, "interval": 18}, 3: {"standard": 43, "comma": 43, "or": 14}}
 
-_CITATION = """\
-@misc{cldr,
-  title = {Unicode Common Locale Data Repository},
-  author = {{Unicode Consortium}},
-  url = {https://cldr.unicode.org}
-}"""
 
 _DESCRIPTION = """\
 English phrases and their translations by the Unicode CLDR: dates, times, relative times, amounts, prices, territories,
@@ -118,17 +110,7 @@ def _candidates(phrases, rng, seed):
             yield split_of(pieces, seed), pieces, joint, {atom for piece in pieces for atom in atoms(piece)}
 
 
-def alignment_feature() -> tfds.features.FeaturesDict:
-    """Returns the feature of aligned spans: four lists of one length.
-
-    A pair of spans is [start, end) in code points of the source and of the target. Each list is a tensor: TFDS takes
-    three times as long to write a `Sequence` of scalars.
-    """
-    ends = ("source_start", "source_end", "target_start", "target_end")
-    return tfds.features.FeaturesDict({end: tfds.features.Tensor(shape=(None,), dtype=np.int32) for end in ends})
-
-
-class CldrPhrases(DefaultDatasetBuilder):
+class CldrPhrases(CldrPairs):
     """`tfds.load("cldr_phrases/fr")`: {"source", "target", "alignment"}; a configuration for each locale of Babel."""
 
     VERSION = tfds.core.Version("1.1.0")
@@ -137,28 +119,8 @@ class CldrPhrases(DefaultDatasetBuilder):
         "1.1.0": "80,000 sentences for training: twice over them teaches more than four times over 40,000.",
     }
     PREPARATION = "1 or 2 minutes"
-    # Locales are listed, not read: importing stays fast. French comes first because the first is the default.
-    BUILDER_CONFIGS = [
-        tfds.core.BuilderConfig(name=locale, description=f"English to {locale}")
-        for locale in sorted(locale_identifiers(), key=lambda locale: (locale != "fr", locale))
-    ]
+    DESCRIPTION = _DESCRIPTION
+    BUILDER_CONFIGS = locale_configs("fr", "English to {}")
 
-    def _info(self):
-        return tfds.core.DatasetInfo(
-            builder=self,
-            description=_DESCRIPTION,
-            features=tfds.features.FeaturesDict(
-                {"source": tfds.features.Text(), "target": tfds.features.Text(), "alignment": alignment_feature()}
-            ),
-            supervised_keys=("source", "target"),
-            homepage="https://cldr.unicode.org",
-            citation=_CITATION,
-            license="Unicode License v3 (https://www.unicode.org/license.txt)",
-        )
-
-    def _split_generators(self, dl_manager):
-        splits = compose(self.builder_config.name, SIZES)
-        return {split: self._generate_examples(examples) for split, examples in splits.items()}
-
-    def _generate_examples(self, examples):
-        yield from enumerate(examples)
+    def compose(self, locale):
+        return compose(locale, SIZES)

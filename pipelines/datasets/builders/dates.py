@@ -8,11 +8,9 @@ import datetime
 import random
 
 import tensorflow_datasets as tfds
-from babel.localedata import locale_identifiers
 
-from attention_zoo.pipelines.datasets.builders.base import DefaultDatasetBuilder
 from attention_zoo.pipelines.datasets.builders.cldr import LocaleText
-from attention_zoo.pipelines.datasets.builders.cldr_phrases import alignment_feature
+from attention_zoo.pipelines.datasets.builders.cldr_pairs import CldrPairs, locale_configs
 from attention_zoo.pipelines.datasets.spans import Spanned, align
 
 SIZES = {"train": 20_000, "validation": 1_000, "test": 1_000}
@@ -25,13 +23,6 @@ _DESCRIPTION = """\
 Dates from 1900 to 2099, written as CLDR has it in the locale that the configuration names, and the same dates as
 yyyy-mm-dd. `alignment` pairs the characters of the year, the month and the day. No date of validation or test occurs
 in training."""
-
-_CITATION = """\
-@misc{cldr,
-  title = {Unicode Common Locale Data Repository},
-  author = {{Unicode Consortium}},
-  url = {https://cldr.unicode.org}
-}"""
 
 
 def iso(date: datetime.date) -> Spanned:
@@ -100,34 +91,14 @@ def write_dates(locale: str, sizes: dict[str, int], seed: int = 0) -> dict[str, 
     return splits
 
 
-class Dates(DefaultDatasetBuilder):
+class Dates(CldrPairs):
     """`tfds.load("dates/en")`: {"source", "target", "alignment"}; a configuration for each locale of Babel."""
 
     VERSION = tfds.core.Version("1.0.0")
     RELEASE_NOTES = {"1.0.0": "20,000 dates for training, 1,000 each for validation and test."}
     PREPARATION = "about 20 seconds"
-    # Locales are listed, not read: importing stays fast. English comes first because the first is the default.
-    BUILDER_CONFIGS = [
-        tfds.core.BuilderConfig(name=locale, description=f"Dates in the locale {locale} to ISO dates")
-        for locale in sorted(locale_identifiers(), key=lambda locale: (locale != "en", locale))
-    ]
+    DESCRIPTION = _DESCRIPTION
+    BUILDER_CONFIGS = locale_configs("en", "Dates in the locale {} to ISO dates")
 
-    def _info(self):
-        return tfds.core.DatasetInfo(
-            builder=self,
-            description=_DESCRIPTION,
-            features=tfds.features.FeaturesDict(
-                {"source": tfds.features.Text(), "target": tfds.features.Text(), "alignment": alignment_feature()}
-            ),
-            supervised_keys=("source", "target"),
-            homepage="https://cldr.unicode.org",
-            citation=_CITATION,
-            license="Unicode License v3 (https://www.unicode.org/license.txt)",
-        )
-
-    def _split_generators(self, dl_manager):
-        splits = write_dates(self.builder_config.name, SIZES)
-        return {split: self._generate_examples(examples) for split, examples in splits.items()}
-
-    def _generate_examples(self, examples):
-        yield from enumerate(examples)
+    def compose(self, locale):
+        return write_dates(locale, SIZES)
