@@ -74,7 +74,7 @@ class Translation(Task):
         if not path.is_file():
             sentences = [*self.examples["train"].source, *self.examples["train"].target]
             typed = "data.vocabulary_size" in self.config.typed
-            atomic_write(path, learn_sentencepiece(sentences, data.vocabulary_size, data.subwords, reduce=not typed))
+            atomic_write(path, learn_sentencepiece(sentences, data.vocabulary_size, data.subwords, adjust=not typed))
         self.subwords = Subwords(path.read_bytes())
         made_from = str((digest(path), self.data_version, data.max_words, data.limit, data.reverse))
         self.tokens = cached_columns(self.folder.tokens, made_from, self.encode) if data.cache else self.encode()

@@ -15,7 +15,7 @@ from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.text.special_tokens import BOS, EOS, PAD, UNK, end_rows
 
 
-def learn_sentencepiece(sentences, vocabulary_size, model_type="unigram", reduce=False):
+def learn_sentencepiece(sentences, vocabulary_size, model_type="unigram", adjust=False):
     """Learns a SentencePiece model (Kudo and Richardson 2018).
 
     Text is normalised by SentencePiece's `nmt_nfkc` (Unicode NFKC, white space folded). Ids 0 to 3 are padding,
@@ -27,8 +27,8 @@ def learn_sentencepiece(sentences, vocabulary_size, model_type="unigram", reduce
         vocabulary_size: Pieces to learn, the four special ones included. "char" has as many pieces as the text has
             characters, and keeps the most frequent if that is more than `vocabulary_size`.
         model_type: "unigram" (Kudo 2018), "bpe" (Sennrich et al. 2016) or "char".
-        reduce: Whether a `vocabulary_size` that is more than the text can give is reduced, with a printed line, and
-            not refused. Defaults to `False`.
+        adjust: Whether a `vocabulary_size` that is more than the text can give, or less than its characters need, is
+            changed, with a printed line, and not refused. Defaults to `False`.
 
     Returns:
         The model as bytes, to be written to a file and given to `Subwords`.
@@ -67,9 +67,13 @@ def learn_sentencepiece(sentences, vocabulary_size, model_type="unigram", reduce
             int(match[1]) if (match := re.search(pattern, str(error))) else 0
             for pattern in (r"value <= (\d+)", r"required_chars\. \d+ vs (\d+)")
         )
-        if limit and reduce:
+        if limit and adjust:
             print(f"data.vocabulary_size: {limit:,} instead of {vocabulary_size:,}, all that the text gives")
             return learn_sentencepiece(sentences, limit, model_type)
+        if needed and adjust:  # as many pieces of several characters as the preset left room for
+            size = needed + vocabulary_size
+            print(f"data.vocabulary_size: {size:,} instead of {vocabulary_size:,}, for {needed:,} different characters")
+            return learn_sentencepiece(sentences, size, model_type, adjust=True)
         if limit:
             raise UserError(
                 f"--data.vocabulary_size: expected at most {limit}, all that the text gives; received {vocabulary_size}"

@@ -87,11 +87,11 @@ def test_a_vocabulary_too_large_names_the_limit_which_then_works(model_type):
 
 
 def test_a_vocabulary_too_large_is_reduced_where_that_is_asked_for(capsys):
-    subwords = Subwords(learn_sentencepiece(SENTENCES, 5000, "bpe", reduce=True))
+    subwords = Subwords(learn_sentencepiece(SENTENCES, 5000, "bpe", adjust=True))
     size = subwords.vocabulary_size
     assert size < 5000
     assert capsys.readouterr().out == f"data.vocabulary_size: {size:,} instead of 5,000, all that the text gives\n"
-    learn_sentencepiece(SENTENCES, 34, reduce=True)
+    learn_sentencepiece(SENTENCES, 34, adjust=True)
     assert capsys.readouterr().out == ""
 
 
@@ -132,3 +132,16 @@ def test_it_answers_in_the_session_loader_that_tf_serving_uses(model, tmp_path):
             )
             assert received["text"].tolist() == [line.encode() for line in text]
             assert len(received["pieces"]) == len(text)
+
+
+def test_a_vocabulary_too_small_for_the_characters_is_raised_where_that_is_asked_for(capsys):
+    sentences = ["".join(chr(0x4E00 + (7 * row + place) % 900) for place in range(12)) for row in range(400)]
+    with pytest.raises(UserError, match="--data.vocabulary_size: expected at least 9"):
+        learn_sentencepiece(sentences, 500)
+    subwords = Subwords(learn_sentencepiece(sentences, 500, adjust=True))
+    assert 900 < subwords.vocabulary_size <= 1405
+    assert capsys.readouterr().out.startswith(
+        "data.vocabulary_size: 1,405 instead of 500, for 905 different characters"
+    )
+    ids = subwords.tokenize(tf.constant(sentences[:5]))
+    assert [text.decode() for text in subwords.detokenize(ids).numpy()] == sentences[:5]
