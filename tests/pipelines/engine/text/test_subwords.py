@@ -134,7 +134,7 @@ def test_it_answers_in_the_session_loader_that_tf_serving_uses(model, tmp_path):
             assert len(received["pieces"]) == len(text)
 
 
-def test_a_vocabulary_too_small_for_the_characters_is_raised_where_that_is_asked_for(capsys):
+def test_a_vocabulary_too_small_for_the_characters_is_raised_on_request(capsys):
     sentences = ["".join(chr(0x4E00 + (7 * row + place) % 900) for place in range(12)) for row in range(400)]
     with pytest.raises(UserError, match="--data.vocabulary_size: expected at least 9"):
         learn_sentencepiece(sentences, 500)
