@@ -1,16 +1,13 @@
-"""The block-by-block kernels beside Keras's and PyTorch's: time, memory, what masks cost, the share of a matrix
-product's speed.
+"""Compares the block-by-block kernels with Keras's and PyTorch's: time, memory, cost of masks, share of peak speed.
 
     python benchmarks/attention.py
     python benchmarks/attention.py --quick --json attention.json
 
-Everything is forward and backward, float32, batch 1, 8 heads of 64, on one core with one thread a library. A ratio is
-ours to the
-peer's: below 1 is better. `/twin` is how far the same side came from itself; a smaller difference than that is none.
-`attention/gemm_share` is the other way round (more is better): operations a second, counting the seven products that
-recomputing
-needs, over those of one large product. PyTorch is optional; its matrix products run at a speed of their own, printed
-beside it.
+All timings are forward and backward, float32, batch 1, 8 heads of 64, on one core with one thread per library. A ratio
+is our time over the peer's: below 1 is better. `/twin` is the spread of two timings of the same side; a difference
+below it does not count. `attention/gemm_share` is better when it is higher: operations per second, counting the seven
+products that recomputing needs, over those of one large product. PyTorch is optional. Its matrix products have another
+speed, which is printed beside it.
 """
 
 import argparse
@@ -30,7 +27,7 @@ def heads(length, batch=1):
 
 
 def training_step(attention, signature=None):
-    """A function of tensors: forward, backward, and a wait for the result."""
+    """Returns a function of tensors that runs forward and backward, and waits for the result."""
     import tensorflow as tf
 
     @tf.function(autograph=False, input_signature=signature)
@@ -45,7 +42,7 @@ def training_step(attention, signature=None):
 
 
 def step(attention, inputs, signature=None):
-    """The same as a function of no arguments."""
+    """Returns the same as a function without arguments."""
     run = training_step(attention, signature)
     return lambda: run(*inputs)
 
@@ -63,7 +60,7 @@ def keras_op(causal=False):
 
 
 def torch_flash(length, causal):
-    """PyTorch's fused kernel on the same numbers, or None where PyTorch is missing."""
+    """Returns PyTorch's fused kernel on the same numbers, or None if PyTorch is missing."""
     try:
         import torch
     except ImportError:
@@ -80,7 +77,7 @@ def torch_flash(length, causal):
 
 
 def gemm_rates(size=2048):
-    """Operations a second of one large matrix product, by library."""
+    """Returns the operations per second of one large matrix product, by library."""
     import tensorflow as tf
 
     matrix = tf.random.normal((size, size))
@@ -100,7 +97,7 @@ def report(figures, name, comparison):
 
 
 def times(figures, lengths, repeats, most_rounds):
-    """Full and causal against Keras and, where it is, PyTorch; `most_rounds` where one takes seconds."""
+    """Compares full and causal attention with Keras and PyTorch, with `most_rounds` if a round takes seconds."""
     gemm = gemm_rates()
     for library, speed in gemm.items():
         print(f"{'large matrix product, ' + library:32} {speed / 1e9:9.1f} GFLOP/s")
@@ -118,7 +115,8 @@ def times(figures, lengths, repeats, most_rounds):
                 share = operations / result.ours / gemm["tensorflow"]
                 figures["attention/gemm_share"], figures["attention/gemm_share/twin"] = share, result.twin
                 print(
-                    f"{'attention/gemm_share':32} {share:.3f} of a large product's {gemm['tensorflow'] / 1e9:.1f} GFLOP/s"
+                    f"{'attention/gemm_share':32} {share:.3f} of a large product's "
+                    f"{gemm['tensorflow'] / 1e9:.1f} GFLOP/s"
                 )
             peer = torch_flash(length, causal)
             if peer is None:
@@ -126,12 +124,13 @@ def times(figures, lengths, repeats, most_rounds):
                 continue
             report(figures, f"attention/torch_flash_{kind}_{length}", compare(mine, peer, rounds))
             print(
-                f"{'':32} matrix products: PyTorch's run at {gemm['torch'] / gemm['tensorflow']:.2f} of TensorFlow's speed"
+                f"{'':32} matrix products: PyTorch's run at {gemm['torch'] / gemm['tensorflow']:.2f} of TensorFlow's "
+                "speed"
             )
 
 
 def price_of_options(figures, length, repeats):
-    """Padding, a mask, dropout and open shapes, each and all of them, over the bare kernel."""
+    """Measures padding, a mask, dropout and open shapes, each and all of them, over the bare kernel."""
     import tensorflow as tf
 
     inputs, bare = heads(length), step(ours(), heads(length))
@@ -151,7 +150,7 @@ def price_of_options(figures, length, repeats):
 
 
 def additive(figures, batch, repeats):
-    """Bahdanau's score against Keras's layer, 512 x 512 with 256 units."""
+    """Compares Bahdanau's score with Keras's layer, 512 x 512 with 256 units."""
     import keras
     import tensorflow as tf
 
@@ -167,9 +166,10 @@ def additive(figures, batch, repeats):
 
 
 def window_layer(side):
-    """A layer with a causal window of 256: ours, or Keras's.
+    """Returns a layer with a causal window of 256: ours, or Keras's.
 
-    It has 8 heads of 64 like the rest, and reads 64 features, so that the projections, the same on both sides, cost little.
+    It has 8 heads of 64 like the rest. It reads 64 features, so that the projections, the same on both sides, cost
+    little.
     """
     import keras
 
@@ -188,13 +188,13 @@ def window_inputs(length):
 
 
 def window(figures, length, repeats):
-    """A sliding window in blocks beside Keras's layer, which computes all scores and masks them."""
+    """Compares a sliding window in blocks with Keras's layer, which computes all scores and masks them."""
     sides = [step(window_layer(side), window_inputs(length)) for side in ("window_ours", "window_peer")]
     report(figures, f"attention/window_{length}", compare(*sides, repeats))
 
 
 def memory_of(side, length):
-    """Bytes that one step adds to a process at rest; run in a process of its own."""
+    """Returns the bytes that one step adds to a process at rest. Runs in its own process."""
     import keras
     import tensorflow as tf
 
@@ -239,7 +239,8 @@ def memory(figures, quick):
             continue
         figures[name], figures[f"{name}/twin"] = mine["extra"] / peer["extra"], abs(mine["extra"] / twin["extra"] - 1)
         print(
-            f"{name:32} ours {mine['extra'] / 2**20:.0f} MiB, Keras {peer['extra'] / 2**20:.0f} MiB, ratio {figures[name]:.4f}"
+            f"{name:32} ours {mine['extra'] / 2**20:.0f} MiB, Keras {peer['extra'] / 2**20:.0f} MiB, "
+            f"ratio {figures[name]:.4f}"
         )
     growth = {length: of("ours", length) for length in ((8192,) if quick else (8192, 16384, 32768))}
     for length, measured in growth.items():
@@ -257,7 +258,7 @@ def memory(figures, quick):
 
 
 def main():
-    """Prints a line a figure."""
+    """Prints one line per figure."""
     parser = parser_of(__doc__, "three rounds at 4,096, memory up to 8,192, batch 2 for additive")
     parser.add_argument("--memory-of", nargs=2, metavar=("SIDE", "LENGTH"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()

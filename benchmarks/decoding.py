@@ -1,19 +1,16 @@
-"""The search of a Transformer translator beside CTranslate2's, keras-hub's layers and transformers' `generate`:
-seconds and text.
+"""Compares the search of a Transformer translator with CTranslate2, keras-hub's layers and transformers' `generate`.
 
     python benchmarks/decoding.py
     python benchmarks/decoding.py --quick --json decoding.json
 
-4 + 4 layers of width 256, 8,000 subwords, 128 sentences of 25 tokens that are answered with 30, on one core with one
-thread a library.
-CTranslate2 gets our weights, and the line says how many of its answers are ours, token for token. The other two have
-the same sizes and
-weights of their own. A ratio is ours to the peer's: below 1 is better; `/twin` is how far the same side came from
-itself.
+The model has 4 + 4 layers of width 256 and 8,000 subwords. It answers 128 sentences of 25 tokens with 30 tokens each,
+on one core with one thread per library. CTranslate2 gets our weights, and its line says how many of its answers equal
+ours, token for token. The other two have the same sizes and their own weights. A ratio is our time over the peer's:
+below 1 is better. `/twin` is the spread of two timings of the same side.
 
-`decode/unequal` has no peer: verses of the Bible's test split, answered at the lengths of their translations, sorted
-by length and leaving the batch when they are done, beside batches in the order of the book that wait for their longest;
-`decode/leaving` is sorted both times.
+`decode/unequal` has no peer. It answers verses of the Bible's test split at the lengths of their translations, sorted
+by length and leaving the batch when they are done, and compares that with batches in the order of the book that wait
+for their longest verse. `decode/leaving` sorts on both sides.
 """
 
 import sys
@@ -28,7 +25,7 @@ ALPHA = 0.6  # length penalty of the beam
 
 
 def sources():
-    """Token ids (128, 25), the last of each the end of sentence."""
+    """Returns token ids (128, 25). The last id of each row is the end of sentence."""
     import numpy as np
 
     tokens = np.random.default_rng(0).integers(4, VOCABULARY, (SENTENCES, SOURCE)).astype("int32")
@@ -43,7 +40,7 @@ def our_model(dtype=None):
 
 
 def ours(model, tokens, beams):
-    """A function of no arguments that answers with ids (B, L)."""
+    """Returns a function without arguments that answers with ids (B, L)."""
     import tensorflow as tf
 
     from attention_zoo.pipelines.engine.decoding.search import decode
@@ -60,7 +57,7 @@ def ours(model, tokens, beams):
 
 
 def ctranslate2_search(model, tokens, beams, compute_type="float32"):
-    """The same of CTranslate2, or None where it is missing."""
+    """Returns the same for CTranslate2, or None if it is missing."""
     try:
         import ctranslate2
     except ImportError:
@@ -83,7 +80,7 @@ def ctranslate2_search(model, tokens, beams, compute_type="float32"):
 
 
 def keras_hub_search(tokens):
-    """Greedy search with the layers, the caches and the sampler of keras-hub, or None where it is missing."""
+    """Returns greedy search with layers, caches and sampler of keras-hub, or None if it is missing."""
     try:
         import keras_hub
     except ImportError:
@@ -140,7 +137,7 @@ def keras_hub_search(tokens):
 
 
 def transformers_search(tokens):
-    """Greedy `generate` of a Marian model, or None where transformers or PyTorch is missing."""
+    """Returns greedy `generate` of a Marian model, or None if transformers or PyTorch is missing."""
     try:
         import torch
         import transformers
@@ -149,9 +146,9 @@ def transformers_search(tokens):
     torch.set_num_threads(1)
     torch.manual_seed(1)
     config = transformers.MarianConfig(
-        vocab_size=VOCABULARY, d_model=WIDTH, encoder_layers=LAYERS, decoder_layers=LAYERS, pad_token_id=0, eos_token_id=3,
+        vocab_size=VOCABULARY, d_model=WIDTH, encoder_layers=LAYERS, decoder_layers=LAYERS, pad_token_id=0,
         encoder_attention_heads=HEADS, decoder_attention_heads=HEADS, encoder_ffn_dim=INNER, decoder_ffn_dim=INNER,
-        decoder_start_token_id=2, bos_token_id=2, forced_eos_token_id=None, scale_embedding=True,
+        decoder_start_token_id=2, bos_token_id=2, eos_token_id=3, forced_eos_token_id=None, scale_embedding=True,
     )  # fmt: skip
     model = transformers.MarianMTModel(config).eval()
     source = torch.tensor(tokens, dtype=torch.long)
@@ -165,7 +162,7 @@ def transformers_search(tokens):
 
 
 def verses(count):
-    """Token ids of `count` verses and the lengths of their translations, in the order of the book."""
+    """Returns token ids of `count` verses and the lengths of their translations, in the order of the book."""
     import tensorflow as tf
 
     from attention_zoo.pipelines.datasets.parallel import read_parallel
@@ -183,7 +180,7 @@ def verses(count):
 
 
 def answer_all(model, source, lengths, in_order, leaving):
-    """A function of no arguments that answers all sources in batches of 128."""
+    """Returns a function without arguments that answers all sources in batches of 128."""
     import tensorflow as tf
 
     from attention_zoo.pipelines.engine.decoding import steps
@@ -205,12 +202,12 @@ def answer_all(model, source, lengths, in_order, leaving):
 
 
 def equal_answers(own, peer):
-    """How many rows are the same up to the padding."""
+    """Returns the number of rows that are equal up to the padding."""
     return sum([token for token in row if token] == list(other) for row, other in zip(own.tolist(), peer, strict=True))
 
 
 def report(figures, name, own, peer, repeats, goal, same=False):
-    """Prints a line, and notes the figures."""
+    """Prints a line, and adds the figures."""
     if peer is None:
         return print(f"{name:26s} missing: the peer is not installed")
     compared = compare(own, peer, repeats)
@@ -220,7 +217,7 @@ def report(figures, name, own, peer, repeats, goal, same=False):
 
 
 def main():
-    """Prints a line a figure."""
+    """Prints one line per figure."""
     parser = parser_of(__doc__, "three rounds of each comparison, 32 sentences")
     arguments = parser.parse_args()
     on_one_core()

@@ -1,10 +1,10 @@
-"""Does to a run what happens to runs: kills, corrupts and fills, and counts what survived with nothing lost.
+"""Injects faults into a run, such as kills, damaged files and a full disk, and counts those it survives without loss.
 
     python benchmarks/faults.py                      # 20 kills and the rest, about 10 minutes
     python benchmarks/faults.py --quick --json faults.json
 
-A fault is survived when the program says in one line what happened, where it can, and when the same command, given
-again, ends with the weights of the run that nothing happened to, bit for bit.
+A run survives a fault if the program reports it in one line, where it can, and if the same command, given again, ends
+with the weights of an undisturbed run, bit for bit.
 """
 
 import argparse
@@ -35,7 +35,7 @@ COMMAND = [
 
 
 class Run:
-    """One run, in a folder of its own."""
+    """A run in its own folder."""
 
     def __init__(self, directory):
         self.directory = directory
@@ -54,17 +54,17 @@ class Run:
         )
 
     def finish(self, *flags):
-        """Runs to the end; returns the exit code and what was printed."""
+        """Runs to the end. Returns the exit code and the output."""
         process = self.start(*flags)
         output = process.communicate()[0]
         return process.returncode, output
 
     def newest(self):
-        """The newest step that has a record."""
+        """Returns the newest step that has a record."""
         return max(self.store.steps(), default=0)
 
     def until(self, process, step):
-        """Waits for a checkpoint of that step, or for the end."""
+        """Waits for a checkpoint of this step, or for the end."""
         while process.poll() is None and self.newest() < step:
             time.sleep(0.01)
 
@@ -73,7 +73,7 @@ class Run:
 
 
 def gap(left, right):
-    """The greatest difference between two runs' variables; infinity if they don't hold the same ones."""
+    """Returns the greatest difference between the variables of two runs, or infinity if their names differ."""
     if set(left) != set(right) or any(left[name].shape != right[name].shape for name in left):
         return float("inf")
     return max(
@@ -83,7 +83,7 @@ def gap(left, right):
 
 
 def killed(run, rng, kills, steps):
-    """SIGKILL at random steps, in the middle of whatever the process does then."""
+    """Sends SIGKILL at random steps."""
     for number in range(kills):
         process = run.start()
         left = steps - run.newest()
@@ -96,7 +96,7 @@ def killed(run, rng, kills, steps):
 
 
 def terminated(run, rng, steps):
-    """SIGTERM: a checkpoint of the very step is written, and nothing is done twice."""
+    """Sends SIGTERM: the run must write a checkpoint of that step, and repeat no step."""
     process = run.start()
     run.until(process, rng.randint(2, steps // 2))
     process.send_signal(signal.SIGTERM)
@@ -108,7 +108,7 @@ def terminated(run, rng, steps):
 
 
 def damaged(damage):
-    """A fault that stops a run, then damages its newest checkpoint: it has to be named, and the one before it used."""
+    """Stops a run and damages its newest checkpoint: the run must name it and use the one before."""
 
     def fault(run, rng, steps):
         process = run.start()
@@ -134,7 +134,7 @@ def flip(data, rng):
 
 
 def full_disk(run, rng, steps):
-    """No room for a checkpoint: the old ones stay, and the message says how much to free. Needs the right to mount a tmpfs."""
+    """Fills the disk: the run must keep the old checkpoints and say how much to free. Needs to mount a tmpfs."""
     checkpoints = run.store.directory
     checkpoints.mkdir(parents=True)
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1M", "tmpfs", checkpoints], check=True, capture_output=True)
@@ -157,7 +157,7 @@ def full_disk(run, rng, steps):
 
 
 def twice(run, rng, steps):
-    """The same command in a second terminal is refused with one line; the first one is not disturbed."""
+    """Gives the command twice: the second must be refused with one line, and not disturb the first."""
     first = run.start()
     run.until(first, 2)
     code, output = run.finish()
@@ -167,7 +167,7 @@ def twice(run, rng, steps):
 
 
 def lost_worker(run, rng, steps):
-    """One of two workers is killed: the other stops by itself, and the same command continues."""
+    """Kills one of two workers: the other must stop by itself, and the same command must continue."""
     process = run.start("--workers", "2")
     run.until(process, rng.randint(4, steps // 2))
     if process.poll() is None:
@@ -180,7 +180,7 @@ def lost_worker(run, rng, steps):
 
 
 def main():
-    """Prints a line a fault."""
+    """Prints one line per fault."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="3 kills rather than 20")
     parser.add_argument("--json", type=Path, help="where to write the figures")

@@ -1,13 +1,12 @@
-"""The input pipeline for sentences of unequal lengths: padding and speed, beside tf.data's own padded batches.
+"""Compares padding and speed of our input pipeline with tf.data's padded batches, for sentences of unequal lengths.
 
     python benchmarks/input.py
     python benchmarks/input.py --quick --json input.json
 
-Sentences have log-normal lengths, a median of 20 words. `input/padding` is the share of padding in our batches over
-that of `padded_batch` with as many rows a batch. `input/sentences_per_s` is what an epoch of tokenised, kept sentences
-delivers, in our
-batches over theirs: seconds a sentence, so below 1 is better. `input/tokenise` is the same for tokenising all
-sentences in one call, beside one by one in `Dataset.map`. One core, one thread a library.
+Sentences have log-normal lengths with a median of 20 words. `input/padding` is the share of padding in our batches over
+that of `padded_batch` with the same number of rows per batch. `input/sentences_per_s` is the time per sentence of an
+epoch of cached tokens, ours over theirs, so below 1 is better. `input/tokenise` compares tokenising all sentences in
+one call with one by one in `Dataset.map`. All run on one core with one thread per library.
 """
 
 import sys
@@ -19,7 +18,7 @@ VOCABULARY = 1000
 
 
 def sentences(count):
-    """Made-up words, the frequent ones short, in sentences of log-normal lengths."""
+    """Returns sentences of log-normal lengths from made-up words, of which the frequent ones are short."""
     import numpy as np
 
     generator = np.random.default_rng(0)
@@ -44,7 +43,7 @@ def report(figures, name, compared, count):
 
 
 def main():
-    """Prints a line a figure."""
+    """Prints one line per figure."""
     parser = parser_of(__doc__, "10,000 sentences, three rounds")
     arguments = parser.parse_args()
     on_one_core()

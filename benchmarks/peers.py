@@ -1,4 +1,4 @@
-"""Our translator, and the same one in other libraries with our weights, for the benchmarks of training and decoding."""
+"""Builds our translator, and the same model in other libraries with our weights, for the benchmarks."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import numpy as np
 
 
 def our_transformer(vocabulary_size, width, layers, heads, inner, dtype=None):
-    """Our Transformer, without dropout, its weights drawn from a fixed seed."""
+    """Returns our Transformer, without dropout, with weights drawn from a fixed seed."""
     import keras
 
     from attention_zoo.pipelines.models import TransformerTranslator
@@ -19,7 +19,7 @@ def our_transformer(vocabulary_size, width, layers, heads, inner, dtype=None):
 
 
 def tokens_of(vocabulary_size):
-    """Names of the ids, which CTranslate2 wants: our padding, unknown, begin and end of sentence are 0, 1, 2 and 3."""
+    """Returns names of the ids for CTranslate2: our padding, unknown, begin and end of sentence are 0 to 3."""
     return ["<pad>", "<unk>", "<s>", "</s>", *(f"t{number}" for number in range(4, vocabulary_size))]
 
 

@@ -1,4 +1,4 @@
-"""All benchmarks, one after the other, and their figures in one file.
+"""Runs all benchmarks, one after the other, and writes their figures into one file.
 
 python benchmarks/run.py --quick --json figures.json
 """
@@ -14,7 +14,7 @@ SCRIPTS = ("attention", "decoding", "training", "input", "start")
 
 
 def main():
-    """Prints what the benchmarks print."""
+    """Runs the scripts and collects their figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="smaller shapes and fewer rounds: five minutes for all")
     parser.add_argument("--json", type=Path, help="where to write the figures")

@@ -1,15 +1,12 @@
-"""The same run on one device, on two mirrored ones and on two workers of this machine: losses and throughput side by
-side.
+"""Compares losses and throughput of a run on one device, on two mirrored devices and on two workers of this machine.
 
     python benchmarks/scaling.py
     python benchmarks/scaling.py --quick --json scaling.json
 
-The losses of the first twenty steps have to agree: that is the gap. Later ones drift apart as those of any two runs
-whose sums were
-rounded in another order. The throughput says what distribution costs where it cannot gain anything, two replicas on
-the same cores. A last
-line says how fast the input pipeline makes batches of dates when nobody trains. What to expect of real GPUs is
-reckoned in deploy/SCALING.md.
+The gap is the difference between the losses of the first twenty steps, which have to agree. Later losses drift apart,
+as they do in any two runs that round their sums in another order. The throughput measures the cost of distribution
+without its gain, since both replicas share the same cores. The last line is the speed of the input pipeline without
+training. deploy/SCALING.md estimates the throughput of real GPUs.
 """
 
 import argparse
@@ -39,7 +36,7 @@ MODELS = {
 
 
 def train(directory, model, place, limit, epochs):
-    """Runs it; returns its history, a record an epoch, and the losses of its first twenty steps, means of ten."""
+    """Trains, and returns the history, one record per epoch, and the losses of the first 20 steps, means of ten."""
     command = [
         *TRAIN_DATES,
         *("--name", "run"),
@@ -59,7 +56,7 @@ def train(directory, model, place, limit, epochs):
 
 
 def input_rate(epochs=7):
-    """Tokens a second, source and target, that the input pipeline makes in this process; the median epoch."""
+    """Returns the tokens per second, source and target, of the input pipeline in this process; the median epoch."""
     from attention_zoo.pipelines.commands.arguments import presets_of
     from attention_zoo.pipelines.engine.run.config import read
     from attention_zoo.pipelines.engine.text.batching import padding_share
@@ -78,7 +75,7 @@ def input_rate(epochs=7):
 
 
 def main():
-    """Prints a line a model and place."""
+    """Prints one line per model and place."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="2,000 dates and 2 epochs rather than 20,000 and 3")
     parser.add_argument("--json", type=Path, help="where to write the figures")

@@ -1,11 +1,11 @@
-"""How long one waits: for `import attention_zoo.layers`, for `attention-zoo --help`, for a SavedModel's first answer.
+"""Times `import attention_zoo.layers`, `attention-zoo --help` and the first answer of a SavedModel.
 
     python benchmarks/start.py
     python benchmarks/start.py --export saved_models/translation --text "3 hours ago"
 
-Seconds, each in processes of their own that take turns. `start/import_s` is what the import adds to `import keras`,
-`start/answer_s` what the first answer adds to `import tensorflow`; `/twin` is how far a second, equal half of the
-rounds was off.
+Each program runs in its own processes, which take turns. `start/import_s` is the time of the import beyond `import
+keras`, `start/answer_s` the time of the first answer beyond `import tensorflow`. `/twin` is the difference between two
+halves of the rounds.
 """
 
 import os
@@ -28,7 +28,7 @@ print(served.signatures["serving_default"](text=tf.constant([sys.argv[2]])))
 
 
 def seconds(*command):
-    """How long a program takes."""
+    """Returns the seconds that a program takes."""
     began = time.perf_counter()
     done = subprocess.run(command, env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}, capture_output=True, text=True)
     if done.returncode:
@@ -37,7 +37,7 @@ def seconds(*command):
 
 
 def measured(programs, repeats):
-    """Two halves of the rounds for each program, in random order: {name: (seconds, seconds)}, medians."""
+    """Returns {name: (seconds, seconds)}: medians of two halves of the rounds, with programs in random order."""
     for program in programs.values():  # what is read from the disk is read once more
         seconds(*program)
     rounds = {(name, half): [] for name in programs for half in (0, 1)}
@@ -49,13 +49,13 @@ def measured(programs, repeats):
 
 
 def newest(directory):
-    """The newest version in a folder of exports, or None."""
+    """Returns the newest version in a folder of exports, or None."""
     versions = [path for path in directory.glob("*") if path.name.isdecimal()] if directory.is_dir() else []
     return max(versions, key=lambda path: int(path.name), default=None)
 
 
 def main():
-    """Prints a line a figure."""
+    """Prints one line per figure."""
     parser = parser_of(__doc__, "two rounds", repeats=5, rounds="rounds, of two of each program")
     parser.add_argument("--export", type=Path, default=Path("saved_models/translation"), help="a translator's exports")
     parser.add_argument("--text", default="3 hours ago", help="what it translates")

@@ -1,15 +1,12 @@
-"""A training step of our translators beside the step-by-step form of the same model, and beside the layers of
-keras-hub.
+"""Compares a training step of our translators with their step-by-step form, and with the layers of keras-hub.
 
     python benchmarks/training.py
     python benchmarks/training.py --quick --json training.json
 
-CPU seconds of forward, backward and Adam on one core with one thread a library, batch 64, 25 source and target tokens,
-vocabulary
-8,000. The step-by-step form has the same weights and the same loss (checked): it projects the keys and the output
-within the
-loop over the target, as textbook code does. keras-hub is optional. bfloat16 of ours is compared with float32 of
-keras-hub, which is what its users have.
+Times are CPU seconds of forward, backward and Adam on one core with one thread per library, with batch 64, 25 source
+and target tokens, and a vocabulary of 8,000. The step-by-step form has the same weights and the same loss, which is
+checked. It projects the keys and the output inside the loop over the target, as textbook code does. keras-hub is
+optional. Our bfloat16 is compared with keras-hub's float32, its default.
 """
 
 import sys
@@ -22,7 +19,7 @@ WIDTH, INNER, HEADS, LAYERS = 256, 1024, 4, 4
 
 
 def batch(length):
-    """Random token ids without padding."""
+    """Returns random token ids without padding."""
     import tensorflow as tf
 
     source, target = (tf.random.stateless_uniform((BATCH, length + 1), (n, 0), 4, VOCABULARY, tf.int32) for n in (1, 2))
@@ -30,7 +27,7 @@ def batch(length):
 
 
 def training_step(logits_of, model, inputs):
-    """A function of no arguments: one step of Adam, and a wait for its loss."""
+    """Returns a function without arguments that takes one step of Adam and waits for its loss."""
     import keras
     import tensorflow as tf
 
@@ -50,7 +47,7 @@ def training_step(logits_of, model, inputs):
 
 
 def step_by_step(model, project):
-    """Logits of a translator from its `step`, token after token; `project` makes the attention's keys anew each time."""
+    """Returns the logits of a translator from its `step`, token by token. `project` computes the keys in each step."""
     import tensorflow as tf
 
     def logits_of(inputs):
@@ -71,7 +68,7 @@ def step_by_step(model, project):
 
 
 def recurrent(name, units):
-    """One of our recurrent translators, without dropout."""
+    """Returns one of our recurrent translators, without dropout."""
     import keras
 
     from attention_zoo.pipelines.models import BahdanauTranslator, LuongTranslator
@@ -93,7 +90,7 @@ def transformer(dtype):
 
 
 def hub_transformer(length):
-    """The same size of keras-hub's layers as a functional model, or None where it is missing."""
+    """Returns a functional model of keras-hub's layers of the same size, or None if it is missing."""
     try:
         import keras_hub
     except ImportError:
@@ -118,7 +115,7 @@ def report(figures, name, own, peer, repeats, goal):
 
 
 def main():
-    """Prints a line a figure."""
+    """Prints one line per figure."""
     parser = parser_of(__doc__, "three rounds, 12 tokens")
     parser.add_argument("--units", type=int, default=256, help="of the recurrent translators")
     arguments = parser.parse_args()

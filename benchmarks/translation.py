@@ -1,12 +1,12 @@
-"""Sets translation systems side by side: a table from the metrics of their runs, and BLEU by sentence length.
+"""Compares translation systems: a table of the metrics of their runs, and BLEU by sentence length.
 
     python benchmarks/translation.py runs/translation/bible_*          # after training them, one by one
-    python benchmarks/translation.py docs/bible.json                   # the runs that are kept here
-    python benchmarks/translation.py docs/bible.json runs/translation/bible_* --figure docs/bible.png --json
-    docs/bible.json
+    python benchmarks/translation.py docs/bible.json                   # the runs of this repository
+    python benchmarks/translation.py docs/bible.json runs/translation/bible_* \\
+        --figure docs/bible.png --json docs/bible.json
 
 The systems must have been trained and tested on the same data with the same vocabulary; the script refuses to compare
-others. The figure is figure 2 of Bahdanau et al. 2015: attention against no attention as sentences grow.
+others. The figure is figure 2 of Bahdanau et al. 2015: models with and without attention as sentences grow.
 """
 
 import argparse
@@ -30,7 +30,7 @@ COLUMNS = {
 
 
 def read_runs(path):
-    """Returns {name: settings, metrics and BLEU by length} of a finished run, or of those in a file that `--json` wrote."""
+    """Returns {name: settings, metrics, BLEU by length} of a finished run, or of the runs in a file of `--json`."""
     if path.is_file():
         return json.loads(path.read_text())
     folder = RunFolder(path)

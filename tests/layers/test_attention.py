@@ -27,10 +27,10 @@ ATTENTIONS = {
     "scaled dot": lambda **options: Attention(ScaledDotScore(), **options),
     "bahdanau": lambda **options: BahdanauAttention(3, **options),
     **{
-        f"luong {score} {window} {attentional}": lambda score=score, window=window, attentional=attentional, **options: (
-            LuongAttention(score, window=window, window_size=2, attentional_units=attentional, **options)
+        f"luong {score} {window} {units}": lambda score=score, window=window, units=units, **options: LuongAttention(
+            score, window=window, window_size=2, attentional_units=units, **options
         )
-        for score, window, attentional in [
+        for score, window, units in [
             ("dot", None, None),
             ("concat", None, None),
             ("location", "monotonic", None),

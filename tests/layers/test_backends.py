@@ -1,4 +1,7 @@
-"""Runs the generic layer test, and that of compiled steps, again on the other Keras backends: `pip install -e ".[backends]" && pytest -m backends`."""
+"""Runs the generic layer test, and that of compiled steps, on the other Keras backends.
+
+`pip install -e ".[backends]" && pytest -m backends`
+"""
 
 import os
 import subprocess

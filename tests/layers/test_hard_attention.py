@@ -1,4 +1,4 @@
-"""Hard attention: what is sampled, what flows back, and that REINFORCE estimates the gradient that can be computed exactly."""
+"""Hard attention: samples, gradients, and that REINFORCE estimates the gradient that can be computed exactly."""
 
 import keras
 import numpy as np

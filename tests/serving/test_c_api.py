@@ -1,4 +1,4 @@
-"""A text model, strings in and strings out, answers the same in Python, in TF Serving's session loader and in the C API."""
+"""A text model answers alike in Python, in TF Serving's session loader and in the C API."""
 
 import io
 import shutil

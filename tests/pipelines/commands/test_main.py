@@ -62,7 +62,9 @@ class Toy(Task):
 
     @staticmethod
     def view(answer):
-        return Alignment(["\u2581a", "b"], ["c"], np.ones((1, 1, 2)), title=answer["input"]) if answer["answer"] else None
+        if not answer["answer"]:
+            return None
+        return Alignment(["\u2581a", "b"], ["c"], np.ones((1, 1, 2)), title=answer["input"])
 '''
 DATASETS = [("numbers", "numbers in words [0, 99]", "CC0")]
 

@@ -1,4 +1,4 @@
-"""A tiny language model with known numbers, in the shape that `decode` asks for, and searches over it in plain NumPy."""
+"""A tiny language model with known numbers, with the methods that `decode` calls, and searches in plain NumPy."""
 
 import itertools
 

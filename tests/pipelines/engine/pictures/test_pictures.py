@@ -195,5 +195,6 @@ def test_matplotlib_is_imported_by_the_drawing_alone():
     import subprocess
     import sys
 
-    code = f"import sys, {alignments.__name__}, attention_zoo.pipelines.engine.pictures.curves; assert 'matplotlib' not in sys.modules"
+    modules = f"{alignments.__name__}, attention_zoo.pipelines.engine.pictures.curves"
+    code = f"import sys, {modules}; assert 'matplotlib' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)

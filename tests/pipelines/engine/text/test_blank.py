@@ -6,8 +6,9 @@ import tensorflow as tf
 
 from attention_zoo.pipelines.engine.text.blank import says_something
 
-BLANK = ["", " ", "  \t\n\r\v\f", "\u00a0", "\u3000\u2003", "\u2028\u2029", "\u200b", "\ufeff", "\u00ad", "\x00\x01", "\x7f\x85",
-         "\u202e\u2066", "\u3164", "\u2800", "\ufe0f", " \u200b\u00a0\u00ad ", b"\xff", b"\xff\xfe \xe9"]  # fmt: skip
+BLANK = ["", " ", "  \t\n\r\v\f", "\u00a0", "\u3000\u2003", "\u2028\u2029", "\u200b", "\ufeff", "\u00ad", "\x00\x01",
+         "\x7f\x85", "\u202e\u2066", "\u3164", "\u2800", "\ufe0f",
+         " \u200b\u00a0\u00ad ", b"\xff", b"\xff\xfe \xe9"]  # fmt: skip
 CONTENT = ["a", "?", "0", ".", "猫", "😀", "\u200ba", "a\u00ad", " a ", "👨\u200d👩", "\n-\n", b"\xff a", "x" * 100_000]
 
 
