@@ -27,7 +27,8 @@ class DataSettings:
         max_tokens: Training pairs with more tokens on either side are left out; a longer source is cut when it is
             translated, and the answer says so.
         limit: Training pairs to take, and a tenth as many of the other splits, for a quick look; 0 takes all.
-        vocabulary_size: Subwords shared by both languages. A preset's number is changed to what the text gives or needs.
+        vocabulary_size: Subwords shared by both languages. A preset's number is changed to what the text gives or
+            needs.
         subwords: Kind of the SentencePiece model.
         cache: Keep the tokenised text in the run's folder: a large corpus is then tokenised once, and not at each
             restart.
