@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,7 +53,7 @@ class Task:
     name: str
     Config: type
 
-    def __init__(self, config: Any, run_directory: str | Path | RunFolder):
+    def __init__(self, config: Any, run_directory: PathLike[str] | str):
         self.config = config
         self.run_directory = Path(run_directory)
 

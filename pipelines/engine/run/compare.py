@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ class Comparison:
     settings: dict
 
 
-def compare_runs(first: str | Path | RunFolder, second: str | Path | RunFolder) -> Comparison:
+def compare_runs(first: PathLike[str] | str, second: PathLike[str] | str) -> Comparison:
     """Compares two runs, without loading TensorFlow.
 
     Args:
@@ -50,7 +51,7 @@ def compare_runs(first: str | Path | RunFolder, second: str | Path | RunFolder) 
     return Comparison(names_of(folders), pairs(*scores), differ)
 
 
-def draw_comparison(first: str | Path | RunFolder, second: str | Path | RunFolder, path: str | Path) -> Path | None:
+def draw_comparison(first: PathLike[str] | str, second: PathLike[str] | str, path: str | Path) -> Path | None:
     """Draws the curves of two runs in one picture.
 
     Args:

@@ -43,7 +43,7 @@ class Run(NamedTuple):
 def parse(
     config_class: type,
     argv: Sequence[str],
-    presets: Mapping[str, str | PathLike],
+    presets: Mapping[str, PathLike[str] | str],
     default_preset: str,
     prog: str,
     description: str = "",
@@ -100,7 +100,7 @@ def parse(
     return Run(config, preset, controls.get("name", preset), int(workers))
 
 
-def read(config_class: type, path: str | PathLike) -> Any:
+def read(config_class: type, path: PathLike[str] | str) -> Any:
     """Returns the settings that a YAML file holds. Settings that it leaves out have the dataclass's defaults.
 
     Raises:
@@ -172,7 +172,7 @@ def scan(argv: Sequence[str], settings: list[Setting]) -> tuple[dict[str, Any], 
     return controls, given
 
 
-def read_yaml(path: str | PathLike) -> dict[str, Any]:
+def read_yaml(path: PathLike[str] | str) -> dict[str, Any]:
     """Returns the nested dict of a YAML file."""
     try:
         content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
@@ -196,7 +196,7 @@ class Source(NamedTuple):
     values: dict
 
 
-def read_flat(path: str | PathLike, options: list[Setting], config_class: type) -> dict[str, Any]:
+def read_flat(path: PathLike[str] | str, options: list[Setting], config_class: type) -> dict[str, Any]:
     """Returns the values of a YAML file by flat name. Replaces older names of sizes, and prints a line that says so."""
     content = read_yaml(path)
     values = dict(flatten(content, {setting.name for setting in options}))

@@ -5,7 +5,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from os import PathLike
 
 import tensorflow as tf
 from rich.console import Console
@@ -37,7 +37,7 @@ class TrainingReporter:
 
     def __init__(
         self,
-        folder: str | Path | RunFolder,
+        folder: PathLike[str] | str,
         silent: bool = False,
         unit: str = "tokens",
         console: Console | None = None,

@@ -5,6 +5,7 @@ import platform
 import random
 from collections.abc import Collection, Container, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
+from os import PathLike
 from pathlib import Path
 
 import keras
@@ -34,7 +35,7 @@ from attention_zoo.pipelines.engine.training.trainer import Trainer
 def train(
     task_class: type[Task],
     config: TaskConfig,
-    folder: str | Path | RunFolder,
+    folder: PathLike[str] | str,
     preset: str,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     typed: Collection[str] | None = None,
@@ -131,7 +132,7 @@ def plain_model(task: Task, model: keras.Model, strategy: tf.distribute.Strategy
     return plain
 
 
-def evaluate(task_class: type[Task], folder: str | Path | RunFolder) -> dict[str, float]:
+def evaluate(task_class: type[Task], folder: PathLike[str] | str) -> dict[str, float]:
     """Scores a finished run on its test split again. Returns the metrics."""
     folder = RunFolder(folder)
     with alone_in(folder):
@@ -142,7 +143,7 @@ def evaluate(task_class: type[Task], folder: str | Path | RunFolder) -> dict[str
     return metrics
 
 
-def export(task_class: type[Task], folder: str | Path | RunFolder) -> Path:
+def export(task_class: type[Task], folder: PathLike[str] | str) -> Path:
     """Writes the next version of the SavedModel of a finished run. Returns its folder."""
     task, model = finished(task_class, folder)
     directory = export_task(task, model)
@@ -153,7 +154,7 @@ def export(task_class: type[Task], folder: str | Path | RunFolder) -> Path:
 def prepare(
     task_class: type[Task],
     config: TaskConfig,
-    folder: str | Path | RunFolder,
+    folder: PathLike[str] | str,
     strategy: tf.distribute.Strategy | None = None,
 ) -> tuple[Task, keras.Model]:
     """Returns the task with its data loaded, and its model with initial weights, made in the strategy's scope."""
@@ -177,7 +178,7 @@ def prepare(
             raise UserError(f"model: {error}") from error
 
 
-def finished(task_class: type[Task], folder: str | Path | RunFolder) -> tuple[Task, keras.Model]:
+def finished(task_class: type[Task], folder: PathLike[str] | str) -> tuple[Task, keras.Model]:
     """Returns the task and the model of a run, with its final weights."""
     folder = RunFolder(folder)
     if not folder.config.is_file():
@@ -203,7 +204,7 @@ def export_task(task: Task, model: keras.Model) -> Path:
 
 
 def keep_config(
-    config: TaskConfig, folder: str | Path | RunFolder, changeable_data_settings: Container[str] = (), preset: str = ""
+    config: TaskConfig, folder: PathLike[str] | str, changeable_data_settings: Container[str] = (), preset: str = ""
 ) -> TaskConfig | None:
     """Writes the effective settings, and refuses a folder whose run has other data or another model.
 

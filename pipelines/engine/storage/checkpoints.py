@@ -11,6 +11,7 @@ import json
 import shutil
 import warnings
 from collections.abc import Callable, Collection, Iterable, Mapping
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +76,7 @@ class CheckpointStore:
     ((2, 3), {'epoch': 3})
     """
 
-    def __init__(self, directory: Path | str, keep: int = 3):
+    def __init__(self, directory: PathLike[str] | str, keep: int = 3):
         if keep < 1:
             raise UserError(f"keep: expected at least 1 checkpoint to keep, received {keep}")
         self.directory = Path(directory)

@@ -7,10 +7,11 @@ import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from os import PathLike
 from pathlib import Path
 
 
-def atomic_write(path: Path | str, data: bytes | str) -> Path:
+def atomic_write(path: PathLike[str] | str, data: bytes | str) -> Path:
     """Writes a file beside its place, flushes it to the disk, and renames it.
 
     A reader sees the old content or the new one, never a part. A failure keeps the old one and leaves no partial file.
@@ -48,7 +49,7 @@ def atomic_write(path: Path | str, data: bytes | str) -> Path:
     return path
 
 
-def replace_directory(temp: Path | str, final: Path | str) -> Path:
+def replace_directory(temp: PathLike[str] | str, final: PathLike[str] | str) -> Path:
     """Moves the folder `temp` to `final`, on the same file system, after flushing all its content to the disk.
 
     If `final` does not exist this is one rename. An existing folder is renamed first, and renamed back on a failure.
@@ -93,7 +94,7 @@ def replace_directory(temp: Path | str, final: Path | str) -> Path:
     return final
 
 
-def digest(path: Path | str) -> str:
+def digest(path: PathLike[str] | str) -> str:
     """Returns the SHA-256 of a file, in hexadecimal."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
@@ -104,7 +105,7 @@ def beside(path: Path) -> Path:
     return path.with_name(f".{path.name[:100]}.{secrets.token_hex(4)}.partial")
 
 
-def sync_directory(path: Path | str) -> None:
+def sync_directory(path: PathLike[str] | str) -> None:
     """Makes renames in a folder durable: without it, a power failure can undo them."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
@@ -114,7 +115,7 @@ def sync_directory(path: Path | str) -> None:
 
 
 @contextmanager
-def locked(path: Path | str, wait: bool = False) -> Iterator[None]:
+def locked(path: PathLike[str] | str, wait: bool = False) -> Iterator[None]:
     """Holds a lock file while the block runs. The lock ends with the process, even a killed one; the empty file stays.
 
     Args:

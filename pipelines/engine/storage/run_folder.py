@@ -2,6 +2,7 @@
 
 import csv
 import json
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ class RunFolder:
     'runs/translation/dates/no_attention/checkpoints'
     """
 
-    def __init__(self, path: Path | str):
+    def __init__(self, path: PathLike[str] | str):
         self.path = Path(path)
 
     def __fspath__(self) -> str:

@@ -11,7 +11,7 @@ from attention_zoo.pipelines.engine.storage.checkpoints import CheckpointStore, 
 
 
 def cached_columns(
-    directory: str | PathLike, key: str, make: Callable[[], dict[str, dict[str, tf.RaggedTensor]]]
+    directory: PathLike[str] | str, key: str, make: Callable[[], dict[str, dict[str, tf.RaggedTensor]]]
 ) -> dict[str, dict[str, tf.RaggedTensor]]:
     """Returns the result of `make`, from the disk if it is there.
 
