@@ -92,7 +92,7 @@ def train(
             f"training ended after {progress.seconds / 60:.1f} minutes, {progress.step:,} steps: {progress.finished}"
         )
         metrics = {
-            **trainer.dev_losses(),
+            **trainer.evaluation.losses(),
             "parameters": model.count_params(),
             "train/minutes": progress.seconds / 60,
             "train/steps": progress.step,

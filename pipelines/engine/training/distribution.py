@@ -2,28 +2,30 @@
 
 import json
 import os
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import tensorflow as tf
 
 from attention_zoo.pipelines.engine.errors import UserError
 
-# What TensorFlow raises in a worker when another one has gone.
+# TensorFlow raises these in a worker when another one is lost.
 LOST_WORKER = (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.DeadlineExceededError)
 
 
-def make_strategy(name):
-    """Returns the strategy of a run. Make it before anything else of TensorFlow: a cluster is set up once.
+def make_strategy(name: str) -> tf.distribute.Strategy:
+    """Returns the strategy of a run. Call it before any other function of TensorFlow: a cluster is set up once.
 
     Args:
-        name: one; mirrored, a replica for each GPU (without GPUs two on the CPU, for trial); multi_worker, the cluster
-            of the environment variable `TF_CONFIG`, or of Slurm; auto, what is there.
+        name: "one"; "mirrored", a replica for each GPU (without GPUs two on the CPU, for trial); "multi_worker", the
+            cluster of the environment variable `TF_CONFIG`, or of Slurm; "auto", the first of "multi_worker",
+            "mirrored" and "one" that the machine has the workers or GPUs for.
 
     Returns:
         A `tf.distribute.Strategy`.
 
     Raises:
-        UserError: `TF_CONFIG` is missing or not what TensorFlow expects.
+        UserError: `TF_CONFIG` is missing, or TensorFlow expects another form.
 
     Example:
 
@@ -54,8 +56,8 @@ def make_strategy(name):
     return tf.distribute.MultiWorkerMirroredStrategy(cluster_resolver=resolver)
 
 
-def split_cpu():
-    """Makes two logical devices of the CPU, unless TensorFlow has begun its work: it can't be done any more then."""
+def split_cpu() -> None:
+    """Makes two logical devices of the CPU, unless TensorFlow has initialised its devices, which can't change then."""
     try:
         (cpu,) = tf.config.list_physical_devices("CPU")
         tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
@@ -63,11 +65,11 @@ def split_cpu():
         pass
 
 
-def workers():
-    """Returns the addresses of the workers that `TF_CONFIG` names, none where it is not set.
+def workers() -> list[str]:
+    """Returns the addresses of the workers that `TF_CONFIG` names; none if it is not set.
 
     Raises:
-        UserError: it is not what TensorFlow expects.
+        UserError: TensorFlow expects another form of it.
     """
     text = os.environ.get("TF_CONFIG", "")
     if not text:
@@ -87,22 +89,22 @@ def workers():
     return addresses
 
 
-def is_chief(strategy):
-    """Whether this process writes the run's files: the only one, or the first of a cluster."""
+def is_chief(strategy: tf.distribute.Strategy) -> bool:
+    """Returns whether this process writes the run's files: the only one, or the first of a cluster."""
     resolver = strategy.cluster_resolver
     if resolver is None or not resolver.task_type:
         return True
     return resolver.task_type == "chief" or (resolver.task_id == 0 and "chief" not in resolver.cluster_spec().as_dict())
 
 
-def shards(dataset, context):
-    """Cuts each global batch into the rows of this process's replicas, one after the other.
+def shards(dataset: tf.data.Dataset, context: tf.distribute.InputContext) -> tf.data.Dataset:
+    """Splits each global batch into the rows of this process's replicas, one after the other.
 
-    Replica k of n takes the rows k, k + n, k + 2 n, ...: rows of a batch are sorted by length, so all get a like share
-    of the work, and the same example goes to the same replica at each run. A replica may get no rows at all.
+    Replica k of n takes the rows k, k + n, k + 2 n, ... Rows of a batch are sorted by length, so all replicas get a
+    similar share of the work, and an example goes to the same replica in each run. A replica may get no rows.
 
     Args:
-        dataset: Global batches; every component's first axis is the examples'.
+        dataset: Global batches; the first axis of every component is that of the examples.
         context: `tf.distribute.InputContext`.
 
     Returns:
@@ -128,13 +130,13 @@ def shards(dataset, context):
     return dataset.flat_map(cut).prefetch(here)
 
 
-def is_cluster(strategy):
-    """Whether other processes take part."""
+def is_cluster(strategy: tf.distribute.Strategy) -> bool:
+    """Returns whether other processes take part."""
     return isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
 
 
-def wait_for_all(strategy):
-    """Returns when every worker has come here: a worker that leaves early looks like a lost one to the others."""
+def wait_for_all(strategy: tf.distribute.Strategy) -> None:
+    """Waits until every worker has called it: the others take a worker that ends early for a lost one."""
     if is_cluster(strategy):
         arrived = tf.function(strategy.run)(
             lambda: tf.distribute.get_replica_context().all_reduce("SUM", tf.constant(1))
@@ -143,8 +145,8 @@ def wait_for_all(strategy):
 
 
 @contextmanager
-def watching_workers(strategy):
-    """Turns the loss of another worker into one line."""
+def watching_workers(strategy: tf.distribute.Strategy) -> Iterator[None]:
+    """Turns the loss of another worker into a `UserError` while the block runs."""
     try:
         yield
     except LOST_WORKER as error:

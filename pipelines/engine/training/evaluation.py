@@ -1,7 +1,11 @@
-"""Scores a model on the validation split in the middle of training, on every strategy."""
+"""Scores a model on the validation split during training, on every strategy."""
 
+from collections.abc import Callable, Mapping
+
+import keras
 import tensorflow as tf
 
+from attention_zoo.pipelines.engine.task import Task
 from attention_zoo.pipelines.engine.training.updates import update_metrics
 
 
@@ -9,18 +13,25 @@ class Evaluation:
     """Computes losses and Keras metrics of a split.
 
     Args:
-        task: Has `loss`.
+        task: The `Task`, whose `loss` is computed.
         model: Its model.
         metrics: Dict of names to Keras metrics, see `Task.metrics`; training uses them too.
         strategy: `tf.distribute.Strategy`.
-        batches: `() -> dataset`, the batches of the validation split as the strategy wants them.
+        batches: Function that returns the batches of the validation split, distributed by the strategy.
     """
 
-    def __init__(self, task, model, metrics, strategy, batches):
+    def __init__(
+        self,
+        task: Task,
+        model: keras.Model,
+        metrics: Mapping[str, keras.Metric],
+        strategy: tf.distribute.Strategy,
+        batches: Callable[[], tf.distribute.DistributedDataset],
+    ):
         self.task, self.model, self.metrics, self.strategy, self.batches = task, model, metrics, strategy, batches
         self._compiled = None
 
-    def losses(self):
+    def losses(self) -> dict[str, float]:
         """Returns the parts of the loss per unit of weight, and the Keras metrics, as `dev/NAME`."""
         batches = self.batches()
         if self._compiled is None:
@@ -35,7 +46,7 @@ class Evaluation:
         losses = {f"dev/{name}": value / max(weights, 1.0) for name, value in sums.items()}
         return losses | self.take_metrics("dev")
 
-    def take_metrics(self, prefix=""):
+    def take_metrics(self, prefix: str = "") -> dict[str, float]:
         """Returns the values of the Keras metrics as `PREFIX/NAME`, and resets them."""
         values = {f"{prefix}/{name}": float(metric.result()) for name, metric in self.metrics.items()}
         for metric in self.metrics.values():

@@ -3,21 +3,23 @@
 import tensorflow as tf
 
 
-def smoothed_cross_entropy(labels, logits, smoothing=0.0):
-    """Sums over all tokens the cross-entropy of labels whose mass `smoothing` is spread over the vocabulary.
+def smoothed_cross_entropy(
+    labels: tf.Tensor, logits: tf.Tensor, smoothing: float = 0.0
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Sums the label-smoothed cross-entropy over all tokens.
 
     With V classes the target is `(1 - smoothing) * onehot + smoothing / V`, as in Szegedy et al. 2016,
-    section 7. Since log p(v) = logit(v) - logsumexp(logits), the sum over the vocabulary needs the mean logit alone,
+    section 7. Since log p(v) = logit(v) - logsumexp(logits), the sum over the vocabulary needs only the mean logit,
     and the `(B, T, V)` one-hot tensor never exists.
 
     Args:
         labels: Integers of shape `(B, T)`; 0 is padding and weighs nothing.
         logits: Floats of shape `(B, T, V)`.
-        smoothing: Mass that leaves the label, in [0, 1).
+        smoothing: Share of the target that is spread over the vocabulary, in [0, 1). Defaults to 0.
 
     Returns:
-        (loss, nll, weight): float32 scalars. The smoothed sum that is trained on, the plain
-        negative log-likelihood sum in nats, and the number of tokens that are not padding.
+        Tuple `(loss, nll, weight)` of float32 scalars: the smoothed sum to train on, the sum of the negative
+        log-likelihoods in nats, and the number of tokens that are not padding.
 
     Example:
 
@@ -40,7 +42,7 @@ def _token_losses(logits, labels, smoothing):
     """Smoothed loss and negative log-likelihood of each row: `(N, V)`, `(N,)` -> `(N,)`, `(N,)`.
 
     The gradient is written out: a large vocabulary makes the logits the largest tensor of the step, and automatic
-    differentiation of the five operations below would go over it a dozen times.
+    differentiation of the five operations below would read it a dozen times.
     """
     places = tf.stack([tf.range(tf.shape(labels)[0]), labels], axis=1)  # (N, 2)
 

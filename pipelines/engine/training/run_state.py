@@ -1,11 +1,14 @@
-"""The variables of a run, to and from the arrays of a checkpoint."""
+"""Converts the variables of a run to the arrays of a checkpoint, and back."""
 
 import re
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
+import keras
 import numpy as np
 
 from attention_zoo.pipelines.engine.errors import UserError
+from attention_zoo.pipelines.engine.storage.checkpoints import Arrays
 from attention_zoo.pipelines.engine.storage.weights import variables_by_path
 
 MODEL, AVERAGE = "model/", "optimizer/average/"  # prefixes of the names in a checkpoint
@@ -16,15 +19,15 @@ class RunState:
     """The variables of a run: weights and random streams, optimiser slots and loss scale, moving averages, metrics.
 
     Args:
-        model: Built.
-        optimizer: Built.
+        model: The model, built.
+        optimizer: Its optimiser, built.
         metrics: Dict of names to Keras metrics.
     """
 
-    def __init__(self, model, optimizer, metrics):
+    def __init__(self, model: keras.Model, optimizer: keras.optimizers.Optimizer, metrics: Mapping[str, keras.Metric]):
         self.model, self.optimizer, self.metrics = model, optimizer, metrics
 
-    def variables(self):
+    def variables(self) -> dict[str, keras.Variable]:
         """Returns all variables by name: weights and their averages by layer path, the others by position."""
         weights = variables_by_path(self.model)
         paths = {id(variable): path for path, variable in weights.items()}
@@ -38,14 +41,14 @@ class RunState:
         metrics = [variable for metric in self.metrics.values() for variable in metric.variables]
         return named | {f"metric/{i:03d}": variable for i, variable in enumerate(metrics)}
 
-    def arrays(self):
+    def arrays(self) -> Arrays:
         """Returns all variables as NumPy arrays."""
         return {name: np.array(variable) for name, variable in self.variables().items()}
 
-    def renamed(self, arrays):
-        """Returns the arrays of a checkpoint of an earlier version, which named weights by position, by layer path.
+    def renamed(self, arrays: Arrays) -> Arrays:
+        """Names the arrays of a checkpoint by layer path; earlier versions named weights by position.
 
-        Other arrays are returned as they are, as are those that do not fit the model in number and shapes.
+        Arrays with other names are returned unchanged, and so are those that do not fit the model in number and shapes.
         """
         if not any(POSITIONAL.fullmatch(name) for name in arrays):
             return arrays
@@ -57,17 +60,17 @@ class RunState:
         )
         return {new: arrays[old] for new, old in zip(variables, earlier)} if fits else arrays
 
-    def assign(self, arrays):
+    def assign(self, arrays: Arrays) -> bool:
         """Sets all variables.
 
         Args:
-            arrays: Those of a checkpoint, weights named by layer path or, by earlier versions, by position.
+            arrays: The arrays of a checkpoint, weights named by layer path or, by earlier versions, by position.
 
         Returns:
             Whether the names were positions.
 
         Raises:
-            UserError: The arrays are those of another model.
+            UserError: The arrays belong to another model.
         """
         variables, given = self.variables(), arrays
         arrays = self.renamed(given)
@@ -81,12 +84,13 @@ class RunState:
             if tuple(arrays[name].shape) != tuple(variable.shape):
                 raise UserError(
                     f"the checkpoints of this run belong to a model of another size: {name} has shape "
-                    f"{tuple(variable.shape)}, received {arrays[name].shape}; choose another --name, or remove its folder"
+                    f"{tuple(variable.shape)}, received {arrays[name].shape}; choose another --name, or remove its "
+                    "folder"
                 )
             variable.assign(arrays[name])
         return arrays is not given
 
-    def take_average(self):
+    def take_average(self) -> None:
         """Gives the model the moving average of its weights, if the optimiser keeps one."""
         if self._averaging().use_ema:
             self._averaging().finalize_variable_values(self.model.trainable_variables)
@@ -98,8 +102,8 @@ class RunState:
         return self._averaging()._model_variables_moving_average  # in the order of the trainable variables
 
     @contextmanager
-    def averaged_weights(self):
-        """Lends the model the moving average of its weights while the block runs."""
+    def averaged_weights(self) -> Iterator[None]:
+        """Gives the model the moving average of its weights while the block runs, and its weights back afterwards."""
         weights = (
             [np.array(variable) for variable in self.model.trainable_variables] if self._averaging().use_ema else []
         )
@@ -111,7 +115,7 @@ class RunState:
                 variable.assign(weight)
 
 
-def weights_to_judge(arrays, model):
+def weights_to_judge(arrays: Arrays, model: keras.Model) -> Arrays:
     """Returns the weights in a checkpoint by layer path: the moving averages where there are some.
 
     Args:
@@ -119,7 +123,7 @@ def weights_to_judge(arrays, model):
         model: The model, by which positions are mapped to paths.
 
     Returns:
-        Dict for `load_weights_by_path`.
+        Dict as `load_weights_by_path` takes it.
     """
     positions = sorted(name for name in arrays if POSITIONAL.fullmatch(name))
     if positions:

@@ -4,18 +4,20 @@ import math
 
 import keras
 
+from attention_zoo.pipelines.engine.settings import TrainingSettings
 
-def learning_rate(settings, step, epoch, epochs):
-    """The learning rate of one step, a pure function, so that a resumed run takes up the schedule where it stood.
+
+def learning_rate(settings: TrainingSettings, step: int, epoch: float, epochs: float) -> float:
+    """Computes the learning rate of one step, as a pure function: a resumed run continues the schedule exactly.
 
     Args:
         settings: `TrainingSettings`.
-        step: Number of the step, from 1.
-        epoch: Passes over the data so far, with fraction.
-        epochs: Passes at which `linear` and `cosine` reach zero.
+        step: Number of the step, counted from 1.
+        epoch: Number of passes over the data so far, a fraction included.
+        epochs: Number of passes at which `linear` and `cosine` reach zero.
 
     Returns:
-        A float.
+        The learning rate.
 
     Example:
 
@@ -40,12 +42,15 @@ def learning_rate(settings, step, epoch, epochs):
     return settings.learning_rate * warmup * decay
 
 
-def make_optimizer(settings):
+def make_optimizer(settings: TrainingSettings) -> keras.optimizers.Optimizer:
     """Returns the Keras optimiser of a run.
 
-    Its `apply` takes gradients that are summed over all replicas and clipped already, and under mixed_float16 scaled by
-    `dynamic_scale`; one that is not finite is skipped and the scale halved. With `training.ema` it keeps the moving
-    average.
+    Its `apply` takes gradients that are already summed over all replicas and clipped. Under mixed_float16 they are
+    scaled by `dynamic_scale`; if one is not finite, the update is skipped and the scale halved. With `training.ema` the
+    optimiser keeps the moving average of the weights.
+
+    Args:
+        settings: `TrainingSettings`.
     """
     adam = {"beta_2": settings.beta_2, "epsilon": settings.epsilon}
     classes = {
@@ -57,5 +62,7 @@ def make_optimizer(settings):
     optimizer_class, options = classes[settings.optimizer]
     average = {"use_ema": True, "ema_momentum": settings.ema} if settings.ema else {}
     optimizer = optimizer_class(settings.learning_rate, **options, **average)
-    optimizer._all_reduce_sum_gradients = lambda gradients_and_variables: gradients_and_variables  # the update did
+    optimizer._all_reduce_sum_gradients = lambda gradients_and_variables: (
+        gradients_and_variables
+    )  # `Update` has summed them
     return keras.optimizers.LossScaleOptimizer(optimizer) if settings.precision == "mixed_float16" else optimizer

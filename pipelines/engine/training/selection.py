@@ -1,12 +1,19 @@
-"""Which weights a run ends with: its best checkpoint, or the average of its last ones."""
+"""Chooses the final weights of a run: those of its best checkpoint, or the average of its last ones."""
+
+from typing import Any
+
+import keras
 
 from attention_zoo.pipelines.engine.errors import UserError
+from attention_zoo.pipelines.engine.settings import TrainingSettings
+from attention_zoo.pipelines.engine.storage.checkpoints import CheckpointStore
 from attention_zoo.pipelines.engine.storage.weights import load_weights_by_path
+from attention_zoo.pipelines.engine.training.evaluation import Evaluation
 from attention_zoo.pipelines.engine.training.progress import Progress
-from attention_zoo.pipelines.engine.training.run_state import POSITIONAL, weights_to_judge
+from attention_zoo.pipelines.engine.training.run_state import POSITIONAL, RunState, weights_to_judge
 
 
-def is_better(value, best, lower_is_better):
+def is_better(value: float, best: float | None, lower_is_better: bool) -> bool:
     """Returns whether a monitored value improves on the best one so far, which may be None.
 
     Example:
@@ -19,8 +26,8 @@ def is_better(value, best, lower_is_better):
     return value < best if lower_is_better else value > best
 
 
-def best_intact_step(store, progress, monitor, lower_is_better):
-    """Returns the step of the best checkpoint that can be read; a damaged one is passed over for the next best.
+def best_intact_step(store: CheckpointStore, progress: Progress, monitor: str, lower_is_better: bool) -> int:
+    """Returns the step of the best checkpoint that can be read; a damaged one is skipped for the next best.
 
     Args:
         store: `CheckpointStore`.
@@ -39,7 +46,7 @@ def best_intact_step(store, progress, monitor, lower_is_better):
     return step
 
 
-def steps_to_average(store, progress, count):
+def steps_to_average(store: CheckpointStore, progress: Progress, count: int) -> list[int]:
     """Returns the steps of the last `count` evaluated checkpoints that can be read; none if fewer than two can."""
     if count < 2:
         return []
@@ -47,10 +54,57 @@ def steps_to_average(store, progress, count):
     return steps if len(steps) > 1 else []
 
 
-def load_chosen_weights(model, store, monitor, lower_is_better, ema=False):
-    """Gives a model the final weights of a run, straight from its checkpoints: no optimiser is built, nothing is scored.
+def assign_best_weights(
+    state: RunState,
+    store: CheckpointStore,
+    progress: Progress,
+    settings: TrainingSettings,
+    lower_is_better: bool,
+    evaluation: Evaluation,
+    reporter: Any,
+) -> list[int]:
+    """Gives the model of a finished run its best weights.
 
-    `Trainer.load_best` has written which checkpoints they are. For a run that has not finished, or one of an earlier
+    They are those of the best checkpoint, or the average of the last ones if its loss on the validation split is lower.
+
+    Args:
+        state: `RunState` of the run, whose variables are set.
+        store: `CheckpointStore` of the run.
+        progress: `Progress` of the run.
+        settings: `TrainingSettings` of the run.
+        lower_is_better: Whether a lower value of `settings.monitor` is better.
+        evaluation: `Evaluation` of the model on the validation split.
+        reporter: `TrainingReporter`, whose `note` is called with both losses.
+
+    Returns:
+        The steps of the checkpoints whose weights they are; several are averaged.
+
+    Raises:
+        UserError: No evaluated checkpoint can be read.
+    """
+    step = best_intact_step(store, progress, settings.monitor, lower_is_better)
+    state.assign(store.load(step)[0])
+    state.take_average()
+    steps = steps_to_average(store, progress, settings.average_checkpoints)
+    if not steps:
+        return [step]
+    best, best_loss = state.arrays(), evaluation.losses()["dev/loss"]
+    state.assign(store.average(steps, state.renamed))
+    state.take_average()
+    average_loss = evaluation.losses()["dev/loss"]
+    reporter.note(f"average of {len(steps)} checkpoints: dev/loss {average_loss:.4f}, best one: {best_loss:.4f}")
+    if average_loss < best_loss:
+        return steps
+    state.assign(best)
+    return [step]
+
+
+def load_chosen_weights(
+    model: keras.Model, store: CheckpointStore, monitor: str, lower_is_better: bool, ema: bool = False
+) -> None:
+    """Gives a model the final weights of a run from its checkpoints; it needs no optimiser, and scores nothing.
+
+    `Trainer.load_best` has recorded which checkpoints they are. For a run that has not finished, or one of an earlier
     version, they are those of the best checkpoint.
 
     Args:
@@ -58,7 +112,7 @@ def load_chosen_weights(model, store, monitor, lower_is_better, ema=False):
         store: `CheckpointStore` of the run.
         monitor: `training.monitor` of the run.
         lower_is_better: Whether a lower value of it is better.
-        ema: Whether the run keeps moving averages. Defaults to False.
+        ema: Whether the run keeps moving averages. Defaults to `False`.
 
     Raises:
         UserError: There is no checkpoint to read, or it belongs to another model.

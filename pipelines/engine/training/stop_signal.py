@@ -4,12 +4,12 @@ import signal
 
 
 class StopSignal:
-    """Notes SIGTERM while a block runs, instead of dying of it.
+    """Records SIGTERM while a block runs, so that the process can finish its step.
 
-    Outside the main thread the signal is not touched: the code that started the thread handles it.
+    Outside the main thread it leaves the signal alone: the code that started the thread handles it.
 
     Attributes:
-        received: 1.0 once the signal came, else 0.0: a float, so that workers can add theirs up.
+        received: 1.0 after the signal was received, else 0.0; a float, so that workers can sum theirs.
     """
 
     def __init__(self):

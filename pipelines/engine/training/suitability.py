@@ -1,12 +1,14 @@
-"""Settings that do not suit the data, found before training starts."""
+"""Reports settings that do not suit the data, before training starts."""
+
+from attention_zoo.pipelines.engine.settings import TrainingSettings
 
 
-def unsuitable_settings(settings, batches):
+def unsuitable_settings(settings: TrainingSettings, batches: int) -> list[str]:
     """Compares training settings with the length of the run.
 
     Args:
         settings: `TrainingSettings`.
-        batches: Batches in an epoch, at least 1.
+        batches: Number of batches in an epoch, at least 1.
 
     Returns:
         Lines to print, each of which names a setting to change and a value that suits; none if all settings suit.
@@ -21,12 +23,13 @@ def unsuitable_settings(settings, batches):
     lines = []
     if settings.warmup_steps and settings.warmup_steps >= steps:
         lines.append(
-            f"{steps:,} steps in all ({settings.epochs} epochs of {batches:,}), of which {steps:,} warm up: the learning "
-            f"rate never reaches its peak; set --training.warmup_steps {steps // 10}, or more --training.epochs"
+            f"{steps:,} steps in all ({settings.epochs} epochs of {batches:,}), of which {steps:,} warm up: the "
+            f"learning rate never reaches its peak; set --training.warmup_steps {steps // 10}, "
+            "or more --training.epochs"
         )
     if batches == 1:
         lines.append(
-            f"one batch holds the whole training split, so an epoch is one step; set --training.batch_tokens below "
+            "one batch holds the whole training split, so an epoch is one step; set --training.batch_tokens below "
             f"{settings.batch_tokens}, {max(1, settings.batch_tokens // 8)} for instance"
         )
     evaluations = steps // settings.evaluate_every if settings.evaluate_every else settings.epochs

@@ -1,4 +1,4 @@
-"""Counts an epoch before it is trained on."""
+"""Counts the batches and the padding of an epoch before training starts."""
 
 from dataclasses import dataclass
 
@@ -22,10 +22,10 @@ class Survey:
     padding_share: float | None = None
 
 
-def survey(dataset):
+def survey(dataset: tf.data.Dataset) -> Survey:
     """Counts the batches of an epoch and the share of padding in them.
 
-    A dataset that knows its length is not read: its padding is 0 if all its rows have one shape, else it is not known.
+    A dataset with a known cardinality is not read: its padding is 0 if all its rows have one shape, else unknown.
 
     Args:
         dataset: `tf.data.Dataset` of batches.

@@ -2,24 +2,28 @@
 
 The whole state of a run is its variables (weights, optimiser slots, averages, loss scale, random streams) and a small
 `Progress` record. Both are written together, and the order of the data is a function of (seed, epoch). A run that was
-killed therefore continues with the batch that would have come next.
+killed therefore continues with the next batch.
 """
 
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from attention_zoo.pipelines.engine.errors import Preempted, UserError
+from attention_zoo.pipelines.engine.storage.checkpoints import CheckpointStore
+from attention_zoo.pipelines.engine.task import Task
 from attention_zoo.pipelines.engine.training.data_service import served
 from attention_zoo.pipelines.engine.training.distribution import is_chief, shards, wait_for_all
 from attention_zoo.pipelines.engine.training.evaluation import Evaluation
 from attention_zoo.pipelines.engine.training.progress import Progress
 from attention_zoo.pipelines.engine.training.run_state import RunState
 from attention_zoo.pipelines.engine.training.schedules import learning_rate, make_optimizer
-from attention_zoo.pipelines.engine.training.selection import best_intact_step, is_better, steps_to_average
+from attention_zoo.pipelines.engine.training.selection import assign_best_weights, is_better
 from attention_zoo.pipelines.engine.training.stop_signal import StopSignal
 from attention_zoo.pipelines.engine.training.suitability import unsuitable_settings
 from attention_zoo.pipelines.engine.training.survey import survey
@@ -36,14 +40,22 @@ class Trainer:
         model: Its model, built, in the scope of the strategy.
         store: `CheckpointStore` of the run.
         reporter: `TrainingReporter`, which is called with every step and evaluation.
-        strategy: `tf.distribute.Strategy`. Defaults to None: one device.
+        strategy: `tf.distribute.Strategy`. Defaults to `None`, one device.
         callbacks: Keras callbacks. Defaults to none.
 
     Raises:
         UserError: A callback sets the learning rate.
     """
 
-    def __init__(self, task, model, store, reporter, strategy=None, callbacks=()):
+    def __init__(
+        self,
+        task: Task,
+        model: keras.Model,
+        store: CheckpointStore,
+        reporter: Any,
+        strategy: tf.distribute.Strategy | None = None,
+        callbacks: Sequence[keras.callbacks.Callback] = (),
+    ):
         self.task, self.model, self.store, self.reporter = task, model, store, reporter
         self.strategy = strategy or tf.distribute.get_strategy()
         self.chief = is_chief(self.strategy)
@@ -60,35 +72,34 @@ class Trainer:
             raise UserError(
                 "callbacks: expected none that sets the learning rate, which is --training.schedule's; received one"
             )
-        # Callbacks look for the optimizer there; set like this, its variables do not become the model's.
+        # Callbacks expect the optimizer there. Set like this, Keras does not track its variables as the model's.
         object.__setattr__(model, "optimizer", self.optimizer)
         self.callbacks = keras.callbacks.CallbackList(list(callbacks), model=model)
         self.progress = Progress()
         model.stop_training = False  # a callback may set it
         self.batches_per_epoch = 0
         self.stop = StopSignal()
-        self._seconds_before = 0.0
-        self._started = 0.0
-        self._clock = 0.0  # the first process's seconds at the last step: workers must agree on when time is up
+        self._seconds_before = self._started = 0.0
+        self._clock = 0.0  # seconds of the first process at the last step, so that all workers stop at the same step
 
-    def fit(self):
+    def fit(self) -> Progress:
         """Trains to the end, or from the newest checkpoint to the end.
 
         Returns:
             The `Progress` of the finished run. The model holds the final weights.
 
         Raises:
-            Preempted: SIGTERM came; a checkpoint is written.
+            Preempted: SIGTERM was received; a checkpoint is written.
         """
         with self.stop:
             self.train()
-        if self.stop.received:  # it came during the last evaluation
+        if self.stop.received:  # during the last evaluation
             raise Preempted("stopped after the last step; a checkpoint is written, the same command goes on from there")
         wait_for_all(self.strategy)  # until the chief has written the checkpoints that the others read
         self.load_best()
         return self.progress
 
-    def train(self):
+    def train(self) -> None:
         """Runs the epochs that are left."""
         if not self.progress.step:
             self.restore()
@@ -102,7 +113,7 @@ class Trainer:
                 self.run_epoch()
             self.callbacks.on_train_end()
 
-    def look_ahead(self):
+    def look_ahead(self) -> None:
         """Counts the batches of an epoch, and reports settings that do not suit them."""
         size = survey(self.task.preprocess("train", 0))
         if not size.batches:
@@ -113,7 +124,7 @@ class Trainer:
             for line in unsuitable_settings(self.settings, size.batches):
                 self.reporter.note(f"note: {line}")
 
-    def batches(self, split, epoch, skip=0):
+    def batches(self, split: str, epoch: int, skip: int = 0) -> Any:
         """Returns the batches of an epoch, distributed to the replicas."""
         address = self.task.data_service if split == "train" else ""
 
@@ -123,8 +134,8 @@ class Trainer:
 
         return self.strategy.distribute_datasets_from_function(of_this_process)
 
-    def run_epoch(self):
-        """Runs the batches of the current epoch that are not done yet."""
+    def run_epoch(self) -> None:
+        """Trains on the remaining batches of the current epoch."""
         progress = self.progress
         batches = iter(self.batches("train", progress.epoch, skip=progress.batch))
         self.callbacks.on_epoch_begin(progress.epoch)
@@ -138,8 +149,8 @@ class Trainer:
             self.take_step(batch, waited)
             self.after_step()
 
-    def end_epoch(self):
-        """Evaluates where an epoch ends, and ends the run with the last one."""
+    def end_epoch(self) -> None:
+        """Evaluates at the end of an epoch, and ends the run after the last one."""
         progress, settings = self.progress, self.settings
         progress.epoch, progress.batch = progress.epoch + 1, 0
         if progress.epoch >= settings.epochs:
@@ -151,7 +162,7 @@ class Trainer:
         self.callbacks.on_epoch_end(progress.epoch - 1, logs)
         self.stop_if_a_callback_asks()
 
-    def take_step(self, batch, waited):
+    def take_step(self, batch: Any, waited: float) -> None:
         """Updates the weights with one batch, and reports it."""
         progress = self.progress
         progress.step, progress.batch = progress.step + 1, progress.batch + 1
@@ -168,8 +179,8 @@ class Trainer:
             self.save()
             raise Preempted(f"stopped at step {progress.step:,}; a checkpoint is written, the same command continues")
 
-    def after_step(self):
-        """Evaluates, saves or ends the run where it is time to."""
+    def after_step(self) -> None:
+        """Evaluates, saves or ends the run if the settings say so for this step."""
         progress, settings = self.progress, self.settings
         if settings.evaluate_every and progress.step % settings.evaluate_every == 0:
             self.evaluate()
@@ -179,12 +190,13 @@ class Trainer:
             self.finish(f"{settings.max_minutes:g} minutes are over")
         self.stop_if_a_callback_asks()
 
-    def stop_if_a_callback_asks(self):
+    def stop_if_a_callback_asks(self) -> None:
+        """Ends the run if a callback has set `model.stop_training`."""
         if self.model.stop_training and not self.progress.finished:
             self.finish("a callback stopped it")
 
-    def stop_at_nan(self, loss, norm):
-        """Stops before a broken update is written anywhere. A float16 gradient may overflow: its update is skipped."""
+    def stop_at_nan(self, loss: float, norm: float) -> None:
+        """Raises before NaN reaches a checkpoint. A float16 gradient may overflow: its update is skipped."""
         judged = {"loss": loss} if self.update.scales else {"loss": loss, "gradient's norm": norm}
         for name, value in judged.items():
             if not np.isfinite(value):
@@ -193,7 +205,7 @@ class Trainer:
                     f"{self.progress.batch}); the last good checkpoint is kept. Try a lower --training.learning_rate"
                 )
 
-    def evaluate(self):
+    def evaluate(self) -> None:
         """Scores the validation split, writes a checkpoint, and decides whether it is the best and whether to stop."""
         progress, settings = self.progress, self.settings
         record = self.scores()
@@ -213,13 +225,13 @@ class Trainer:
         self.save()
         self.reporter.evaluation(progress, record, better)
 
-    def scores(self):
+    def scores(self) -> dict[str, float]:
         """Returns the metrics of training and of the validation split; the monitored one is among them."""
         monitor = self.settings.monitor
         trained = self.evaluation.take_metrics("train")
         with self.state.averaged_weights():
             record = trained | self.evaluation.losses()
-            if monitor not in record:  # the field's metrics need decoding: computed only where they decide
+            if monitor not in record:  # a metric of `Task.evaluate`, which is slow: it decodes
                 scores = self.task.evaluate(self.model, "validation")
                 record |= {f"dev/{name}": value for name, value in scores.items()}
         if monitor not in record:
@@ -228,18 +240,14 @@ class Trainer:
         return record
 
     @property
-    def lower_is_better(self):
+    def lower_is_better(self) -> bool:
         """Whether the monitored metric is better when it is lower."""
         return self.settings.monitor.removeprefix("dev/") in self.task.lower_is_better
 
-    def dev_losses(self):
-        """Returns losses and Keras metrics of the validation split as `dev/NAME`."""
-        return self.evaluation.losses()
+    def passes(self) -> float:
+        """Returns the passes over the data so far, a fraction included; with `max_minutes` at least the share of time.
 
-    def passes(self):
-        """Passes over the data so far, with fraction; under `max_minutes` at least as many as the clock says.
-
-        So `linear` and `cosine` reach zero with the last epoch or the last minute, whichever comes first.
+        `linear` and `cosine` therefore reach zero with the last epoch or the last minute, whichever comes first.
         """
         progress, settings = self.progress, self.settings
         passes = progress.epoch + progress.batch / max(progress.batch, self.batches_per_epoch)
@@ -247,7 +255,7 @@ class Trainer:
             return passes
         return max(passes, settings.epochs * min(1.0, self._clock / (60 * settings.max_minutes)))
 
-    def finish(self, reason):
+    def finish(self, reason: str) -> None:
         """Ends the run, and evaluates the steps since the last evaluation, if there are any."""
         self.progress.finished = reason
         if not self.progress.evaluated_steps or self.progress.evaluated_steps[-1] != self.progress.step:
@@ -255,19 +263,19 @@ class Trainer:
         else:
             self.save()
 
-    def seconds(self):
-        """Seconds of training so far, those before a restart included."""
+    def seconds(self) -> float:
+        """Returns the seconds of training so far, those before a restart included."""
         return self._seconds_before + time.monotonic() - self._started
 
-    def save(self):
-        """Writes a checkpoint of everything that the run's future depends on; in a cluster the chief does."""
+    def save(self) -> None:
+        """Writes a checkpoint of the whole state of the run; in a cluster only the chief does."""
         self.progress.seconds = self.seconds()
         needed = {self.progress.best_step, *self.progress.evaluated_steps[-self.settings.average_checkpoints :]}
         arrays = self.state.arrays()  # on all workers: values that the replicas hold in parts are summed here
         if self.chief:
             self.store.save(self.progress.step, arrays, asdict(self.progress), protected=needed)
 
-    def restore(self):
+    def restore(self) -> None:
         """Continues from the newest intact checkpoint, if there is one."""
         step = self.store.newest()
         if step is None:
@@ -280,28 +288,13 @@ class Trainer:
         self.progress = Progress(**state)
         self._clock = self.progress.seconds
 
-    def load_best(self):
+    def load_best(self) -> None:
         """Gives the model its best weights: those of the best checkpoint, or the average of the last if it is better.
 
-        The choice is written to the newest checkpoint, so that `load_chosen_weights` need not make it again.
+        The choice is written to the newest checkpoint, where `load_chosen_weights` reads it.
         """
-        step = best_intact_step(self.store, self.progress, self.settings.monitor, self.lower_is_better)
-        chosen = [step]
-        self.state.assign(self.store.load(step)[0])
-        self.state.take_average()
-        steps = steps_to_average(self.store, self.progress, self.settings.average_checkpoints)
-        if steps:
-            best, best_loss = self.state.arrays(), self.dev_losses()["dev/loss"]
-            self.state.assign(self.store.average(steps, self.state.renamed))
-            self.state.take_average()
-            average_loss = self.dev_losses()["dev/loss"]
-            self.reporter.note(
-                f"average of {len(steps)} checkpoints: dev/loss {average_loss:.4f}, best one: {best_loss:.4f}"
-            )
-            if average_loss < best_loss:
-                chosen = steps
-            else:
-                self.state.assign(best)
-        self.progress.chosen_steps = chosen
+        self.progress.chosen_steps = assign_best_weights(
+            self.state, self.store, self.progress, self.settings, self.lower_is_better, self.evaluation, self.reporter
+        )
         if self.chief:
             self.store.replace_state(self.progress.step, asdict(self.progress))

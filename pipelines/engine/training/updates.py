@@ -1,35 +1,46 @@
 """One update of the weights: the same on one device, on the GPUs of a machine and on the workers of a cluster."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import keras
 import tensorflow as tf
 
 from attention_zoo.pipelines.engine.errors import UserError
+from attention_zoo.pipelines.engine.task import Task
 
 
 class Update:
-    """Takes a step on a global batch whose rows lie with the replicas.
+    """Updates the weights with a global batch whose rows are distributed to the replicas.
 
-    Each replica sums its loss over its own rows; sums, weights and gradients are added over all replicas at once, and
-    divided
-    once by the weight of the whole batch. So every token weighs the same, wherever it was computed and however few
-    rows a replica got.
+    Each replica sums its loss over its own rows. Sums, weights and gradients are added over all replicas, and divided
+    once by the weight of the whole batch. Every token therefore has the same weight, whichever replica computed it and
+    however few rows a replica got.
 
     Args:
-        task: Has `loss`.
+        task: The `Task`, whose `loss` is minimised.
         model: Its model, made in the strategy's scope.
-        optimizer: As `make_optimizer` makes it: it takes gradients that are reduced already.
+        optimizer: An optimiser as `make_optimizer` returns it: it takes gradients that are already reduced.
         strategy: `tf.distribute.Strategy`.
         metrics: Dict of names to Keras metrics, see `Task.metrics`.
         spec: Element spec of the distributed batches.
     """
 
-    def __init__(self, task, model, optimizer, strategy, metrics, spec):
+    def __init__(
+        self,
+        task: Task,
+        model: keras.Model,
+        optimizer: keras.optimizers.Optimizer,
+        strategy: tf.distribute.Strategy,
+        metrics: Mapping[str, keras.Metric],
+        spec: Any,
+    ):
         self.task, self.model, self.optimizer, self.strategy, self.metrics = task, model, optimizer, strategy, metrics
         self.settings = settings = task.config.training
         self.scales = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
         signature = [spec, tf.TensorSpec([2], tf.float32)]
         self._compiled = tf.function(self._step, input_signature=signature, autograph=False)
-        if settings.jit:  # of one part of one replica's rows: neither loops over open shapes nor collectives are XLA's
+        if settings.jit:  # XLA compiles neither loops over unknown shapes nor collectives, so only this part
             if strategy.num_replicas_in_sync > 1 and not tf.config.list_physical_devices("GPU"):
                 raise UserError(
                     "--training.jit: expected one device or GPUs, received several replicas on CPUs, "
@@ -37,18 +48,17 @@ class Update:
                 )
             self._sums_of = tf.function(self._sums_of, jit_compile=True, autograph=False)
 
-    def __call__(self, batch, stop, seconds):
+    def __call__(self, batch: Any, stop: float, seconds: float) -> tuple[float, float, float, float, float]:
         """Updates the weights.
 
         Args:
             batch: An element of the distributed dataset.
             stop: 1.0 in a process that was asked to stop, else 0.0.
-            seconds: What the clock of this process says.
+            seconds: Seconds of training so far by the clock of this process.
 
         Returns:
             Five floats, the same in all processes: the loss per unit of weight, the weight of the global batch, the
-                norm of its
-            gradient, whether any process was asked to stop (above 0), and the seconds of the first one.
+            norm of its gradient, whether any process was asked to stop (above 0), and the seconds of the first process.
         """
         loss, weight, norm, (stop, seconds) = (
             result.numpy() for result in self._compiled(batch, tf.constant([stop, seconds]))
@@ -63,9 +73,8 @@ class Update:
         variables = self.model.trainable_variables
         replicas = tf.distribute.get_replica_context()
         first = tf.cast(tf.equal(replicas.replica_id_in_sync_group, 0), tf.float32)
-        sums = replicas.all_reduce(
-            "SUM", [*self._sums(batch), signals * tf.stack([1.0, first])]
-        )  # all may stop, one has the time
+        signals = signals * tf.stack([1.0, first])  # any process may ask to stop; the first one has the clock
+        sums = replicas.all_reduce("SUM", [*self._sums(batch), signals])
         gradients, (total, weight, signals) = sums[: len(variables)], sums[len(variables) :]
         divisor = tf.maximum(weight, 1.0)
         gradients = [gradient / tf.cast(divisor, gradient.dtype) for gradient in gradients]
@@ -76,7 +85,7 @@ class Update:
         return total / divisor, weight, norm, signals
 
     def _sums(self, batch):
-        """Gradient of the summed loss, that loss and the weight, over the rows of one replica."""
+        """Returns the gradient of the summed loss, that loss and the weight, over the rows of one replica."""
         parts = self.settings.accumulate
         if parts == 1:
             return self._sums_of(batch)
@@ -86,7 +95,7 @@ class Update:
             return part + 1, [before + more for before, more in zip(sums, self._sums_of(rows))]
 
         zeros = [*(tf.zeros(v.shape, v.dtype) for v in self.model.trainable_variables), tf.zeros([]), tf.zeros([])]
-        # One part at a time: that is what saves the memory.
+        # One part at a time, to save memory.
         _, sums = tf.while_loop(lambda part, _: part < parts, add, (0, zeros), parallel_iterations=1)
         return sums
 
@@ -106,12 +115,12 @@ class Update:
         return [*gradients, total, weight]
 
     def _scale(self):
-        """What float16 losses are multiplied by, so that small gradients do not vanish."""
+        """Returns the factor of float16 losses, which keeps small gradients from vanishing."""
         return tf.convert_to_tensor(self.optimizer.dynamic_scale) if self.scales else 1.0
 
 
-def update_metrics(metrics, parts):
-    """Gives each metric its part of a loss, and returns the other parts."""
+def update_metrics(metrics: Mapping[str, keras.Metric], parts: Mapping[str, Any]) -> dict[str, Any]:
+    """Updates each metric with its part of a loss, and returns the other parts."""
     for name, metric in metrics.items():
         metric.update_state(*parts[name])
     return {name: part for name, part in parts.items() if name not in metrics}

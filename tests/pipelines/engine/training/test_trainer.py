@@ -72,7 +72,7 @@ def test_training_stops_early_and_the_best_weights_are_the_ones_that_are_kept(tm
     assert "2 evaluations without" in progress.finished and progress.epoch < 50
     losses = {record["step"]: record["dev/loss"] for record in progress.history}
     assert progress.best_step == min(losses, key=losses.get)
-    np.testing.assert_allclose(trainer.dev_losses()["dev/loss"], losses[progress.best_step], rtol=1e-6)
+    np.testing.assert_allclose(trainer.evaluation.losses()["dev/loss"], losses[progress.best_step], rtol=1e-6)
 
 
 def test_a_metric_that_rises_can_decide_and_an_unknown_one_is_named(tmp_path):
@@ -103,7 +103,7 @@ def test_a_damaged_best_checkpoint_gives_way_to_the_next_best(tmp_path):
     there = [
         record for record in ranked[1:] if list((tmp_path / "checkpoints").glob(f"step-{record['step']:08d}.json"))
     ]
-    np.testing.assert_allclose(trainer.dev_losses()["dev/loss"], there[0]["dev/loss"], rtol=1e-6)
+    np.testing.assert_allclose(trainer.evaluation.losses()["dev/loss"], there[0]["dev/loss"], rtol=1e-6)
 
 
 def test_sigterm_during_the_last_evaluation_is_not_lost(tmp_path):
@@ -140,7 +140,7 @@ def test_under_a_time_limit_the_learning_rate_of_a_resumed_run_does_not_jump(tmp
 def test_the_average_of_checkpoints_is_kept_where_it_is_better(tmp_path):
     trainer, progress = run(tmp_path, epochs=8, learning_rate=0.3, optimizer="sgd", average_checkpoints=4)
     best = min(record["dev/loss"] for record in progress.history)
-    assert trainer.dev_losses()["dev/loss"] <= best + 1e-6
+    assert trainer.evaluation.losses()["dev/loss"] <= best + 1e-6
 
 
 def test_a_finished_run_is_taken_up_with_the_weights_that_were_best(tmp_path):
@@ -244,7 +244,7 @@ def test_a_moving_average_is_what_is_scored_and_kept(tmp_path):
     final = averaged.state.arrays()[kernel]
     assert not np.array_equal(final, slots[kernel])
     assert any(name.startswith("optimizer/") and np.array_equal(array, final) for name, array in slots.items())
-    assert averaged.dev_losses()["dev/loss"] == progress.history[-1]["dev/loss"]
+    assert averaged.evaluation.losses()["dev/loss"] == progress.history[-1]["dev/loss"]
 
 
 def test_time_is_counted_over_restarts(tmp_path):
