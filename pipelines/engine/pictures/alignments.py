@@ -1,37 +1,40 @@
-"""Pictures of what attends to what: a row for each token that was written, a column for each that was read.
+"""Pictures of alignments: a row for each token that was written, a column for each token that was read.
 
-The layout of Bahdanau et al. 2015, figure 3, with dark for heavy on white.
+The layout is that of Bahdanau et al. 2015, figure 3, with dark for large weights on white.
 """
 
 import textwrap
+from collections.abc import Collection
+from os import PathLike
+from pathlib import Path
 
 from attention_zoo.pipelines.engine.pictures.fonts import fonts_for, readable, width
 from attention_zoo.pipelines.engine.pictures.saving import DOTS_PER_INCH, save
 from attention_zoo.pipelines.engine.pictures.words import join_pieces
+from attention_zoo.pipelines.engine.views import Alignment
 
 COLORS = "Blues"  # one hue, even steps of lightness, white for nothing: it prints in grey, too
 LARGEST = 24  # inches: a picture of a very long text gets smaller cells instead
 
 
-def draw_alignment(view, path):
+def draw_alignment(view: Alignment, path: str | PathLike) -> Path:
     """Draws an `Alignment`: its maps side by side, on one scale.
 
-    Where `view.join` says so, the pieces of words are joined to words first, see `words.join_pieces`.
+    With `view.join` the pieces of words are joined to words first, see `words.join_pieces`.
 
     Args:
         view: `Alignment`.
-        path: The file, PNG or SVG; missing folders are made, and an old picture is replaced as a whole.
+        path: The file, PNG or SVG; missing folders are created, and an existing file is replaced at once.
 
     Returns:
         The `Path`.
 
     Raises:
-        ValueError: The weights have another shape than the tokens.
+        ValueError: The shape of the weights does not match the tokens.
 
     Example:
 
     >>> import pathlib, tempfile
-    >>> from attention_zoo.pipelines.engine.views import Alignment
     >>> view = Alignment(["▁3", "▁hours"], ["▁3", "▁heures"], [[[0.9, 0.1], [0.2, 0.8]]])
     >>> draw_alignment(view, pathlib.Path(tempfile.mkdtemp()) / "alignment.png").name
     'alignment.png'
@@ -103,7 +106,7 @@ def _draw_map(axes, weights, source, target, font):
     return image
 
 
-def label(token, missing=()):
+def label(token: str, missing: Collection[str] = ()) -> str:
     """Returns a token as it is to be shown, at most 16 columns wide."""
     text = readable(token, missing)
     return text if width(text) <= 16 else text[:15] + "…"

@@ -1,17 +1,21 @@
 """A picture of several runs: the same curve of each in one panel."""
 
 import math
+from collections.abc import Mapping, Sequence
+from os import PathLike
+from pathlib import Path
+from typing import Any
 
-from attention_zoo.pipelines.engine.pictures.alignments import save
 from attention_zoo.pipelines.engine.pictures.curves import look, panels_of
+from attention_zoo.pipelines.engine.pictures.saving import save
 
 
-def draw_compared_curves(histories, path):
+def draw_compared_curves(histories: Mapping[str, Sequence[Mapping[str, Any]]], path: str | PathLike) -> Path:
     """Draws the curves of several runs, a panel for each loss and each metric of the validation split.
 
     Args:
         histories: Dict of run names to records of evaluations, as `draw_curves` takes them.
-        path: The PNG; missing folders are made, and an old picture is replaced as a whole.
+        path: The PNG; missing folders are created, and an existing file is replaced at once.
 
     Returns:
         The `Path`.

@@ -1,31 +1,41 @@
 """Pictures of numbers: a run's curves, and scores by length of the source."""
 
 import math
+from collections.abc import Mapping, Sequence
+from os import PathLike
+from pathlib import Path
+from typing import Any
 
 from attention_zoo.pipelines.engine.pictures.saving import DOTS_PER_INCH, save
 
-# Okabe & Ito 2008, told apart by all eyes, but grey for their yellow. With the markers, also in print without colors.
+# Okabe & Ito 2008, distinct for color-blind readers, with grey for their yellow; the markers differ in black and white.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#888888")
 MARKERS = "osD^vPX*"
 
 
-def draw_curves(history, path, losses=(), unit="token"):
+def draw_curves(
+    history: Sequence[Mapping[str, Any]],
+    path: str | PathLike,
+    losses: Sequence[tuple[float, ...]] = (),
+    unit: str = "token",
+) -> Path:
     """Draws the losses of a run in one panel, and each metric of the dev split in a panel of its own, over the steps.
 
-    Losses have a logarithmic axis: what happens late in a run is small.
+    Losses have a logarithmic axis, on which the small changes late in a run are visible.
 
     Args:
         history: Records of the evaluations, dicts with "step" and figures such as "train/loss", "dev/loss",
             "dev/bleu". A record need not have all; a value that is not finite leaves a gap.
-        path: The PNG; missing folders are made, and an old picture is replaced as a whole.
-        losses: The training's loss in finer steps, tuples that begin with step and loss; drawn for "train/loss".
-        unit: What a loss is the mean over.
+        path: The PNG; missing folders are created, and an existing file is replaced at once.
+        losses: The training loss in finer steps, tuples that begin with step and loss, drawn as "train/loss". Defaults
+            to none, which draws that of `history`.
+        unit: Name of the items over which a loss is the mean. Defaults to "token".
 
     Returns:
         The `Path`.
 
     Raises:
-        ValueError: there is nothing to draw.
+        ValueError: There is nothing to draw.
 
     Example:
 
@@ -60,19 +70,21 @@ def draw_curves(history, path, losses=(), unit="token"):
     return save(figure, path)
 
 
-def draw_scores_by_length(systems, path, metric="bleu"):
+def draw_scores_by_length(
+    systems: Mapping[str, Sequence[Mapping[str, Any]]], path: str | PathLike, metric: str = "bleu"
+) -> Path:
     """Draws scores by length of the source, a line for each system (Bahdanau et al. 2015, figure 2).
 
     Args:
-        systems: Dict of system names to what `scores_by_length` returned.
-        path: The PNG; missing folders are made, and an old picture is replaced as a whole.
-        metric: The score to draw.
+        systems: Dict of system names to scores, as `scores_by_length` returns them.
+        path: The PNG; missing folders are created, and an existing file is replaced at once.
+        metric: The score to draw. Defaults to "bleu".
 
     Returns:
         The `Path`.
 
     Raises:
-        ValueError: there is nothing to draw.
+        ValueError: There is nothing to draw.
 
     Example:
 
@@ -98,9 +110,7 @@ def draw_scores_by_length(systems, path, metric="bleu"):
     names = [f"{start}–{end}" if end < math.inf else f"≥ {start}" for start, end in buckets]
     axes.set_xticks(range(len(buckets)), [f"{name}\nn={sizes[place]:,}" for name, place in zip(names, buckets)], size=8)
     axes.set_xlim(-0.4, len(buckets) - 0.6)
-    axes.update_datalim(
-        [(0, 0)]
-    )  # the margin above is one of the scale from 0, else near the top it cuts lines that are flat
+    axes.update_datalim([(0, 0)])  # so that the margin above is a share of the scale from 0, not of a flat line's range
     axes.autoscale_view(scalex=False)
     axes.set_ylim(bottom=0)
     axes.set_xlabel("words in the source sentence (n: sentences)")
@@ -109,12 +119,12 @@ def draw_scores_by_length(systems, path, metric="bleu"):
     return save(figure, path)
 
 
-def look(number):
-    """Returns colour and marker of a line."""
+def look(number: int) -> dict[str, str]:
+    """Returns color and marker of a line."""
     return {"color": COLORS[number % len(COLORS)], "marker": MARKERS[number % len(MARKERS)]}
 
 
-def panels_of(count, width=4.5):
+def panels_of(count: int, width: float = 4.5) -> tuple[Any, list[Any]]:
     """Returns a white figure with `count` panels, three a row, and their axes."""
     from matplotlib.figure import Figure
 

@@ -1,6 +1,8 @@
-"""Draws views into files: the type of the view chooses the picture, the suffix of the file its format."""
+"""Draws views into files: the type of the view determines the picture, the suffix of the file its format."""
 
+from os import PathLike
 from pathlib import Path
+from typing import Any
 
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.pictures.alignments import draw_alignment
@@ -11,19 +13,19 @@ from attention_zoo.pipelines.engine.views import Alignment, Frames, HeatMaps
 DRAWERS = {Alignment: draw_alignment, HeatMaps: draw_heat_maps, Frames: draw_frames}
 
 
-def draw(view, path):
+def draw(view: Any, path: str | PathLike) -> Path:
     """Draws a view.
 
     Args:
         view: One of `engine.views`.
-        path: The file; its suffix is one of `view.suffixes`. Missing folders are made, and an old picture is replaced
-            only when the new one is complete.
+        path: The file; its suffix is one of `view.suffixes`. Missing folders are created, and an existing file is
+            replaced at once.
 
     Returns:
         The `Path`.
 
     Raises:
-        UserError: The suffix is another.
+        UserError: The suffix is not one of them.
         ValueError: The arrays of the view do not fit together.
 
     Example:
@@ -38,16 +40,16 @@ def draw(view, path):
     return DRAWERS[type(view)](view, Path(path))
 
 
-def check_suffix(view_class, path, name="path"):
+def check_suffix(view_class: type, path: str | PathLike, name: str = "path") -> None:
     """Checks that a view can be drawn into a file of that name, before anything is computed for it.
 
     Args:
         view_class: A class of `engine.views`.
         path: The file.
-        name: What the message calls the path. Defaults to "path".
+        name: Name of the path in the message. Defaults to "path".
 
     Raises:
-        UserError: It cannot.
+        UserError: It cannot be drawn there.
 
     Example:
 
@@ -60,8 +62,8 @@ def check_suffix(view_class, path, name="path"):
         raise UserError(f"{name}: expected a file that ends in {' or '.join(view_class.suffixes)}, received {path}")
 
 
-def numbered(path, number):
-    """Returns the file of the picture with a number: the first one keeps its name.
+def numbered(path: str | PathLike, number: int) -> Path:
+    """Returns the path of one of several pictures; the first one keeps its name.
 
     Example:
 

@@ -1,12 +1,13 @@
 """Fonts for any text, and texts with their invisible characters made visible."""
 
 import unicodedata
+from collections.abc import Collection
 
 INVISIBLE = ("Cc", "Cf", "Co", "Cs", "Zl", "Zp")  # Unicode categories: controls, formats, private use, line separators
 
 
-def readable(text, missing=()):
-    """Returns a text with control characters by number, and a box for what no font has."""
+def readable(text: str, missing: Collection[str] = ()) -> str:
+    """Returns a text with invisible characters as numbers, and a box for each of the `missing` characters."""
     shown = []
     for character in text.replace("▁", "_"):  # SentencePiece's mark is a heavy bar in print
         if character in missing:
@@ -18,16 +19,19 @@ def readable(text, missing=()):
     return "".join(shown)
 
 
-def width(text):
-    """Returns how many columns a text takes; Chinese, Japanese and Korean characters take two."""
+def width(text: str) -> int:
+    """Returns the number of columns of a text; Chinese, Japanese and Korean characters take two."""
     return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
 
 
-def fonts_for(text):
+def fonts_for(text: str) -> tuple[list[str], set[str]]:
     """Finds fonts of this system that together show a text.
 
+    Args:
+        text: The text.
+
     Returns:
-        The names of font families, the first one for all it has; and the characters that none of them has.
+        Tuple of the names of font families, in the order in which to use them, and of the characters that none has.
     """
     from matplotlib import font_manager
     from matplotlib.ft2font import FT2Font
@@ -40,11 +44,11 @@ def fonts_for(text):
     for path in sorted(font_manager.findSystemFonts()):
         try:
             font = FT2Font(path)
-            found = {c for c in missing if ord(c) in font.get_charmap()}
+            shown = {c for c in missing if ord(c) in font.get_charmap()}
         except (RuntimeError, OSError):  # not a font that FreeType reads
             continue
-        if found:
+        if shown:
             font_manager.fontManager.addfont(path)
             families.append(font.family_name)
-            missing -= found
+            missing -= shown
     return families, missing

@@ -1,12 +1,14 @@
-"""Animations of where a model looks while a film runs, with a bar for the number that it answers."""
+"""Animations of a film under the attention of a model, with a bar for the number that the model answers."""
 
 import io
+from os import PathLike
+from pathlib import Path
 
 import numpy as np
 
 from attention_zoo.pipelines.engine.pictures.heat_maps import COLORS, draw_heat_maps
 from attention_zoo.pipelines.engine.storage.files import atomic_write
-from attention_zoo.pipelines.engine.views import HeatMaps
+from attention_zoo.pipelines.engine.views import Frames, HeatMaps
 
 EVERY = 2  # one frame in so many is shown
 FRAMES_PER_SECOND = 12.5  # of the animation
@@ -14,7 +16,7 @@ SHORTEST_SIDE = 160  # pixels: smaller frames are enlarged by a whole number
 HEAT = 0.6  # share of the map's color at its peak; the rest is the frame
 
 
-def draw_frames(view, path):
+def draw_frames(view: Frames, path: str | PathLike) -> Path:
     """Draws `Frames`: as an animation where the path ends in .gif, else the last frame under its map.
 
     In the animation the frame stands on the left, and under the model's attention on the right. A bar at the bottom
@@ -22,7 +24,7 @@ def draw_frames(view, path):
 
     Args:
         view: `Frames`.
-        path: The file; missing folders are made, and an old picture is replaced as a whole.
+        path: The file; missing folders are created, and an existing file is replaced at once.
 
     Returns:
         The `Path`.
@@ -33,7 +35,6 @@ def draw_frames(view, path):
     Example:
 
     >>> import tempfile
-    >>> from attention_zoo.pipelines.engine.views import Frames
     >>> view = Frames(np.zeros((4, 84, 96, 3), "uint8"), np.ones((4, 11, 12)), np.zeros(4))
     >>> draw_frames(view, f"{tempfile.mkdtemp()}/drive.gif").name
     'drive.gif'

@@ -1,19 +1,23 @@
-"""Pictures of where a model looks: the image under its attention, a panel for each word, head or moment."""
+"""Pictures of an image under the attention of a model, with a panel for each word, head or moment."""
+
+from os import PathLike
+from pathlib import Path
 
 from attention_zoo.pipelines.engine.pictures.fonts import fonts_for, readable
 from attention_zoo.pipelines.engine.pictures.saving import DOTS_PER_INCH, save
+from attention_zoo.pipelines.engine.views import HeatMaps
 
 COLORS = "inferno"  # lightness grows with the weight, so it can be read in grey, too
 SHARE = 0.55  # of the map's color in a panel; the rest is the image in grey
 COLUMNS = 6
 
 
-def draw_heat_maps(view, path):
+def draw_heat_maps(view: HeatMaps, path: str | PathLike) -> Path:
     """Draws `HeatMaps`: the image under each map. Each map has a scale of its own: from 0 to its largest weight.
 
     Args:
         view: `HeatMaps`.
-        path: The file, PNG or SVG; missing folders are made, and an old picture is replaced as a whole.
+        path: The file, PNG or SVG; missing folders are created, and an existing file is replaced at once.
 
     Returns:
         The `Path`.
@@ -25,7 +29,6 @@ def draw_heat_maps(view, path):
 
     >>> import pathlib, tempfile
     >>> import numpy as np
-    >>> from attention_zoo.pipelines.engine.views import HeatMaps
     >>> view = HeatMaps(np.zeros((16, 16, 3), "uint8"), np.eye(4)[None], ["the diagonal"])
     >>> draw_heat_maps(view, pathlib.Path(tempfile.mkdtemp()) / "attention.png").name
     'attention.png'

@@ -1,20 +1,25 @@
 """Writes figures to files."""
 
 import io
+from os import PathLike
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from attention_zoo.pipelines.engine.storage.files import atomic_write
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 DOTS_PER_INCH = 120
 
 
-def save(figure, path):
-    """Writes a figure, as SVG where the path ends in .svg, else as PNG.
+def save(figure: "Figure", path: str | PathLike) -> Path:
+    """Writes a figure, as SVG if the path ends in .svg, else as PNG.
 
     An existing file is replaced only when the new one is complete.
 
     Args:
-        figure: Figure of matplotlib.
+        figure: A figure of matplotlib.
         path: The file.
 
     Returns:

@@ -1,12 +1,17 @@
 """Joins the pieces of a subword tokenizer to words, and the weights between pieces to weights between words."""
 
 import unicodedata
+from collections.abc import Sequence
 
-# Scripts that are written without spaces: there a piece stays apart, or a sentence would be one word.
+import numpy as np
+
+# Scripts that are written without spaces: their pieces are not joined, or a sentence would become one word.
 WITHOUT_SPACES = ("CJK", "HIRAGANA", "KATAKANA", "THAI", "LAO", "KHMER", "MYANMAR", "TIBETAN")
 
 
-def join_pieces(weights, source, target):
+def join_pieces(
+    weights: np.ndarray, source: Sequence[str], target: Sequence[str]
+) -> tuple[np.ndarray, list[str], list[str]]:
     """Joins the pieces of both sides to words.
 
     The weights of a source word's pieces are summed, since attention is shared out among them; those of a target word's
@@ -18,7 +23,7 @@ def join_pieces(weights, source, target):
         target: The T target pieces.
 
     Returns:
-        The weights between words, the source words and the target words.
+        Tuple of the weights between words, the source words and the target words.
 
     Example:
 
@@ -27,8 +32,6 @@ def join_pieces(weights, source, target):
     >>> weights.tolist(), source, target
     ([[0.5, 0.5]], ['69', '</s>'], ['a'])
     """
-    import numpy as np
-
     source_starts, source_words = words_of(source)
     target_starts, target_words = words_of(target)
     counts = np.diff([*target_starts, len(target)])[:, None]
@@ -36,8 +39,8 @@ def join_pieces(weights, source, target):
     return np.add.reduceat(summed, target_starts, axis=-2) / counts, source_words, target_words
 
 
-def words_of(pieces):
-    """Returns where the words begin among the pieces, and the words."""
+def words_of(pieces: Sequence[str]) -> tuple[list[int], list[str]]:
+    """Returns the places of the pieces that begin a word, and the words."""
     starts, words = [], []
     for place, piece in enumerate(pieces):
         text = piece.removeprefix("\u2581")
@@ -49,13 +52,13 @@ def words_of(pieces):
     return starts, words
 
 
-def begins_word(piece, before):
-    """Whether a piece begins a word: it or the one before is marked so, is a special token, or has no spaces around."""
+def begins_word(piece: str, before: str) -> bool:
+    """Returns whether a piece begins a word: by its mark, a special token or a script without spaces next to it."""
     if piece.startswith("\u2581") or any(is_special(one) for one in (piece, before)):
         return True
     return any(unicodedata.name(c, "").startswith(WITHOUT_SPACES) for c in (piece[:1], before[-1:]) if c)
 
 
-def is_special(piece):
-    """Whether a piece is a token such as `</s>`."""
+def is_special(piece: str) -> bool:
+    """Returns whether a piece is a token such as `</s>`."""
     return len(piece) > 2 and piece.startswith("<") and piece.endswith(">")
