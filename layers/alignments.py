@@ -7,6 +7,7 @@ whatever the policy, zero wherever the mask forbids, and all zero in a row with 
 import keras
 from keras import ops
 
+from attention_zoo.layers.checks import check_positive_integer
 from attention_zoo.layers.masks import masked_softmax
 from attention_zoo.layers.projection import project
 
@@ -33,8 +34,10 @@ class Alignment(keras.layers.Layer):
     """
 
     def __init__(self, **kwargs):
-        super().__init__(**kwargs)
+        # Keras would cast the scores of float16 to float16 again, in which large ones overflow.
+        super().__init__(autocast=False, **kwargs)
         self.supports_masking = True
+        self.built = type(self).build is Alignment.build  # nothing to build, unless a subclass has weights
 
     def build(self, scores_shape, query_shape=None):
         pass
@@ -86,13 +89,6 @@ def _within(distances, window_size, mask):
     return window if mask is None else ops.logical_and(window, mask)
 
 
-def _require_window_size(layer, window_size):
-    if not isinstance(window_size, int) or isinstance(window_size, bool) or window_size < 1:
-        raise ValueError(
-            f"{type(layer).__name__}: `window_size` must be a positive integer. Received: window_size={window_size!r}"
-        )
-
-
 @keras.saving.register_keras_serializable("attention_zoo")
 class LocalMonotonicAlignment(Alignment):
     """Softmax over the keys near the query's own position, |s - p_t| <= D with p_t = t.
@@ -116,7 +112,7 @@ class LocalMonotonicAlignment(Alignment):
 
     def __init__(self, window_size=10, **kwargs):
         super().__init__(**kwargs)
-        _require_window_size(self, window_size)
+        check_positive_integer("window_size", window_size)
         self.window_size = window_size
 
     def call(self, scores, mask=None, query=None, positions=None):
@@ -160,11 +156,8 @@ class LocalPredictiveAlignment(Alignment):
 
     def __init__(self, window_size=10, units=None, **kwargs):
         super().__init__(**kwargs)
-        _require_window_size(self, window_size)
-        if units is not None and (not isinstance(units, int) or isinstance(units, bool) or units < 1):
-            raise ValueError(
-                f"LocalPredictiveAlignment: `units` must be a positive integer or None. Received: units={units!r}"
-            )
+        check_positive_integer("window_size", window_size)
+        check_positive_integer("units", units, optional=True)
         self.window_size = window_size
         self.units = units
 

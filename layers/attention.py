@@ -7,8 +7,9 @@ import keras
 from keras import ops
 
 from attention_zoo.layers.alignments import Alignment, SoftAlignment
+from attention_zoo.layers.checks import check_share
 from attention_zoo.layers.dot_product import check_implementation
-from attention_zoo.layers.kernels import additive_blocks, additive_blocks_pay, choose, traced
+from attention_zoo.layers.kernels import additive_blocks, additive_blocks_pay, choose_implementation, traced
 from attention_zoo.layers.masks import causal_mask, combine_masks
 from attention_zoo.layers.scores import AdditiveScore, Score
 from attention_zoo.layers.shapes import check_attention_shapes
@@ -68,20 +69,19 @@ class Attention(keras.layers.Layer):
             raise ValueError(
                 f"{type(self).__name__}: `alignment` must be an Alignment layer. Received: alignment={alignment!r}"
             )
-        if not 0 <= dropout < 1:
-            raise ValueError(f"{type(self).__name__}: `dropout` must be in [0, 1). Received: dropout={dropout!r}")
+        check_share("dropout", dropout)
         self.supports_masking = True
         self.score = score
         self.alignment = alignment
         self.dropout = dropout
         self.implementation = implementation
         self._dropout_layer = keras.layers.Dropout(dropout, name="dropout", dtype=self.dtype_policy)
+        self.supports_jit = implementation != "blocks"
+        self.built = type(self).build is Attention.build and score.built and alignment.built  # no weights to build
 
     def build(self, query_shape, value_shape, key_shape=None):
         key_shape = value_shape if key_shape is None else key_shape
-        check_attention_shapes(type(self).__name__, query_shape, value_shape, key_shape)
-        self.supports_jit = self.implementation != "blocks"
-        if not self.score.built:  # one that was loaded with this layer is
+        if not self.score.built:  # it is built if it was loaded with this layer
             self.score.build(query_shape, key_shape)
         if not self.alignment.built:
             self.alignment.build((*query_shape[:-1], key_shape[-2]), query_shape)
@@ -127,7 +127,7 @@ class Attention(keras.layers.Layer):
         dropout = {}
         if self.dropout and training:
             dropout = {"dropout_rate": self.dropout, "seed": self._dropout_layer.seed_generator}
-        return choose(
+        return choose_implementation(
             self.implementation,
             additive_blocks_pay(*lengths, projected_query.shape[-1]),
             lambda: additive_blocks(projected_query, projected_key, self.score.vector, value, mask, **dropout),
@@ -156,9 +156,11 @@ class Attention(keras.layers.Layer):
         return_attention_scores=False,
         training=None,
     ):
+        key = value if key is None else key
+        check_attention_shapes(type(self).__name__, query.shape, value.shape, key.shape)
         causal = causal_mask(ops.shape(query)[-2], ops.shape(value)[-2]) if use_causal_mask else None
         mask = combine_masks(query_mask, value_mask, attention_mask, causal)
-        projected_key = self.project_key(value if key is None else key)
+        projected_key = self.project_key(key)
         draws = self.draw(ops.shape(query)[:-1]) if training else None
         output, weights = self.attend(
             query,
@@ -175,6 +177,7 @@ class Attention(keras.layers.Layer):
         return (*query_shape[:-1], value_shape[-1])
 
     def compute_output_spec(self, query, value, key=None, return_attention_scores=False, **kwargs):
+        check_attention_shapes(type(self).__name__, query.shape, value.shape, value.shape if key is None else key.shape)
         output = keras.KerasTensor(self.compute_output_shape(query.shape, value.shape), dtype=self.compute_dtype)
         if not return_attention_scores:
             return output

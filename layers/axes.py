@@ -2,6 +2,8 @@
 
 from keras import ops
 
+from attention_zoo.layers.shapes import product
+
 
 def attended_axes(axes, rank):
     """The axes to attend over, counted from 0. `None` is the last axis before the features.
@@ -66,7 +68,7 @@ def folded_shape(shape, axes):
     """
     attended = [shape[axis] for axis in axes]
     batch = [size for axis, size in enumerate(shape[:-1]) if axis not in axes]
-    return (*batch, None if None in attended else _product(attended), shape[-1])
+    return (*batch, None if None in attended else product(attended), shape[-1])
 
 
 def _order(axes, rank):
@@ -79,7 +81,7 @@ def fold(inputs, axes):
     sizes = ops.shape(inputs)
     inputs = ops.transpose(inputs, (*order, len(order)))
     batch = [sizes[axis] for axis in order[: -len(axes)]]
-    return ops.reshape(inputs, (*batch, _product([sizes[axis] for axis in axes]), inputs.shape[-1]))
+    return ops.reshape(inputs, (*batch, product([sizes[axis] for axis in axes]), inputs.shape[-1]))
 
 
 def fold_mask(mask, axes):
@@ -94,12 +96,5 @@ def unfold(outputs, sizes, axes):
     order = _order(axes, len(sizes))
     features = outputs.shape[len(order) - len(axes) + 1 :]
     outputs = ops.reshape(outputs, (*[sizes[axis] for axis in order], *features))
-    back = sorted(range(len(order)), key=order.__getitem__)
+    back = [order.index(axis) for axis in range(len(order))]
     return ops.transpose(outputs, (*back, *range(len(order), len(order) + len(features))))
-
-
-def _product(sizes):
-    product = 1
-    for size in sizes:
-        product = product * size
-    return product

@@ -9,8 +9,9 @@ import keras
 from keras import ops
 
 from attention_zoo.layers.checks import check_positive_integer
-from attention_zoo.layers.kernels import choose, dot_product_blocks, traced, window_blocks
+from attention_zoo.layers.kernels import choose_implementation, dot_product_blocks, traced, window_blocks
 from attention_zoo.layers.masks import causal_mask, combine_masks, masked_softmax, window_mask
+from attention_zoo.layers.precision import widen
 from attention_zoo.layers.shapes import exceeds
 
 IMPLEMENTATIONS = ("auto", "plain", "blocks")
@@ -100,7 +101,7 @@ def dot_product_attention(
         return _plain(query, key, value, **rest | {"mask": _with_window(mask, query, key, sliding_window)})
 
     pays = blocks_pay(ops.shape(query)[1], ops.shape(key)[1], is_causal)
-    return choose(implementation, pays, blocks, plain)
+    return choose_implementation(implementation, pays, blocks, plain)
 
 
 def _with_window(mask, query, key, window):
@@ -144,7 +145,7 @@ def attention_scores(query, key, positions, key_mask=None, mask=None, bias=None,
     """
     positions = ops.cast(positions, "int32")
     scale = query.shape[-1] ** -0.5 if scale is None else scale
-    asked = ops.swapaxes(ops.take(query, positions, axis=1), 1, 2)  # (B, H, N, D)
+    asked = widen(ops.swapaxes(ops.take(query, positions, axis=1), 1, 2))  # (B, H, N, D)
     mask, bias = (x if x is None else ops.take(x, positions, axis=2) for x in (mask, bias))
     causal = positions[:, None] >= ops.arange(ops.shape(key)[1], dtype="int32") if is_causal else None  # (N, S)
     return _weights(asked * scale, ops.swapaxes(key, 1, 2), _allowed(key_mask, mask, causal), bias)
@@ -188,13 +189,16 @@ def _allowed(key_mask, mask, causal):
 def _weights(query, key, mask, bias):
     """float32 (B, H, T, S) from (B, H, T, D), scaled, and (B, K, S, D)."""
     grouped = query.shape[1] // key.shape[1]
+    key = widen(key)
     scores = ops.matmul(query, ops.swapaxes(ops.repeat(key, grouped, axis=1) if grouped > 1 else key, -1, -2))
     scores = ops.cast(scores, "float32")
     return masked_softmax(scores if bias is None else scores + ops.cast(bias, "float32"), mask)
 
 
 def _plain(query, key, value, key_mask, mask, bias, is_causal, scale, dropout_rate, seed):
-    query, key, value = (ops.swapaxes(x, 1, 2) for x in (query * scale, key, value))  # (B, H or K, T or S, D or V)
+    query, key, value = (
+        ops.swapaxes(x, 1, 2) for x in (widen(query) * scale, key, value)
+    )  # (B, H or K, T or S, D or V)
     causal = causal_mask(ops.shape(query)[2], ops.shape(key)[2]) if is_causal else None
     weights = _weights(query, key, _allowed(key_mask, mask, causal), bias)
     if dropout_rate:

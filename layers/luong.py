@@ -68,6 +68,9 @@ class LuongAttention(Attention):
             raise ValueError(f"LuongAttention: `score` must be one of {list(scores)}. Received: score={score!r}")
         if window not in alignments:
             raise ValueError(f"LuongAttention: `window` must be one of {list(alignments)}. Received: window={window!r}")
+        check_positive_integer("window_size", window_size)
+        check_positive_integer("units", units, optional=True)
+        check_positive_integer("max_length", max_length)
         check_positive_integer("attentional_units", attentional_units, optional=True)
         super().__init__(scores[score](), alignments[window](), dropout=dropout, **kwargs)
         self._score_name = score
@@ -76,6 +79,8 @@ class LuongAttention(Attention):
         self.units = units
         self.max_length = max_length
         self.attentional_units = attentional_units
+        parts_are_built = self.score.built and self.alignment.built
+        self.built = type(self).build is LuongAttention.build and parts_are_built and attentional_units is None
 
     def build(self, query_shape, value_shape, key_shape=None):
         super().build(query_shape, value_shape, key_shape)

@@ -5,11 +5,11 @@ True means "may attend" everywhere. Notation: B batch, T queries, S keys; "..." 
 
 from keras import ops
 
-# Finite, so that a row of nothing but masked scores has a softmax at all; it is set to zero afterwards. Every float32
-# that a
-# score can be (float16 and bfloat16 scores are cast to float32 first) is above it, but for -inf, which weighs nothing
-# either.
-_MASKED = -3.0e38
+from attention_zoo.layers.precision import FLOAT16_MAX, is_float16
+
+# The score of a masked key. It is finite, so that the softmax of a row of masked scores is defined; `masked_softmax` then
+# sets that row to zero. It lies below all scores except -inf, which gets no weight either.
+MASKED = -3.0e38
 
 
 def causal_mask(query_length, key_length, offset=0):
@@ -185,7 +185,8 @@ def masked_softmax(scores, mask=None):
     """Softmax over the last axis, in float32, with weight 0 for what the mask forbids.
 
     A row with nothing to attend to gets zeros rather than the uniform weights (or NaN) of a softmax over nothing. A
-    score of -inf counts as forbidden too, as long as some other score of its row is finite or masked.
+    score of -inf counts as forbidden too, as long as some other score of its row is finite or masked. A float16 score
+    of inf counts as 65,504, the greatest finite one.
 
     Args:
         scores: (..., T, S), any float dtype.
@@ -201,9 +202,11 @@ def masked_softmax(scores, mask=None):
     [[0.5 0.5 0. ]
      [0.  0.  0. ]]
     """
+    if is_float16(scores):  # an overflowed score, inf, would give NaN
+        scores = ops.minimum(ops.cast(scores, "float32"), FLOAT16_MAX)
     scores = ops.cast(scores, "float32")
     if mask is not None:
-        scores = ops.where(mask, scores, _MASKED)
+        scores = ops.where(mask, scores, MASKED)
     # The softmax of one score is 1; Keras warns about asking for it, but a cache begins with one key.
     weights = ops.ones_like(scores) if scores.shape[-1] == 1 else ops.softmax(scores, axis=-1)
     # An all-masked row comes out uniform above; for the others this writes zeros over zeros.

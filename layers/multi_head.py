@@ -10,6 +10,7 @@ from attention_zoo.layers.axes import attended_axes, over_axes
 from attention_zoo.layers.dot_product import dot_product_attention
 from attention_zoo.layers.head_projections import HeadProjections
 from attention_zoo.layers.masks import attending_queries, causal_mask, combine_head_masks, masked_softmax, window_mask
+from attention_zoo.layers.precision import widen
 
 
 @keras.saving.register_keras_serializable("attention_zoo")
@@ -146,8 +147,8 @@ class MultiHeadAttention(HeadProjections):
         if self.num_key_heads != self.num_heads:
             repeats = self.num_heads // self.num_key_heads
             key_heads, value_heads = (ops.repeat(x, repeats, axis=-3) for x in (key_heads, value_heads))
-        query_heads = ops.swapaxes(self.query_dense(query), -3, -2) * self.key_dim**-0.5  # (B, H, T, d)
-        scores = ops.matmul(query_heads, ops.swapaxes(key_heads, -2, -1))  # (B, H, T, S)
+        query_heads = widen(ops.swapaxes(self.query_dense(query), -3, -2)) * self.key_dim**-0.5  # (B, H, T, d)
+        scores = ops.matmul(query_heads, widen(ops.swapaxes(key_heads, -2, -1)))  # (B, H, T, S)
         # Without a batch it broadcasts over the heads as it is; a mask with one gets an axis of size 1 for them.
         has_heads = mask is not None and len(mask.shape) > len(query.shape)
         head_mask = mask if mask is None or len(mask.shape) <= 2 or has_heads else ops.expand_dims(mask, -3)

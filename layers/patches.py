@@ -6,6 +6,8 @@ Shapes: B batch, H and W height and width of the image, C channels, P and Q heig
 import keras
 from keras import ops
 
+from attention_zoo.layers.checks import check_positive_integer, check_share
+
 
 @keras.saving.register_keras_serializable("attention_zoo")
 class PatchEmbedding(keras.layers.Layer):
@@ -46,6 +48,7 @@ class PatchEmbedding(keras.layers.Layer):
 
     def __init__(self, patch_size, dim, image_size, class_token=True, **kwargs):
         super().__init__(**kwargs)
+        check_positive_integer("dim", dim)
         self.patch_size = _pair("patch_size", patch_size)
         self.dim = dim
         self.image_size = _pair("image_size", image_size)
@@ -149,13 +152,13 @@ class StochasticDepth(keras.layers.Layer):
 
     def __init__(self, rate, seed=None, **kwargs):
         super().__init__(**kwargs)
-        if not 0 <= rate < 1:
-            raise ValueError(f"`rate` must be in [0, 1). Received: rate={rate!r}")
+        check_share("rate", rate)
         self.rate = rate
         self.seed = seed
         if rate:
             self.seed_generator = keras.random.SeedGenerator(seed)
         self.supports_masking = True
+        self.built = type(self).build is keras.layers.Layer.build  # nothing to build, unless a subclass has weights
 
     def call(self, inputs, training=None):
         if not training or not self.rate:
@@ -173,9 +176,11 @@ class StochasticDepth(keras.layers.Layer):
 
 def _pair(name, size):
     """`(height, width)` of a size that may be one integer."""
-    pair = (size, size) if isinstance(size, int) else tuple(size)
-    if len(pair) != 2 or not all(isinstance(side, int) and side > 0 for side in pair):
+    pair = tuple(size) if isinstance(size, (list, tuple)) else (size, size)
+    if len(pair) != 2:
         raise ValueError(f"`{name}` must be a positive integer or two. Received: {name}={size!r}")
+    for side in pair:
+        check_positive_integer(name, side)
     return pair
 
 

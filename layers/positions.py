@@ -6,6 +6,8 @@ Shapes: B batch, T tokens, D features, V vocabulary.
 import keras
 from keras import ops
 
+from attention_zoo.layers.checks import check_positive_integer, check_share
+
 
 def sinusoids(length, dim, offset=0, max_wavelength=10000.0):
     """Sines and cosines of the positions `offset ... offset + length - 1` (Vaswani et al. 2017, section 3.5).
@@ -62,6 +64,7 @@ class SinusoidalEncoding(keras.layers.Layer):
         super().__init__(**kwargs)
         self.max_wavelength = max_wavelength
         self.supports_masking = True
+        self.built = type(self).build is keras.layers.Layer.build  # nothing to build, unless a subclass has weights
 
     def call(self, inputs, offset=0):
         encoding = sinusoids(ops.shape(inputs)[-2], inputs.shape[-1], offset, self.max_wavelength)  # (T, D)
@@ -127,6 +130,10 @@ class PositionalEmbedding(keras.layers.Layer):
             raise ValueError(f'`positions` must be "sinusoidal" or "learned". Received: positions={positions!r}')
         if positions == "learned" and max_length is None:
             raise ValueError('`max_length` must be an integer when positions="learned". Received: max_length=None')
+        check_positive_integer("vocabulary_size", vocabulary_size)
+        check_positive_integer("dim", dim)
+        check_positive_integer("max_length", max_length, optional=True)
+        check_share("dropout", dropout)
         self.vocabulary_size = vocabulary_size
         self.dim = dim
         self.max_length = max_length

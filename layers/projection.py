@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from attention_zoo.layers.shapes import leading_axes
+from attention_zoo.layers.shapes import leading_axes, product
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"  # axes in an einsum
 
@@ -88,7 +88,7 @@ class Projection(keras.layers.EinsumDense):
         self.equation = f"{batch}{inputs},{inputs}{outputs}->{batch}{outputs}"
         self.partial_output_shape = (*[None] * (leading - 1), *self.output_sizes)
         self.bias_axes = outputs if self.use_bias else None
-        rows, columns = _product(inputs_shape[leading:]), _product(self.output_sizes)
+        rows, columns = product(inputs_shape[leading:]), product(self.output_sizes)
         kernel_initializer = self.kernel_initializer
         initializer = kernel_initializer.clone()
         # Only while the kernel is drawn: Keras would compute the fans of some initialisers from three axes.
@@ -97,8 +97,8 @@ class Projection(keras.layers.EinsumDense):
         self.kernel_initializer = kernel_initializer
 
     def call(self, inputs, training=None):
-        rows = ops.reshape(inputs, (-1, _product(inputs.shape[-self.input_axes :])))
-        outputs = ops.matmul(rows, ops.reshape(self.kernel, (-1, _product(self.output_sizes))))
+        rows = ops.reshape(inputs, (-1, product(inputs.shape[-self.input_axes :])))
+        outputs = ops.matmul(rows, ops.reshape(self.kernel, (-1, product(self.output_sizes))))
         outputs = ops.reshape(outputs, (*leading_axes(inputs, self.input_axes), *self.output_sizes))
         # Added before the reshape, TensorFlow would fuse it with the product, which then lays the kernel out anew at
         # each call: an eighth of the time of decoding one sentence.
@@ -122,10 +122,3 @@ class Projection(keras.layers.EinsumDense):
             "input_axes": self.input_axes,
             "use_bias": self.use_bias,
         }
-
-
-def _product(sizes):
-    product = 1
-    for size in sizes:
-        product *= size
-    return product

@@ -9,6 +9,7 @@ from keras import ops, tree
 
 from attention_zoo.layers.attention import Attention
 from attention_zoo.layers.cells import dropout_between, is_cell, output_size, run_cells
+from attention_zoo.layers.checks import check_share
 from attention_zoo.layers.loop import loop
 from attention_zoo.layers.masks import combine_masks
 from attention_zoo.layers.shapes import at_least
@@ -114,8 +115,7 @@ class AttentiveDecoder(keras.layers.Layer):
             raise ValueError(f"`order` must be one of {ORDERS}. Received: order={self.order!r}")
         if self.input_feeding and self.order != "step_then_attend":
             raise ValueError(f'`input_feeding` needs order="step_then_attend". Received: order={self.order!r}')
-        if not 0 <= self.dropout < 1:
-            raise ValueError(f"`dropout` must be in [0, 1). Received: dropout={self.dropout!r}")
+        check_share("dropout", self.dropout)
         if self.attention.dropout and self._attends_in_the_loop:
             raise ValueError(
                 "`attention` must have no dropout where each step waits for it: only with "

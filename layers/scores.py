@@ -9,6 +9,8 @@ Every score is cut in three, so that a decoder does once per sequence what does 
 import keras
 from keras import ops
 
+from attention_zoo.layers.checks import check_positive_integer
+from attention_zoo.layers.precision import widen
 from attention_zoo.layers.projection import project
 from attention_zoo.layers.shapes import at_least
 
@@ -36,6 +38,7 @@ class Score(keras.layers.Layer):
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
         self.supports_masking = True
+        self.built = type(self).build is Score.build  # nothing to build, unless a subclass has weights
 
     def build(self, query_shape, key_shape):
         pass
@@ -49,11 +52,14 @@ class Score(keras.layers.Layer):
         return key
 
     def compare(self, query, key):
-        """Scores (..., T, S) of a projected query and a projected key: once per step."""
+        """Scores (..., T, S) of a projected query and a projected key: once per step.
+
+        They may be float32 where the inputs are float16, so that they do not overflow.
+        """
         raise NotImplementedError(f"{type(self).__name__} must override compare(query, key).")
 
     def call(self, query, key):
-        return self.compare(self.project_query(query), self.project_key(key))
+        return ops.cast(self.compare(self.project_query(query), self.project_key(key)), self.compute_dtype)
 
     def compute_mask(self, query, previous_mask=None):
         return None  # that of the query, (..., T), is none of pairs of queries and keys
@@ -71,16 +77,12 @@ class Score(keras.layers.Layer):
 
 
 def _dot_product(query, key):
-    """query · key for every pair: (..., T, D), (..., S, D) -> (..., T, S)."""
+    """query · key for every pair: (..., T, D), (..., S, D) -> (..., T, S); float32 for float16, which would overflow."""
+    query, key = widen(query), widen(key)
     if query.shape[-2] == 1:
         # One step of a decoder: turning the one query around is cheaper than turning all keys around.
         return ops.swapaxes(ops.matmul(key, ops.swapaxes(query, -2, -1)), -2, -1)  # (..., 1, S)
     return ops.matmul(query, ops.swapaxes(key, -2, -1))  # (..., T, S)
-
-
-def _require_units(layer, units):
-    if not isinstance(units, int) or isinstance(units, bool) or units < 1:
-        raise ValueError(f"{type(layer).__name__}: `units` must be a positive integer. Received: units={units!r}")
 
 
 @keras.saving.register_keras_serializable("attention_zoo")
@@ -99,23 +101,27 @@ class DotScore(Score):
       [3. 3. 3. 3.]]]
     """
 
-    def build(self, query_shape, key_shape):
+    def compare(self, query, key):
+        self._check_features(query.shape, key.shape)
+        return _dot_product(query, key)
+
+    def compute_output_shape(self, query_shape, key_shape):
+        self._check_features(query_shape, key_shape)
+        return super().compute_output_shape(query_shape, key_shape)
+
+    def _check_features(self, query_shape, key_shape):
         if query_shape[-1] != key_shape[-1]:
             raise ValueError(
                 f"{type(self).__name__}: `query` and `key` must have the same number of features. Received: "
                 f"query.shape={tuple(query_shape)}, key.shape={tuple(key_shape)}"
             )
 
-    def compare(self, query, key):
-        return _dot_product(query, key)
-
 
 @keras.saving.register_keras_serializable("attention_zoo")
 class ScaledDotScore(DotScore):
     """score(q, k) = qᵀ k / √D (Vaswani et al. 2017, "Attention Is All You Need", sec. 3.2.1, eq. 1).
 
-    The query is scaled, not the score: the same number with T D rather than T S multiplications, and float16 does not
-        overflow.
+    The query is scaled rather than the score, which takes T D rather than T S multiplications.
     Arguments, shapes and errors as in `DotScore`.
 
     Example:
@@ -127,7 +133,7 @@ class ScaledDotScore(DotScore):
     """
 
     def project_query(self, query):
-        return query * query.shape[-1] ** -0.5
+        return widen(query) * query.shape[-1] ** -0.5
 
 
 @keras.saving.register_keras_serializable("attention_zoo")
@@ -183,7 +189,7 @@ class AdditiveScore(Score):
 
     def __init__(self, units, **kwargs):
         super().__init__(**kwargs)
-        _require_units(self, units)
+        check_positive_integer("units", units)
         self.units = units
 
     def build(self, query_shape, key_shape):
@@ -235,7 +241,7 @@ class ConcatScore(AdditiveScore):
     """
 
     def __init__(self, units=None, **kwargs):
-        super().__init__(units=1 if units is None else units, **kwargs)
+        super().__init__(units=1 if units is None else units, **kwargs)  # `build` learns the width of the query
         self.units = units
 
     def build(self, query_shape, key_shape):
@@ -275,10 +281,7 @@ class LocationScore(Score):
 
     def __init__(self, max_length, **kwargs):
         super().__init__(**kwargs)
-        if not isinstance(max_length, int) or isinstance(max_length, bool) or max_length < 1:
-            raise ValueError(
-                f"LocationScore: `max_length` must be a positive integer. Received: max_length={max_length!r}"
-            )
+        check_positive_integer("max_length", max_length)
         self.max_length = max_length
 
     def build(self, query_shape, key_shape):

@@ -82,8 +82,12 @@ class MultiHeadSelfAttention(MultiHeadAttention):
         order = self.order_mask(ops.shape(query)[-2], ops.shape(key_heads)[-2], causal, past)
         mask = combine_masks(query_mask, key_mask, attention_mask, order)
         output, weights = self.attend(query, key_heads, value_heads, mask, training=training)
-        results = (output, *[weights] * bool(return_attention_scores), *[cache] * (cache is not None))
-        return results if len(results) > 1 else output
+        results = [output]
+        if return_attention_scores:
+            results.append(weights)
+        if cache is not None:
+            results.append(cache)
+        return tuple(results) if len(results) > 1 else output
 
     def _append(self, cache, keys, values, query_mask):
         """Puts new keys and values behind the cached ones.

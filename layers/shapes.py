@@ -28,6 +28,21 @@ def leading_axes(inputs, features=1):
     return tuple(ops.shape(inputs)[:-features])
 
 
+def product(sizes):
+    """Multiplies sizes: integers, or scalar tensors where a graph learns a size late.
+
+    Example:
+
+    >>> from attention_zoo.layers.shapes import product
+    >>> product((2, 3, 4)), product(())
+    (24, 1)
+    """
+    result = 1
+    for size in sizes:
+        result = result * size
+    return result
+
+
 def at_least(size, least):
     """The greater of a size and an integer. An integer stays one: under `jax.jit`, shapes must not be tensors.
 
@@ -57,10 +72,7 @@ def exceeds(limit, *sizes):
     >>> exceeds(2**20, 2**16, 2**16), bool(exceeds(2**20, keras.ops.array(2**16), 2**16))
     (True, True)
     """
-    product = 1.0
-    for size in sizes:
-        product *= float(size) if isinstance(size, int) else ops.cast(size, "float32")
-    return product > limit
+    return product(float(size) if isinstance(size, int) else ops.cast(size, "float32") for size in sizes) > limit
 
 
 def check_attention_shapes(layer, query_shape, value_shape, key_shape):

@@ -5,6 +5,7 @@ Shapes: B batch, T tokens, D features.
 
 import keras
 
+from attention_zoo.layers.checks import check_positive_integer, check_share
 from attention_zoo.layers.patches import StochasticDepth
 from attention_zoo.layers.projection import Projection
 
@@ -43,9 +44,11 @@ class TransformerBlock(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        for name, size in {"num_heads": num_heads, "intermediate_dim": intermediate_dim}.items():
-            if not isinstance(size, int) or size < 1:
-                raise ValueError(f"`{name}` must be a positive integer. Received: {name}={size!r}")
+        check_positive_integer("num_heads", num_heads)
+        check_positive_integer("intermediate_dim", intermediate_dim)
+        check_share("dropout", dropout)
+        check_share("attention_dropout", attention_dropout)
+        check_share("stochastic_depth", stochastic_depth)
         self.num_heads = num_heads
         self.intermediate_dim = intermediate_dim
         self.dropout = dropout
@@ -54,7 +57,9 @@ class TransformerBlock(keras.layers.Layer):
         self.normalize_first = normalize_first
         self.layer_norm_epsilon = layer_norm_epsilon
         self.stochastic_depth = stochastic_depth
-        self.residual_drop = StochasticDepth(stochastic_depth, dtype=self.dtype_policy, name="stochastic_depth")
+        self.stochastic_depth_layer = StochasticDepth(
+            stochastic_depth, dtype=self.dtype_policy, name="stochastic_depth"
+        )
         self.residual_dropout = keras.layers.Dropout(dropout, dtype=self.dtype_policy, name="dropout")
         self.supports_masking = True
 
@@ -86,7 +91,8 @@ class TransformerBlock(keras.layers.Layer):
         return norm(features) if self.normalize_first else features
 
     def _leave(self, features, update, norm, training):
-        update = self.residual_drop(self.residual_dropout(update, training=training), training=training)
+        update = self.residual_dropout(update, training=training)
+        update = self.stochastic_depth_layer(update, training=training)
         features = features + update
         return features if self.normalize_first else norm(features)
 

@@ -77,7 +77,7 @@ class TransformerDecoderBlock(TransformerBlock):
     ):
         if query_mask is None:  # with `value` None, Keras sees one input, and hands over no implicit mask
             query_mask = getattr(query, "_keras_mask", None)
-        update = self.self_attention(
+        results = self.self_attention(
             self._enter(query, self.self_attention_norm),
             query_mask=query_mask,
             attention_mask=attention_mask,
@@ -86,9 +86,15 @@ class TransformerDecoderBlock(TransformerBlock):
             return_attention_scores=return_attention_scores,
             training=training,
         )
-        update, *others = (
-            update if isinstance(update, tuple) else (update,)
-        )  # the scores and the cache, where there are any
+        self_scores, self_cache = None, None
+        if return_attention_scores and cache is not None:
+            update, self_scores, self_cache = results
+        elif return_attention_scores:
+            update, self_scores = results
+        elif cache is not None:
+            update, self_cache = results
+        else:
+            update = results
         features = self._leave(query, update, self.self_attention_norm, training)
 
         memory = None if cache is None else cache.get("cross")
@@ -113,9 +119,9 @@ class TransformerDecoderBlock(TransformerBlock):
 
         results = [self._feed_forward(features, training)]
         if return_attention_scores:
-            results.append({"self": others[0], "cross": cross_scores})
+            results.append({"self": self_scores, "cross": cross_scores})
         if cache is not None:
-            results.append({"self": others[-1], "cross": memory})
+            results.append({"self": self_cache, "cross": memory})
         return tuple(results) if len(results) > 1 else results[0]
 
     def _attend_to_memory(self, query, memory, query_mask, value_mask, training):

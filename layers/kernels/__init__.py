@@ -4,7 +4,7 @@ The blocks are TensorFlow's, whose Keras backend has no fused kernel. This packa
 """
 
 from attention_zoo.layers.kernels.additive import additive_blocks, additive_blocks_pay
-from attention_zoo.layers.kernels.common import blocks_possible, choose, traced
+from attention_zoo.layers.kernels.common import blocks_possible, choose_implementation, traced
 from attention_zoo.layers.kernels.dot_product import dot_product_blocks
 from attention_zoo.layers.kernels.window import window_blocks
 
@@ -12,7 +12,7 @@ __all__ = [
     "additive_blocks",
     "additive_blocks_pay",
     "blocks_possible",
-    "choose",
+    "choose_implementation",
     "dot_product_blocks",
     "traced",
     "window_blocks",

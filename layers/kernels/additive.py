@@ -4,7 +4,8 @@ again for the gradient.
 Notation: B batch, T queries, S keys, U hidden units, V features of a value.
 """
 
-from attention_zoo.layers.kernels.common import MASKED, loop, row_blocks, seed_pair
+from attention_zoo.layers.kernels.common import for_range, row_blocks, seed_pair
+from attention_zoo.layers.masks import MASKED
 from attention_zoo.layers.shapes import exceeds
 
 
@@ -76,7 +77,7 @@ def additive_blocks(query, key, vector, value, mask=None, dropout_rate=0.0, seed
                 _, weights, factor = recompute(i, j, query, key[i], vector)
                 return [found.write(i * per_sequence + j, tf.matmul(weights * factor, value[i]))]
 
-            return loop(per_sequence, block, [found])
+            return for_range(per_sequence, block, [found])
 
         def gradient(upstream):
             def backward(i, d_query, d_key, d_value, d_vector):
@@ -93,19 +94,19 @@ def additive_blocks(query, key, vector, value, mask=None, dropout_rate=0.0, seed
                     d_k += tf.reduce_sum(d_scores[:, :, None] * slope, 0) * vector
                     return d_query, d_k, d_v + tf.matmul(weights * factor, rows, transpose_a=True), d_vector
 
-                d_query, d_k, d_v, d_vector = loop(
+                d_query, d_k, d_v, d_vector = for_range(
                     per_sequence, block, (d_query, tf.zeros_like(k), tf.zeros_like(v), d_vector)
                 )
                 return d_query, d_key.write(i, d_k), d_value.write(i, d_v), d_vector
 
             empty = row_blocks(batch * per_sequence, units), row_blocks(batch, units), row_blocks(batch, value.shape[2])
-            *sums, d_vector = loop(batch, backward, (*empty, tf.zeros_like(vector)))
+            *sums, d_vector = for_range(batch, backward, (*empty, tf.zeros_like(vector)))
             d_query, d_key, d_value = (
                 tf.reshape(total.concat(), tf.shape(x)) for total, x in zip(sums, (query, key, value))
             )
             return d_query, d_key, d_vector, d_value
 
-        found = loop(batch, forward, [row_blocks(batch * per_sequence, value.shape[2])])[0].concat()
+        found = for_range(batch, forward, [row_blocks(batch * per_sequence, value.shape[2])])[0].concat()
         return tf.reshape(found, (batch, queries, value.shape[2])), gradient
 
     return tf.cast(attend(query, key, vector, value), dtype)

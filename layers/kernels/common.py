@@ -3,8 +3,9 @@
 import keras
 from keras import ops
 
-MASKED = -1.0e30  # below any score, and far enough from the end of float32 that a score can be added to it
-SINK = -5.0e29  # above what is masked, below all else
+from attention_zoo.layers.masks import MASKED
+
+SINK = MASKED / 2  # the score of a sink: above masked keys, below all others
 
 
 def blocks_possible():
@@ -26,7 +27,7 @@ def being_saved():
     return save_context.in_save_context()
 
 
-def choose(implementation, pays, blocks, plain):
+def choose_implementation(implementation, pays, blocks, plain):
     """`blocks()` or `plain()`: as `implementation` says, and with "auto" by `pays`, which lengths known late make a tensor."""
     if implementation == "blocks" and not blocks_possible():
         raise ValueError(
@@ -87,7 +88,7 @@ class DropoutPool:
         return tf.reshape(self.pool[start : start + shape[0] * shape[1]], shape)
 
 
-def loop(count, body, state):
+def for_range(count, body, state):
     """`state = body(i, *state)` for i = 0, ..., count - 1."""
     import tensorflow as tf
 

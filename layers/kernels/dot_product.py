@@ -12,7 +12,15 @@ Notation: B batch, T queries, S keys, H heads, K key heads, D and V features of 
 
 from keras import ops
 
-from attention_zoo.layers.kernels.common import MASKED, SINK, DropoutPool, being_saved, choose, loop, row_blocks
+from attention_zoo.layers.kernels.common import (
+    SINK,
+    DropoutPool,
+    being_saved,
+    choose_implementation,
+    for_range,
+    row_blocks,
+)
+from attention_zoo.layers.masks import MASKED
 from attention_zoo.layers.shapes import exceeds
 
 _FEW = 2**25  # as many weights, 128 MB, are kept for the gradient: to compute them again is a sixth of its time
@@ -143,13 +151,13 @@ def dot_product_blocks(query, key, value, key_mask, mask, bias, is_causal, scale
                     weights *= pool.factors(number, (last - first, end))
                 return found.write(number, tf.matmul(weights, v[:end])), remembered
 
-            return loop(group * per_head, block, [found, remembered])
+            return for_range(group * per_head, block, [found, remembered])
 
         in_all = batch * heads * per_head
         remembered = tf.TensorArray(
             tf.float32, in_all, clear_after_read=False, infer_shape=False, element_shape=(None, None)
         )
-        found, remembered = loop(batch * key_heads, forward, (row_blocks(in_all, width), remembered))
+        found, remembered = for_range(batch * key_heads, forward, (row_blocks(in_all, width), remembered))
         found = tf.cast(by_position(found, queries, heads), query.dtype)  # (B, T, H, V)
 
         def gradient(upstream):
@@ -170,7 +178,7 @@ def dot_product_blocks(query, key, value, key_mask, mask, bias, is_causal, scale
                         out * rows(found, b, h, first, last), 1, keepdims=True
                     )  # Σ_s weight · its gradient
                     again = q, all_keys, bias, b, h, first, last, end
-                    weights = choose(
+                    weights = choose_implementation(
                         "auto", at_hand, lambda: remembered.read(number), lambda: weights_of(*again)
                     )  # (rows, end)
                     if dropout_rate:
@@ -193,7 +201,7 @@ def dot_product_blocks(query, key, value, key_mask, mask, bias, is_causal, scale
                     return d_query.write(number, of_query), d_k + of_key, d_v + of_value, *d_bias
 
                 state = d_query, tf.zeros_like(all_keys[: key.shape[3]]), tf.zeros_like(all_values[:width]), *d_bias
-                d_query, d_k, d_v, *d_bias = loop(group * per_head, block, state)
+                d_query, d_k, d_v, *d_bias = for_range(group * per_head, block, state)
                 return (
                     d_query,
                     d_key.write(i, tf.transpose(d_k)[before:]),
@@ -207,7 +215,7 @@ def dot_product_blocks(query, key, value, key_mask, mask, bias, is_causal, scale
                 matrices = tf.size(bias) // (queries * keys)
                 zeros = tf.zeros((matrices * per_head, size, keys))
                 state.append(tf.TensorArray(tf.float32, matrices * per_head, clear_after_read=False).unstack(zeros))
-            sums = loop(of_keys, backward, state)
+            sums = for_range(of_keys, backward, state)
             shapes = (queries, heads), (given, key_heads), (given, key_heads)
             sums, d_bias = [by_position(x, *shape) for x, shape in zip(sums, shapes)], sums[3:]
             sums += [

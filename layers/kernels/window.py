@@ -7,7 +7,8 @@ blocks. The weights are computed again for the gradient, as in `dot_product.py`.
 Notation: B batch, T queries, S keys, H heads, D and V features of a key and a value, W the window.
 """
 
-from attention_zoo.layers.kernels.common import MASKED, DropoutPool, loop, row_blocks
+from attention_zoo.layers.kernels.common import DropoutPool, for_range, row_blocks
+from attention_zoo.layers.masks import MASKED
 
 _ROWS = 128  # queries of a block: fewer skip more keys, more make better products
 
@@ -174,10 +175,10 @@ def _forward(plan, query, key, value):
             output = tf.matmul(weights, head.value[block.start : block.end]) * attends  # (rows, V)
             return [outputs.write(block.number, output)]
 
-        return loop(plan.blocks, of_block, [outputs])
+        return for_range(plan.blocks, of_block, [outputs])
 
     heads = plan.batch * plan.heads
-    (outputs,) = loop(heads, of_head, [row_blocks(heads * plan.blocks, value.shape[3])])
+    (outputs,) = for_range(heads, of_head, [row_blocks(heads * plan.blocks, value.shape[3])])
     return tf.cast(_by_position(plan, outputs, plan.queries), query.dtype)
 
 
@@ -207,7 +208,7 @@ def _backward(plan, query, key, value, output, upstream):
             return d_query.write(block.number, of_query), d_key, d_value, key_sums, value_sums
 
         sums = [tf.zeros((columns, x.shape[3])) for x in (key, value)]
-        d_query, d_key, d_value, *sums = loop(plan.blocks, of_block, (d_query, d_key, d_value, *sums))
+        d_query, d_key, d_value, *sums = for_range(plan.blocks, of_block, (d_query, d_key, d_value, *sums))
         rest = [x[: columns - plan.rows] for x in sums]
         place = i * (plan.blocks + 1) + plan.blocks
         return d_query, d_key.write(place, rest[0]), d_value.write(place, rest[1])
@@ -219,7 +220,7 @@ def _backward(plan, query, key, value, output, upstream):
         row_blocks(pieces, key.shape[3]),
         row_blocks(pieces, value.shape[3]),
     )
-    d_query, d_key, d_value = loop(heads, of_head, empty)
+    d_query, d_key, d_value = for_range(heads, of_head, empty)
     gradients = _by_position(plan, d_query, plan.queries), _of_keys(plan, d_key), _of_keys(plan, d_value)
     return [tf.cast(gradient, x.dtype) for gradient, x in zip(gradients, (query, key, value))]
 

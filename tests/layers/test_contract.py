@@ -226,6 +226,54 @@ def test_every_argument_is_an_attribute_and_in_the_config(case):
     assert keras.saving.get_registered_name(type(layer)) == f"attention_zoo>{type(layer).__name__}"
 
 
+SIZES = {
+    *("units", "attentional_units", "window_size", "max_length", "num_heads", "key_dim", "value_dim", "head_dim"),
+    *("num_query_heads", "num_key_value_heads", "output_shape", "sliding_window", "intermediate_dim"),
+    *("patch_size", "image_size", "dim", "vocabulary_size"),
+}
+SHARES = {"dropout", "attention_dropout", "stochastic_depth", "rate", "expected_share"}
+
+
+def arguments_of(layer):
+    """The constructor's arguments, as a caller would write them."""
+    config = layer.get_config()
+    names = [name for name in inspect.signature(type(layer).__init__).parameters if name in config]
+    return {name: getattr(layer, name) if isinstance(config[name], (dict, list)) else config[name] for name in names}
+
+
+@pytest.mark.parametrize("wrong", [True, 0, -1, 2.0, "3"])
+@all_cases()
+def test_a_size_that_is_no_positive_integer_is_refused_by_name(case, wrong):
+    layer = case.make()
+    arguments = arguments_of(layer)
+    for name in SIZES & set(arguments):
+        with pytest.raises(ValueError, match=f"`{name}` must be a positive integer.*{name}={wrong!r}"):
+            type(layer)(**{**arguments, name: wrong})
+
+
+@pytest.mark.parametrize("wrong", [-0.1, 1.5])
+@all_cases()
+def test_a_share_that_is_out_of_range_is_refused_by_name(case, wrong):
+    layer = case.make()
+    arguments = arguments_of(layer)
+    for name in SHARES & set(arguments):
+        with pytest.raises(ValueError, match=f"`{name}` must be in .*{name}={wrong!r}"):
+            type(layer)(**{**arguments, name: wrong})
+
+
+@all_cases()
+def test_a_layer_without_weights_is_built_when_it_is_made(case):
+    def has_weights(layer):
+        return any("seed" not in weight.path for weight in layer.weights)
+
+    layer = case.make()
+    assert layer.built is not has_weights(built(case.make, case.inputs))
+    config = layer.get_config()
+    assert type(layer).from_config(config).built is layer.built
+    subclass = type("Subclass", (type(layer),), {"build": lambda self, *shapes, **named: None})
+    assert not subclass.from_config(config).built, "Keras must still call the subclass's own `build`"
+
+
 @all_cases()
 def test_a_saved_model_answers_the_same_after_loading(case, tmp_path):
     keras.utils.set_random_seed(3)

@@ -65,7 +65,7 @@ def test_interpolated_positions_still_learn():
 @pytest.mark.parametrize(
     "options, message",
     [
-        ({"patch_size": 0, "image_size": 4}, "`patch_size` must be a positive integer or two. Received: patch_size=0"),
+        ({"patch_size": 0, "image_size": 4}, "`patch_size` must be a positive integer. Received: patch_size=0"),
         ({"patch_size": 2, "image_size": (4, 4, 4)}, "`image_size` must be a positive integer or two"),
         (
             {"patch_size": 3, "image_size": 4},

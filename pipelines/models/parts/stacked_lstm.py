@@ -5,6 +5,8 @@ Shapes: B batch, T positions, U units.
 
 import keras
 
+from attention_zoo.layers.checks import check_positive_integer
+
 
 @keras.saving.register_keras_serializable("attention_zoo")
 class StackedLSTM(keras.layers.Layer):
@@ -33,8 +35,7 @@ class StackedLSTM(keras.layers.Layer):
 
     def __init__(self, units, num_layers, dropout=0.0, **kwargs):
         super().__init__(**kwargs)
-        if not isinstance(num_layers, int) or num_layers < 1:
-            raise ValueError(f"`num_layers` must be a positive integer. Received: num_layers={num_layers!r}")
+        check_positive_integer("num_layers", num_layers)
         self.supports_masking = True  # the outputs carry the mask of the inputs
         self.units = units
         self.num_layers = num_layers
