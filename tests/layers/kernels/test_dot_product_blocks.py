@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from keras import ops
 
 from attention_zoo.layers.dot_product import dot_product_attention
-from attention_zoo.layers.kernels import additive_blocks, blocks_possible, dot_product, dot_product_blocks
+from attention_zoo.layers.kernels import additive_blocks, blocks_possible, dot_product_blocks, plan
 
 LENGTHS = st.sampled_from(
     [1, 2, 19, 240, 256, 257, 496, 512, 530]
@@ -77,7 +77,7 @@ def test_blocks_equal_the_plain_path_and_its_gradients(
 
     expected = outcome(plain, *inputs)
     assert np.isfinite(expected[0]).all()
-    with mock.patch.object(dot_product, "_FEW", few):
+    with mock.patch.object(plan, "_FEW", few):
         found = outcome(blocks, *inputs, open_shapes=open_shapes and bias is None)
     assert_same(found, expected)
 
@@ -120,7 +120,7 @@ def test_the_weights_are_computed_once_where_all_of_them_may_be_kept_and_else_ag
 
     inputs, mask = [tf.constant(normal(1, 300, 2, 4, seed=n)) for n in range(3)], np.arange(300)[None] < 280
     with (
-        mock.patch.object(dot_product, "_FEW", few),
+        mock.patch.object(plan, "_FEW", few),
         mock.patch.object(tf.nn, "softmax", wraps=tf.nn.softmax) as softmax,
     ):
         with tf.GradientTape() as tape:
