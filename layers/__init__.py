@@ -7,6 +7,7 @@ from attention_zoo.layers.dot_product import dot_product_attention
 from attention_zoo.layers.gated import GatedAttention
 from attention_zoo.layers.grouped_query import GroupedQueryAttention
 from attention_zoo.layers.hard import HardAlignment, HardAttention, sample_locations
+from attention_zoo.layers.location import LocationScore
 from attention_zoo.layers.luong import LuongAttention
 from attention_zoo.layers.masks import causal_mask, combine_masks, masked_softmax
 from attention_zoo.layers.multi_head import MultiHeadAttention
@@ -20,7 +21,6 @@ from attention_zoo.layers.scores import (
     ConcatScore,
     DotScore,
     GeneralScore,
-    LocationScore,
     ScaledDotScore,
     Score,
 )

@@ -14,14 +14,14 @@ from attention_zoo.layers.projection import project
 
 @keras.saving.register_keras_serializable("attention_zoo")
 class Alignment(keras.layers.Layer):
-    """Base of the alignments. A new one overrides `call`, and `build` where it has weights.
+    """Base of the alignments. A new one overrides `call`, and `build` if it has weights.
 
     Call arguments:
         scores: (..., T, S).
-        mask: bool, broadcastable to (..., T, S); True = may attend. Default None.
-        query: (..., T, Dq), for alignments that look at it. Default None.
-        positions: integers (T,) or (..., T), the number of each query in its sequence. Default None: 0, 1, ..., T - 1.
-            A decoder that goes step by step passes the number of its step.
+        mask: bool, broadcastable to (..., T, S); True = may attend. Defaults to `None`.
+        query: (..., T, Dq), for alignments that need it. Defaults to `None`.
+        positions: integers (T,) or (..., T), the position of each query in its sequence. Defaults to 0, 1, ..., T - 1.
+            A decoder that works step by step passes the number of its step.
 
     Returns:
         float32 weights (..., T, S).
@@ -46,16 +46,15 @@ class Alignment(keras.layers.Layer):
         raise NotImplementedError(f"{type(self).__name__} must override call(scores, mask, query, positions).")
 
     def get_config(self):
-        return (
-            super().get_config()
-        )  # without this line Keras would guess the config, and stumble over a dtype policy object
+        # Without this method Keras would guess the config, and fail at a dtype policy object.
+        return super().get_config()
 
     def draw(self, shape):
-        """What chance decides for queries of `shape` (..., T) in training, to be given to `choose`: None for nothing."""
+        """Random numbers that `choose` consumes in training for queries of `shape` (..., T), or `None`."""
         return None
 
     def choose(self, weights, draws=None):
-        """What the values are summed with, (..., T, S): the weights themselves, or what `draws` pick by them."""
+        """The factors of the values, (..., T, S): the weights themselves, or the locations that `draws` select."""
         return weights
 
     def compute_output_spec(self, scores, mask=None, query=None, positions=None):
@@ -64,17 +63,18 @@ class Alignment(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("attention_zoo")
 class SoftAlignment(Alignment):
-    """weights = softmax(scores) over the keys (Bahdanau et al. 2015, sec. 3.1, eq. 6; Luong et al. 2015, eq. 7:
-    "global").
+    """weights = softmax(scores) over the keys.
 
-    Call arguments and shapes as in `Alignment`.
+    Bahdanau et al. 2015, sec. 3.1, eq. 6; Luong et al. 2015, eq. 7, "global".
+
+    Call arguments and shapes: as in `Alignment`.
 
     Example:
 
     >>> from attention_zoo.layers import SoftAlignment
     >>> import keras
-    >>> scores, mask = keras.ops.zeros((1, 2, 4)), keras.ops.array([[[True, True, True, True], [True, True, False, False]]])
-    >>> print(SoftAlignment()(scores, mask).numpy())
+    >>> mask = keras.ops.array([[[True, True, True, True], [True, True, False, False]]])
+    >>> print(SoftAlignment()(keras.ops.zeros((1, 2, 4)), mask).numpy())
     [[[0.25 0.25 0.25 0.25]
       [0.5  0.5  0.   0.  ]]]
     """
@@ -84,7 +84,7 @@ class SoftAlignment(Alignment):
 
 
 def _within(distances, window_size, mask):
-    """The keys that the window holds and the mask allows, broadcastable to (..., T, S)."""
+    """The keys that are in the window and that the mask allows, broadcastable to (..., T, S)."""
     window = ops.abs(distances) <= window_size
     return window if mask is None else ops.logical_and(window, mask)
 
@@ -93,19 +93,23 @@ def _within(distances, window_size, mask):
 class LocalMonotonicAlignment(Alignment):
     """Softmax over the keys near the query's own position, |s - p_t| <= D with p_t = t.
 
-    Luong et al. 2015, sec. 3.2, "local-m". "If the window crosses the sentence boundaries, we simply ignore the
-    outside part"; a query whose window holds no key at all (t >= S + D) gets zeros.
+    Luong et al. 2015, sec. 3.2, "local-m": "If the window crosses the sentence boundaries, we simply ignore the
+    outside part". A query whose window holds no key at all (t >= S + D) gets zeros.
 
     Args:
-        window_size: D, a positive integer; ValueError otherwise. Default 10, the paper's.
+        window_size: D, a positive integer. Defaults to 10, the paper's.
 
-    Call arguments and shapes as in `Alignment`; `query` is not looked at.
+    Call arguments and shapes: as in `Alignment`. The layer ignores `query`.
+
+    Raises:
+        ValueError: If `window_size` is not a positive integer.
 
     Example:
 
     >>> import keras
     >>> from attention_zoo.layers import LocalMonotonicAlignment
-    >>> print(LocalMonotonicAlignment(window_size=1)(keras.ops.zeros((1, 2, 4)), positions=keras.ops.array([0, 3])).numpy())
+    >>> align = LocalMonotonicAlignment(window_size=1)
+    >>> print(align(keras.ops.zeros((1, 2, 4)), positions=keras.ops.array([0, 3])).numpy())
     [[[0.5 0.5 0.  0. ]
       [0.  0.  0.5 0.5]]]
     """
@@ -128,21 +132,23 @@ class LocalMonotonicAlignment(Alignment):
 
 @keras.saving.register_keras_serializable("attention_zoo")
 class LocalPredictiveAlignment(Alignment):
-    """Looks near a position p_t that is predicted from the query (Luong et al. 2015, sec. 3.2, "local-p").
+    """Attends near a position p_t that it predicts from the query (Luong et al. 2015, sec. 3.2, "local-p").
 
         p_t = S · sigmoid(v_pᵀ tanh(W_p h_t))                            (eq. 9)
         a_t(s) = align(h_t, h_s) · exp(-(s - p_t)² / (2 σ²)), σ = D / 2  (eq. 10)
 
-    align is the softmax over the keys within [p_t - D, p_t + D]; the Gaussian comes after it and nothing is
-    renormalised, so a
-    row sums to less than one. S is the number of keys that the mask leaves to the query. Positions are computed in
-    float32. Weights: `kernel` W_p (Dq, units), `vector` v_p (units,).
+    align is the softmax over the keys within [p_t - D, p_t + D]. The Gaussian multiplies its result, which is not
+    renormalised: a row sums to less than one. S is the number of keys that the mask leaves to the query. Positions are
+    computed in float32. Weights: `kernel` W_p (Dq, units), `vector` v_p (units,).
 
     Args:
-        window_size: D, a positive integer; ValueError otherwise. Default 10, the paper's.
-        units: Width of the hidden layer, a positive integer; ValueError otherwise. Default None: as wide as the query.
+        window_size: D, a positive integer. Defaults to 10, the paper's.
+        units: Width of the hidden layer, a positive integer. Defaults to the width of the query.
 
-    Call arguments and shapes as in `Alignment`; without a `query`, ValueError.
+    Call arguments and shapes: as in `Alignment`. `query` is required.
+
+    Raises:
+        ValueError: If `window_size` or `units` is not a positive integer, or there is no `query`.
 
     Example:
 
@@ -176,7 +182,7 @@ class LocalPredictiveAlignment(Alignment):
         if mask is None:
             attendable = ops.cast(length, "float32")  # S
         else:
-            seen = ops.logical_and(mask, ops.ones((length,), dtype="bool"))  # a mask of queries alone has one column
+            seen = ops.logical_and(mask, ops.ones((length,), dtype="bool"))  # a mask of only the queries has one column
             attendable = ops.sum(ops.cast(seen, "float32"), axis=-1, keepdims=True)  # (..., T or 1, 1)
         hidden = ops.tanh(project(query, self.kernel))  # (..., T, units)
         share = ops.sigmoid(ops.cast(project(hidden, self.vector[:, None]), "float32"))  # (..., T, 1)

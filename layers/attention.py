@@ -21,32 +21,33 @@ class Attention(keras.layers.Layer):
 
     Args:
         score: A `Score`.
-        alignment: An `Alignment`. Default None: `SoftAlignment()`.
-        dropout: Share of the weights that is dropped in training, in [0, 1). Default 0.
-        implementation: How a soft alignment of additive scores is computed where no weights are asked for: "plain", with all T
-            x S hidden layers at once; "blocks", some queries at a time (TensorFlow without XLA); "auto", the default:
-            blocks where they are possible and pay. The output is the same.
+        alignment: An `Alignment`. Defaults to `SoftAlignment()`.
+        dropout: Share of the weights that are dropped in training, in [0, 1). Defaults to 0.
+        implementation: How to compute a soft alignment of additive scores if no weights are asked for. `"plain"`
+            computes all T x S hidden layers at once, `"blocks"` those of some queries at a time (TensorFlow without
+            XLA). `"auto"` takes blocks where they are possible and faster. The output is the same. Defaults to
+            `"auto"`.
 
     Call arguments:
         query: (..., T, Dq).
         value: (..., S, Dv).
-        key: (..., S, Dk). Default None: the value.
-        query_mask, value_mask: (..., T) and (..., S), True = attend. Default None: the Keras masks of `query` and
-            `value`, where they carry any; a mask that is given wins.
+        key: (..., S, Dk). Defaults to `value`.
+        query_mask, value_mask: Bool (..., T) and (..., S), True = attend. Default to the Keras masks of `query` and
+            `value`; an explicit mask takes precedence.
         attention_mask: Broadcastable to (..., T, S), True = attend.
-        use_causal_mask: Whether query t sees only the keys up to t. Default False.
-        return_attention_scores: Whether to return the weights too. Default False.
-        training: Whether weights are dropped, and locations sampled (`HardAlignment`).
+        use_causal_mask: Whether query t sees only the keys up to t. Defaults to `False`.
+        return_attention_scores: Whether to return the weights too. Defaults to `False`.
+        training: Whether to drop weights, and to sample locations (`HardAlignment`).
 
     Returns:
-        The contexts (..., T, Dv) in the compute dtype; with `return_attention_scores` also the float32 weights (...,
-        T, S), as they were before dropout and sampling. A query with nothing to attend to gets zeros.
+        The contexts (..., T, Dv) in the compute dtype; with `return_attention_scores` also the float32 weights
+        (..., T, S) before dropout and sampling. A query with nothing to attend to gets zeros.
 
-    A loop uses the two halves of `call`: `project_key` once per sequence, `attend` at each step.
+    A decoding loop calls the two halves of `call`: `project_key` once per sequence, `attend` at each step.
 
     Raises:
-        ValueError: `score`, `alignment` or `implementation` of another kind, `dropout` out of range, inputs of different or of
-            too small rank, or not as many keys as values.
+        ValueError: If `score`, `alignment` or `implementation` is none of the above, `dropout` is out of range, the
+            inputs have different ranks or a rank below 3, or there are not as many keys as values.
 
     Example:
 
@@ -87,30 +88,31 @@ class Attention(keras.layers.Layer):
             self.alignment.build((*query_shape[:-1], key_shape[-2]), query_shape)
 
     def project_key(self, key):
-        """What of the keys is the same for all queries: (..., S, Dk) -> (..., S, features), to be given to `attend`."""
+        """Returns the key's part of the score, (..., S, features), from (..., S, Dk); compute it once per sequence."""
         return self.score.project_key(ops.cast(key, self.compute_dtype))
 
     def draw(self, shape):
-        """What chance decides in training for queries of `shape` (..., T), see `Alignment.draw`."""
+        """Random numbers that `attend` consumes for queries of `shape` (..., T); see `Alignment.draw`."""
         return self.alignment.draw(shape)
 
     def attend(
         self, query, projected_key, value, mask=None, positions=None, training=None, draws=None, with_weights=True
     ):
-        """Attends to keys that `project_key` has prepared.
+        """Attends to keys that `project_key` prepared.
 
         Args:
             query: (..., T, Dq); a step of a decoder has T = 1.
-            projected_key: What `project_key` returned.
+            projected_key: (..., S, features), from `project_key`.
             value: (..., S, Dv).
-            mask: bool, broadcastable to (..., T, S), as `combine_masks` makes it.
-            positions: integers (T,) or (..., T), the numbers of the queries; default 0, ..., T - 1.
-            training: Whether weights are dropped.
-            draws: What `draw` returned, where chance is to decide.
-            with_weights: Whether the weights are wanted. Default True; without them long sequences take less memory.
+            mask: Bool, broadcastable to (..., T, S), as `combine_masks` makes it. Defaults to `None`.
+            positions: Integers (T,) or (..., T), the positions of the queries. Defaults to 0, ..., T - 1.
+            training: Whether to drop weights.
+            draws: From `draw`, for an alignment that samples. Defaults to `None`: it does not sample.
+            with_weights: Whether to return the weights. Without them long sequences take less memory. Defaults to
+                `True`.
 
         Returns:
-            output (..., T, Dv) and float32 weights (..., T, S), or None without `with_weights`.
+            (output, weights): (..., T, Dv), and float32 (..., T, S) or, without `with_weights`, perhaps `None`.
         """
         query, value = ops.cast(query, self.compute_dtype), ops.cast(value, self.compute_dtype)
         if not with_weights and self._additive_and_soft() and len(query.shape) == 3:

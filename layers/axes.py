@@ -1,4 +1,4 @@
-"""Attention over axes that the caller names: they are folded into one, and the others become batch axes."""
+"""Attention over axes that the caller names: it folds them into one, and the others become batch axes."""
 
 from keras import ops
 
@@ -28,7 +28,7 @@ def attended_axes(axes, rank):
 
 
 def over_axes(attend, axes, query, value, key, masks, options):
-    """`attend(query, value, key, *masks, *options)`, which attends over the axis before the features, over other axes.
+    """Calls `attend(query, value, key, *masks, *options)`, which attends over the axis before the features, on others.
 
     Args:
         attend: Returns (output, scores); the scores may be `None`.
@@ -85,7 +85,7 @@ def fold(inputs, axes):
 
 
 def fold_mask(mask, axes):
-    """`fold` for a mask without features; one that lacks axes stays as it is."""
+    """`fold` for a mask without features; a mask that lacks some of the axes is returned as it is."""
     if mask is None or len(mask.shape) <= max(axes):
         return mask
     return fold(ops.cast(mask, "bool")[..., None], axes)[..., 0]

@@ -11,8 +11,13 @@ class BahdanauAttention(Attention):
     """Additive score, softmax over all keys (Bahdanau et al. 2015, sec. 3.1, eq. 5 and 6).
 
     Args:
-        units: Width of the hidden layer of the score, a positive integer; ValueError otherwise.
-        dropout: As in `Attention`, with its `implementation`, call arguments, shapes and methods.
+        units: Width of the hidden layer of the score, a positive integer.
+        dropout, implementation: As in `Attention`.
+
+    Call arguments, output and methods: as in `Attention`.
+
+    Raises:
+        ValueError: If `units` is not a positive integer, and as in `Attention`.
 
     Example:
 

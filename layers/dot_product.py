@@ -1,5 +1,4 @@
-"""Scaled dot-product attention on heads that are projected already, as plain products, in blocks, or by the backend's
-own kernel.
+"""Scaled dot-product attention of projected heads: as plain products, in blocks, or by the backend's own kernel.
 
 Notation: B batch, T queries, S keys, H heads, K key heads (H is a multiple of K), D and V features of a head's keys
 and values.
@@ -16,7 +15,7 @@ from attention_zoo.layers.shapes import exceeds
 
 IMPLEMENTATIONS = ("auto", "plain", "blocks")
 
-# Scores of a head up to which a loop only costs; the half that a causal mask skips pays for it sooner.
+# Up to so many scores of a head the plain products are faster. Causal blocks skip half of the scores, and pay sooner.
 _PLAIN_UP_TO, _PLAIN_UP_TO_CAUSAL = 512 * 512, 384 * 384
 
 
@@ -34,27 +33,26 @@ def dot_product_attention(
     implementation="auto",
     sliding_window=None,
 ):
-    """softmax(query keyᵀ · scale + bias) value (Vaswani et al. 2017, eq. 1), laid out as
-    `keras.ops.dot_product_attention`.
+    """softmax(query keyᵀ · scale + bias) value (Vaswani et al. 2017, eq. 1).
 
-    The softmax is float32 whatever the dtype, in the blocks the scores too. Gradients reach query, key, value and
-    bias. Padding and the causal order are given apart from `mask`, so that no (T, S) mask need exist.
+    Inputs and output have the layout of `keras.ops.dot_product_attention`. The softmax is float32 whatever the dtype;
+    so are the scores in blocks, and those of float16. Gradients reach query, key, value and bias. Padding and the
+    causal order are arguments apart from `mask`, so that no (T, S) mask need exist.
 
     Args:
         query: (B, T, H, D).
         key: (B, S, K, D); head h looks at key head h // (H / K).
         value: (B, S, K, V).
-        key_mask: bool (B, S), True = a key that is not padding. Default None.
-        mask: bool (B or 1, H or 1, T, S), True = may attend. Default None.
-        bias: (B or 1, H or 1, T, S), added to the scores. Default None.
-        is_causal: Whether query t sees only the keys up to t. Default False.
-        scale: Of the scores. Default None: 1/√D.
-        dropout_rate: Share of the weights that is dropped, in [0, 1). Default 0.
+        key_mask: Bool (B, S), True = a key that is not padding. Defaults to `None`.
+        mask: Bool (B or 1, H or 1, T, S), True = may attend. Defaults to `None`.
+        bias: (B or 1, H or 1, T, S), added to the scores. Defaults to `None`.
+        is_causal: Whether query t sees only the keys up to t. Defaults to `False`.
+        scale: Factor of the scores. Defaults to 1/√D.
+        dropout_rate: Share of the weights that are dropped, in [0, 1). Defaults to 0.
         seed: An integer or a `keras.random.SeedGenerator`, for dropout.
-        implementation: "plain" computes all scores at once; "blocks" block by block (TensorFlow, and not under XLA, which
-            wants fixed
-            sizes); "auto", the default: blocks where they are possible and pay, on JAX and PyTorch the backend's own
-            kernel where there is neither dropout nor bias.
+        implementation: `"plain"` computes all scores at once, `"blocks"` block by block (TensorFlow, and not under XLA,
+            which needs fixed sizes). `"auto"` takes blocks where they are possible and faster; on JAX and PyTorch the
+            backend's own kernel if there is neither dropout nor bias. Defaults to `"auto"`.
         sliding_window: A positive integer W, or `None` for no limit. Query t then sees only the keys s with
             |t - s| < W, as in `keras.layers.MultiHeadAttention`. Defaults to `None`.
 
@@ -62,8 +60,8 @@ def dot_product_attention(
         (B, T, H, V) in the dtype of `query`; zeros for a query with nothing to attend to.
 
     Raises:
-        ValueError: `implementation` is none of these, or not possible here; `sliding_window` is not a positive
-            integer; or H is not a multiple of K.
+        ValueError: If `implementation` is none of these, or not possible here; if `sliding_window` is not a positive
+            integer; or if H is not a multiple of K.
 
     Example:
 
@@ -94,7 +92,7 @@ def dot_product_attention(
         if bias is None:
             without_bias = {name: option for name, option in rest.items() if name != "bias"}
             return window_blocks(query, key, value, **without_bias, window=sliding_window)
-        # A bias has T x S numbers, so that a mask of as many costs no more.
+        # A bias has T x S numbers already: a mask of as many hardly costs more.
         return dot_product_blocks(query, key, value, **rest | {"mask": _with_window(mask, query, key, sliding_window)})
 
     def plain():
@@ -105,7 +103,7 @@ def dot_product_attention(
 
 
 def _with_window(mask, query, key, window):
-    """The mask and the window as one mask (B or 1, H or 1, T, S); `mask` itself where there is no window."""
+    """The mask and the window as one mask (B or 1, H or 1, T, S); `mask` itself if there is no window."""
     if window is None:
         return mask
     band = window_mask(ops.shape(query)[1], ops.shape(key)[1], window)  # (T, S)
@@ -121,17 +119,17 @@ def check_implementation(implementation):
 
 
 def blocks_pay(query_length, key_length, is_causal=False):
-    """Whether so many scores of a head are computed faster in blocks; no, where a length is None."""
+    """Whether blocks compute so many scores of a head faster; False if a length is `None`."""
     most = _PLAIN_UP_TO_CAUSAL if is_causal else _PLAIN_UP_TO
     return None not in (query_length, key_length) and exceeds(most, query_length, key_length)
 
 
 def attention_scores(query, key, positions, key_mask=None, mask=None, bias=None, is_causal=False, scale=None):
-    """The weights of some queries: a look at long attention without its matrix.
+    """The weights of some queries, without the (T, S) matrix of all.
 
     Args:
-        positions: integers (N,), the queries that are asked about.
-        The others: as in `dot_product_attention`.
+        positions: Integers (N,), the positions of these queries.
+        query, key, key_mask, mask, bias, is_causal, scale: As in `dot_product_attention`.
 
     Returns:
         float32 (B, H, N, S).
@@ -152,9 +150,10 @@ def attention_scores(query, key, positions, key_mask=None, mask=None, bias=None,
 
 
 def attention_mass(query, key, key_mask=None, mask=None, bias=None, is_causal=False, scale=None):
-    """How much attention each key gets: its weights, summed over the queries, 256 queries at a time.
+    """The attention that each key gets: its weights, summed over the queries, 256 queries at a time.
 
-    Args: as in `dot_product_attention`.
+    Args:
+        query, key, key_mask, mask, bias, is_causal, scale: As in `dot_product_attention`.
 
     Returns:
         float32 (B, H, S).
@@ -170,14 +169,14 @@ def attention_mass(query, key, key_mask=None, mask=None, bias=None, is_causal=Fa
 
     def add_block(block, mass):
         positions = block * 256 + ops.arange(256, dtype="int32")
-        there = ops.cast(positions < length, "float32")[:, None]  # (256, 1): the last block may be shorter
+        exists = ops.cast(positions < length, "float32")[:, None]  # (256, 1): the last block may be shorter
         positions = ops.minimum(positions, length - 1)
         return mass + ops.sum(
-            attention_scores(query, key, positions, key_mask, mask, bias, is_causal, scale) * there, axis=-2
+            attention_scores(query, key, positions, key_mask, mask, bias, is_causal, scale) * exists, axis=-2
         )
 
-    nothing = ops.zeros((ops.shape(query)[0], query.shape[2], ops.shape(key)[1]))  # (B, H, S)
-    return ops.fori_loop(0, (length + 255) // 256, add_block, nothing)
+    zeros = ops.zeros((ops.shape(query)[0], query.shape[2], ops.shape(key)[1]))  # (B, H, S)
+    return ops.fori_loop(0, (length + 255) // 256, add_block, zeros)
 
 
 def _allowed(key_mask, mask, causal):
@@ -209,19 +208,25 @@ def _plain(query, key, value, key_mask, mask, bias, is_causal, scale, dropout_ra
 
 
 def _native_fits(implementation, dropout_rate, bias, key, value):
-    """PyTorch's takes a bias or a mask, not both, JAX's values as wide as keys; neither drops weights through Keras."""
+    """Whether the backend's own kernel computes this.
+
+    PyTorch's takes a bias or a mask, not both; JAX's takes values as wide as keys; neither has dropout through Keras.
+    """
     if implementation != "auto" or dropout_rate or bias is not None or key.shape[-1] != value.shape[-1]:
         return False
     return keras.backend.backend() in ("jax", "torch")
 
 
 def _native(query, key, value, key_mask, mask, is_causal, scale):
-    """The backend's own kernel. PyTorch's takes a mask or the causal flag, not both; JAX's gives a row of nothing the mean."""
+    """The backend's own kernel.
+
+    PyTorch's takes a mask or the causal flag, not both. JAX's gives a query with nothing to attend to the mean.
+    """
     if key_mask is None and mask is None:
         return ops.dot_product_attention(query, key, value, scale=scale, is_causal=is_causal)
     causal = causal_mask(ops.shape(query)[1], ops.shape(key)[1]) if is_causal else None
     allowed = _allowed(key_mask, mask, causal)
     allowed = ops.broadcast_to(allowed, (*allowed.shape[:2], query.shape[1], key.shape[1]))
     attends = ops.any(allowed, axis=-1, keepdims=True)  # (B, H, T, 1)
-    found = ops.dot_product_attention(query, key, value, mask=ops.logical_or(allowed, ~attends), scale=scale)
-    return ops.where(ops.swapaxes(attends, 1, 2), found, 0.0)
+    output = ops.dot_product_attention(query, key, value, mask=ops.logical_or(allowed, ~attends), scale=scale)
+    return ops.where(ops.swapaxes(attends, 1, 2), output, 0.0)

@@ -19,12 +19,11 @@ class GroupedQueryAttention(MultiHeadAttention):
     Args:
         head_dim: d, the width of one head.
         num_query_heads: H.
-        num_key_value_heads: K, a divisor of H.
-        dropout, use_bias, sliding_window, flash_attention, kernel_initializer, bias_initializer, kernel_regularizer,
-            bias_regularizer, activity_regularizer, kernel_constraint, bias_constraint, use_gate, seed, implementation:
-            As in `MultiHeadAttention`.
+        num_key_value_heads: K, a divisor of H. dropout, use_bias, sliding_window, flash_attention, kernel_initializer,
+            bias_initializer, kernel_regularizer, bias_regularizer, activity_regularizer, kernel_constraint,
+            bias_constraint, use_gate, seed, implementation: As in `MultiHeadAttention`.
 
-    Call arguments, output and masks: as in `MultiHeadAttention`.
+    Call arguments and output: as in `MultiHeadAttention`.
 
     Raises:
         ValueError: If a size is not a positive integer, or H is not a multiple of K.
@@ -87,9 +86,8 @@ class GroupedQueryAttention(MultiHeadAttention):
             implementation=implementation,
             **kwargs,
         )
-        self.activity_regularizer = (
-            self._projection_activity_regularizer
-        )  # Keras's layer has its output regularised too
+        # Keras's layer regularises its output too.
+        self.activity_regularizer = self._projection_activity_regularizer
         self.head_dim = head_dim
         self.num_query_heads = num_query_heads
         self.num_key_value_heads = num_key_value_heads

@@ -13,26 +13,29 @@ from attention_zoo.layers.scores import AdditiveScore
 
 @keras.saving.register_keras_serializable("attention_zoo")
 class HardAlignment(SoftAlignment):
-    """Looks at one key at a time, sampled from the softmax over all (Xu et al. 2015, sec. 4.1).
+    """Attends to one key at a time, sampled from the softmax over all of them (Xu et al. 2015, sec. 4.1).
 
-    The weights are the probabilities α = softmax(scores), as `SoftAlignment` gives them; `choose` turns them into what
-    the values
-    are summed with. In training that is one location, s_t ~ Multinoulli(α_t), through which no gradient flows into α:
-    `REINFORCE`
-    teaches α (`reinforce_loss`). For a share of the examples it is α itself ("we set the sampled attention location to
-    its
-    expected value"), for all their queries alike. Elsewhere it is the same at each call: α, or its likeliest location.
+    The weights are the probabilities α = softmax(scores), as in `SoftAlignment`. `choose` turns them into the factors
+    of the values:
 
-    What chance decides is drawn apart from the sampling, so that a loop draws nothing, and so that the loss can read
-    the same samples off the weights afterwards (`sample_locations`): nothing has to be remembered in between.
+    - in training, one location, s_t ~ Multinoulli(α_t). No gradient flows through it into α, which `reinforce_loss`
+      teaches. A share of the examples uses α itself instead, for all queries ("we set the sampled attention location
+      to its expected value");
+    - in inference, α or its likeliest location.
+
+    `draw` makes the random numbers and `choose` samples with them. A loop therefore draws nothing, and the loss can
+    compute the same samples from weights and draws later (`sample_locations`): the layer keeps no state.
 
     Args:
-        expected_share: Probability that an example uses α instead of samples, in [0, 1]; ValueError otherwise. Default
-            0.5, the paper's.
-        inference: "expectation" (the default, α) or "argmax" (the likeliest location, weight 1); ValueError otherwise.
-        seed: Integer seed of the draws. Default None: Keras's global seed.
+        expected_share: Probability that an example uses α instead of samples, in [0, 1]. Defaults to 0.5, the paper's.
+        inference: `"expectation"` (α) or `"argmax"` (the likeliest location gets weight 1). Defaults to
+            `"expectation"`.
+        seed: Integer seed of the draws. Defaults to `None`: Keras's global seed.
 
-    Call arguments and shapes as in `Alignment`.
+    Call arguments and shapes: as in `Alignment`.
+
+    Raises:
+        ValueError: If `expected_share` is not in [0, 1], or `inference` is neither of the two.
 
     Example:
 
@@ -60,7 +63,7 @@ class HardAlignment(SoftAlignment):
         self._seed_generator = keras.random.SeedGenerator(seed)
 
     def draw(self, shape):
-        """Draws for `sample_locations`: float32 (..., T, 1) for `shape` = (..., T); -1 for the examples that use α."""
+        """Random numbers for `sample_locations`: float32 (..., T, 1) for `shape` (..., T); -1 if an example uses α."""
         draws = keras.random.uniform(shape, dtype="float32", seed=self._seed_generator)  # (..., T)
         examples = keras.random.uniform((*shape[:-1], 1), dtype="float32", seed=self._seed_generator)  # (..., 1)
         return ops.where(examples < self.expected_share, -1.0, draws)[..., None]
@@ -83,15 +86,15 @@ class HardAlignment(SoftAlignment):
 
 
 def sample_locations(weights, draws):
-    """The locations that `draws` pick by their weights: the first at which the weights add up to more than the draw.
+    """Samples locations: the first one at which the cumulative sum of the weights exceeds the draw.
 
     Args:
         weights: float32 (..., T, S), probabilities.
-        draws: float32 (..., T, 1), uniform in [0, 1); below 0 picks nothing.
+        draws: float32 (..., T, 1), uniform in [0, 1); a negative draw samples nothing.
 
     Returns:
-        float32 (..., T, S): 1 at the location that was picked, 0 elsewhere; all zeros where nothing was picked or
-        could be.
+        float32 (..., T, S): 1 at the sampled location, 0 elsewhere; all zeros for a negative draw, or if all weights
+        are zero.
 
     Example:
 
@@ -103,14 +106,14 @@ def sample_locations(weights, draws):
      [0. 0. 0.]]
     """
     reached = ops.cumsum(weights, axis=-1)  # (..., T, S)
-    # Rounding may leave the last sum below 1, and must not leave a draw without a location.
+    # Rounding may leave the last sum below 1. Every draw must still reach a location.
     threshold = ops.minimum(draws, 1.0 - 1e-6) * reached[..., -1:]
     return ops.cast(ops.logical_and(_first(reached > threshold), draws >= 0), "float32")
 
 
-def _first(found):
+def _first(flags):
     """The first True of each row: bool (..., S) -> bool (..., S)."""
-    return ops.logical_and(found, ops.cumsum(ops.cast(found, "int32"), axis=-1) == 1)
+    return ops.logical_and(flags, ops.cumsum(ops.cast(flags, "int32"), axis=-1) == 1)
 
 
 @keras.saving.register_keras_serializable("attention_zoo")
@@ -118,10 +121,13 @@ class HardAttention(Attention):
     """Additive score, one sampled location at a time (Xu et al. 2015, sec. 4.1).
 
     Args:
-        units: Width of the hidden layer of the score, a positive integer; ValueError otherwise.
+        units: Width of the hidden layer of the score, a positive integer.
         expected_share, inference, seed: As in `HardAlignment`.
 
-    Call arguments, shapes and methods as in `Attention`. The weights are the probabilities of the locations.
+    Call arguments, output and methods: as in `Attention`. The weights are the probabilities of the locations.
+
+    Raises:
+        ValueError: As in `AdditiveScore` and `HardAlignment`.
 
     Example:
 
@@ -144,6 +150,6 @@ class HardAttention(Attention):
 
     def get_config(self):
         config = super().get_config()
-        for name in ("score", "alignment", "dropout"):  # two follow from the arguments, and there is no dropout
+        for name in ("score", "alignment", "dropout"):  # two follow from `units`, and there is no dropout
             del config[name]
         return {**config, **{name: getattr(self, name) for name in ("units", "expected_share", "inference", "seed")}}

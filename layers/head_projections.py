@@ -87,8 +87,7 @@ class HeadProjections(keras.layers.Layer):
         self.bias_initializer = keras.initializers.get(bias_initializer)
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
         self.bias_regularizer = keras.regularizers.get(bias_regularizer)
-        # Not `self.activity_regularizer`: Keras would apply it to the output of this layer too, as well as to each
-        # projection's.
+        # Not `self.activity_regularizer`, which Keras would also apply to the output of this layer.
         self._projection_activity_regularizer = keras.regularizers.get(activity_regularizer)
         self.kernel_constraint = keras.constraints.get(kernel_constraint)
         self.bias_constraint = keras.constraints.get(bias_constraint)

@@ -1,27 +1,38 @@
-"""A loop over the time of a sequence, on any backend."""
+"""A loop over the steps of a sequence, on any backend."""
 
 import keras
 from keras import ops, tree
 
 
 def loop(step, sequence, state, mask=None, return_state=False):
-    """Runs a step over the time of a sequence.
+    """Runs a function at each step of a sequence.
 
     Args:
         step: `step(inputs, state) -> (outputs, state)` of inputs (B, ...), with outputs a tuple of tensors (B, ·).
         sequence: (B, T, ...).
-        state: A nest of tensors (B, ·), the one before the first step.
-        mask: (B, T); a step that is False leaves the state as it was and gives zeros. Default None.
-        return_state: Whether to return the state after the last step, too. Default False.
+        state: A nest of tensors (B, ·), the state before the first step.
+        mask: Bool (B, T); a step that is False leaves the state as it was and gives zeros. Defaults to `None`.
+        return_state: Whether to return the state after the last step, too. Defaults to `False`.
 
     Returns:
-        The outputs, side by side, float32 (B, T, ·); with `return_state` also the nest, in float32.
+        The outputs, concatenated, float32 (B, T, ·); with `return_state` also the nest, in float32.
+
+    Example:
+
+    >>> from keras import ops
+    >>> from attention_zoo.layers.loop import loop
+    >>> sums = loop(lambda inputs, total: ((total + inputs,), total + inputs), ops.ones((1, 3, 1)), ops.zeros((1, 1)))
+    >>> print(sums.numpy().ravel())
+    [1. 2. 3.]
     """
-    cell, options = (
+    rnn = keras.layers.RNN(
         _Cell(step, state),
-        {"return_sequences": True, "return_state": return_state, "zero_output_for_mask": True},
+        return_sequences=True,
+        return_state=return_state,
+        zero_output_for_mask=True,
+        dtype="float32",
+        autocast=False,
     )
-    rnn = keras.layers.RNN(cell, dtype="float32", autocast=False, **options)
     results = rnn(sequence, initial_state=[ops.cast(tensor, "float32") for tensor in tree.flatten(state)], mask=mask)
     return (results[0], tree.pack_sequence_as(state, list(results[1:]))) if return_state else results
 
@@ -29,10 +40,9 @@ def loop(step, sequence, state, mask=None, return_state=False):
 class _Cell:
     """A step function as the cell that `keras.layers.RNN` loops over.
 
-    `ops.scan` was no faster (both measured on TensorFlow), its gradient does not compile under XLA there, and its
-    outputs must
-    have the shapes of its state. RNN keeps all states in one dtype: float32, which holds float16, bfloat16 and the
-    number of a step exactly.
+    `ops.scan` was no faster (both measured on TensorFlow). Its gradient does not compile under XLA there, and its
+    outputs must have the shapes of its state. RNN keeps all states in one dtype: float32, which represents float16,
+    bfloat16 and the number of a step exactly.
     """
 
     compute_dtype = "float32"

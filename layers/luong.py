@@ -9,8 +9,9 @@ from keras import ops
 from attention_zoo.layers.alignments import LocalMonotonicAlignment, LocalPredictiveAlignment, SoftAlignment
 from attention_zoo.layers.attention import Attention
 from attention_zoo.layers.checks import check_positive_integer
+from attention_zoo.layers.location import LocationScore
 from attention_zoo.layers.projection import project
-from attention_zoo.layers.scores import ConcatScore, DotScore, GeneralScore, LocationScore
+from attention_zoo.layers.scores import ConcatScore, DotScore, GeneralScore
 
 
 @keras.saving.register_keras_serializable("attention_zoo")
@@ -18,21 +19,25 @@ class LuongAttention(Attention):
     """Any score of Luong et al. 2015 (sec. 3.1) under any of its windows (sec. 3.2).
 
     With `attentional_units` the output is h̃_t = tanh(W_c [c_t; h_t]) (eq. 5), (..., T, attentional_units), from the
-    context c_t and the query h_t, rather than c_t alone. A query whose mask leaves it nothing still gets zeros; one whose window
-    fell off the end of the keys has c_t = 0 and keeps its h_t.
+    context c_t and the query h_t, instead of c_t. A query with nothing to attend to still gets zeros. If its window is
+    beyond the last key, then c_t = 0, and h̃_t depends only on h_t.
 
     Args:
-        score: "dot", "general" (the default), "concat" or "location". The attribute `score` is the `Score` layer made
-            of it.
-        window: None (the default: global attention), "monotonic" (local-m) or "predictive" (local-p).
-        window_size: D of the windows. Default 10.
-        units: Hidden width of the concat score and of local-p's prediction. Default None: as wide as the query.
-        max_length: Number of positions of the location score. Default 128.
-        attentional_units: Width of h̃_t, a positive integer. Default None: the layer returns c_t.
-        dropout: As in `Attention`, with its `implementation`, call arguments, shapes and methods.
+        score: `"dot"`, `"general"`, `"concat"` or `"location"`. The attribute `score` is the `Score` layer of this
+            name. Defaults to `"general"`.
+        window: `None` (global attention), `"monotonic"` (local-m) or `"predictive"` (local-p). Defaults to `None`.
+        window_size: D of the windows. Defaults to 10.
+        units: Hidden width of the concat score and of local-p's prediction. Defaults to the width of the query.
+        max_length: Number of positions of the location score. Defaults to 128.
+        attentional_units: Width of h̃_t, a positive integer. Defaults to `None`: the layer returns c_t.
+        dropout, implementation: As in `Attention`.
+
+    Call arguments, output and methods: as in `Attention`.
 
     Raises:
-        ValueError: An argument is none of the above.
+        ValueError: If an argument is none of the above.
+
+    Example:
 
     >>> import keras
     >>> from attention_zoo.layers import LuongAttention

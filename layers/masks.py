@@ -1,4 +1,4 @@
-"""Masks: who may attend to whom, said once, and the softmax that obeys.
+"""Masks, which say which query may attend to which key, and a softmax that respects them.
 
 True means "may attend" everywhere. Notation: B batch, T queries, S keys; "..." stands for any leading axes.
 """
@@ -7,19 +7,19 @@ from keras import ops
 
 from attention_zoo.layers.precision import FLOAT16_MAX, is_float16
 
-# The score of a masked key. It is finite, so that the softmax of a row of masked scores is defined; `masked_softmax` then
-# sets that row to zero. It lies below all scores except -inf, which gets no weight either.
+# The score of a masked key. It is finite, so that the softmax of a row of masked scores is defined; `masked_softmax`
+# then sets that row to zero. It lies below all scores except -inf, which gets no weight either.
 MASKED = -3.0e38
 
 
 def causal_mask(query_length, key_length, offset=0):
-    """The mask under which query `i` sees the keys `j <= i + offset`.
+    """Mask under which query `i` sees the keys `j <= i + offset`.
 
     Args:
         query_length: T, an integer or a scalar tensor.
         key_length: S, an integer or a scalar tensor.
-        offset: How many keys stand before the first query, an integer or a scalar tensor; with a cache of `n` past
-            keys, `n`. Default 0.
+        offset: Number of keys before the first query, an integer or a scalar tensor; with a cache of `n` past keys,
+            `n`. Defaults to 0.
 
     Returns:
         A bool tensor (T, S).
@@ -38,13 +38,13 @@ def causal_mask(query_length, key_length, offset=0):
 def window_mask(query_length, key_length, window, offset=0):
     """Mask under which query `i` sees the keys `j` with `|i + offset - j| < window`, as Keras's `sliding_window` does.
 
-    With a causal mask beside it, query `i` sees its own position and the `window - 1` before it.
+    Together with a causal mask, query `i` sees its own position and the `window - 1` before it.
 
     Args:
         query_length: T, an integer or a scalar tensor.
         key_length: S, an integer or a scalar tensor.
         window: A positive integer.
-        offset: How many keys stand before the first query, an integer or a scalar tensor. Defaults to 0.
+        offset: Number of keys before the first query, an integer or a scalar tensor. Defaults to 0.
 
     Returns:
         A bool tensor (T, S).
@@ -61,22 +61,24 @@ def window_mask(query_length, key_length, window, offset=0):
 
 
 def combine_masks(query_mask=None, value_mask=None, attention_mask=None, causal=None):
-    """One mask out of all that were given: a query attends to a key where every one of them allows it.
+    """Combines masks into one: a query may attend to a key if all of them allow it.
 
     Args:
-        query_mask: (..., T), the queries that are not padding.
-        value_mask: (..., S), the keys and values that are not padding.
-        attention_mask: (..., T, S) or broadcastable to it.
-        causal: (T, S), as `causal_mask` makes it.
-            All are bool, or numbers whose zeros mean False; all default to None, "no restriction".
+        query_mask: Bool (..., T), True = a query that is not padding. Defaults to `None`: all.
+        value_mask: Bool (..., S), True = a key that is not padding. Defaults to `None`: all.
+        attention_mask: Bool, broadcastable to (..., T, S). Defaults to `None`: no restriction.
+        causal: Bool (T, S), as `causal_mask` makes it. Defaults to `None`: no restriction.
+
+    Masks may also be numbers, of which 0 means False.
 
     Returns:
-        A bool tensor that broadcasts to (..., T, S), or None when nothing was given.
+        A bool tensor that broadcasts to (..., T, S), or `None` if there are no masks.
 
     Example:
 
     >>> from attention_zoo.layers import combine_masks
-    >>> print(combine_masks(value_mask=[[True, True, False]], causal=[[True, False, False], [True, True, True]]).numpy())
+    >>> causal = [[True, False, False], [True, True, True]]
+    >>> print(combine_masks(value_mask=[[True, True, False]], causal=causal).numpy())
     [[[ True False False]
       [ True  True False]]]
     """
@@ -95,7 +97,7 @@ def combine_masks(query_mask=None, value_mask=None, attention_mask=None, causal=
 
 
 def combine_head_masks(query_mask, value_mask, attention_mask, order, rank):
-    """`combine_masks`, also of an attention mask with an axis of heads, (..., H, T, S).
+    """`combine_masks` for an attention mask that may have an axis of heads, (..., H, T, S).
 
     Args:
         query_mask, value_mask, attention_mask: As in `combine_masks`.
@@ -103,7 +105,7 @@ def combine_head_masks(query_mask, value_mask, attention_mask, order, rank):
         rank: Rank of the query; an `attention_mask` of a higher rank has an axis of heads.
 
     Returns:
-        A bool tensor, or `None` when nothing was given.
+        A bool tensor, or `None` if there are no masks.
 
     Example:
 
@@ -129,7 +131,7 @@ def attending_queries(
     use_causal_mask=False,
     sliding_window=None,
 ):
-    """The queries that have anything to attend to, without a (T, S) mask unless `attention_mask` is one.
+    """The queries that have anything to attend to. Makes no (T, S) mask unless `attention_mask` is one.
 
     Args:
         query_length, key_length: T and S, integers or scalar tensors.
@@ -138,7 +140,7 @@ def attending_queries(
         sliding_window: W; query t sees only the keys s with |t - s| < W. Defaults to `None`: no limit.
 
     Returns:
-        A bool tensor that broadcasts to (..., T), or None when all of them have.
+        A bool tensor that broadcasts to (..., T), or `None` if all of them have.
 
     Example:
 
@@ -153,7 +155,7 @@ def attending_queries(
         return ops.any(combine_masks(query_mask, value_mask, attention_mask, mask), axis=-1)
     attends = None
     if value_mask is not None and sliding_window is None:
-        seen = ops.cumsum(ops.cast(value_mask, "int32"), axis=-1) > 0  # (..., S): is there any key up to here?
+        seen = ops.cumsum(ops.cast(value_mask, "int32"), axis=-1) > 0  # (..., S): whether there is any key up to here
         looks_at = (
             ops.minimum(ops.arange(query_length), key_length - 1)
             if use_causal_mask
@@ -169,7 +171,7 @@ def attending_queries(
 
 
 def _attending_in_window(query_length, key_length, value_mask, use_causal_mask, window):
-    """`attending_queries` of a sliding window: whether the keys [first, end) of a query hold one that is not padding."""
+    """`attending_queries` of a sliding window: whether not all keys [first, end) of a query are padding."""
     positions = ops.arange(query_length)  # (T,)
     first = ops.maximum(positions - window + 1, 0)
     if value_mask is None:
@@ -182,15 +184,15 @@ def _attending_in_window(query_length, key_length, value_mask, use_causal_mask, 
 
 
 def masked_softmax(scores, mask=None):
-    """Softmax over the last axis, in float32, with weight 0 for what the mask forbids.
+    """Softmax over the last axis, in float32, with weight 0 for masked keys.
 
-    A row with nothing to attend to gets zeros rather than the uniform weights (or NaN) of a softmax over nothing. A
+    A row with nothing to attend to gets zeros rather than the uniform weights (or NaN) of a plain softmax. A
     score of -inf counts as forbidden too, as long as some other score of its row is finite or masked. A float16 score
     of inf counts as 65,504, the greatest finite one.
 
     Args:
         scores: (..., T, S), any float dtype.
-        mask: bool, broadcastable to (..., T, S), or None.
+        mask: Bool, broadcastable to (..., T, S). Defaults to `None`: no key is masked.
 
     Returns:
         float32 weights (..., T, S); each row sums to one, or is all zeros.
@@ -207,7 +209,7 @@ def masked_softmax(scores, mask=None):
     scores = ops.cast(scores, "float32")
     if mask is not None:
         scores = ops.where(mask, scores, MASKED)
-    # The softmax of one score is 1; Keras warns about asking for it, but a cache begins with one key.
+    # The softmax of one score is 1. Keras warns about such a softmax, but a cache starts with one key.
     weights = ops.ones_like(scores) if scores.shape[-1] == 1 else ops.softmax(scores, axis=-1)
-    # An all-masked row comes out uniform above; for the others this writes zeros over zeros.
+    # The softmax of a row of masked scores is uniform. In other rows masked weights are zero already.
     return weights if mask is None else ops.where(mask, weights, 0.0)

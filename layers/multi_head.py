@@ -1,4 +1,4 @@
-"""Multi-head attention: several scaled dot products side by side, each in a small subspace of its own.
+"""Multi-head attention: several scaled dot products in parallel, each in a small subspace of its own.
 
 Shapes: B batch (one or more leading axes), T queries, S keys, D features, H heads, d key_dim, v value_dim.
 """
@@ -15,7 +15,7 @@ from attention_zoo.layers.precision import widen
 
 @keras.saving.register_keras_serializable("attention_zoo")
 class MultiHeadAttention(HeadProjections):
-    """Attends with H heads and joins what they found (Vaswani et al. 2017, section 3.2.2).
+    """Attends with H heads and joins their outputs (Vaswani et al. 2017, section 3.2.2).
 
     `head_i = softmax(Q W_i^Q (K W_i^K)^T / sqrt(d)) V W_i^V`, output `Concat(head_1, ..., head_H) W^O`.
 
@@ -35,15 +35,16 @@ class MultiHeadAttention(HeadProjections):
             batch axes. Defaults to `None`: the last axis before the features.
         sliding_window: A positive integer W. Query t sees only the keys s with |t - s| < W; with a causal mask, itself
             and the W - 1 before it. Defaults to `None`: no limit.
-        flash_attention: Accepted for Keras's sake. The block kernels do its work: see `implementation`.
+        flash_attention: Ignored; Keras's layer has this argument. The block kernels replace it: see `implementation`.
         kernel_initializer, bias_initializer: Of all projections; each gets a copy.
         kernel_regularizer, bias_regularizer, activity_regularizer: Of all projections.
         kernel_constraint, bias_constraint: Of all projections.
-        use_gate: Whether to multiply what the heads found by `sigmoid(Q W^G)` before `W^O`. Defaults to `False`.
+        use_gate: Whether to multiply the outputs of the heads by `sigmoid(Q W^G)` before `W^O`. Defaults to `False`.
         seed: An integer, for dropout.
-        implementation: How to compute attention where no scores are asked for: "plain", all T x S scores of a head at
-            once; "blocks", in memory that grows with T + S, beside up to 128 MB of weights (TensorFlow without XLA,
-            which `fit` then leaves out); "auto", the default, whichever is faster. All give the same output.
+        implementation: How to compute attention if no scores are asked for. `"plain"` computes all T x S scores of a
+            head at once. `"blocks"` needs memory that grows with T + S, plus up to 128 MB of weights (TensorFlow
+            without XLA, which `fit` then does not use). `"auto"` takes the faster one. All give the same output.
+            Defaults to `"auto"`.
 
     Call arguments:
         query: `(B, T, Dq)`; B may be several axes.
@@ -54,7 +55,7 @@ class MultiHeadAttention(HeadProjections):
         key_mask: Bool `(B, S)`, True where there is a key. Defaults to the Keras mask of `key`.
         attention_mask: Bool, broadcastable to `(B, T, S)`, True where a query may attend; with one more axis, to
             `(B, H, T, S)`. With several attention axes T and S are several axes each.
-        use_causal_mask: Whether query i sees the keys up to i alone.
+        use_causal_mask: Whether query i sees only the keys up to i.
         return_attention_scores: Whether to return the weights too (those before dropout).
         training: Whether to apply dropout.
 
@@ -118,7 +119,7 @@ class MultiHeadAttention(HeadProjections):
         return window if causal is None else window & causal
 
     def project_key_value(self, value, key=None):
-        """Projects what is attended to; a decoder does it once a sequence.
+        """Projects keys and values; a decoder calls this once per sequence.
 
         Args:
             value: `(B, S, Dv)`.
@@ -132,7 +133,7 @@ class MultiHeadAttention(HeadProjections):
         return ops.swapaxes(key_heads, -3, -2), ops.swapaxes(value_heads, -3, -2)
 
     def attend(self, query, key_heads, value_heads, mask=None, training=None):
-        """Attends to keys and values that were projected before.
+        """Attends to projected keys and values.
 
         Args:
             query: `(B, T, Dq)`, not projected.
@@ -149,21 +150,21 @@ class MultiHeadAttention(HeadProjections):
             key_heads, value_heads = (ops.repeat(x, repeats, axis=-3) for x in (key_heads, value_heads))
         query_heads = widen(ops.swapaxes(self.query_dense(query), -3, -2)) * self.key_dim**-0.5  # (B, H, T, d)
         scores = ops.matmul(query_heads, widen(ops.swapaxes(key_heads, -2, -1)))  # (B, H, T, S)
-        # Without a batch it broadcasts over the heads as it is; a mask with one gets an axis of size 1 for them.
+        # A mask without a batch axis broadcasts over the heads; one with a batch axis gets an axis of size 1 for them.
         has_heads = mask is not None and len(mask.shape) > len(query.shape)
         head_mask = mask if mask is None or len(mask.shape) <= 2 or has_heads else ops.expand_dims(mask, -3)
         weights = masked_softmax(scores, head_mask)
         dropped = self._dropout_layer(ops.cast(weights, self.compute_dtype), training=training)
-        found = ops.matmul(dropped, value_heads)  # (B, H, T, v)
-        output = self._join(query, ops.swapaxes(found, -3, -2))
+        contexts = ops.matmul(dropped, value_heads)  # (B, H, T, v)
+        output = self._join(query, ops.swapaxes(contexts, -3, -2))
         if mask is None:
             return output, weights
         attends = ops.any(mask, axis=-1)
         return self._zero(output, ops.any(attends, axis=-2) if has_heads else attends), weights
 
-    def _join(self, query, found):
-        """The output of the heads `(B, T, H, v)`, through the gate."""
-        return self.output_dense(ops.multiply(found, self.gate_dense(query)) if self.use_gate else found)
+    def _join(self, query, contexts):
+        """Joins the contexts of the heads `(B, T, H, v)`, after the gate."""
+        return self.output_dense(ops.multiply(contexts, self.gate_dense(query)) if self.use_gate else contexts)
 
     def _zero(self, output, attends):
         """Zeros for queries with nothing to attend to: weights of zero still let the output bias through."""
@@ -181,13 +182,13 @@ class MultiHeadAttention(HeadProjections):
         use_causal_mask=False,
         training=None,
     ):
-        """As `attend`, the weights staying inside the kernel; takes the masks of `call`.
+        """Attends as `attend` does, but keeps the weights inside the kernel; takes the masks of `call`.
 
         Returns:
             `(B, T, output_shape)`.
         """
         length = ops.shape(query)[-2]
-        if len(query.shape) > 3:  # the kernel knows one leading axis
+        if len(query.shape) > 3:  # the kernel takes one leading axis
             order = self.order_mask(length, ops.shape(key_heads)[-2], use_causal_mask)
             mask = combine_head_masks(query_mask, value_mask, attention_mask, order, len(query.shape))
             return self.attend(query, key_heads, value_heads, mask, training=training)[0]
@@ -196,7 +197,7 @@ class MultiHeadAttention(HeadProjections):
             if len(attention_mask.shape) < 4:  # (B or 1, 1, T, S)
                 leading = [1] * (3 - len(attention_mask.shape))
                 attention_mask = ops.reshape(attention_mask, (*leading, *ops.shape(attention_mask)))[:, None]
-        found = dot_product_attention(
+        contexts = dot_product_attention(
             self.query_dense(query),  # (B, T, H, d)
             ops.swapaxes(key_heads, 1, 2),
             ops.swapaxes(value_heads, 1, 2),
@@ -208,7 +209,7 @@ class MultiHeadAttention(HeadProjections):
             implementation=self.implementation,
             sliding_window=self.sliding_window,
         )
-        output = self._join(query, found)  # (B, T, output_shape)
+        output = self._join(query, contexts)  # (B, T, output_shape)
         if attention_mask is not None:  # a query that may attend with any of the heads
             attention_mask = ops.any(attention_mask, axis=1)
         masks = (query_mask, value_mask, attention_mask, use_causal_mask)

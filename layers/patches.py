@@ -1,4 +1,4 @@
-"""Images as sequences: patches with learned positions, and the stochastic depth that regularises deep stacks of blocks.
+"""Images as sequences of patches with learned positions, and stochastic depth, which regularises deep stacks.
 
 Shapes: B batch, H and W height and width of the image, C channels, P and Q height and width of a patch, D features.
 """
@@ -11,31 +11,30 @@ from attention_zoo.layers.checks import check_positive_integer, check_share
 
 @keras.saving.register_keras_serializable("attention_zoo")
 class PatchEmbedding(keras.layers.Layer):
-    """Cuts images into patches, projects each, and adds learned positions (Dosovitskiy et al. 2020, section 3.1,
-    equation 1).
+    """Cuts images into patches, projects each, and adds learned positions.
 
-    The projection is a convolution whose stride is its kernel, written as the matrix product that it is: row
-    `(i * Q + j) * C + c` of its kernel weighs channel c of the pixel (i, j) of a patch.
+    Dosovitskiy et al. 2020, section 3.1, equation 1. The projection is a convolution whose stride equals its kernel
+    size, computed as a matrix product: row `(i * Q + j) * C + c` of its kernel weighs channel c of the pixel (i, j) of
+    a patch.
 
-    An image of another size than `image_size`, rectangular ones included, gets positions interpolated between those
-    that were
-    learned (section 3.2): bilinear, cells at their centres, the class token's position kept. The authors' code aligns
-    the corner cells instead.
+    An image of another size than `image_size` (it may be rectangular) gets interpolated positions (section 3.2). The
+    interpolation is bilinear between the centres of the cells, and keeps the position of the class token. The authors'
+    code aligns the corner cells instead.
 
     Args:
         patch_size: `(P, Q)`, or one integer for both.
         dim: D.
         image_size: `(H, W)` that the positions are learned for, multiples of the patch; or one integer for both.
-        class_token: Whether a learned vector, at first zeros, comes before the patches.
+        class_token: Whether to put a learned vector, initially zeros, before the patches. Defaults to `True`.
 
     Call arguments:
         images: Floats `(B, H, W, C)`; H and W are known and multiples of the patch.
 
     Returns:
-        `(B, H/P * W/Q, D)`, row by row, and with `class_token` one more in front.
+        `(B, H/P * W/Q, D)`, row by row; with `class_token` one vector more, the first.
 
     Raises:
-        ValueError: If a size is not positive, or that of an image is unknown or no multiple of the patch.
+        ValueError: If a size is not a positive integer, or that of an image is unknown or no multiple of the patch.
 
     Example:
 
@@ -86,7 +85,7 @@ class PatchEmbedding(keras.layers.Layer):
         return ops.reshape(cut, (-1, rows * columns, height * width * channels))
 
     def positions_for(self, grid):
-        """The positions of a grid of patches, interpolated where it is another than the one learned: `(T, D)`."""
+        """The positions of a grid of patches, interpolated if it is not the grid of `image_size`: `(T, D)`."""
         if grid == self.grid:
             return ops.convert_to_tensor(self.positions)
         special = self.positions[: int(self.class_token)]
@@ -102,7 +101,8 @@ class PatchEmbedding(keras.layers.Layer):
         size = tuple(images_shape[1:3])
         if None in size or size[0] % self.patch_size[0] or size[1] % self.patch_size[1]:
             raise ValueError(
-                f"`{name}` must have a known height and width that are multiples of patch_size={self.patch_size}. Received: {size}"
+                f"`{name}` must have a known height and width that are multiples of patch_size={self.patch_size}. "
+                f"Received: {size}"
             )
         return size[0] // self.patch_size[0], size[1] // self.patch_size[1]
 
@@ -122,18 +122,18 @@ class PatchEmbedding(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("attention_zoo")
 class StochasticDepth(keras.layers.Layer):
-    """Drops, in training, what a block adds for whole examples, and scales up the rest (Huang et al. 2016, section 3).
+    """Sets the inputs of random examples to zero in training, and scales up the others (Huang et al. 2016, section 3).
 
-    `x + StochasticDepth(p)(f(x))` leaves out f with probability p and expects what it gives in inference. The paper
-    scales in inference instead, which is the same up to a factor in training.
+    `x + StochasticDepth(p)(f(x))` leaves out f with probability p in training; its expected value is the output in
+    inference. The paper scales in inference instead, which is the same up to a factor in training.
 
     Args:
         rate: p, in [0, 1).
-        seed: Of the random stream.
+        seed: Integer seed. Defaults to `None`: Keras's global seed.
 
     Call arguments:
         inputs: `(B, ...)`.
-        training: Whether to drop.
+        training: Whether to drop examples.
 
     Returns:
         As `inputs`.
@@ -185,7 +185,7 @@ def _pair(name, size):
 
 
 def _interpolation(old, new):
-    """Weights of `old` cells in the linear interpolation at `new` ones over the same length, float32 `(new, old)`."""
+    """Weights of the linear interpolation from `old` cells to `new` ones over the same length: float32 `(new, old)`."""
     places = (ops.arange(new, dtype="float32") + 0.5) * (old / new) - 0.5  # centre of each new cell, in old cells
     places = ops.clip(places, 0.0, old - 1.0)
     return ops.relu(1.0 - ops.abs(places[:, None] - ops.arange(old, dtype="float32")))

@@ -1,4 +1,4 @@
-"""Where a token stands, told to layers that cannot see order: fixed sinusoids or learned positions.
+"""Positions of tokens, for layers that do not depend on order: fixed sinusoids or learned embeddings.
 
 Shapes: B batch, T tokens, D features, V vocabulary.
 """
@@ -12,13 +12,13 @@ from attention_zoo.layers.checks import check_positive_integer, check_share
 def sinusoids(length, dim, offset=0, max_wavelength=10000.0):
     """Sines and cosines of the positions `offset ... offset + length - 1` (Vaswani et al. 2017, section 3.5).
 
-    `PE(pos, 2i) = sin(pos / w^(2i / D))` and `PE(pos, 2i + 1) = cos(pos / w^(2i / D))`: interleaved, not side by side.
+    `PE(pos, 2i) = sin(pos / w^(2i / D))` and `PE(pos, 2i + 1) = cos(pos / w^(2i / D))`: sines and cosines alternate.
 
     Args:
         length: T, an integer or a scalar tensor.
         dim: D, an integer; an odd one ends with a sine.
-        offset: The first position, an integer or a scalar tensor.
-        max_wavelength: w; wavelengths go from 2 pi towards 2 pi w.
+        offset: The first position, an integer or a scalar tensor. Defaults to 0.
+        max_wavelength: w; wavelengths range from 2 pi to almost 2 pi w. Defaults to 10000.
 
     Returns:
         float32 `(T, D)`.
@@ -38,12 +38,12 @@ def sinusoids(length, dim, offset=0, max_wavelength=10000.0):
 
 @keras.saving.register_keras_serializable("attention_zoo")
 class SinusoidalEncoding(keras.layers.Layer):
-    """Adds to each vector the sinusoids of its position (Vaswani et al. 2017, section 3.5). No weights.
+    """Adds to each vector the sinusoids of its position (Vaswani et al. 2017, section 3.5). It has no weights.
 
-    Computed in float32 whatever the policy: bfloat16 cannot tell position 257 from 256.
+    The sinusoids are computed in float32 whatever the policy: bfloat16 cannot tell position 257 from 256.
 
     Args:
-        max_wavelength: The paper's 10000.
+        max_wavelength: As in `sinusoids`. Defaults to 10000, the paper's.
 
     Call arguments:
         inputs: `(..., T, D)`.
@@ -79,19 +79,20 @@ class SinusoidalEncoding(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("attention_zoo")
 class PositionalEmbedding(keras.layers.Layer):
-    """Embeds tokens and where they stand (Vaswani et al. 2017, sections 3.4 and 3.5).
+    """Embeds tokens and their positions (Vaswani et al. 2017, sections 3.4 and 3.5).
 
     Output: `dropout(E[token] * sqrt(D) + position)`. E is drawn from N(0, 1/D), so that a scaled embedding has unit
-    variance, as in the authors' code. `logits` reads the same matrix the other way round (weight tying).
+    variance, as in the authors' code. `logits` multiplies by the same matrix, transposed (weight tying).
 
     Args:
         vocabulary_size: V.
         dim: D.
-        max_length: How many positions can be learned; needed for learned positions, no limit to sinusoidal ones.
-        positions: `"sinusoidal"`, or `"learned"` (drawn from N(0, 0.02^2)).
-        scale: Whether to multiply token embeddings by sqrt(D).
-        mask_zero: Whether token 0 is padding: the output then carries a Keras mask.
-        dropout: Share of the features of the sum that are dropped in training.
+        max_length: Number of learned positions. Sinusoidal positions need none, and it does not limit them. Defaults to
+            `None`.
+        positions: `"sinusoidal"`, or `"learned"` (drawn from N(0, 0.02^2)). Defaults to `"sinusoidal"`.
+        scale: Whether to multiply token embeddings by sqrt(D). Defaults to `True`.
+        mask_zero: Whether token 0 is padding: the output then carries a Keras mask. Defaults to `True`.
+        dropout: Share of the features of the sum that are dropped in training. Defaults to 0.
 
     Call arguments:
         token_ids: Integers `(..., T)`.
@@ -102,7 +103,8 @@ class PositionalEmbedding(keras.layers.Layer):
         `(..., T, D)`.
 
     Raises:
-        ValueError: If `positions` is unknown, if `max_length` is missing, or if a position is known to lie beyond it.
+        ValueError: If a size is not a positive integer, if `positions` is unknown, if `max_length` is missing, or if a
+            position is known to lie beyond it.
 
     Example:
 
@@ -186,7 +188,7 @@ class PositionalEmbedding(keras.layers.Layer):
 
         Args:
             features: `(..., D)`.
-            matrix: What `output_matrix` returns; a decoding loop makes it once. Default None: made here.
+            matrix: From `output_matrix`, which a decoding loop calls once. Defaults to `output_matrix()`.
 
         Returns:
             float32 `(..., V)`.
@@ -195,7 +197,7 @@ class PositionalEmbedding(keras.layers.Layer):
         return ops.cast(ops.matmul(ops.cast(features, self.compute_dtype), matrix), "float32")
 
     def output_matrix(self):
-        """The embeddings as `logits` multiplies with them: `(D, V)`, in the compute dtype."""
+        """The embeddings as the matrix that `logits` multiplies by: `(D, V)`, in the compute dtype."""
         return ops.transpose(ops.cast(self.token_embedding.embeddings, self.compute_dtype))
 
     def compute_mask(self, token_ids, previous_mask=None):

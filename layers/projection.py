@@ -70,7 +70,7 @@ class Projection(keras.layers.EinsumDense):
         self.output_sizes = tuple(output_sizes)
         outputs = _LETTERS[input_axes : input_axes + len(self.output_sizes)]
         super().__init__(
-            # `build` completes the equation: how many leading axes there are is not known before.
+            # `build` completes the equation, since only it knows how many leading axes there are.
             equation=f"{_LETTERS[:input_axes]},->{outputs}",
             output_shape=self.output_sizes,
             bias_axes=outputs if use_bias else None,
@@ -100,13 +100,13 @@ class Projection(keras.layers.EinsumDense):
         rows = ops.reshape(inputs, (-1, product(inputs.shape[-self.input_axes :])))
         outputs = ops.matmul(rows, ops.reshape(self.kernel, (-1, product(self.output_sizes))))
         outputs = ops.reshape(outputs, (*leading_axes(inputs, self.input_axes), *self.output_sizes))
-        # Added before the reshape, TensorFlow would fuse it with the product, which then lays the kernel out anew at
-        # each call: an eighth of the time of decoding one sentence.
+        # If the bias were added before the reshape, TensorFlow would fuse it with the product and change the layout of
+        # the kernel at each call: an eighth of the time of decoding one sentence.
         outputs = ops.add(outputs, self.bias) if self.use_bias else outputs
         return outputs if self.activation is None else self.activation(outputs)
 
     def quantize(self, mode=None, type_check=True, config=None):
-        # Keras refuses subclasses, since their `call` may not use the kernel as its own does. Ours does.
+        # Keras refuses subclasses, since their `call` may use the kernel differently. Ours uses it as Keras does.
         return super().quantize(mode, type_check=False, config=config)
 
     def compute_output_shape(self, inputs_shape):

@@ -105,7 +105,8 @@ class AttentiveDecoder(keras.layers.Layer):
     def _check_arguments(self):
         if not self.cells or not all(is_cell(cell) for cell in self.cells):
             raise ValueError(
-                f"`cells` must be a Keras RNN cell or a list of them (not StackedRNNCells). Received: cells={self.cells!r}"
+                "`cells` must be a Keras RNN cell or a list of them (not StackedRNNCells). "
+                f"Received: cells={self.cells!r}"
             )
         if any(getattr(cell, name, 0) for cell in self.cells for name in ("dropout", "recurrent_dropout")):
             raise ValueError("`cells` must have no dropout of their own; use `dropout`. Received: a cell with dropout")

@@ -1,4 +1,4 @@
-"""REINFORCE for attention that samples: what a sampled location earned, turned into a gradient of its probability.
+"""REINFORCE for attention that samples: the reward of a sampled location as a gradient of its probability.
 
 Notation: B batch, T queries, S locations.
 """
@@ -9,24 +9,24 @@ _LEAST = 1e-20  # a probability that rounded to zero must not have an infinite l
 
 
 def reinforce_loss(log_likelihood, weights, samples, baseline, mask=None, reward_scale=0.1, entropy_scale=0.002):
-    """The surrogate whose gradient is that of hard attention (Xu et al. 2015, sec. 4.1), negated, since losses fall.
+    """The loss whose negative gradient is that of hard attention (Xu et al. 2015, sec. 4.1):
 
         λ_r (log p(y|s) - b) Σ_t ∂log p(s_t) + λ_e Σ_t ∂H[s_t]
 
-    The gradient of log p(y|s) by itself is that of the negative log-likelihood, and no part of this. An example that
-    used the expectation has no samples, and so earns nothing; its entropy counts.
+    The gradient of log p(y|s) itself belongs to the negative log-likelihood, and is not part of this loss. An example
+    that used the expectation has no samples, so that only its entropy contributes.
 
     Args:
         log_likelihood: (B,), log p(y|s) of the whole answer. No gradient flows through it.
         weights: float32 (B, T, S), the probabilities of the locations.
-        samples: float32 (B, T, S), as `sample_locations` gives them: one-hot, or zeros where nothing was sampled.
+        samples: float32 (B, T, S), from `sample_locations`: one-hot, or zeros if nothing was sampled.
         baseline: b, a scalar.
-        mask: (B, T), the queries that count. Default None: all.
-        reward_scale: λ_r. Default 0.1, as in the authors' code.
-        entropy_scale: λ_e. Default 0.002, as in the authors' code.
+        mask: (B, T), the queries that count. Defaults to all.
+        reward_scale: λ_r. Defaults to 0.1, as in the authors' code.
+        entropy_scale: λ_e. Defaults to 0.002, as in the authors' code.
 
     Returns:
-        float32 (B,). Its value means little; its gradient is what it is for.
+        float32 (B,). Only its gradient is meaningful.
 
     Example:
 
@@ -38,9 +38,8 @@ def reinforce_loss(log_likelihood, weights, samples, baseline, mask=None, reward
     [0.6931472]
     """
     logs = ops.log(ops.maximum(weights, _LEAST))  # (B, T, S)
-    per_query = ops.stack(
-        [ops.sum(samples * logs, axis=-1), -ops.sum(weights * logs, axis=-1)]
-    )  # log p(s_t), H[s_t]: (2, B, T)
+    # log p(s_t) and H[s_t], (2, B, T)
+    per_query = ops.stack([ops.sum(samples * logs, axis=-1), -ops.sum(weights * logs, axis=-1)])
     if mask is not None:
         per_query = per_query * ops.cast(mask, "float32")
     log_probability, entropy = ops.unstack(ops.sum(per_query, axis=-1), 2)  # (B,) each

@@ -1,4 +1,4 @@
-"""A copy of a model whose attention layers are ours."""
+"""Copies a model with our attention layers in place of Keras's."""
 
 import keras
 
@@ -17,8 +17,8 @@ def replace_attention(model):
     may have a `call` of their own.
 
     A layer that holds an attention layer in an attribute is rebuilt from its config when a saved model is loaded, and
-    then holds Keras's layer again, with the same weights; call `replace_attention` on the loaded model. Attention layers
-    that a Functional or Sequential model calls directly stay ours.
+    then holds Keras's layer again, with the same weights; call `replace_attention` on the loaded model. Attention
+    layers that a Functional or Sequential model calls directly stay ours.
 
     Args:
         model: A built Keras model: Functional, Sequential, or a subclass with `get_config`.
@@ -89,8 +89,8 @@ def _replace_within(layer, copy, done=None):
 
 def _swap(holder, old, new):
     """Puts a layer where another is held: in attributes, in lists and dicts that are attributes, and in `_layers`."""
-    # Not by `setattr` and the methods of Keras's tracked lists: those would track the new layer behind all others, while
-    # the old one stays tracked, and they refuse once a layer is built.
+    # `setattr` and the methods of Keras's tracked lists do not work here: they would track the new layer after all
+    # others and keep tracking the old one, and they refuse changes to a built layer.
     for name, value in list(vars(holder).items()):
         if value is old:
             vars(holder)[name] = new

@@ -1,7 +1,7 @@
 """Scores: how well does this query match that key?
 
 Notation: B batch, T queries, S keys, D features (Dq of a query, Dk of a key); "..." stands for any leading axes.
-Every score is cut in three, so that a decoder does once per sequence what does not change from step to step:
+Every score has three parts, so that a decoder computes once per sequence what is the same at every step:
 
     score(query, key) = compare(project_query(query), project_key(key))  # (..., T, S)
 """
@@ -12,13 +12,11 @@ from keras import ops
 from attention_zoo.layers.checks import check_positive_integer
 from attention_zoo.layers.precision import widen
 from attention_zoo.layers.projection import project
-from attention_zoo.layers.shapes import at_least
 
 
 @keras.saving.register_keras_serializable("attention_zoo")
 class Score(keras.layers.Layer):
-    """Base of the scores. A new one overrides `compare`, and `build`, `project_query`, `project_key` where it has
-    weights.
+    """Base of the scores. A new one overrides `compare`; with weights also `build`, `project_query`, `project_key`.
 
     Call arguments:
         query: (..., T, Dq).
@@ -44,15 +42,15 @@ class Score(keras.layers.Layer):
         pass
 
     def project_query(self, query):
-        """The query as `compare` wants it, (..., T, features)."""
+        """The query as `compare` needs it, (..., T, features)."""
         return query
 
     def project_key(self, key):
-        """The key as `compare` wants it, (..., S, features): once per sequence."""
+        """The key as `compare` needs it, (..., S, features); a decoder calls this once per sequence."""
         return key
 
     def compare(self, query, key):
-        """Scores (..., T, S) of a projected query and a projected key: once per step.
+        """Scores (..., T, S) of a projected query and a projected key; a decoder calls this at each step.
 
         They may be float32 where the inputs are float16, so that they do not overflow.
         """
@@ -62,25 +60,24 @@ class Score(keras.layers.Layer):
         return ops.cast(self.compare(self.project_query(query), self.project_key(key)), self.compute_dtype)
 
     def compute_mask(self, query, previous_mask=None):
-        return None  # that of the query, (..., T), is none of pairs of queries and keys
+        return None  # the query's mask, (..., T), does not fit pairs of queries and keys
 
     def compute_output_shape(self, query_shape, key_shape):
         return (*query_shape[:-1], key_shape[-2])
 
     def get_config(self):
-        return (
-            super().get_config()
-        )  # without this line Keras would guess the config, and stumble over a dtype policy object
+        # Without this method Keras would guess the config, and fail at a dtype policy object.
+        return super().get_config()
 
     def _kernel(self, name, *shape):
         return self.add_weight(name=name, shape=shape, initializer=keras.initializers.GlorotUniform())
 
 
 def _dot_product(query, key):
-    """query · key for every pair: (..., T, D), (..., S, D) -> (..., T, S); float32 for float16, which would overflow."""
+    """query · key for every pair, float32 for float16: (..., T, D), (..., S, D) -> (..., T, S)."""
     query, key = widen(query), widen(key)
     if query.shape[-2] == 1:
-        # One step of a decoder: turning the one query around is cheaper than turning all keys around.
+        # One step of a decoder: transposing the one query is cheaper than transposing all keys.
         return ops.swapaxes(ops.matmul(key, ops.swapaxes(query, -2, -1)), -2, -1)  # (..., 1, S)
     return ops.matmul(query, ops.swapaxes(key, -2, -1))  # (..., T, S)
 
@@ -90,7 +87,10 @@ class DotScore(Score):
     """score(q, k) = qᵀ k.
 
     Luong et al. 2015, "Effective Approaches to Attention-based Neural Machine Translation", sec. 3.1, "dot".
-    Query and key must have the same number of features; ValueError otherwise. Arguments and shapes as in `Score`.
+    Call arguments and shapes: as in `Score`. Query and key must have the same number of features.
+
+    Raises:
+        ValueError: If query and key have different numbers of features.
 
     Example:
 
@@ -121,8 +121,8 @@ class DotScore(Score):
 class ScaledDotScore(DotScore):
     """score(q, k) = qᵀ k / √D (Vaswani et al. 2017, "Attention Is All You Need", sec. 3.2.1, eq. 1).
 
-    The query is scaled rather than the score, which takes T D rather than T S multiplications.
-    Arguments, shapes and errors as in `DotScore`.
+    The query is scaled rather than the score, which takes T D rather than T S multiplications. Call arguments, shapes
+    and errors: as in `DotScore`.
 
     Example:
 
@@ -140,8 +140,9 @@ class ScaledDotScore(DotScore):
 class GeneralScore(Score):
     """score(q, k) = qᵀ W_a k (Luong et al. 2015, sec. 3.1, "general").
 
-    One weight, `kernel` W_a (Dq, Dk); the keys are taken through it once per sequence. Arguments and shapes as in
-    `Score`.
+    One weight, `kernel` W_a (Dq, Dk), which multiplies the keys once per sequence.
+
+    Call arguments and shapes: as in `Score`.
 
     Example:
 
@@ -166,15 +167,17 @@ class AdditiveScore(Score):
     """score(q, k) = v_aᵀ tanh(W_a q + U_a k).
 
     Bahdanau et al. 2015, "Neural Machine Translation by Jointly Learning to Align and Translate", appendix A.1.2.
-    Weights:
-    `query_kernel` W_a (Dq, units), `key_kernel` U_a (Dk, units), `vector` v_a (units,). No bias: the equation shows
-    none. Deviation: Glorot-uniform weights, where appendix B.1 starts W_a and U_a from N(0, 0.001²) and v_a from zero.
-    `compare` makes a (..., T, S, units) tensor, unless T = 1 (a step of a decoder).
+    Weights: `query_kernel` W_a (Dq, units), `key_kernel` U_a (Dk, units), `vector` v_a (units,). There is no bias, as
+    in the equation. Deviation: the weights are Glorot-uniform; appendix B.1 draws W_a and U_a from N(0, 0.001²), and
+    v_a starts at zero. `compare` makes a (..., T, S, units) tensor, unless T = 1 (a step of a decoder).
 
     Args:
-        units: Width of the hidden layer, a positive integer; ValueError otherwise.
+        units: Width of the hidden layer, a positive integer.
 
-    Call arguments and shapes as in `Score`.
+    Call arguments and shapes: as in `Score`.
+
+    Raises:
+        ValueError: If `units` is not a positive integer.
 
     Example:
 
@@ -219,15 +222,14 @@ class AdditiveScore(Score):
 class ConcatScore(AdditiveScore):
     """score(q, k) = v_aᵀ tanh(W_a [q; k]) (Luong et al. 2015, sec. 3.1, "concat").
 
-    One `kernel` W_a (Dq + Dk, units) and `vector` v_a (units,). W_a [q; k] is the sum of W_a's two row blocks applied
-    to q and
-    to k, so the (..., T, S, Dq + Dk) tensor of concatenations is never made; that leaves the additive score, with one
-    initialisation for both blocks.
+    Weights: `kernel` W_a (Dq + Dk, units) and `vector` v_a (units,). W_a [q; k] is the sum of two products, of q with
+    the first rows of W_a and of k with the others. The layer computes these, as the additive score does, rather than
+    a (..., T, S, Dq + Dk) tensor of concatenations. One initialisation covers both parts of W_a.
 
     Args:
-        units: Width of the hidden layer, a positive integer; ValueError otherwise. Default None: as wide as the query.
+        units: Width of the hidden layer, a positive integer. Defaults to the width of the query.
 
-    Call arguments and shapes as in `Score`.
+    Call arguments, shapes and errors: as in `AdditiveScore`.
 
     Example:
 
@@ -255,48 +257,3 @@ class ConcatScore(AdditiveScore):
 
     def project_key(self, key):
         return project(key, self.kernel[self._query_dim :])  # (..., S, units)
-
-
-@keras.saving.register_keras_serializable("attention_zoo")
-class LocationScore(Score):
-    """score(q, k at position s) = (W_a q)_s: where to look is read off the query alone (Luong et al. 2015, sec. 3.1,
-    eq. 8).
-
-    One weight, `kernel` W_a (Dq, max_length). Fewer than `max_length` keys use its first columns ("for short
-    sentences, we only use the top part of a_t"); keys past `max_length` score -inf, which is no weight at all.
-
-    Args:
-        max_length: Number of positions that can be looked at, a positive integer; ValueError otherwise.
-
-    Call arguments and shapes as in `Score`; only the length of `key` matters.
-
-    Example:
-
-    >>> import keras
-    >>> from attention_zoo.layers import LocationScore
-    >>> scores = LocationScore(max_length=3)(keras.ops.zeros((1, 1, 4)), keras.ops.ones((1, 5, 2)))
-    >>> print(scores.numpy())
-    [[[  0.   0.   0. -inf -inf]]]
-    """
-
-    def __init__(self, max_length, **kwargs):
-        super().__init__(**kwargs)
-        check_positive_integer("max_length", max_length)
-        self.max_length = max_length
-
-    def build(self, query_shape, key_shape):
-        self.kernel = self._kernel("kernel", query_shape[-1], self.max_length)
-
-    def project_query(self, query):
-        return project(query, self.kernel)  # (..., T, max_length)
-
-    def compare(self, query, key):
-        length = ops.shape(key)[-2]  # S: an integer where it is known, a tensor in a graph of open length
-        if not isinstance(length, int) or length > self.max_length:
-            missing = at_least(length - self.max_length, 0)
-            past_the_end = ops.full((*ops.shape(query)[:-1], missing), -float("inf"), dtype=query.dtype)
-            query = ops.concatenate([query, past_the_end], axis=-1)
-        return query[..., :length]  # (..., T, S)
-
-    def get_config(self):
-        return {**super().get_config(), "max_length": self.max_length}

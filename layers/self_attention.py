@@ -19,19 +19,18 @@ class MultiHeadSelfAttention(MultiHeadAttention):
 
     Call arguments:
         query: `(B, T, D)`; B may be several axes.
-        query_mask: Bool `(B, T)`, True where there is a token, which attends and is attended to. Defaults to the Keras
-            mask of `query`. With a cache it speaks of the new tokens; cached ones can be hidden by `attention_mask`.
-        attention_mask: Bool, broadcastable to `(B, T, S)`, S counting the cached positions too.
-        use_causal_mask: Whether token i sees the tokens up to i alone. With a cache, i counts from the cached length.
+        query_mask: Bool `(B, T)`, True where there is a token, as a query and as a key. Defaults to the Keras mask of
+            `query`. With a cache it covers only the new tokens; `attention_mask` can hide cached ones.
+        attention_mask: Bool, broadcastable to `(B, T, S)`, where S includes the cached positions.
+        use_causal_mask: Whether token i sees only the tokens up to i. With a cache, i counts from the cached length.
         cache: `{"key": (B, H, T_past, d), "value": (B, H, T_past, v)}`, or one of fixed size: `{"key": (B, H, L, d),
-            "value": (B, H, L, v), "length": T_past}`, where S is L. `empty_cache` makes both.
+            "value": (B, H, L, v), "length": T_past}`, where S is L. `empty_cache` makes both kinds.
         return_attention_scores: Whether to return the weights too (those before dropout).
         training: Whether to apply dropout.
 
     Returns:
-        `(B, T, output_shape)`, then with `return_attention_scores` the weights, float32 `(B, H, T, S)`, then with a cache
-        the new cache, longer by T, or with T more of its room taken. A new tensor each step: nothing is kept in the
-        layer.
+        `(B, T, output_shape)`, then with `return_attention_scores` the weights, float32 `(B, H, T, S)`, then with a
+        cache the new cache: longer by T, or of the same size with a "length" greater by T. The layer keeps no state.
 
     Example:
 
@@ -62,7 +61,7 @@ class MultiHeadSelfAttention(MultiHeadAttention):
         return_attention_scores=False,
         training=None,
     ):
-        if query_mask is None:  # Keras hands implicit masks to layers with several inputs alone
+        if query_mask is None:  # Keras passes implicit masks only to layers with several inputs
             query_mask = getattr(query, "_keras_mask", None)
         if self.attention_axes is not None:
             if cache is not None:
@@ -78,7 +77,9 @@ class MultiHeadSelfAttention(MultiHeadAttention):
             past = cache["length"] if "length" in cache else ops.shape(cache["key"])[-2]
             cache, key_mask = self._append(cache, key_heads, value_heads, query_mask)
             key_heads, value_heads = cache["key"], cache["value"]
-        causal = use_causal_mask and not (cache is not None and query.shape[-2] == 1)  # one new token sees all there is
+        causal = use_causal_mask and not (
+            cache is not None and query.shape[-2] == 1
+        )  # one new token sees all positions
         order = self.order_mask(ops.shape(query)[-2], ops.shape(key_heads)[-2], causal, past)
         mask = combine_masks(query_mask, key_mask, attention_mask, order)
         output, weights = self.attend(query, key_heads, value_heads, mask, training=training)
@@ -90,10 +91,10 @@ class MultiHeadSelfAttention(MultiHeadAttention):
         return tuple(results) if len(results) > 1 else output
 
     def _append(self, cache, keys, values, query_mask):
-        """Puts new keys and values behind the cached ones.
+        """Appends new keys and values to the cached ones.
 
         Returns:
-            (cache, key_mask): the cache with the new ones, and who can be attended to, `(B, S)`, `(S,)` or None.
+            (cache, key_mask): the new cache, and the keys that may be attended to, bool `(B, S)`, `(S,)` or `None`.
         """
         if "length" not in cache:
             if query_mask is not None:
@@ -116,17 +117,17 @@ class MultiHeadSelfAttention(MultiHeadAttention):
         return written | {"length": length}, key_mask
 
     def empty_cache(self, batch_size, max_length=None):
-        """A cache of no tokens, in the compute dtype.
+        """Makes a cache without tokens, in the compute dtype.
 
         Args:
             batch_size: B, an integer or a scalar tensor.
-            max_length: L, for how many tokens there shall be room, an integer or a scalar tensor: shapes then stay the
-                same from
-                step to step, as XLA and JAX ask for. Nobody may write more. Default None: each step adds to the cache.
+            max_length: L, the number of tokens that the cache has room for, an integer or a scalar tensor. Shapes then
+                are the same at each step, as XLA and JAX need them; the caller must not write more tokens. Defaults to
+                `None`: the cache grows at each step.
 
         Returns:
             `{"key": (B, H, 0, d), "value": (B, H, 0, v)}`, whose static size 0 tells a decoding loop which axis grows;
-            with `max_length` `{"key": (B, H, L, d), "value": (B, H, L, v), "length": 0}`.
+            with `max_length`, `{"key": (B, H, L, d), "value": (B, H, L, v), "length": 0}`.
         """
         sizes = {"key": self.key_dim, "value": self.value_dim}
         room = 0 if max_length is None else max_length
@@ -164,7 +165,7 @@ class MultiHeadSelfAttention(MultiHeadAttention):
 
 
 def positions_in(cache, length):
-    """S, the positions that there are once `length` new ones are in a cache or stand alone; None where that is not known."""
+    """S: the number of positions after `length` new ones, with those in a cache if there is one; `None` if unknown."""
     past = 0 if cache is None else cache["key"].shape[-2]
     if cache is not None and "length" in cache:
         return past

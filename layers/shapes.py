@@ -1,4 +1,4 @@
-"""Sizes of tensors, some of which a graph learns late."""
+"""Sizes of tensors, some of which a graph knows only when it runs."""
 
 from keras import ops
 
@@ -6,11 +6,11 @@ from keras import ops
 def leading_axes(inputs, features=1):
     """The sizes of the leading axes of a tensor, as `ops.reshape` takes them.
 
-    Where one of them alone is open it is -1, which a graph need not work out; several open ones are scalar tensors.
+    If one of them is unknown, it is -1, which costs a graph nothing; if several are unknown, they are scalar tensors.
 
     Args:
         inputs: A tensor.
-        features: How many axes at the end are left out. Default 1.
+        features: Number of axes at the end that are left out. Defaults to 1.
 
     Returns:
         A tuple of integers or scalar tensors.
@@ -23,13 +23,13 @@ def leading_axes(inputs, features=1):
     ((-1, 3), (2, 3))
     """
     sizes = tuple(inputs.shape[:-features])
-    if sizes.count(None) == 1 and 0 not in sizes:  # of nothing, reshape would not know how many -1 means
+    if sizes.count(None) == 1 and 0 not in sizes:  # of an empty tensor, reshape cannot infer -1
         return tuple(-1 if size is None else size for size in sizes)
     return tuple(ops.shape(inputs)[:-features])
 
 
 def product(sizes):
-    """Multiplies sizes: integers, or scalar tensors where a graph learns a size late.
+    """Multiplies sizes: integers or scalar tensors.
 
     Example:
 
@@ -56,7 +56,7 @@ def at_least(size, least):
 
 
 def exceeds(limit, *sizes):
-    """Whether the product of sizes is above a limit; computed in floating point, since int32 would wrap around.
+    """Whether the product of sizes is above a limit. It is computed in floating point, since int32 would overflow.
 
     Args:
         limit: A number.
@@ -76,12 +76,12 @@ def exceeds(limit, *sizes):
 
 
 def check_attention_shapes(layer, query_shape, value_shape, key_shape):
-    """ValueError unless query, value and key have the same rank, 3 or more, and there are as many keys as values."""
+    """Raises a `ValueError` unless the inputs have the same rank, 3 or more, and there are as many keys as values."""
     received = f"Received shapes: query={tuple(query_shape)}, value={tuple(value_shape)}, key={tuple(key_shape)}"
     if len(query_shape) < 3 or not len(query_shape) == len(value_shape) == len(key_shape):
         raise ValueError(
-            f"{layer}: `query`, `value` and `key` must have the same rank, 3 or more; a single query for each example is of shape "
-            f"(B, 1, D). {received}"
+            f"{layer}: `query`, `value` and `key` must have the same rank, 3 or more; a single query for each example "
+            f"is of shape (B, 1, D). {received}"
         )
     if None not in (value_shape[-2], key_shape[-2]) and value_shape[-2] != key_shape[-2]:
         raise ValueError(f"{layer}: `key` and `value` must have the same length. {received}")

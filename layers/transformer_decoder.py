@@ -18,29 +18,28 @@ class TransformerDecoderBlock(TransformerBlock):
     """Causal self-attention, attention to a source, a feed-forward network (Vaswani et al. 2017, section 3.1).
 
     Takes the arguments of `TransformerEncoderBlock`. To write step by step, project the source once and pass a cache:
-    `{"self": block.empty_cache(B), "cross": block.project_memory(source)}`, then the cache that came back.
+    at first `{"self": block.empty_cache(B), "cross": block.project_memory(source)}`, then the cache of the last step.
 
     Call arguments:
-        query: `(B, T, D)`, what has been written, or with a cache what is new of it.
-        value: `(B, S, Dv)`, the encoded source. May be None where the cache holds its projection.
+        query: `(B, T, D)`, the target so far, or with a cache only its new positions.
+        value: `(B, S, Dv)`, the encoded source. May be `None` if the cache holds its projection.
         query_mask: Bool `(B, T)`, True where there is a token. Defaults to the Keras mask of `query`.
         value_mask: Bool `(B, S)`, True where there is a source token. Defaults to the Keras mask of `value`.
-        attention_mask: Bool, broadcastable to `(B, T, T)`, of the self-attention; with a cache its last axis counts the
-            cached positions too.
-        use_causal_mask: Whether token i sees the tokens up to i alone; True unless told otherwise.
-        cache: `{"self": block.empty_cache(B)}` and, unless `value` is to be projected anew, `"cross": (keys, values)`.
-            The latter
-            may have fewer rows, one a source, when `query` holds several hypotheses of each, one after another.
+        attention_mask: Bool, broadcastable to `(B, T, T)`, of the self-attention; with a cache its last axis includes
+            the cached positions.
+        use_causal_mask: Whether token i sees only the tokens up to i. Defaults to `True`.
+        cache: `{"self": block.empty_cache(B)}` and, if `value` is not to be projected, `"cross": (keys, values)`. The
+            latter may have one row per source while `query` has several hypotheses of each source, which are
+            neighbours.
         return_attention_scores: Whether to return the weights too.
         training: Whether to apply dropout.
 
     Returns:
-        `(B, T, D)`, then with `return_attention_scores` the weights as
-        `{"self": (B, H, T, T), "cross": (B, H, T, S)}` in float32, then with a cache the new cache: `"self"` longer
-        by T, `"cross"` always there.
+        `(B, T, D)`, then with `return_attention_scores` the weights as `{"self": (B, H, T, T), "cross": (B, H, T, S)}`
+        in float32, then with a cache the new cache: `"self"` longer by T, `"cross"` always there.
 
     Raises:
-        ValueError: As the encoder block, and if there is neither a `value` nor its projection.
+        ValueError: As in the encoder block, and if there is neither a `value` nor its projection.
 
     Example:
 
@@ -125,7 +124,11 @@ class TransformerDecoderBlock(TransformerBlock):
         return tuple(results) if len(results) > 1 else results[0]
 
     def _attend_to_memory(self, query, memory, query_mask, value_mask, training):
-        """The K hypotheses of a source, (B K, T, D), ask its one projection as K T queries: (B K, T, D), (B K, H, T, S)."""
+        """Attends to the projection of a source with the K T queries of its K hypotheses.
+
+        Returns:
+            (update, scores): (B K, T, D) and (B K, H, T, S).
+        """
         rows, length = ops.shape(query)[0], ops.shape(query)[1]
         batch = ops.shape(memory[0])[0]
         queries = rows // at_least(batch, 1) * length
@@ -139,11 +142,11 @@ class TransformerDecoderBlock(TransformerBlock):
         return ops.reshape(update, (*leading_axes(query), query.shape[-1])), ops.swapaxes(scores, 1, 2)
 
     def project_memory(self, value):
-        """Keys and values of the cross-attention, projected once a source: `(B, H, S, d)` twice, from `(B, S, Dv)`."""
+        """Projects a source `(B, S, Dv)` to keys and values of the cross-attention, `(B, H, S, d)` each."""
         return self.cross_attention.project_key_value(value)
 
     def empty_cache(self, batch_size, max_length=None):
-        """A self-attention cache of no tokens; see `MultiHeadSelfAttention.empty_cache`."""
+        """Makes a self-attention cache without tokens; see `MultiHeadSelfAttention.empty_cache`."""
         return self.self_attention.empty_cache(batch_size, max_length)
 
     def compute_output_shape(self, query_shape, value_shape):

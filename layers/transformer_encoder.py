@@ -13,31 +13,32 @@ from attention_zoo.layers.transformer_block import TransformerBlock
 class TransformerEncoderBlock(TransformerBlock):
     """Self-attention and a feed-forward network, each with a residual connection (Vaswani et al. 2017, section 3.1).
 
-    Each sublayer gives `norm(x + dropout(sublayer(x)))`, or with `normalize_first` `x + dropout(sublayer(norm(x)))`,
-    after which the stack needs a last normalisation of its own. The attention projections have
-    biases, which the paper's equations leave out.
+    Each sublayer computes `norm(x + dropout(sublayer(x)))`, or with `normalize_first` `x + dropout(sublayer(norm(x)))`.
+    A stack of the latter blocks needs a normalisation after the last one. The attention projections have biases, which
+    the paper's equations leave out.
 
     Args:
         num_heads: H; the width D of the input must be a multiple of it.
         intermediate_dim: Width of the feed-forward network's inner layer.
-        dropout: Share of each sublayer's output that is dropped in training.
-        attention_dropout: Share of the attention weights that are dropped in training.
-        activation: Of the inner layer.
-        normalize_first: Whether to normalise before each sublayer rather than after.
-        layer_norm_epsilon: Added to the variance.
-        stochastic_depth: Probability that a sublayer is left out for an example in training; see `StochasticDepth`.
+        dropout: Share of each sublayer's output that is dropped in training. Defaults to 0.
+        attention_dropout: Share of the attention weights that are dropped in training. Defaults to 0.
+        activation: Activation of the inner layer. Defaults to `"relu"`.
+        normalize_first: Whether to normalise before each sublayer rather than after it. Defaults to `False`.
+        layer_norm_epsilon: Added to the variance. Defaults to 1e-6.
+        stochastic_depth: Probability that training leaves out a sublayer for an example; see `StochasticDepth`.
+            Defaults to 0.
 
     Call arguments:
         query: `(B, T, D)`.
         query_mask: Bool `(B, T)`, True where there is a token. Defaults to the Keras mask of `query`.
         attention_mask: Bool, broadcastable to `(B, T, T)`, True where a token may attend.
-        use_causal_mask: Whether token i sees the tokens up to i alone.
+        use_causal_mask: Whether token i sees only the tokens up to i.
         return_attention_scores: Whether to return the weights too.
         training: Whether to apply dropout.
 
     Returns:
         `(B, T, D)`, and with `return_attention_scores` also the weights, float32 `(B, H, T, T)`. A token that may
-        attend to nothing passes on its residual alone.
+        attend to nothing passes on only its residual.
 
     Raises:
         ValueError: If a size is not a positive integer, or D is not a multiple of `num_heads`.
@@ -66,7 +67,7 @@ class TransformerEncoderBlock(TransformerBlock):
         return_attention_scores=False,
         training=None,
     ):
-        if query_mask is None:  # Keras hands implicit masks to layers with several inputs alone
+        if query_mask is None:  # Keras passes implicit masks only to layers with several inputs
             query_mask = getattr(query, "_keras_mask", None)
         update = self.self_attention(
             self._enter(query, self.self_attention_norm),

@@ -1,6 +1,7 @@
-"""Exact attention in blocks, which large lengths take by themselves.
+"""Exact attention in blocks, which `implementation="auto"` uses for long sequences.
 
-The blocks are TensorFlow's, whose Keras backend has no fused kernel. This package alone may import the active backend.
+The blocks are written for TensorFlow, whose Keras backend has no fused kernel. Only this package may import the active
+backend.
 """
 
 from attention_zoo.layers.kernels.additive import additive_blocks, additive_blocks_pay

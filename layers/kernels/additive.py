@@ -1,5 +1,6 @@
-"""Additive attention without the (B, T, S, U) tensor of hidden units: some queries of a sequence at a time, computed
-again for the gradient.
+"""Additive attention without the (B, T, S, U) tensor of hidden units.
+
+A block is some queries of a sequence against all its keys. The gradient computes the hidden units again.
 
 Notation: B batch, T queries, S keys, U hidden units, V features of a value.
 """
@@ -10,7 +11,7 @@ from attention_zoo.layers.shapes import exceeds
 
 
 def additive_blocks_pay(query_length, key_length, units):
-    """Whether so many hidden units of a sequence, more than 4 MB of them, are computed faster in blocks."""
+    """Whether blocks compute so many hidden units of a sequence faster: if they are more than 4 MB."""
     return exceeds(2**20, query_length, key_length, units)
 
 
@@ -22,7 +23,7 @@ def additive_blocks(query, key, vector, value, mask=None, dropout_rate=0.0, seed
         key: (B, S, U), projected.
         vector: (U,).
         value: (B, S, V).
-        mask: bool, broadcastable to (B, T, S), True = may attend. Default None.
+        mask: Bool, broadcastable to (B, T, S), True = may attend. Defaults to `None`.
         dropout_rate, seed: As in `dot_product.dot_product_attention`.
 
     Returns:
@@ -41,7 +42,7 @@ def additive_blocks(query, key, vector, value, mask=None, dropout_rate=0.0, seed
     dtype = query.dtype
     query, key, vector, value = (tf.cast(x, tf.float32) for x in (query, key, vector, value))
     queries, keys, units = tf.shape(query)[1], tf.shape(key)[1], query.shape[2]
-    size = tf.clip_by_value(2**20 // tf.maximum(keys * units, 1), 1, queries)  # 4 MB of hidden units: what caches hold
+    size = tf.clip_by_value(2**20 // tf.maximum(keys * units, 1), 1, queries)  # 4 MB of hidden units, which fit a cache
     batch, per_sequence = tf.shape(query)[0], tf.maximum((queries + size - 1) // size, 1)
     seed = seed_pair(seed) if dropout_rate else None
     if mask is not None:
@@ -49,7 +50,7 @@ def additive_blocks(query, key, vector, value, mask=None, dropout_rate=0.0, seed
         mask = tf.reshape(tf.cast(mask, tf.bool), sizes)
 
     def recompute(i, j, query, key, vector):
-        """Of block j of sequence i: tanh(query + key) (rows, S, U), the weights (rows, S), and by what dropout multiplies them."""
+        """Returns for block j of sequence i: tanh(query + key) (rows, S, U), weights and dropout factors (rows, S)."""
         first = j * size
         last = tf.minimum(first + size, queries)
         hidden = tf.tanh(query[i, first:last, None] + key)
@@ -72,12 +73,12 @@ def additive_blocks(query, key, vector, value, mask=None, dropout_rate=0.0, seed
 
     @tf.custom_gradient
     def attend(query, key, vector, value):
-        def forward(i, found):
-            def block(j, found):
+        def forward(i, outputs):
+            def block(j, outputs):
                 _, weights, factor = recompute(i, j, query, key[i], vector)
-                return [found.write(i * per_sequence + j, tf.matmul(weights * factor, value[i]))]
+                return [outputs.write(i * per_sequence + j, tf.matmul(weights * factor, value[i]))]
 
-            return for_range(per_sequence, block, [found])
+            return for_range(per_sequence, block, [outputs])
 
         def gradient(upstream):
             def backward(i, d_query, d_key, d_value, d_vector):
@@ -106,7 +107,7 @@ def additive_blocks(query, key, vector, value, mask=None, dropout_rate=0.0, seed
             )
             return d_query, d_key, d_vector, d_value
 
-        found = for_range(batch, forward, [row_blocks(batch * per_sequence, value.shape[2])])[0].concat()
-        return tf.reshape(found, (batch, queries, value.shape[2])), gradient
+        outputs = for_range(batch, forward, [row_blocks(batch * per_sequence, value.shape[2])])[0].concat()
+        return tf.reshape(outputs, (batch, queries, value.shape[2])), gradient
 
     return tf.cast(attend(query, key, vector, value), dtype)

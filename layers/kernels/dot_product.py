@@ -9,10 +9,10 @@ of them a call, they are kept as well.
 The outer loop visits the heads of the keys, the inner one the blocks of all query heads that share such a head. A pass
 over a block costs up to half as much as a matrix product. These choices save passes:
 - the fused softmax is one pass;
-- what padding adds to the scores is a column beside the keys, which a column of ones beside the queries meets, and so
-  is what the gradient of a softmax subtracts;
-- in a causal block only the square on the diagonal is masked.
-The products transpose matrices as wide as a head, never a block: TensorFlow would multiply those at half the speed.
+- padding adds to the scores through one more column of the keys, for which the queries have a column of ones; the
+  gradient of a softmax subtracts from its inputs in the same way;
+- in a causal block only the square on the diagonal is masked. The products transpose matrices as wide as a head, never
+  a block: TensorFlow would multiply those at half the speed.
 
 Notation: B batch, T queries, S keys, H heads, K key heads, D and V features of a key and a value.
 """
@@ -76,7 +76,7 @@ def _all_rows(plan, x, i):
 
 
 def _transposed_keys(plan, keys, i):
-    """Keys (keys, D) of key head i as (D, keys); with sinks one more row, what sinks and padding add to the scores."""
+    """Keys (keys, D) of key head i as (D, keys), and with sinks one row more, which is added to the scores."""
     import tensorflow as tf
 
     if plan.has_sinks:
@@ -102,7 +102,7 @@ def _matrix_number(x, block):
 
 
 def _part_of(plan, x, block):
-    """The part of a mask or bias that a block looks at: (rows, end)."""
+    """The part of a mask or bias for a block: (rows, end)."""
     import tensorflow as tf
 
     # TensorFlow slices rows of a matrix without a copy, but would copy a part of a tensor with more axes.
@@ -115,7 +115,7 @@ def _weights(plan, query, keys, bias, block):
     import tensorflow as tf
 
     if plan.has_sinks:
-        query = tf.concat([query, tf.ones_like(query[:, :1])], 1)  # the last column meets what is added
+        query = tf.concat([query, tf.ones_like(query[:, :1])], 1)  # ones for the last row of the keys
     if plan.is_causal:
         seen = plan.sinks + tf.minimum(block.first, plan.given)  # keys that all queries of the block see
         diagonal = plan.future[: block.last - block.first, : block.end - seen]

@@ -1,4 +1,4 @@
-"""How `dot_product.py` cuts attention into blocks: what all blocks share, and which queries and keys each one sees.
+"""How `dot_product.py` cuts attention into blocks: the values that all share, and the queries and keys of each one.
 
 Notation: B batch, T queries, S keys, H heads, K key heads.
 """
@@ -14,7 +14,7 @@ _FEW = 2**25
 
 
 class Plan:
-    """What all blocks share. Sizes are scalar int32 tensors, except `key_heads`, `group` and sometimes `sinks`."""
+    """Values that all blocks share. Sizes are int32 tensors, except `key_heads`, `group` and sometimes `sinks`."""
 
     def __init__(self, query, key, key_mask, mask, bias, is_causal, scale, dropout_rate, seed):
         import tensorflow as tf

@@ -14,7 +14,7 @@ _ROWS = 128  # queries of a block: fewer skip more keys, more make better produc
 
 
 class _Plan:
-    """What all blocks share. Sizes are scalar int32 tensors, except `heads`."""
+    """Values that all blocks share. Sizes are scalar int32 tensors, except `heads`."""
 
     def __init__(self, batch, heads, queries, keys, blocks, rows, back, ahead, scale, band, key_mask, mask, dropout):
         self.batch = batch  # B

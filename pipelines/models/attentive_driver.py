@@ -1,5 +1,4 @@
-"""Interpretable driving (Kim and Canny 2017): from the frames of a camera to the steering, and where the network
-looked.
+"""Interpretable driving (Kim and Canny 2017): frames of a camera in, steering and attention to the frames out.
 
 Shapes: B batch, T frames, H x W a frame, h x w its feature map, S = h w locations, D features of a location, U units.
 """
@@ -11,15 +10,15 @@ from attention_zoo.layers import SpatialAttention
 from attention_zoo.layers.loop import loop
 from attention_zoo.pipelines.models.parts.image_encoder import convolve
 
-# By what Glorot's kernel and vector of f_attn are multiplied. The features of a map shrink in training, and the scores
-# with them: as drawn, no location came to weigh more than an eighth over the mean.
+# Factors of the initial kernel and vector of f_attn, which are Glorot's. Features shrink in training, and the scores
+# with them: without these factors, no location came to weigh more than an eighth above the mean.
 SPREAD = 5.0, 3.0
 CONVOLUTIONS = ((24, 5, 2), (36, 5, 2), (48, 5, 2), (64, 3, 1), (64, 3, 1))  # filters, kernel size, stride
 
 
 @keras.saving.register_keras_serializable("attention_zoo")
 class AttentiveDriver(keras.Model):
-    """Five convolutions see a frame; an LSTM attends to their locations, with the state before the step, and steers.
+    """Five convolutions encode a frame; an LSTM attends to their locations with its last state, and steers.
 
         x_t = convolutions(HSV(frame_t))                                 S locations of D = 64 features, no pooling
         α_t = softmax_i(f_attn(x_ti, h_{t-1})),  β_t = sigmoid(f_β(h_{t-1}))
@@ -27,19 +26,16 @@ class AttentiveDriver(keras.Model):
         h_t, c_t = LSTM(y_t, h_{t-1}, c_{t-1}),  h_0 = tanh(f_h(mean_i x_1i)),  c_0 = tanh(f_c(mean_i x_1i))
         û_t = f_out(y_t, h_t)                                            one hidden layer, tanh
 
-    Kim and Canny 2017, "Interpretable Learning for Self-Driving Cars by Visualizing Causal Attention", sec. 3. With
-    the paper's
-    frames of 80 x 160 the map is 10 x 20. Deviations: the factor S in y (see the layer); frames of another size by
-    option: the
-    84 x 96 of the racing game, whose map is 11 x 12, are taken as they are rather than stretched; He's initialiser
-    rather than
-    Glorot's before ReLUs, where features and with them the scores would start five times smaller; the weights of
-    f_attn start larger (`SPREAD`); U is small by default.
+    Kim and Canny 2017, "Interpretable Learning for Self-Driving Cars by Visualizing Causal Attention", sec. 3. With the
+    paper's frames of 80 x 160 the map is 10 x 20. Deviations: the factor S in y (see the layer); frames of another size
+    by option: the 84 x 96 of the racing game, whose map is 11 x 12, are taken as they are rather than stretched; He's
+    initialiser rather than Glorot's before ReLUs, where features and with them the scores would start five times
+    smaller; the weights of f_attn start larger (`SPREAD`); U is small by default.
 
     Args:
-        height, width: Of a frame, in pixels. Default 84 and 96.
-        units: U of the LSTM, of the hidden layer of f_attn and of that of f_out. Default 64.
-        dropout: Share of the hidden features of f_out that is dropped in training, in [0, 1). Default 0.
+        height, width: Of a frame, in pixels. Default to 84 and 96.
+        units: U of the LSTM, of the hidden layer of f_attn and of that of f_out. Defaults to 64.
+        dropout: Share of the hidden features of f_out that are dropped in training, in [0, 1). Defaults to 0.
 
     Call arguments:
         frames: RGB, (B, T, H, W, 3), numbers from 0 to 255.
@@ -48,9 +44,9 @@ class AttentiveDriver(keras.Model):
 
     Returns:
         float32 steering (B, T), and with `return_attention_scores` also `{"driver/spatial": float32 (B, T, h, w)}`.
-        Frame t is answered from the frames up to t.
+        The steering at frame t depends on the frames up to t.
 
-    One who drives calls `start` with the first frame and `step` with every frame.
+    A driving loop calls `start` with the first frame and `step` with every frame.
 
     Example:
 
@@ -99,7 +95,7 @@ class AttentiveDriver(keras.Model):
         return -(-self.height // 8), -(-self.width // 8)
 
     def build(self, input_shape=None):
-        """Creates all weights; their shapes depend on the arguments of the constructor alone."""
+        """Creates all weights; their shapes depend only on the constructor's arguments."""
         rows, columns = self.grid
         features = 3
         for convolution in self.convolutions:
@@ -126,7 +122,7 @@ class AttentiveDriver(keras.Model):
         return (steering, {"driver/spatial": weights}) if return_attention_scores else steering
 
     def see(self, frames):
-        """Feature maps (B, T, S, D) of frames (B, T, H, W, 3): all frames at once, since none waits for another."""
+        """Feature maps (B, T, S, D) of frames (B, T, H, W, 3): all frames at once, since they need no state."""
         batch, time = ops.shape(frames)[:2]
         colors = ops.cast(ops.reshape(frames, (-1, self.height, self.width, 3)), "float32") / 255.0
         features = ops.cast(ops.image.rgb_to_hsv(colors) - 0.5, self.compute_dtype)  # (B T, H, W, 3)
@@ -144,7 +140,7 @@ class AttentiveDriver(keras.Model):
         return self.hidden_start(mean), self.carry_start(mean)
 
     def drive(self, features, state, training=None):
-        """Steers through feature maps, from a state on.
+        """Steers through feature maps, starting from a state.
 
         Args:
             features: From `see`, (B, T, S, D).
@@ -176,7 +172,7 @@ class AttentiveDriver(keras.Model):
         return self.first_state(self.see(frame[:, None])[:, 0])
 
     def step(self, frame, state):
-        """Answers one frame (B, H, W, 3): steering (B,), weights (B, h, w), and the state after it."""
+        """Steers at one frame (B, H, W, 3): steering (B,), weights (B, h, w), and the state after it."""
         steering, weights, state = self.drive(self.see(frame[:, None]), state)
         return steering[:, 0], weights[:, 0], state
 
@@ -193,7 +189,7 @@ class AttentiveDriver(keras.Model):
 
 @keras.saving.register_keras_serializable("attention_zoo")
 class UniformDriver(AttentiveDriver):
-    """The same network without attention: every location weighs 1 / S. What attention is measured against.
+    """The same network without attention: every location weighs 1 / S. It is the baseline.
 
     Arguments, shapes and methods as in `AttentiveDriver`.
 

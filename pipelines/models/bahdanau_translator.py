@@ -23,18 +23,18 @@ class BahdanauTranslator(RecurrentTranslator):
         t_i = maxout(U_o s_{i-1} + V_o E y_{i-1} + C_o c_i),  p(y_i) = softmax(W_o t_i)
 
     As in the paper, attention is as wide as the state and the output layer half as wide (n' = n = 1000, l = 500), in
-    pools of
-    two. Deviations: biases (the paper "omits" them from its equations), Glorot and orthogonal initialisers (embeddings
-    N(0, 0.3²)) rather than N(0, 0.01²), dropout.
+    pools of two. Deviations: biases (the paper "omits" them from its equations), Glorot and orthogonal initialisers
+    (embeddings N(0, 0.3²)) rather than N(0, 0.01²), dropout.
 
     Args:
         source_vocabulary_size: Rows of the source embedding.
         target_vocabulary_size: V.
-        embedding_dim: E. Default 256.
-        units: U of each GRU, even; the annotations have 2 U features. Default 256.
-        dropout: Share of features dropped in training: of the embeddings, and before the projection to V. Default 0.1.
-        output: "maxout" (the default, the paper's) or "deep": tanh over the same sum, U / 2 wide, rather than maxout.
-            The attribute is `readout`, since `output` of a Keras model is its output tensor.
+        embedding_dim: E. Defaults to 256.
+        units: U of each GRU, even; the annotations have 2 U features. Defaults to 256.
+        dropout: Share of features dropped in training: of the embeddings, and before the projection to V. Defaults to
+            0.1.
+        output: `"maxout"`, the paper's, or `"deep"`: tanh over the same sum, U / 2 wide, rather than maxout. The
+            attribute is `readout`, since `output` of a Keras model is its output tensor. Defaults to `"maxout"`.
 
     Call arguments:
         inputs: `{"source": (B, S), "target": (B, T)}` token ids; 0 is padding, the target begins with BOS.
@@ -45,7 +45,7 @@ class BahdanauTranslator(RecurrentTranslator):
         float32 logits (B, T, V), and with `return_attention_scores` also `{"decoder/cross": float32 (B, T, S)}`.
 
     Raises:
-        ValueError: `output` is none of the above, or `units` is odd.
+        ValueError: If `output` is none of the above, or `units` is not even and positive.
 
     Example:
 
@@ -97,12 +97,12 @@ class BahdanauTranslator(RecurrentTranslator):
 
     @classmethod
     def paper(cls, source_vocabulary_size=30000, target_vocabulary_size=30000, **changes):
-        """RNNsearch of the paper (appendix A.2.3): n = n' = 1000, m = 620, l = 500; 80.4M parameters with its vocabularies."""
+        """RNNsearch (appendix A.2.3): n = n' = 1000, m = 620, l = 500; 80.4M parameters with its vocabularies."""
         size = {"embedding_dim": 620, "units": 1000, "dropout": 0.0}
         return cls(source_vocabulary_size, target_vocabulary_size, **(size | changes))
 
     def build(self, input_shape=None):
-        """Creates all weights; their shapes depend on the arguments of the constructor alone."""
+        """Creates all weights; their shapes depend only on the constructor's arguments."""
         annotations, embedded = (None, None, 2 * self.units), (None, None, self.embedding_dim)
         self.build_ends(self.units // 2)
         self.encoder.build(embedded)
@@ -137,7 +137,7 @@ class BahdanauTranslator(RecurrentTranslator):
         return self.hidden(ops.concatenate([previous, embedded, context], axis=-1))
 
     def encode(self, inputs, training=False):
-        """Reads the source, and projects the annotations for the attention, once.
+        """Encodes the source, and projects the annotations for the attention; called once per source.
 
         Args:
             inputs: `{"source": (B, S)}` token ids.
@@ -159,7 +159,7 @@ class BahdanauTranslator(RecurrentTranslator):
         """Writes one token.
 
         Args:
-            token: (B K,) ids of the tokens written last, BOS at first, of K hypotheses a source.
+            token: (B K,) ids of the tokens written last, BOS at first, of K hypotheses per source.
             state: From `start` or the step before.
             memory: From `encode`.
 

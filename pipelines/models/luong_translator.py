@@ -12,29 +12,29 @@ from attention_zoo.pipelines.models.parts.stacked_lstm import StackedLSTM
 
 @keras.saving.register_keras_serializable("attention_zoo")
 class LuongTranslator(RecurrentTranslator):
-    """A stack of LSTMs reads the source; another, started from its states, steps, then attends to its top outputs.
+    """A stack of LSTMs encodes the source; another starts from its states, steps, then attends to its top outputs.
 
         h_t = LSTMs([E y_{t-1}; h̃_{t-1}])      (h̃_{t-1} with input feeding, section 3.3)
         h̃_t = tanh(W_c [c_t; h_t])             (equation 5; c_t from `LuongAttention`)
         p(y_t) = softmax(W_s h̃_t)              (equation 6)
 
-    Deviations: a bias in W_s, Keras's initialisers rather than U(-0.1, 0.1), and the source is read forwards, where
-        the paper's
-    best models reverse it.
+    Deviations: a bias in W_s, Keras's initialisers rather than U(-0.1, 0.1), and the source is read forwards, where the
+    paper's best models reverse it.
 
     Args:
         source_vocabulary_size: Rows of the source embedding.
         target_vocabulary_size: V.
-        embedding_dim: E. Default 256.
-        units: U of each LSTM, and of h̃. Default 256.
-        num_layers: LSTMs in the encoder, and again in the decoder. Default 1.
-        score: "dot", "general" (the default), "concat" or "location" (the first 128 source positions).
-        window: None (the default: attend everywhere), "monotonic" (local-m) or "predictive" (local-p).
-        window_size: D, half the width of the window. Default 10.
-        input_feeding: Whether h̃ is part of the next step's input. Default True. Without it training is faster: all
-            steps attend at once.
+        embedding_dim: E. Defaults to 256.
+        units: U of each LSTM, and of h̃. Defaults to 256.
+        num_layers: LSTMs in the encoder, and again in the decoder. Defaults to 1.
+        score: `"dot"`, `"general"`, `"concat"` or `"location"` (the first 128 source positions). Defaults to
+            `"general"`.
+        window: `None` (attend everywhere), `"monotonic"` (local-m) or `"predictive"` (local-p). Defaults to `None`.
+        window_size: D, half the width of the window. Defaults to 10.
+        input_feeding: Whether h̃ is part of the next step's input. Defaults to `True`. Without it training is faster:
+            all steps attend at once.
         dropout: Share of features dropped in training: of the embeddings, between stacked LSTMs, and of h̃ before W_s.
-            Default 0.1.
+            Defaults to 0.1.
 
     Call arguments:
         inputs: `{"source": (B, S), "target": (B, T)}` token ids; 0 is padding, the target begins with BOS.
@@ -45,7 +45,7 @@ class LuongTranslator(RecurrentTranslator):
         float32 logits (B, T, V), and with `return_attention_scores` also `{"decoder/cross": float32 (B, T, S)}`.
 
     Raises:
-        ValueError: `score`, `window` or `window_size` is none of the above.
+        ValueError: If `score`, `window` or `window_size` is none of the above.
 
     Example:
 
@@ -101,8 +101,9 @@ class LuongTranslator(RecurrentTranslator):
 
     @classmethod
     def paper(cls, source_vocabulary_size=50000, target_vocabulary_size=50000, **changes):
-        """Section 4.1: four LSTMs of 1000, embeddings of 1000; the best single model of table 1 (general, local-p,
-        input feeding).
+        """Section 4.1: four LSTMs of 1000, embeddings of 1000: the best single model of table 1.
+
+        It has the general score, local-p windows and input feeding.
 
         222.1M parameters with the paper's vocabularies.
         """
@@ -111,7 +112,7 @@ class LuongTranslator(RecurrentTranslator):
         return cls(source_vocabulary_size, target_vocabulary_size, **(size | best | changes))
 
     def build(self, input_shape=None):
-        """Creates all weights; their shapes depend on the arguments of the constructor alone."""
+        """Creates all weights; their shapes depend only on the constructor's arguments."""
         embedded = (None, None, self.embedding_dim)
         self.build_ends(self.units)
         self.encoder.build(embedded)
@@ -135,7 +136,7 @@ class LuongTranslator(RecurrentTranslator):
         return encoded, states, mask
 
     def encode(self, inputs, training=False):
-        """Reads the source, and projects it for the attention, once.
+        """Encodes the source, and projects it for the attention; called once per source.
 
         Args:
             inputs: `{"source": (B, S)}` token ids.
@@ -143,7 +144,7 @@ class LuongTranslator(RecurrentTranslator):
 
         Returns:
             The memory: "value" (B, S, U), "key" (B, S, ·), "mask" (B, S), and for each LSTM "hidden/i" and "carry/i"
-                (B, U).
+            (B, U).
         """
         if not self.built:
             self.build()
@@ -163,7 +164,7 @@ class LuongTranslator(RecurrentTranslator):
         """Writes one token.
 
         Args:
-            token: (B K,) ids of the tokens written last, BOS at first, of K hypotheses a source.
+            token: (B K,) ids of the tokens written last, BOS at first, of K hypotheses per source.
             state: From `start` or the step before.
             memory: From `encode`.
 

@@ -12,24 +12,24 @@ from attention_zoo.pipelines.models.parts.recurrent_translator import RecurrentT
 
 @keras.saving.register_keras_serializable("attention_zoo")
 class RecurrentEncoderDecoder(RecurrentTranslator):
-    """A GRU sums the source up in one vector; another writes the target, and each step and the output layer see that
-    vector.
+    """A GRU encodes the source in one vector; another writes the target and reads the vector at each step.
 
         c = tanh(V h_S),  s_0 = tanh(V' c)                              (appendix A.1.1, A.1.2)
         s_t = GRU([e(y_{t-1}); c], s_{t-1})
         p(y_t) = softmax(G maxout(O_h s_t + O_y e(y_{t-1}) + O_c c))
 
     As in the paper, the output layer has half as many maxout units as the state (500, 1000), in pools of two.
-    Deviations: in the
-    decoder's candidate the appendix has the reset gate after the product, r ⊙ (U s + C c), ours is the encoder's form
-    for both, U (r ⊙ s) (`GRUCell`); biases; Keras's initialisers rather than N(0, 0.01²); G is one matrix; dropout.
+    Deviations: in the decoder's candidate the appendix has the reset gate after the product, r ⊙ (U s + C c), ours is
+    the encoder's form for both, U (r ⊙ s) (`GRUCell`); biases; Keras's initialisers rather than N(0, 0.01²); G is one
+    matrix; dropout.
 
     Args:
         source_vocabulary_size: Rows of the source embedding.
         target_vocabulary_size: V.
-        embedding_dim: E. Default 256.
-        units: U of both GRUs, even. Default 256.
-        dropout: Share of features dropped in training: of the embeddings, and before the projection to V. Default 0.1.
+        embedding_dim: E. Defaults to 256.
+        units: U of both GRUs, even. Defaults to 256.
+        dropout: Share of features dropped in training: of the embeddings, and before the projection to V. Defaults to
+            0.1.
 
     Call arguments:
         inputs: `{"source": (B, S), "target": (B, T)}` token ids; 0 is padding, the target begins with BOS.
@@ -40,7 +40,7 @@ class RecurrentEncoderDecoder(RecurrentTranslator):
         float32 logits (B, T, V), and with `return_attention_scores` also `{}`.
 
     Raises:
-        ValueError: `units` is odd.
+        ValueError: If `units` is not even and positive.
 
     Example:
 
@@ -73,12 +73,12 @@ class RecurrentEncoderDecoder(RecurrentTranslator):
 
     @classmethod
     def paper(cls, source_vocabulary_size=15000, target_vocabulary_size=15000, **changes):
-        """Section 4.1: 1000 units, embeddings of 100, 500 maxout units; 24.2M parameters with the paper's vocabularies."""
+        """Section 4.1: 1000 units, embeddings of 100, 500 maxout units; 24.2M parameters with its vocabularies."""
         size = {"embedding_dim": 100, "units": 1000, "dropout": 0.0}
         return cls(source_vocabulary_size, target_vocabulary_size, **(size | changes))
 
     def build(self, input_shape=None):
-        """Creates all weights; their shapes depend on the arguments of the constructor alone."""
+        """Creates all weights; their shapes depend only on the constructor's arguments."""
         self.build_ends(self.units // 2)
         self.encoder.build((None, None, self.embedding_dim))
         self.summarise.build((None, self.units))
@@ -100,7 +100,7 @@ class RecurrentEncoderDecoder(RecurrentTranslator):
         return self.summarise(self.encoder(embedded, mask=source_mask(source)))
 
     def encode(self, inputs, training=False):
-        """Sums the source up.
+        """Encodes the source in one vector.
 
         Args:
             inputs: `{"source": (B, S)}` token ids.
@@ -121,7 +121,7 @@ class RecurrentEncoderDecoder(RecurrentTranslator):
         """Writes one token.
 
         Args:
-            token: (B K,) ids of the tokens written last, BOS at first, of K hypotheses a source.
+            token: (B K,) ids of the tokens written last, BOS at first, of K hypotheses per source.
             state: From `start` or the step before.
             memory: From `encode`.
 

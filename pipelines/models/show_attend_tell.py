@@ -33,35 +33,37 @@ class ShowAttendTell(keras.Model):
         h_t, c_t = LSTM([E y_{t-1}; ẑ_t], h_{t-1}, c_{t-1})                                  (eq. 1-3)
         p(y_t) = softmax(L_o tanh(E y_{t-1} + L_h h_t + L_z ẑ_t))                            (eq. 7)
 
-    Soft attention adds the weighted annotations up; hard attention looks at one sampled location (`HardAlignment`),
-    and is taught
-    by `attention_loss`; "mean" looks everywhere alike, the baseline. Deviations: the tanh of the output, which eq. 7
-    leaves out and the authors' code has; one layer for h_0 and c_0, as their code; coordinates in the annotations
-    (`ImageEncoder`).
+    Soft attention sums the weighted annotations. Hard attention takes one sampled location (`HardAlignment`), and
+    learns by `attention_loss`. "mean" weighs all locations the same: the baseline. Deviations: the tanh of the output,
+    which eq. 7 leaves out and the authors' code has; one layer for h_0 and c_0, as in their code; coordinates in the
+    annotations (`ImageEncoder`).
 
     The moving baseline of REINFORCE is a weight of the model that is not trained, so that checkpoints hold it.
 
     Args:
         vocabulary_size: V.
-        image_size: (height, width) of the images. Default (96, 96).
-        attention: "soft" (the default), "hard" or "mean"; ValueError otherwise.
-        backbone, weights, frozen: As in `ImageEncoder`. Default "small", None, False.
-        embedding_dim: E, and the width of the output's hidden layer. Default 128.
-        units: U. Default 256.
-        attention_units: Width of f_att's hidden layer. Default 128.
-        dropout: Share of the output's hidden features that is dropped in training, in [0, 1). Default 0.5.
-        inference: What hard attention does outside training: "expectation" (the default) or "argmax".
+        image_size: (height, width) of the images. Defaults to (96, 96).
+        attention: `"soft"`, `"hard"` or `"mean"`. Defaults to `"soft"`.
+        backbone, weights, frozen: As in `ImageEncoder`. Default to `"small"`, `None` and `False`.
+        embedding_dim: E, and the width of the output's hidden layer. Defaults to 128.
+        units: U. Defaults to 256.
+        attention_units: Width of f_att's hidden layer. Defaults to 128.
+        dropout: Share of the output's hidden features that are dropped in training, in [0, 1). Defaults to 0.5.
+        inference: Hard attention outside training: `"expectation"` or `"argmax"`. Defaults to `"expectation"`.
 
     Call arguments:
         inputs: `{"image": (B, height, width, 3) from 0 to 255, "target": (B, T)}` token ids; 0 is padding, the target
             begins with BOS.
-        training: Whether to apply dropout, and to sample.
+        training: Whether to apply dropout, and to sample locations.
         return_attention_scores: Whether to return the attention weights too.
 
     Returns:
         float32 logits (B, T, V); with `return_attention_scores` also `{"decoder/cross": float32 (B, T, L)}`, and from
-        hard attention in training "decoder/sample" (B, T, L), the locations that were sampled. `grid` says how L is cut
-        into rows.
+        hard attention in training "decoder/sample" (B, T, L), the sampled locations. `grid` is the (height, width) of
+        the L locations.
+
+    Raises:
+        ValueError: If `attention` is none of the above.
 
     Example:
 
@@ -112,7 +114,8 @@ class ShowAttendTell(keras.Model):
             keras.layers.Dense(units, "tanh", dtype=policy, name=name) for name in ("first_output", "first_carry")
         )
         if attention == "mean":
-            # `UniformAlignment` ignores scores. This one is as cheap as `ZeroScore`; its weight is in older checkpoints.
+            # `UniformAlignment` ignores scores. This one is as cheap as `ZeroScore`; its weight is in older
+            # checkpoints.
             score = LocationScore(1, dtype=policy)
             alignment = UniformAlignment(dtype=policy, name="alignment")
         else:
@@ -138,7 +141,7 @@ class ShowAttendTell(keras.Model):
         return self.encoder.grid
 
     def build(self, input_shape=None):
-        """Creates all weights; their shapes depend on the arguments of the constructor alone."""
+        """Creates all weights; their shapes depend only on the constructor's arguments."""
         annotations = self.encoder.compute_output_shape((None, *self.image_size, 3))  # (B, L, D)
         self.encoder.build()
         self.embedding.build((None, None))
@@ -156,7 +159,7 @@ class ShowAttendTell(keras.Model):
     def call(self, inputs, training=None, return_attention_scores=False):
         annotations = self.encoder(inputs["image"], training=training)  # (B, L, D)
         embedded = self.embedding(inputs["target"])  # (B, T, E)
-        # Drawn here, so that the samples can be told afterwards.
+        # Drawn here, so that the samples can be computed again for the scores.
         draws = self.decoder.attention.draw(ops.shape(inputs["target"])) if training else None
         outputs, contexts, weights = self.decoder(
             embedded,
@@ -185,19 +188,18 @@ class ShowAttendTell(keras.Model):
     def attention_loss(
         self, scores, mask, log_likelihood=None, doubly_stochastic=1.0, reward_scale=0.1, entropy_scale=0.002
     ):
-        """What the attention is taught besides the likelihood, each caption's by itself.
+        """The loss of the attention in addition to the likelihood, for each caption.
 
-        λ Σ_i (1 - Σ_t α_ti)² (eq. 14) asks for every location to be looked at; where locations were sampled,
-        `reinforce_loss` is
-        added, and the baseline moves: b <- 0.9 b + 0.1 mean log p(y|s), once for each part of a batch that is computed
-            in parts.
+        λ Σ_i (1 - Σ_t α_ti)² (eq. 14) is small if every location gets attention. If locations were sampled,
+        `reinforce_loss` is added, and the baseline moves: b <- 0.9 b + 0.1 mean log p(y|s), once for each part of a
+        batch that is computed in parts.
 
         Args:
-            scores: What the call returned in training.
+            scores: From the call in training.
             mask: (B, T), the words that are not padding.
-            log_likelihood: (B,), log p(y|s) of the captions; needed by sampled locations alone.
-            doubly_stochastic: λ. Default 1, the paper's.
-            reward_scale, entropy_scale: λ_r and λ_e. Default 0.1 and 0.002.
+            log_likelihood: (B,), log p(y|s) of the captions; needed only for sampled locations.
+            doubly_stochastic: λ. Defaults to 1, the paper's.
+            reward_scale, entropy_scale: λ_r and λ_e. Default to 0.1 and 0.002.
 
         Returns:
             float32 (B,).
@@ -221,7 +223,7 @@ class ShowAttendTell(keras.Model):
         return scores["decoder/cross"]
 
     def encode(self, inputs, training=False):
-        """Looks at the image, and projects the annotations for the attention, once.
+        """Encodes the image, and projects the annotations for the attention; called once per image.
 
         Args:
             inputs: `{"image": (B, height, width, 3)}`.
@@ -244,7 +246,7 @@ class ShowAttendTell(keras.Model):
         """Writes one word.
 
         Args:
-            token: (B K,) ids of the words written last, BOS at first, of K hypotheses an image.
+            token: (B K,) ids of the words written last, BOS at first, of K hypotheses per image.
             state: From `start` or the step before.
             memory: From `encode`.
 

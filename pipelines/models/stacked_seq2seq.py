@@ -12,24 +12,21 @@ from attention_zoo.pipelines.models.parts.stacked_lstm import StackedLSTM
 
 @keras.saving.register_keras_serializable("attention_zoo")
 class StackedSeq2Seq(RecurrentTranslator):
-    """A stack of LSTMs reads the source backwards; another writes the target, each LSTM started from the last state of
-    its like.
+    """A stack of LSTMs encodes the source backwards; another writes the target.
 
-    Between source and target stands one vector a layer, and no attention: what a long sentence says must fit in it.
-        The model
-    reverses the source itself (section 3.3), the tokens of each row among themselves: padding stays at the right.
-    Deviations: the
-    paper's LSTM is Graves's, ours is Keras's (forget bias 1), with Keras's initialisers rather than U(-0.08, 0.08);
-    dropout.
+    Each LSTM of the second stack starts from the last state of its counterpart. The states are all that the decoder
+    knows of the source: there is no attention, and the content of a long sentence must fit into them. The model itself
+    reverses the tokens of each row (section 3.3); padding stays at the right. Deviations: the paper's LSTM is Graves's,
+    ours is Keras's (forget bias 1), with Keras's initialisers rather than U(-0.08, 0.08); dropout.
 
     Args:
         source_vocabulary_size: Rows of the source embedding.
         target_vocabulary_size: V.
-        embedding_dim: E. Default 256.
-        units: U of each LSTM. Default 256.
-        num_layers: LSTMs in the encoder, and again in the decoder. Default 2.
+        embedding_dim: E. Defaults to 256.
+        units: U of each LSTM. Defaults to 256.
+        num_layers: LSTMs in the encoder, and again in the decoder. Defaults to 2.
         dropout: Share of features dropped in training: of the embeddings, between LSTMs, and before the projection to
-            V. Default 0.1.
+            V. Defaults to 0.1.
 
     Call arguments:
         inputs: `{"source": (B, S), "target": (B, T)}` token ids; 0 is padding, the target begins with BOS.
@@ -40,7 +37,7 @@ class StackedSeq2Seq(RecurrentTranslator):
         float32 logits (B, T, V), and with `return_attention_scores` also `{}`.
 
     Raises:
-        ValueError: `num_layers` is not a positive integer.
+        ValueError: If `num_layers` is not a positive integer.
 
     Example:
 
@@ -76,7 +73,7 @@ class StackedSeq2Seq(RecurrentTranslator):
         return cls(source_vocabulary_size, target_vocabulary_size, **(size | changes))
 
     def build(self, input_shape=None):
-        """Creates all weights; their shapes depend on the arguments of the constructor alone."""
+        """Creates all weights; their shapes depend only on the constructor's arguments."""
         embedded = (None, None, self.embedding_dim)
         self.build_ends(self.units)
         self.encoder.build(embedded)
@@ -96,7 +93,7 @@ class StackedSeq2Seq(RecurrentTranslator):
         return self.encoder(embedded, mask=source_mask(source), training=training)[1]
 
     def encode(self, inputs, training=False):
-        """Reads the source.
+        """Encodes the source.
 
         Args:
             inputs: `{"source": (B, S)}` token ids.
@@ -120,7 +117,7 @@ class StackedSeq2Seq(RecurrentTranslator):
         """Writes one token.
 
         Args:
-            token: (B K,) ids of the tokens written last, BOS at first, of K hypotheses a source.
+            token: (B K,) ids of the tokens written last, BOS at first, of K hypotheses per source.
             state: From `start` or the step before.
             memory: From `encode`.
 
@@ -139,9 +136,9 @@ class StackedSeq2Seq(RecurrentTranslator):
 
 
 def reverse_tokens(token_ids):
-    """Each row backwards, its padding (0, at the right) where it was.
+    """Reverses each row, and leaves its padding (0, at the right) where it was.
 
-    Padding that came first would be right too, but cuDNN's LSTM refuses it.
+    Padding at the left would be correct too, but cuDNN's LSTM refuses it.
 
     Example:
 

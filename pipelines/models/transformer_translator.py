@@ -11,24 +11,25 @@ from attention_zoo.layers import PositionalEmbedding, TransformerDecoderBlock, T
 
 @keras.saving.register_keras_serializable("attention_zoo")
 class TransformerTranslator(keras.Model):
-    """Encoder and decoder of attention alone; one matrix embeds source and target and scores the output.
+    """Encoder and decoder without recurrence; one matrix embeds source and target and scores the output.
 
     As in the paper (section 3): sinusoidal positions, embeddings times sqrt(D), layer normalisation after each
-    sublayer,
-    dropout on the sums of embeddings and positions and on each sublayer's output. `TransformerTranslator.paper()` is
-    the base size. Beyond the paper's equations: biases in the attention projections; `normalize_first` moves the
-    normalisation before each sublayer and adds one after each stack; `attention_dropout` drops attention weights.
+    sublayer, dropout on the sums of embeddings and positions and on each sublayer's output.
+    `TransformerTranslator.paper()` is the base size. Beyond the paper's equations: biases in the attention projections;
+    `normalize_first` moves the normalisation before each sublayer and adds one after each stack; `attention_dropout`
+    drops attention weights.
 
     Args:
         source_vocabulary_size: V; the vocabulary is shared, so it must equal the target's.
         target_vocabulary_size: V.
         embedding_dim: D, the width of the whole model (the paper's d_model); a multiple of `num_heads`.
-        num_layers: Blocks in the encoder, and again in the decoder.
-        num_heads: H.
-        intermediate_dim: Width of the feed-forward networks' inner layer.
-        dropout: On embeddings and sublayer outputs.
-        attention_dropout: On attention weights.
-        normalize_first: Whether to normalise before each sublayer rather than after.
+            Defaults to 256.
+        num_layers: Blocks in the encoder, and again in the decoder. Defaults to 3.
+        num_heads: H. Defaults to 4.
+        intermediate_dim: Width of the feed-forward networks' inner layer. Defaults to 1024.
+        dropout: Share of embeddings and of sublayer outputs that are dropped in training. Defaults to 0.1.
+        attention_dropout: Share of attention weights that are dropped in training. Defaults to 0.
+        normalize_first: Whether to normalise before each sublayer rather than after it. Defaults to `False`.
 
     Call arguments:
         inputs: `{"source": (B, S), "target": (B, T)}` token ids; 0 is padding, the target begins with BOS.
@@ -75,9 +76,9 @@ class TransformerTranslator(keras.Model):
         super().__init__(**kwargs)
         if source_vocabulary_size != target_vocabulary_size:
             raise ValueError(
-                "`source_vocabulary_size` and `target_vocabulary_size` must be equal, since source, target and output share "
-                f"one embedding: learn one vocabulary from both languages. Received: {source_vocabulary_size} and "
-                f"{target_vocabulary_size}"
+                "`source_vocabulary_size` and `target_vocabulary_size` must be equal, since source, target and output "
+                "share one embedding: learn one vocabulary from both languages. "
+                f"Received: {source_vocabulary_size} and {target_vocabulary_size}"
             )
         if num_heads < 1 or embedding_dim < 1 or embedding_dim % num_heads:
             raise ValueError(
@@ -118,13 +119,13 @@ class TransformerTranslator(keras.Model):
 
         Args:
             vocabulary_size: V.
-            **changes: Constructor arguments that shall differ.
+            **changes: Constructor arguments that differ from the paper's.
         """
         base = {"embedding_dim": 512, "num_layers": 6, "num_heads": 8, "intermediate_dim": 2048, "dropout": 0.1}
         return cls(vocabulary_size, vocabulary_size, **(base | changes))
 
     def build(self, input_shape=None):
-        """Creates all weights; their shapes depend on the arguments of the constructor alone."""
+        """Creates all weights; their shapes depend only on the constructor's arguments."""
         features = (None, None, self.embedding_dim)
         self.embedding.build((None, None))
         for block in self.encoder_blocks:
@@ -166,7 +167,7 @@ class TransformerTranslator(keras.Model):
         return self.embedding.logits(self.decoder_norm(features) if self.normalize_first else features, matrix)
 
     def encode(self, inputs, training=False):
-        """Reads the source, and projects it for every block of the decoder, once.
+        """Encodes the source, and projects it for every block of the decoder; called once per source.
 
         Args:
             inputs: `{"source": (B, S)}` token ids.
@@ -174,8 +175,8 @@ class TransformerTranslator(keras.Model):
 
         Returns:
             The memory: `"source_mask"`, bool `(B, S)`; `"decoder/i/cross/key"` and `"decoder/i/cross/value"`, `(B, H,
-                S, d)`; and
-            for all sources `"shared": {"output": (D, V)}`, the embeddings as the matrix that steps multiply with.
+            S, d)`; and for all sources `"shared": {"output": (D, V)}`, the embeddings as the matrix that steps multiply
+            with.
         """
         if not self.built:
             self.build()
@@ -199,7 +200,7 @@ class TransformerTranslator(keras.Model):
         """Writes one token.
 
         Args:
-            token: `(B K,)` ids of the tokens written last, BOS at first, of K hypotheses a source.
+            token: `(B K,)` ids of the tokens written last, BOS at first, of K hypotheses per source.
             state: From `start` or the step before.
             memory: From `encode`.
 
@@ -211,7 +212,7 @@ class TransformerTranslator(keras.Model):
         features = self.embedding(ops.expand_dims(token, -1), offset=position, training=False)
         features = ops.reshape(
             features, (-1, 1, self.embedding_dim)
-        )  # without the mask: what was written is no padding
+        )  # without the mask: tokens that were written are no padding
         next_state, all_scores = {}, {}
         for i, block in enumerate(self.decoder_blocks):
             written = {"key": state[f"decoder/{i}/self/key"], "value": state[f"decoder/{i}/self/value"]}

@@ -19,10 +19,10 @@ SIZES = {
 
 
 def sizes_of(variant):
-    """The arguments of `VisionTransformer` that a name such as "B/16" stands for: a size of `SIZES` and the patch.
+    """Arguments of `VisionTransformer` for a name such as "B/16": a size of `SIZES` and the size of a patch.
 
     Raises:
-        ValueError: It is no such name.
+        ValueError: If it is no such name.
 
     Example:
 
@@ -54,10 +54,11 @@ class VisionTransformer(keras.Model):
         hidden_dim: Width D.
         intermediate_dim: Width of the blocks' inner layer.
         num_heads: Attention heads of a block; D must be a multiple.
-        pooling: "token", the class token's features, or "mean", those of all patches, without a class token.
-        dropout: Share of the features dropped after the positions and after each sublayer.
-        stochastic_depth: Probability that the last block's sublayers are left out for an example in training; it grows
-            linearly from 0 at the first (Huang et al. 2016, section 3).
+        pooling: `"token"`, the class token's features, or `"mean"`, the mean of all patches, without a class token.
+            Defaults to `"token"`.
+        dropout: Share of the features dropped after the positions and after each sublayer. Defaults to 0.
+        stochastic_depth: Probability that training leaves out the last block's sublayers for an example. It grows
+            linearly from 0 at the first block (Huang et al. 2016, section 3). Defaults to 0.
 
     Call arguments:
         images: Floats `(B, H, W, C)`, best between -1 and 1.
@@ -148,8 +149,9 @@ class VisionTransformer(keras.Model):
         return (logits, scores) if return_attention_scores else logits
 
     def rollout(self, scores, images_shape):
-        """Where the answer came from, through all blocks: `attention_rollout` of the class token, or the mean of the
-        patches.
+        """The patches that the answer depends on, through all blocks: `attention_rollout` of the pooled positions.
+
+        These are the class token or, for `pooling="mean"`, all patches, whose mean it returns.
 
         Args:
             scores: As the call returns them.
@@ -162,12 +164,16 @@ class VisionTransformer(keras.Model):
         return self._map(maps[:, None], images_shape)[:, 0]
 
     def head_maps(self, scores, images_shape):
-        """Where each head of each block looks, for the class token or on average: `(B, num_layers, num_heads, H/P, W/P)`."""
+        """The attention of each head of each block, of the class token or on average.
+
+        Returns:
+            `(B, num_layers, num_heads, H/P, W/P)`.
+        """
         maps = [self._map(scores[f"encoder/{i}/self"], images_shape) for i in range(self.num_layers)]
         return ops.stack(maps, axis=1)
 
     def _map(self, weights, images_shape):
-        """`(B, N, T, T)` to what is left of each on the grid of patches, `(B, N, H/P, W/P)`."""
+        """Weights `(B, N, T, T)` of the pooled positions on the grid of patches, `(B, N, H/P, W/P)`."""
         grid = self.embedding.grid_of(images_shape)
         pooled = weights[:, :, 0, 1:] if self.pooling == "token" else ops.mean(weights, axis=2)  # (B, N, patches)
         pooled = pooled / ops.maximum(ops.sum(pooled, axis=-1, keepdims=True), 1e-12)
@@ -190,10 +196,10 @@ class VisionTransformer(keras.Model):
 
 
 def attention_rollout(scores):
-    """Attention through all layers and the residual connections beside them (Abnar & Zuidema 2020, section 3).
+    """Attention through all layers and their residual connections (Abnar & Zuidema 2020, section 3).
 
-    Of each layer the mean over the heads, A, becomes 0.5 A + 0.5 I; the product of all, the last on the left, says how
-    much of each input token is in each output token.
+    The mean over the heads of a layer, A, becomes 0.5 A + 0.5 I. The product over the layers, with the last one on the
+    left, gives the share of each input token in each output token.
 
     Args:
         scores: Weights of the layers, from the first to the last, each `(B, H, T, T)` with rows that sum to 1.

@@ -14,12 +14,12 @@ class GRUCell(keras.layers.Layer):
         z = sigmoid(W_z x + U_z h),  r = sigmoid(W_r x + U_r h)
         h' = z ⊙ h + (1 - z) ⊙ tanh(W x + U (r ⊙ h))
 
-    The same function as `keras.layers.GRUCell(units, reset_after=False)`, and a fifth cheaper to train on a CPU: Keras
-    cuts U_z,
-    U_r and U out of one kernel at every step, and TensorFlow pads the gradient of every cut. Here U is a weight of its
-    own.
+    It computes the same function as `keras.layers.GRUCell(units, reset_after=False)`, and is a fifth cheaper to train
+    on a CPU: Keras cuts U_z, U_r and U out of one kernel at every step, and TensorFlow pads the gradient of every cut.
+    Here U is a weight of its own.
+
     Weights: `kernel` [W_z, W_r, W] (D, 3 U), `gate_kernel` [U_z, U_r] (U, 2 U), `candidate_kernel` U (U, U), `bias` (3
-        U,).
+    U,).
 
     Args:
         units: U.

@@ -1,4 +1,4 @@
-"""From an image to annotations: one vector of features for each place of a grid.
+"""Encodes an image as annotations: one vector of features for each location of a grid.
 
 Shapes: B batch, H x W the image, h x w the grid, L = h w locations, D features.
 """
@@ -18,27 +18,30 @@ SMALL = (
 
 @keras.saving.register_keras_serializable("attention_zoo")
 class ImageEncoder(keras.layers.Layer):
-    """A convolutional network whose feature map is read as a list of L annotations, with the place of each.
+    """A convolutional network whose feature map becomes a sequence of L annotations, with their coordinates.
 
-    The two coordinates of a location, from -1 to 1, are appended to its features: what attention sums forgets where it
-    came from, and sentences say where. (Xu et al. 2015 do not; the 5 layers of padding that their network looks through
-    tell it.)
+    The layer appends the two coordinates of a location, from -1 to 1, to its features: the sum of attention loses the
+    locations, and sentences mention them. (Xu et al. 2015 do not; their network can learn locations from the padding
+    of its 5 stages.)
 
     Args:
         image_size: (H, W).
-        backbone: "small", four convolutions with batch normalisation, or the name of a class of `keras.applications`,
-            such as
-            "VGG19" or "MobileNetV3Small", without its top; where it ends in a pooling layer, without that too (VGG19
-            of 224 x 224
-            pixels gives the paper's 14 x 14 x 512). Its own preprocessing is applied. ValueError for any other name.
-        weights: For a backbone by name: None (the default, from the seed), "imagenet" or the path of a weights file.
-        frozen: Whether the backbone keeps its weights. Default False.
+        backbone: `"small"`, four convolutions with batch normalisation, or the name of a class of
+            `keras.applications`, such as `"VGG19"` or `"MobileNetV3Small"`, without its top and without a pooling layer
+            at its end (VGG19 of 224 x 224 pixels gives the paper's 14 x 14 x 512). The layer applies the backbone's own
+            preprocessing. Defaults to `"small"`.
+        weights: For a class of `keras.applications`: `None` (random weights), `"imagenet"` or the path of a weights
+            file. Defaults to `None`.
+        frozen: Whether the backbone keeps its weights. Defaults to `False`.
 
     Call arguments:
         images: (B, H, W, 3), from 0 to 255.
 
     Returns:
         (B, L, D + 2).
+
+    Raises:
+        ValueError: If there is no such `backbone`.
 
     Example:
 
@@ -79,19 +82,17 @@ class ImageEncoder(keras.layers.Layer):
         return (input_shape[0], self.grid[0] * self.grid[1], self.network.output_shape[-1] + 2)
 
     def get_config(self):
-        # What is loaded has its weights from the file: they need not be fetched from elsewhere first.
+        # A saved model has its weights in its file: `from_config` need not fetch them first.
         config = {"image_size": self.image_size, "backbone": self.backbone, "weights": None, "frozen": self.frozen}
         return {**super().get_config(), **config}
 
 
 def convolve(network, images):
-    """Returns `network(images)`, also of no images, which TensorFlow's convolution hands back as they are on CPUs (2.21)."""
+    """Returns `network(images)`, also for an empty batch, which TensorFlow 2.21 returns unchanged on CPUs."""
     count = ops.shape(images)[0]
     if isinstance(count, int) and count > 0:
         return network(images)
-    spare = ops.zeros((1, *images.shape[1:]), images.dtype)[
-        ops.minimum(count, 1) :
-    ]  # a blank image, where there is none
+    spare = ops.zeros((1, *images.shape[1:]), images.dtype)[ops.minimum(count, 1) :]  # a blank image for an empty batch
     return network(ops.concatenate([images, spare]))[:count]
 
 

@@ -1,5 +1,4 @@
-"""What the recurrent translators share: embeddings, the projection to the vocabulary, dropout between them, and the
-config.
+"""The base of the recurrent translators: embeddings, projection to the vocabulary, dropout, and the config.
 
 Shapes: B batch, S source, T target, E embedding_dim, U units, V target vocabulary.
 """
@@ -9,7 +8,7 @@ from keras import ops
 
 
 class RecurrentTranslator(keras.Model):
-    """Base of the recurrent translators; they differ in what lies between the embeddings and the output projection.
+    """Base of the recurrent translators, which differ in the layers between embeddings and output projection.
 
     A subclass creates its layers in `__init__`, builds them in `build`, and has `call`, `encode`, `start` and `step`.
 
@@ -18,7 +17,7 @@ class RecurrentTranslator(keras.Model):
         target_vocabulary_size: V, rows of the target embedding and classes of the output.
         embedding_dim: E.
         units: U, size of a recurrent state.
-        dropout: Share of the features that is dropped in training, in [0, 1): of the embeddings, between stacked
+        dropout: Share of the features that are dropped in training, in [0, 1): of the embeddings, between stacked
             layers, and before the output projection.
 
     Attributes:
@@ -35,8 +34,8 @@ class RecurrentTranslator(keras.Model):
         self.units = units
         self.dropout = dropout
         policy = self.dtype_policy
-        # With Keras's ±0.05 the gates behind stay near their middle for hundreds of steps: on cldr_phrases Bahdanau's
-        # dev loss after two epochs is .034 with it, .016 with 0.3, .018 with 1 (three seeds, one, one).
+        # With Keras's ±0.05 the gates after them stay near their middle for hundreds of steps: on cldr_phrases
+        # Bahdanau's dev loss after two epochs is .034 with it, .016 with 0.3, .018 with 1 (three seeds, one, one).
         self.source_embedding, self.target_embedding = (
             keras.layers.Embedding(
                 size, embedding_dim, keras.initializers.RandomNormal(stddev=0.3), dtype=policy, name=f"{side}_embedding"
@@ -74,8 +73,7 @@ class RecurrentTranslator(keras.Model):
 
 
 def maxout(features):
-    """The greater of each two neighbours: (..., 2 l) -> (..., l) (Goodfellow et al. 2013, "Maxout Networks", pools of
-    two).
+    """The maximum of each two neighbours, (..., 2 l) -> (..., l) (Goodfellow et al. 2013, "Maxout Networks").
 
     Example:
 
@@ -87,5 +85,5 @@ def maxout(features):
 
 
 def source_mask(source):
-    """Which source positions hold a token: bool (B, S) from ids whose padding is 0."""
+    """The source positions that hold a token: bool (B, S), from ids whose padding is 0."""
     return ops.not_equal(source, 0)

@@ -14,13 +14,13 @@ class StackedLSTM(keras.layers.Layer):
 
     Args:
         units: U of each.
-        num_layers: How many, at least 1.
-        dropout: Share of features dropped between two of them in training.
+        num_layers: Number of LSTMs, at least 1.
+        dropout: Share of features dropped between two LSTMs in training. Defaults to 0.
 
     Call arguments:
         inputs: (B, T, D).
-        mask: bool (B, T); a masked position leaves the states as they were. Default None.
-        initial_state: A list with a pair (hidden, carry), each (B, U), for each LSTM. Default None: zeros.
+        mask: Bool (B, T); a masked position leaves the states as they were. Defaults to `None`.
+        initial_state: A list with a pair (hidden, carry), each (B, U), for each LSTM. Defaults to zeros.
         training: Whether to apply dropout.
 
     Returns:
@@ -66,7 +66,7 @@ class StackedLSTM(keras.layers.Layer):
         return inputs, states
 
     def step(self, inputs, states):
-        """One position: (B, D) and the states before it -> the top output (B, U) and the states after it."""
+        """Runs one position: (B, D) and the states before it -> the top output (B, U) and the states after it."""
         new_states = []
         for lstm, state in zip(self.lstms, states):
             inputs, (hidden, carry) = lstm.cell(inputs, list(state))
