@@ -17,7 +17,8 @@ def check_positive_integer(name, value, optional=False):
     >>> from attention_zoo.layers.checks import check_positive_integer
     >>> check_positive_integer("units", 3)
     >>> check_positive_integer("units", True)
-    Traceback (most recent call last): ValueError: `units` must be a positive integer. Received: units=True
+    Traceback (most recent call last):
+    ValueError: `units` must be a positive integer. Received: units=True
     """
     if value is None and optional:
         return
@@ -41,7 +42,8 @@ def check_share(name, value):
 
     >>> from attention_zoo.layers.checks import check_share
     >>> check_share("dropout", 1.0)
-    Traceback (most recent call last): ValueError: `dropout` must be in [0, 1). Received: dropout=1.0
+    Traceback (most recent call last):
+    ValueError: `dropout` must be in [0, 1). Received: dropout=1.0
     """
     if not 0 <= value < 1:
         raise ValueError(f"`{name}` must be in [0, 1). Received: {name}={value!r}")

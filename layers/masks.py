@@ -204,6 +204,7 @@ def masked_softmax(scores, mask=None):
     [[0.5 0.5 0. ]
      [0.  0.  0. ]]
     """
+    scores = ops.convert_to_tensor(scores)
     if is_float16(scores):  # an overflowed score, inf, would give NaN
         scores = ops.minimum(ops.cast(scores, "float32"), FLOAT16_MAX)
     scores = ops.cast(scores, "float32")
