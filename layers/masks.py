@@ -7,9 +7,10 @@ from keras import ops
 
 from attention_zoo.layers.precision import FLOAT16_MAX, is_float16
 
-# The score of a masked key. It is finite, so that the softmax of a row of masked scores is defined; `masked_softmax`
-# then sets that row to zero. It lies below all scores except -inf, which gets no weight either.
-MASKED = -3.0e38
+# The score of a masked key. It is finite, so that the softmax of a row of masked scores is defined; `masked_softmax` then
+# sets that row to zero. Three of them, which kernels add up, are finite too. All scores that occur lie above it, except
+# -inf, which gets no weight either.
+MASKED = -1.0e38
 
 
 def causal_mask(query_length, key_length, offset=0):
