@@ -12,12 +12,14 @@ from typing import Any, TextIO
 from attention_zoo.pipelines.commands.arguments import Parser, named_task
 from attention_zoo.pipelines.commands.loading import load
 from attention_zoo.pipelines.engine.errors import UserError
+from attention_zoo.pipelines.engine.serving.record import read_record
+from attention_zoo.pipelines.engine.serving.versions import version_folder
 from attention_zoo.pipelines.engine.task import Task
 from attention_zoo.pipelines.registry import Entry
 
 
 def predict(tasks: Mapping[str, Entry], argv: Sequence[str]) -> int:
-    """`predict TASK [INPUT ...] [--attention PICTURE] [--json] [--pieces] [--model DIR]`
+    """`predict TASK [INPUT ...] [--attention PICTURE] [--json] [--pieces] [--model DIR | --run DIR | --name RUN]`
 
     Returns:
         The exit code: 0, or 1 where an input could not be answered.
@@ -34,14 +36,18 @@ def predict(tasks: Mapping[str, Entry], argv: Sequence[str]) -> int:
     )
     parser.add_argument("--pieces", action="store_true", help="draw the pieces of words apart, where there are some")
     parser.add_argument("--json", action="store_true", help="print a JSON object an answer")
-    parser.add_argument("--model", metavar="DIR", type=Path, help="folder of the exports (default: saved_models/TASK)")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument(
+        "--model", metavar="DIR", type=Path, help="folder of the exports, or of a version (default: saved_models/TASK)"
+    )
+    which.add_argument("--run", metavar="DIR", help="answer with the newest version of the run in this folder")
+    which.add_argument("--name", metavar="RUN", help="answer with the newest version of the run in runs/TASK/RUN")
     arguments = parser.parse_intermixed_args(argv)  # the inputs may follow the options
     name, entry = named_task("predict", tasks, [arguments.task])
-    directory = arguments.model or Path("saved_models") / name
-    if not any(directory.glob("*/saved_model.pb")):  # seen before TensorFlow is loaded
-        raise UserError(f"no SavedModel in {directory}: `attention-zoo train {name}` writes one to saved_models/{name}")
+    run = arguments.run or (f"runs/{name}/{arguments.name}" if arguments.name else "")
+    version = version_folder(arguments.model or Path("saved_models") / name, run)  # before TensorFlow is loaded
     batches = [arguments.inputs] if arguments.inputs else read_lines()
-    return Conversation(load(entry.task), directory, arguments).answer_all(batches)
+    return Conversation(load(entry.task), version, arguments).answer_all(batches)
 
 
 def read_lines() -> Iterator[list[str]]:
@@ -65,14 +71,14 @@ class Conversation:
 
     Args:
         task: The `Task` class.
-        directory: Folder of the task's exports; the newest version answers.
+        version: Folder of the version that answers.
         arguments: Arguments of the command: `attention`, `pieces` and `json`.
 
     Raises:
         UserError: The model is of another task, or nothing can be drawn into the file that was named.
     """
 
-    def __init__(self, task: type[Task], directory: Path, arguments: Namespace):
+    def __init__(self, task: type[Task], version: Path, arguments: Namespace):
         from attention_zoo.pipelines.engine.serving.versions import load_saved_model
 
         self.task, self.picture, self.pieces, self.json = task, arguments.attention, arguments.pieces, arguments.json
@@ -83,11 +89,15 @@ class Conversation:
             from attention_zoo.pipelines.engine.pictures.draw import check_suffix
 
             check_suffix(task.View, self.picture, "--attention")
-        self.served = load_saved_model(directory, task.answers_with)
+        self.served = load_saved_model(version, task.answers_with)
+        self.version = version
 
     def answer_all(self, batches: Iterable[list[str]]) -> int:
         """Answers lists of inputs, one after the other. Returns the exit code."""
-        for inputs in batches:
+        for number, inputs in enumerate(batches):
+            if number == 0:
+                record = read_record(self.version)
+                write(f"answers: {self.version}" + (f", of {record}" if record else ""), sys.stderr)
             size = self.task.asked_together or len(inputs)
             for start in range(0, len(inputs), size):
                 readable = list(self.read(inputs[start : start + size]))

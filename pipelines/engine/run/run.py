@@ -1,9 +1,8 @@
 """A run from the first example to the served model: train, evaluate, illustrate, export."""
 
-import json
 import platform
 import random
-from collections.abc import Collection, Container, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from os import PathLike
 from pathlib import Path
@@ -11,16 +10,20 @@ from pathlib import Path
 import keras
 import numpy as np
 import tensorflow as tf
-from rich.console import Console
-from rich.table import Table
 
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.run.config import dump, read
 from attention_zoo.pipelines.engine.run.console import make_console, no_bars_in_files
-from attention_zoo.pipelines.engine.run.illustrate import illustrate
+from attention_zoo.pipelines.engine.run.publish import (
+    export_task,
+    publish,
+    record_of,
+    score,
+    show_metrics,
+    write_metrics,
+)
 from attention_zoo.pipelines.engine.run.reporting import TrainingReporter
 from attention_zoo.pipelines.engine.run.runs import PRESET_HEAD
-from attention_zoo.pipelines.engine.serving.export import export_saved_model
 from attention_zoo.pipelines.engine.settings import TaskConfig
 from attention_zoo.pipelines.engine.storage.checkpoints import CheckpointStore
 from attention_zoo.pipelines.engine.storage.files import atomic_write, locked
@@ -105,23 +108,6 @@ def train(
     return metrics
 
 
-def publish(task: Task, model: keras.Model, metrics: dict[str, float], reporter: TrainingReporter) -> dict[str, float]:
-    """Scores, draws and exports the finished model, measures the export, and prints all paths. Returns all metrics."""
-    metrics = metrics | score(task, model)
-    write_metrics(task.folder, metrics)
-    pictures = illustrate(task, model)
-    exported = export_task(task, model)
-    if figures := task.after_export(exported):
-        metrics |= figures
-        write_metrics(task.folder, metrics)
-    show_metrics(reporter.console, metrics)
-    for picture in pictures:
-        reporter.note(f"picture: {picture}")
-    reporter.note(f"SavedModel: {exported}")
-    reporter.note(f"next: {task.next_command()}")
-    return metrics
-
-
 def plain_model(task: Task, model: keras.Model, strategy: tf.distribute.Strategy) -> keras.Model:
     """Returns the model on one device, since mirrored variables decode slowly and cannot be exported."""
     if strategy.num_replicas_in_sync == 1:
@@ -145,8 +131,9 @@ def evaluate(task_class: type[Task], folder: PathLike[str] | str) -> dict[str, f
 
 def export(task_class: type[Task], folder: PathLike[str] | str) -> Path:
     """Writes the next version of the SavedModel of a finished run. Returns its folder."""
+    folder = RunFolder(folder)
     task, model = finished(task_class, folder)
-    directory = export_task(task, model)
+    directory = export_task(task, model, record_of(task, model, folder.read_metrics()))
     make_console(soft_wrap=True).print(f"SavedModel: {directory}\nnext: {task.next_command()}")
     return directory
 
@@ -189,18 +176,6 @@ def finished(task_class: type[Task], folder: PathLike[str] | str) -> tuple[Task,
     lower_is_better = settings.monitor.removeprefix("dev/") in task.lower_is_better
     load_chosen_weights(model, store, settings.monitor, lower_is_better, ema=bool(settings.ema))
     return task, model
-
-
-def score(task: Task, model: keras.Model) -> dict[str, float]:
-    """Returns the test metrics as `test/NAME`. A name with its own group, such as `baseline/svm`, stays unchanged."""
-    return {name if "/" in name else f"test/{name}": value for name, value in task.evaluate(model, "test").items()}
-
-
-def export_task(task: Task, model: keras.Model) -> Path:
-    """Exports the signatures of the task."""
-    trackables, signatures, warm_up = task.signatures(model)
-    directory = Path(task.config.export.directory) / task.name
-    return export_saved_model(directory, trackables, signatures, warm_up)
 
 
 def keep_config(
@@ -265,16 +240,3 @@ def alone_in(folder: RunFolder) -> Iterator[None]:
         except BlockingIOError:
             raise UserError(f"{folder} is in use by another process; wait for it, or choose another --name") from None
         yield
-
-
-def write_metrics(folder: RunFolder, metrics: Mapping[str, float]) -> None:
-    """Writes the metrics as JSON."""
-    atomic_write(folder.metrics, json.dumps(metrics, indent=1, sort_keys=True) + "\n")
-
-
-def show_metrics(console: Console, metrics: Mapping[str, float]) -> None:
-    """Prints the metrics as a table."""
-    table = Table("metric", "value")
-    for name, value in sorted(metrics.items()):
-        table.add_row(name, f"{value:,.4g}" if isinstance(value, float) else f"{value:,}")
-    console.print(table)

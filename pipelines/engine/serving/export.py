@@ -19,6 +19,7 @@ def export_saved_model(
     trackables: Sequence[Any],
     signatures: Signatures,
     warm_up: Mapping[str, Any] | None = None,
+    notes: Mapping[str, str] | None = None,
 ) -> Path:
     """Writes the next version of a task's SavedModel.
 
@@ -40,6 +41,7 @@ def export_saved_model(
         warm_up: Example inputs by name, arrays or lists. A server answers them before it answers the first request.
             One request is written for every signature, with the inputs that it has; an input that needs another shape
             than in the other signatures is named "SIGNATURE/INPUT". Defaults to `None`, which writes no requests.
+        notes: Texts by file name, for `assets.extra`, which servers ignore. Defaults to `None`, which writes none.
 
     Returns:
         `Path` of the version's folder.
@@ -77,6 +79,9 @@ def export_saved_model(
         partial = directory / f".{version}.partial"  # a server reads only folders whose whole name is a number
         archive.write_out(str(partial), verbose=False)
         write_warm_up(partial, requests)
+        for name, text in (notes or {}).items():
+            (partial / "assets.extra").mkdir(exist_ok=True)
+            (partial / "assets.extra" / name).write_text(text, encoding="utf-8")
         replace_directory(partial, directory / str(version))
         write_models_config(directory.parent)
     return directory / str(version)

@@ -3,9 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-import tensorflow as tf
-
 from attention_zoo.pipelines.engine.errors import UserError
+from attention_zoo.pipelines.engine.serving.record import read_record
 from attention_zoo.pipelines.engine.storage.files import atomic_write
 
 # Where the TF Serving image keeps its models: SAVED_MODELS is mounted there (see deploy/README.md).
@@ -13,12 +12,12 @@ SERVED_FROM = "/models"
 
 
 def load_saved_model(directory: Path | str, answer: str | None = None) -> Any:
-    """Loads the newest complete version of a task's SavedModel.
+    """Loads a version of a task's SavedModel.
 
     Loading needs TensorFlow and, for the text ops, tensorflow_text. The loaded object uses no code of this project.
 
     Args:
-        directory: `saved_models/TASK`.
+        directory: `saved_models/TASK`, for the newest complete version, or `saved_models/TASK/VERSION`.
         answer: Name of an output that `serving_default` must have. Defaults to `None`, which accepts every model.
 
     Returns:
@@ -28,19 +27,45 @@ def load_saved_model(directory: Path | str, answer: str | None = None) -> Any:
     Raises:
         UserError: There is no complete version, or it has no such output.
     """
+    version = version_folder(directory)
+    import tensorflow as tf  # here, so that versions are listed without TensorFlow
     import tensorflow_text  # noqa: F401  registers the ops of the tokenizers
 
-    directory = Path(directory)
-    versions = complete_versions(directory)
-    if not versions:
-        raise UserError(f"no SavedModel in {directory}: `attention-zoo train` and `attention-zoo export` write one")
-    loaded = tf.saved_model.load(str(directory / str(versions[-1])))
+    loaded = tf.saved_model.load(str(version))
     answers = loaded.signatures["serving_default"].structured_outputs
     if answer is not None and answer not in answers:
         raise UserError(
             f"{directory}: expected a model that answers with {answer}, received one with {', '.join(sorted(answers))}"
         )
     return loaded
+
+
+def version_folder(directory: Path | str, run: str = "") -> Path:
+    """Returns the folder of the version that answers, without loading it.
+
+    Args:
+        directory: `saved_models/TASK`, for the newest complete version, or `saved_models/TASK/VERSION`.
+        run: Folder of a run, for the newest version that was exported from it. Defaults to `""`, any run.
+
+    Raises:
+        UserError: There is no such version.
+    """
+    directory = Path(directory)
+    if (directory / "saved_model.pb").is_file():
+        return directory
+    versions = [directory / str(version) for version in complete_versions(directory)]
+    if not versions:
+        raise UserError(f"no SavedModel in {directory}: `attention-zoo train` and `attention-zoo export` write one")
+    if not run:
+        return versions[-1]
+    records = {version: read_record(version) for version in versions}
+    of_run = [version for version, record in records.items() if record and Path(record.run) == Path(run)]
+    if not of_run:
+        there = sorted({record.run for record in records.values() if record})
+        raise UserError(
+            f"no version of {run} in {directory}; there are versions of {', '.join(there) or 'no known run'}"
+        )
+    return of_run[-1]
 
 
 def complete_versions(directory: Path | str) -> list[int]:

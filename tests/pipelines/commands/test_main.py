@@ -12,6 +12,8 @@ import pytest
 from attention_zoo.pipelines.commands import arguments, loading, messages
 from attention_zoo.pipelines.commands.main import main
 from attention_zoo.pipelines.engine.errors import UserError
+from attention_zoo.pipelines.engine.serving.record import VersionRecord, record_files
+from attention_zoo.pipelines.engine.serving.versions import version_folder
 from attention_zoo.pipelines.registry import Entry
 
 TASK = r'''
@@ -88,7 +90,9 @@ def toy(tmp_path, monkeypatch):
 
     engine = types.SimpleNamespace(train=note("train"), evaluate=note("evaluate"), export=note("export"))
     monkeypatch.setitem(sys.modules, "attention_zoo.pipelines.engine.run.run", engine)
-    versions = types.SimpleNamespace(load_saved_model=lambda directory, answer: ("served", directory))
+    versions = types.SimpleNamespace(
+        load_saved_model=lambda version, answer: ("served", version), version_folder=version_folder
+    )
     monkeypatch.setitem(sys.modules, "attention_zoo.pipelines.engine.serving.versions", versions)
     monkeypatch.chdir(tmp_path)
     for exported in ("saved_models/toy/1", "m/toy/1"):
@@ -160,7 +164,7 @@ def test_a_run_that_is_not_there_is_named_with_those_that_are(toy, capsys):
 
 
 def test_predict_takes_inputs_before_and_after_options(toy):
-    expected = ("ask", ("served", Path("saved_models/toy")), ["one", "two"], True)
+    expected = ("ask", ("served", Path("saved_models/toy/1")), ["one", "two"], True)
     for argv in (
         ["one", "two", "--attention", "x.png"],
         ["--attention", "x.png", "one", "two"],
@@ -169,7 +173,29 @@ def test_predict_takes_inputs_before_and_after_options(toy):
         assert toy.run("predict", "toy", *argv) == 0
         assert toy.calls.pop() == expected
     assert toy.run("predict", "toy", "--model", "m/toy", "--", "-3 °C") == 0
-    assert toy.calls.pop() == ("ask", ("served", Path("m/toy")), ["-3 °C"], False)
+    assert toy.calls.pop() == ("ask", ("served", Path("m/toy/1")), ["-3 °C"], False)
+
+
+def test_predict_says_which_version_of_which_run_answers(toy, capsys):
+    for number, name in ((2, "a"), (3, "b")):
+        record = VersionRecord("toy", f"runs/toy/{name}", "small", "words 1.0", "2026-11-28 17:20", "")
+        for file, text in record_files(record, "").items():
+            path = Path(f"saved_models/toy/{number}/assets.extra", file)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        (path.parent.parent / "saved_model.pb").touch()
+    asked = {
+        (): "answers: saved_models/toy/3, of runs/toy/b (words 1.0), exported 2026-11-28 17:20",
+        ("--name", "a"): "answers: saved_models/toy/2, of runs/toy/a (words 1.0), exported 2026-11-28 17:20",
+        ("--run", "runs/toy/b/"): "answers: saved_models/toy/3, of runs/toy/b (words 1.0), exported 2026-11-28 17:20",
+        ("--model", "saved_models/toy/1"): "answers: saved_models/toy/1",
+    }
+    for options, line in asked.items():
+        assert toy.run("predict", "toy", "x", *options) == 0
+        assert capsys.readouterr().err.splitlines() == [line]
+    toy.calls.clear()
+    missing = refused(toy, capsys, "predict", "toy", "x", "--name", "c")
+    assert "no version of runs/toy/c in saved_models/toy; there are versions of runs/toy/a, runs/toy/b" in missing
 
 
 @pytest.mark.parametrize(
@@ -228,7 +254,7 @@ def test_each_bad_input_costs_one_line_and_the_others_are_answered(toy, monkeypa
     assert toy.run("predict", "toy", "a", "none", "7", "b") == 1
     shown = capsys.readouterr()
     assert shown.out == "A\nB\n"
-    assert shown.err.splitlines() == [
+    assert shown.err.splitlines()[1:] == [
         "attention-zoo: none: expected a file",
         "attention-zoo: 7: expected a word, received a digit",
     ]
@@ -258,7 +284,7 @@ def test_a_name_that_is_not_utf8_is_printed_as_well_as_it_can_be(toy, monkeypatc
 
 def test_predict_numbers_the_pictures_of_further_answers(toy, capsys):
     assert toy.run("predict", "toy", "a", "", "b", "--attention", "new/x.svg", "--pieces") == 0
-    assert capsys.readouterr().err.splitlines() == ["picture: new/x.svg", "picture: new/x-2.svg"]
+    assert capsys.readouterr().err.splitlines()[1:] == ["picture: new/x.svg", "picture: new/x-2.svg"]
     assert Path("new/x-2.svg").read_text().startswith("<?xml")
 
 
@@ -287,7 +313,7 @@ def test_predict_with_nothing_to_answer_is_refused(toy, monkeypatch, capsys):
         (["evaluate", "toy", "--run", "a", "--name", "b"], "not allowed with argument --run"),
         (["predict", "toi", "x"], "received toi; did you mean toy?"),
         (["predict", "toy", "x", "--attn", "y"], "unrecognized arguments: --attn"),
-        (["predict", "toy", "x", "--model", "m/tyo"], "no SavedModel in m/tyo: `attention-zoo train toy` writes one"),
+        (["predict", "toy", "x", "--model", "m/tyo"], "no SavedModel in m/tyo: `attention-zoo train` and"),
         (["tasks", "--all"], "tasks: unrecognized arguments: --all"),
         (["train", "toy", "--epochs", "3"], "--epochs: no such option; did you mean --training.epochs?"),
         (["train", "toy", "--training.epochs", "x"], "--training.epochs: expected a whole number, received 'x'"),

@@ -1,0 +1,100 @@
+"""The end of a run: scores, pictures, the exported version with its record, and what was written where."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+
+import keras
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from attention_zoo.pipelines.engine.run.illustrate import illustrate
+from attention_zoo.pipelines.engine.run.reporting import TrainingReporter
+from attention_zoo.pipelines.engine.run.runs import preset_of
+from attention_zoo.pipelines.engine.serving.export import export_saved_model
+from attention_zoo.pipelines.engine.serving.record import VersionRecord, read_record, record_files
+from attention_zoo.pipelines.engine.serving.versions import complete_versions
+from attention_zoo.pipelines.engine.storage.files import atomic_write
+from attention_zoo.pipelines.engine.storage.run_folder import RunFolder
+from attention_zoo.pipelines.engine.task import Task
+
+
+def publish(task: Task, model: keras.Model, metrics: dict[str, float], reporter: TrainingReporter) -> dict[str, float]:
+    """Scores, draws and exports the finished model, measures the export, and prints all paths. Returns all metrics.
+
+    A run that was exported before, with the same weights and settings, gets no second version.
+    """
+    metrics = metrics | score(task, model)
+    write_metrics(task.folder, metrics)
+    pictures = illustrate(task, model)
+    record = record_of(task, model, metrics)
+    exported = exported_before(task, record)
+    if exported:
+        note = f"SavedModel: {exported} has these weights already"
+    else:
+        exported = export_task(task, model, record)
+        note = f"SavedModel: {exported}"
+    if figures := task.after_export(exported):
+        metrics |= figures
+        write_metrics(task.folder, metrics)
+    show_metrics(reporter.console, metrics)
+    for picture in pictures:
+        reporter.note(f"picture: {picture}")
+    reporter.note(note)
+    reporter.note(f"next: {task.next_command()}")
+    return metrics
+
+
+def score(task: Task, model: keras.Model) -> dict[str, float]:
+    """Returns the test metrics as `test/NAME`. A name with its own group, such as `baseline/svm`, stays unchanged."""
+    return {name if "/" in name else f"test/{name}": value for name, value in task.evaluate(model, "test").items()}
+
+
+def record_of(task: Task, model: keras.Model, metrics: Mapping[str, float]) -> VersionRecord:
+    """Returns the record of a version that is exported now."""
+    digest = hashlib.blake2b(task.folder.config.read_bytes(), digest_size=16)
+    for variable in model.variables:
+        digest.update(np.asarray(variable).tobytes())
+    return VersionRecord(
+        task=task.name,
+        run=str(task.folder),
+        preset=preset_of(task.folder),
+        data=task.data_version,
+        exported=datetime.now().strftime("%Y-%m-%d %H:%M"),
+        weights=digest.hexdigest(),
+        scores=dict(metrics),
+    )
+
+
+def exported_before(task: Task, record: VersionRecord) -> Path | None:
+    """Returns the newest version with these weights and settings, or `None`."""
+    directory = Path(task.config.export.directory) / task.name
+    for version in reversed(complete_versions(directory)):
+        before = read_record(directory / str(version))
+        if before is not None and before.weights == record.weights:
+            return directory / str(version)
+    return None
+
+
+def export_task(task: Task, model: keras.Model, record: VersionRecord) -> Path:
+    """Exports the signatures of the task as its next version."""
+    trackables, signatures, warm_up = task.signatures(model)
+    directory = Path(task.config.export.directory) / task.name
+    notes = record_files(record, task.folder.config.read_text(encoding="utf-8"))
+    return export_saved_model(directory, trackables, signatures, warm_up, notes)
+
+
+def write_metrics(folder: RunFolder, metrics: Mapping[str, float]) -> None:
+    """Writes the metrics as JSON."""
+    atomic_write(folder.metrics, json.dumps(metrics, indent=1, sort_keys=True) + "\n")
+
+
+def show_metrics(console: Console, metrics: Mapping[str, float]) -> None:
+    """Prints the metrics as a table."""
+    table = Table("metric", "value")
+    for name, value in sorted(metrics.items()):
+        table.add_row(name, f"{value:,.4g}" if isinstance(value, float) else f"{value:,}")
+    console.print(table)
