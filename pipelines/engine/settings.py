@@ -111,6 +111,10 @@ class ExportSettings:
 
     Args:
         directory: Folder that holds TASK/VERSION/, as TF Serving reads it.
+        promote: Whether the version takes the place of the served one. auto: unless that one was trained on other data
+            or has a better score, or --data.limit made the run a trial; always; never. Otherwise it goes to
+            TASK.candidate/.
     """
 
     directory: str = "saved_models"
+    promote: Literal["auto", "always", "never"] = "auto"

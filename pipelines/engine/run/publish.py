@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shlex
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -12,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from attention_zoo.pipelines.engine.run.illustrate import illustrate
+from attention_zoo.pipelines.engine.run.promotion import choose_directory
 from attention_zoo.pipelines.engine.run.reporting import TrainingReporter
 from attention_zoo.pipelines.engine.run.runs import preset_of
 from attention_zoo.pipelines.engine.serving.export import export_saved_model
@@ -31,12 +33,15 @@ def publish(task: Task, model: keras.Model, metrics: dict[str, float], reporter:
     write_metrics(task.folder, metrics)
     pictures = illustrate(task, model)
     record = record_of(task, model, metrics)
-    exported = exported_before(task, record)
+    directory, reason = choose_directory(task.config, record, lower_is_better(task))
+    exported = exported_before(directory, record)
     if exported:
         note = f"SavedModel: {exported} has these weights already"
     else:
-        exported = export_task(task, model, record)
+        exported = export_task(task, model, directory, record)
         note = f"SavedModel: {exported}"
+    if reason:
+        note += f"\nnot served: {reason}; --export.promote always serves it"
     if figures := task.after_export(exported):
         metrics |= figures
         write_metrics(task.folder, metrics)
@@ -44,8 +49,19 @@ def publish(task: Task, model: keras.Model, metrics: dict[str, float], reporter:
     for picture in pictures:
         reporter.note(f"picture: {picture}")
     reporter.note(note)
-    reporter.note(f"next: {task.next_command()}")
+    reporter.note(f"next: {next_command(task, directory)}")
     return metrics
+
+
+def next_command(task: Task, directory: Path) -> str:
+    """Returns the command that asks the exported model, wherever it is."""
+    usual = Path("saved_models") / task.name
+    return task.next_command() + ("" if directory == usual else f" --model {shlex.quote(str(directory))}")
+
+
+def lower_is_better(task: Task) -> bool:
+    """Returns whether the monitored metric is better when it is lower."""
+    return task.config.training.monitor.removeprefix("dev/") in task.lower_is_better
 
 
 def score(task: Task, model: keras.Model) -> dict[str, float]:
@@ -69,9 +85,8 @@ def record_of(task: Task, model: keras.Model, metrics: Mapping[str, float]) -> V
     )
 
 
-def exported_before(task: Task, record: VersionRecord) -> Path | None:
-    """Returns the newest version with these weights and settings, or `None`."""
-    directory = Path(task.config.export.directory) / task.name
+def exported_before(directory: Path, record: VersionRecord) -> Path | None:
+    """Returns the newest version in a folder with these weights and settings, or `None`."""
     for version in reversed(complete_versions(directory)):
         before = read_record(directory / str(version))
         if before is not None and before.weights == record.weights:
@@ -79,10 +94,9 @@ def exported_before(task: Task, record: VersionRecord) -> Path | None:
     return None
 
 
-def export_task(task: Task, model: keras.Model, record: VersionRecord) -> Path:
-    """Exports the signatures of the task as its next version."""
+def export_task(task: Task, model: keras.Model, directory: Path, record: VersionRecord) -> Path:
+    """Exports the signatures of the task as the next version in a folder."""
     trackables, signatures, warm_up = task.signatures(model)
-    directory = Path(task.config.export.directory) / task.name
     notes = record_files(record, task.folder.config.read_text(encoding="utf-8"))
     return export_saved_model(directory, trackables, signatures, warm_up, notes)
 

@@ -16,6 +16,7 @@ from attention_zoo.pipelines.engine.run.config import dump, read
 from attention_zoo.pipelines.engine.run.console import make_console, no_bars_in_files
 from attention_zoo.pipelines.engine.run.publish import (
     export_task,
+    next_command,
     publish,
     record_of,
     score,
@@ -101,6 +102,8 @@ def train(
             "train/steps": progress.step,
             "train/epochs": progress.epoch + progress.batch / max(1, trainer.batches_per_epoch),
         }
+        if progress.best_value is not None:
+            metrics.setdefault(config.training.monitor, progress.best_value)
         if reporter.padding_share is not None:
             metrics["input/padding_share"] = reporter.padding_share
         metrics = publish(task, plain_model(task, model, strategy), metrics, reporter) if chief else {}
@@ -133,9 +136,10 @@ def export(task_class: type[Task], folder: PathLike[str] | str) -> Path:
     """Writes the next version of the SavedModel of a finished run. Returns its folder."""
     folder = RunFolder(folder)
     task, model = finished(task_class, folder)
-    directory = export_task(task, model, record_of(task, model, folder.read_metrics()))
-    make_console(soft_wrap=True).print(f"SavedModel: {directory}\nnext: {task.next_command()}")
-    return directory
+    directory = Path(task.config.export.directory) / task.name
+    version = export_task(task, model, directory, record_of(task, model, folder.read_metrics()))
+    make_console(soft_wrap=True).print(f"SavedModel: {version}\nnext: {next_command(task, directory)}")
+    return version
 
 
 def prepare(

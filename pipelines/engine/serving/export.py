@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from attention_zoo.pipelines.engine.serving.versions import taken_versions, write_models_config
+from attention_zoo.pipelines.engine.serving.versions import CANDIDATE, taken_versions, write_models_config
 from attention_zoo.pipelines.engine.storage.files import locked, replace_directory
 
 Signatures = Mapping[str, tuple[Callable[..., dict[str, tf.Tensor]], dict[str, tf.TensorSpec]]]
@@ -31,7 +31,8 @@ def export_saved_model(
     gives every variable two handles, and TF Serving does not find one of them (tensorflow#72963).
 
     Args:
-        directory: `saved_models/TASK`; its name is the name of the served model. Created if it does not exist.
+        directory: `saved_models/TASK`; its name is the name of the served model. Created if it does not exist. A
+            folder `saved_models/TASK.candidate` is not listed for the server.
         trackables: Keras models (built) and `tf.Module`s with the tokenizers, tables and variables that the functions
             use.
         signatures: `{name: (function, inputs)}`. `inputs` is a dict of `tf.TensorSpec` by name; the function is called
@@ -64,7 +65,7 @@ def export_saved_model(
     """
     directory = Path(directory)
     check_signatures(signatures)
-    requests = warm_up_requests(directory.name, signatures, warm_up)
+    requests = warm_up_requests(directory.name.removesuffix(CANDIDATE), signatures, warm_up)
     archive = keras.export.ExportArchive()
     for trackable in trackables:
         archive.track(trackable)

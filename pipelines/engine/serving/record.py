@@ -24,9 +24,9 @@ class VersionRecord:
 
     Example:
 
-    >>> record = VersionRecord("translation", "runs/translation/dates", "dates", "dates/en/1.0.0", "2026-11-28 17:20", "")
+    >>> record = VersionRecord("steering", "runs/steering/a", "a", "car_racing 1.0.0", "2026-11-28 17:20", "")
     >>> str(record)
-    'runs/translation/dates (dates/en/1.0.0), exported 2026-11-28 17:20'
+    'runs/steering/a (car_racing 1.0.0), exported 2026-11-28 17:20'
     """
 
     task: str

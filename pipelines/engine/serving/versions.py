@@ -9,6 +9,7 @@ from attention_zoo.pipelines.engine.storage.files import atomic_write
 
 # Where the TF Serving image keeps its models: SAVED_MODELS is mounted there (see deploy/README.md).
 SERVED_FROM = "/models"
+CANDIDATE = ".candidate"  # ends the name of a folder with versions that are not served
 
 
 def load_saved_model(directory: Path | str, answer: str | None = None) -> Any:
@@ -99,7 +100,7 @@ def write_models_config(root: Path) -> None:
 
     server = ModelServerConfig()
     for directory in sorted(Path(root).iterdir()):
-        if complete_versions(directory):
+        if complete_versions(directory) and not directory.name.endswith(CANDIDATE):
             server.model_config_list.config.add(
                 name=directory.name, base_path=f"{SERVED_FROM}/{directory.name}", model_platform="tensorflow"
             )
