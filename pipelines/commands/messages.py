@@ -41,7 +41,7 @@ def in_one_line(command: str, call: Callable[[], int], quiet: bool = False) -> i
         return 2
     except Preempted as stopped:
         print(f"attention-zoo: {stopped}", file=sys.stderr)
-        return 143  # as a process that SIGTERM ended
+        return 128 + stopped.number  # as a process that the signal ended
     except KeyboardInterrupt:
         again = "; the same command continues from the last checkpoint" if command == "train" else ""
         print(f"\nattention-zoo: stopped{again}", file=sys.stderr)

@@ -1,5 +1,6 @@
 """Errors that a user can cause and correct. The command line prints their message in one line, without a traceback."""
 
+import signal
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,7 +10,16 @@ class UserError(ValueError):
 
 
 class Preempted(Exception):
-    """The run was asked to stop (SIGTERM), and has written a checkpoint."""
+    """The run was asked to stop, and has written a checkpoint.
+
+    Attributes:
+        number: The signal that asked: SIGTERM, or SIGINT for Ctrl-C. Defaults to SIGTERM, as another worker may have
+            received it.
+    """
+
+    def __init__(self, message: str, number: int | None = None):
+        super().__init__(message)
+        self.number = number or signal.SIGTERM
 
 
 def check_ranges(settings: Any, rules: Mapping[str, tuple[bool, str]]) -> None:

@@ -64,7 +64,7 @@ def train(
     Raises:
         UserError: Another process trains in this folder, or the folder holds a run of another model or other data, or
             another worker is lost.
-        Preempted: SIGTERM was received, and a checkpoint is written.
+        Preempted: SIGTERM or Ctrl-C was received, and a checkpoint is written.
     """
     strategy = make_strategy(config.training.strategy)
     folder = RunFolder(folder)

@@ -89,12 +89,15 @@ class Trainer:
             The `Progress` of the finished run. The model holds the final weights.
 
         Raises:
-            Preempted: SIGTERM was received; a checkpoint is written.
+            Preempted: SIGTERM or Ctrl-C was received; a checkpoint is written.
         """
         with self.stop:
             self.train()
         if self.stop.received:  # during the last evaluation
-            raise Preempted("stopped after the last step; a checkpoint is written, the same command goes on from there")
+            raise Preempted(
+                "stopped after the last step; a checkpoint is written, the same command goes on from there",
+                self.stop.number,
+            )
         wait_for_all(self.strategy)  # until the chief has written the checkpoints that the others read
         self.load_best()
         return self.progress
@@ -175,9 +178,12 @@ class Trainer:
         progress.weight_sum += weight
         self.reporter.step(progress, loss, weight, rate, waited)
         self.callbacks.on_train_batch_end(progress.batch - 1, {"loss": loss})
-        if stop:  # SIGTERM came to any of the workers
+        if stop:  # a signal came to any of the workers
             self.save()
-            raise Preempted(f"stopped at step {progress.step:,}; a checkpoint is written, the same command continues")
+            raise Preempted(
+                f"stopped at step {progress.step:,}; a checkpoint is written, the same command continues",
+                self.stop.number,
+            )
 
     def after_step(self) -> None:
         """Evaluates, saves or ends the run if the settings say so for this step."""
@@ -287,6 +293,8 @@ class Trainer:
             )
         self.progress = Progress(**state)
         self._clock = self.progress.seconds
+        if not self.progress.finished:
+            self.reporter.note(f"continues at step {self.progress.step:,}")
 
     def load_best(self) -> None:
         """Gives the model its best weights: those of the best checkpoint, or the average of the last if it is better.

@@ -106,6 +106,35 @@ def test_a_damaged_best_checkpoint_gives_way_to_the_next_best(tmp_path):
     np.testing.assert_allclose(trainer.evaluation.losses()["dev/loss"], there[0]["dev/loss"], rtol=1e-6)
 
 
+class StopsItself(keras.callbacks.Callback):
+    """Sends signals to this process in the third step."""
+
+    def __init__(self, *signals):
+        super().__init__()
+        self.signals = signals
+
+    def on_train_batch_begin(self, batch, logs=None):
+        if batch == 2:
+            for number in self.signals:
+                signal.raise_signal(number)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stopped_run_writes_a_checkpoint_and_continues_there(tmp_path, number, capsys):
+    before = signal.getsignal(number)
+    with pytest.raises(Preempted, match="stopped at step 3; a checkpoint is written") as stopped:
+        run(tmp_path, epochs=2, callbacks=[StopsItself(number)])
+    assert stopped.value.number == number and signal.getsignal(number) == before
+    capsys.readouterr()
+    trainer, progress = run(tmp_path, epochs=2)
+    assert progress.step == 8 and "continues at step 3" in capsys.readouterr().out
+
+
+def test_a_second_ctrl_c_stops_at_once(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, epochs=2, callbacks=[StopsItself(signal.SIGINT, signal.SIGINT)])
+
+
 def test_sigterm_during_the_last_evaluation_is_not_lost(tmp_path):
     class Impatient(Line):
         def evaluate(self, model, split):
