@@ -15,7 +15,7 @@ from attention_zoo.pipelines.registry import Entry
 
 HELP = """usage: attention-zoo COMMAND ...
 
-  train TASK [--preset NAME] [--config FILE] [--name RUN] [--workers N] [--section.option VALUE ...]
+  train TASK [--preset NAME] [--config FILE] [--name RUN] [--start-from RUN] [--workers N] [--section.option VALUE ...]
                                 trains, scores, draws and exports; the same command again continues a stopped run;
                                 --workers tries a cluster of N processes on this machine
   evaluate TASK [--run DIR]     scores a run on its test split again

@@ -11,7 +11,7 @@ from attention_zoo.pipelines.registry import Entry
 
 
 def train(tasks: Mapping[str, Entry], argv: Sequence[str]) -> int:
-    """`train TASK [--preset NAME] [--config FILE] [--name RUN] [--workers N] [--section.option VALUE ...]`"""
+    """`train TASK [--preset NAME] [--config FILE] [--name RUN] [--start-from RUN] [--workers N] [--section.option ...]`"""
     name, entry = named_task("train", tasks, argv)
     from attention_zoo.pipelines.engine.run.config import parse
 
@@ -26,7 +26,13 @@ def train(tasks: Mapping[str, Entry], argv: Sequence[str]) -> int:
 
         return run_workers(run.workers, argv)
     task_class = load(entry.task)
+    start_from = None
+    if run.start_from:
+        from attention_zoo.pipelines.engine.run.starting import find_run
+
+        start_from = find_run(name, run.start_from)
     from attention_zoo.pipelines.engine.run.run import train as train_run
 
-    train_run(task_class, run.config, Path("runs") / name / run.name, run.preset, typed=run.config.typed)
+    folder = Path("runs") / name / run.name
+    train_run(task_class, run.config, folder, run.preset, typed=run.config.typed, start_from=start_from)
     return 0

@@ -37,6 +37,7 @@ class Run(NamedTuple):
     preset: str
     name: str
     workers: int = 1
+    start_from: str = ""
 
 
 def parse(
@@ -96,7 +97,7 @@ def parse(
     workers = controls.get("workers", "1")
     if not workers.isdecimal() or int(workers) < 1:
         raise UserError(f"--workers: expected a whole number, at least 1; received {workers}")
-    return Run(config, preset, controls.get("name", preset), int(workers))
+    return Run(config, preset, controls.get("name", preset), int(workers), controls.get("start-from", ""))
 
 
 def read(config_class: type, path: PathLike[str] | str) -> Any:

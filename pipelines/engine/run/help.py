@@ -6,7 +6,7 @@ from typing import Any, get_origin
 
 from attention_zoo.pipelines.engine.run.options import Setting, in_words
 
-CONTROLS = {"preset": "NAME", "config": "FILE", "name": "RUN", "workers": "N"}
+CONTROLS = {"preset": "NAME", "config": "FILE", "name": "RUN", "start-from": "RUN", "workers": "N"}
 
 
 def print_help(
@@ -18,13 +18,15 @@ def print_help(
     common: Container[str],
 ) -> None:
     """Prints the controls, the common options, then every section with its options and their values."""
-    usage = f"{prog} [--preset NAME] [--config FILE] [--name RUN] [--workers N] [--section.option VALUE ...]"
+    controls = " ".join(f"[--{name} {metavar}]" for name, metavar in CONTROLS.items())
+    usage = f"{prog} {controls} [--section.option VALUE ...]"
     about = f"{description.rstrip('.')}. The defaults shown are those of preset {preset}.".lstrip(". ")
     parser = argparse.ArgumentParser(prog=prog, usage=usage, description=about, add_help=True)
     reasons = {
         "preset": f"the settings to begin with: {', '.join(sorted(presets))}",
         "config": "YAML file that overrides the preset, such as the config.yaml of a run",
         "name": "name of the run's folder (default: the preset)",
+        "start-from": "begin with the vocabulary and the weights of another run: its folder, or its name in runs/TASK",
         "workers": "try a cluster: start so many processes on this machine (without effect where TF_CONFIG names one)",
     }
     for name, metavar in CONTROLS.items():

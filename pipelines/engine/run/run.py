@@ -2,6 +2,7 @@
 
 import platform
 import random
+import shutil
 from collections.abc import Collection, Container, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from os import PathLike
@@ -25,6 +26,7 @@ from attention_zoo.pipelines.engine.run.publish import (
 )
 from attention_zoo.pipelines.engine.run.reporting import TrainingReporter
 from attention_zoo.pipelines.engine.run.runs import PRESET_HEAD
+from attention_zoo.pipelines.engine.run.starting import copy_vocabulary, load_start_weights
 from attention_zoo.pipelines.engine.settings import TaskConfig
 from attention_zoo.pipelines.engine.storage.checkpoints import CheckpointStore
 from attention_zoo.pipelines.engine.storage.files import atomic_write, locked
@@ -43,6 +45,7 @@ def train(
     preset: str,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     typed: Collection[str] | None = None,
+    start_from: RunFolder | None = None,
 ) -> dict[str, float]:
     """Runs a task to its end, or continues a run that was stopped. Writes metrics, pictures and a SavedModel.
 
@@ -57,6 +60,8 @@ def train(
         callbacks: Keras callbacks, called by the training loop. Defaults to `()`.
         typed: Names of the settings that the user wrote. Training settings that are not among them are adapted to
             small data. Defaults to `None`, which keeps all settings as they are.
+        start_from: Another run, whose vocabulary and weights this one begins with. Defaults to `None`, which draws the
+            weights from the seed.
 
     Returns:
         The metrics, also in `metrics.json`; in a worker that is not the chief, an empty dict.
@@ -70,18 +75,26 @@ def train(
     folder = RunFolder(folder)
     folder.path.mkdir(parents=True, exist_ok=True)
     chief = is_chief(strategy)
-    with watching_workers(strategy), alone_in(folder) if chief else nullcontext():
+    with (
+        no_empty_folder(folder) if chief else nullcontext(),
+        watching_workers(strategy),
+        alone_in(folder) if chief else nullcontext(),
+    ):
         earlier = keep_config(config, folder, task_class.changeable_data_settings, preset) if chief else None
         reporter = TrainingReporter(folder, silent=not chief, unit=task_class.unit)
         reporter.note(f"{task_class.name}, preset {preset}: everything of this run goes to {folder}/")
         if strategy.num_replicas_in_sync > 1:
             reporter.note(f"{strategy.num_replicas_in_sync} replicas, {type(strategy).__name__}")
+        if chief and start_from:
+            copy_vocabulary(start_from, folder)
         task, model = prepare(task_class, config, folder, strategy)
         reporter.note(f"model of {model.count_params():,} parameters")
         if typed is not None:
             for line in size_to_data(config.training, typed, lambda: task.preprocess("train", 0)):
                 reporter.note(line)
         store = CheckpointStore(folder.checkpoints, config.training.keep_checkpoints)
+        if start_from and not store.steps():
+            reporter.note(load_start_weights(task, model, start_from))
         trainer = Trainer(task, model, store, reporter, strategy, callbacks)
         trainer.restore()
         if chief:  # only now is it known that the run can be continued like this
@@ -214,7 +227,10 @@ def refuse_changes(
     changed = [name for name in names if before[name] != now[name] and name not in free]
     if changed:
         differences = ", ".join(f"--{section}.{name} {before[name]!r}, received {now[name]!r}" for name in changed)
-        raise UserError(f"{folder} holds {what} with {differences}; choose another --name, or remove the folder")
+        raise UserError(
+            f"{folder} holds {what} with {differences}; choose another --name (with --start-from {folder.path.name} it "
+            "begins with these weights), or remove the folder"
+        )
 
 
 def write_config(config: TaskConfig, folder: RunFolder, data_version: str = "", preset: str = "") -> None:
@@ -231,6 +247,17 @@ def recorded_version(folder: RunFolder) -> str:
     """Returns the data version of the last start, as `write_config` wrote it, or `""`."""
     lines = folder.config.read_text(encoding="utf-8").splitlines()
     return next((line.removeprefix("# Data: ") for line in lines if line.startswith("# Data: ")), "")
+
+
+@contextmanager
+def no_empty_folder(folder: RunFolder) -> Iterator[None]:
+    """Removes the folder of a run that the user's error ended before anything was learned."""
+    try:
+        yield
+    except UserError:
+        if set(folder.path.iterdir()) <= {folder.config, folder.lock, folder.adapt_lock}:
+            shutil.rmtree(folder.path)
+        raise
 
 
 @contextmanager

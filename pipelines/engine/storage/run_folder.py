@@ -99,6 +99,11 @@ class RunFolder:
         return self.path / "words.txt"
 
     @property
+    def vocabularies(self) -> list[Path]:
+        """The vocabularies that a task may have learned, by which the rows of embeddings are numbered."""
+        return [self.subwords, self.words]
+
+    @property
     def tokens(self) -> Path:
         """The folder of the cached token ids."""
         return self.path / "tokens"

@@ -61,6 +61,35 @@ def _renumbered(names):
     return renamed
 
 
+def load_fitting_weights(model: "keras.Model", arrays: Mapping[str, np.ndarray]) -> tuple[list[str], list[str]]:
+    """Sets the weights of a model that have the same path and shape as an array; the others stay unchanged.
+
+    Args:
+        model: A built `keras.Model`.
+        arrays: Dict of paths, as `variables_by_path` gives them, to arrays.
+
+    Returns:
+        (loaded, kept): sorted lists of paths of the model's weights.
+
+    Example:
+
+    >>> import keras, numpy as np
+    >>> model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(2)])
+    >>> load_fitting_weights(model, {"dense/kernel": np.ones((1, 2)), "dense/bias": np.ones(5)})
+    (['dense/kernel'], ['dense/bias'])
+    """
+    weights = {id(variable) for variable in model.weights}  # without random streams
+    variables = {path: v for path, v in variables_by_path(model).items() if id(v) in weights}
+    loaded = {
+        path: variable
+        for path, variable in variables.items()
+        if path in arrays and tuple(variable.shape) == tuple(arrays[path].shape)
+    }
+    for path, variable in loaded.items():
+        variable.assign(arrays[path])
+    return sorted(loaded), sorted(set(variables) - set(loaded))
+
+
 def load_weights_by_path(
     model: "keras.Model", arrays: Mapping[str, np.ndarray]
 ) -> tuple[list[str], list[str], list[str]]:

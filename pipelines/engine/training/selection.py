@@ -6,7 +6,7 @@ import keras
 
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.settings import TrainingSettings
-from attention_zoo.pipelines.engine.storage.checkpoints import CheckpointStore
+from attention_zoo.pipelines.engine.storage.checkpoints import Arrays, CheckpointStore
 from attention_zoo.pipelines.engine.storage.weights import load_weights_by_path
 from attention_zoo.pipelines.engine.training.evaluation import Evaluation
 from attention_zoo.pipelines.engine.training.progress import Progress
@@ -99,6 +99,22 @@ def assign_best_weights(
     return [step]
 
 
+def chosen_arrays(store: CheckpointStore, monitor: str, lower_is_better: bool) -> Arrays:
+    """Returns the checkpoint of a run that holds its final weights; the arguments are those of `load_chosen_weights`.
+
+    Raises:
+        UserError: There is no checkpoint to read.
+    """
+    newest = store.newest()
+    if newest is None:
+        raise UserError(f"no checkpoint in {store.directory}: train first")
+    progress = Progress(**store.load(newest)[1])
+    steps = progress.chosen_steps
+    if not steps or any(store.first_intact([step]) is None for step in steps):
+        steps = [best_intact_step(store, progress, monitor, lower_is_better)]
+    return store.load(steps[0])[0] if len(steps) == 1 else store.average(steps)
+
+
 def load_chosen_weights(
     model: keras.Model, store: CheckpointStore, monitor: str, lower_is_better: bool, ema: bool = False
 ) -> None:
@@ -117,14 +133,7 @@ def load_chosen_weights(
     Raises:
         UserError: There is no checkpoint to read, or it belongs to another model.
     """
-    newest = store.newest()
-    if newest is None:
-        raise UserError(f"no checkpoint in {store.directory}: train first")
-    progress = Progress(**store.load(newest)[1])
-    steps = progress.chosen_steps
-    if not steps or any(store.first_intact([step]) is None for step in steps):
-        steps = [best_intact_step(store, progress, monitor, lower_is_better)]
-    arrays = store.load(steps[0])[0] if len(steps) == 1 else store.average(steps)
+    arrays = chosen_arrays(store, monitor, lower_is_better)
     if ema and any(POSITIONAL.fullmatch(name) for name in arrays):
         raise UserError(
             f"{store.directory} is of an earlier version, whose moving averages have no names; "

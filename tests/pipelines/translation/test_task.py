@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from attention_zoo.pipelines.engine.run.config import parse, read
 from attention_zoo.pipelines.engine.run.options import models_of
 from attention_zoo.pipelines.engine.serving.versions import load_saved_model
 from attention_zoo.pipelines.engine.settings import ExportSettings, TrainingSettings
+from attention_zoo.pipelines.engine.storage.run_folder import RunFolder
 from attention_zoo.pipelines.engine.text.subwords import Subwords
 from attention_zoo.pipelines.registry import TASKS
 from attention_zoo.pipelines.translation.alignments import human_scores, span_scores
@@ -205,6 +207,21 @@ def test_a_finished_run_is_not_relabelled_with_settings_it_was_not_trained_with(
     with pytest.raises(UserError, match="holds a finished run with --training.learning_rate 0.001, received 0.5"):
         experiment.train(Translation, config, run, preset="bahdanau")
     assert (run / "config.yaml").read_text() == before
+
+
+def test_a_run_on_other_text_starts_from_a_finished_one(finished, text_files, tmp_path, capsys):
+    other = [str(tmp_path / Path(path).name) for path in text_files]
+    for path, copy in zip(text_files, other):
+        lines = Path(path).read_text().splitlines()
+        Path(copy).write_text("\n".join(lines[: len(lines) // 2]) + "\n")
+    config = tiny(other, tmp_path)
+    source = RunFolder(finished.run)
+    metrics = experiment.train(Translation, config, tmp_path / "run", preset="bahdanau", start_from=source)
+    assert (tmp_path / "run" / "subwords.model").read_bytes() == source.subwords.read_bytes()
+    first = re.search(r"starts from .*: (\d+) of (\d+) weights\n", capsys.readouterr().out.replace("\n ", " "))
+    assert first and first[1] == first[2]
+    fresh = experiment.train(Translation, tiny(other, tmp_path), tmp_path / "fresh", preset="bahdanau")
+    assert metrics["dev/loss"] < fresh["dev/loss"]
 
 
 def test_data_that_changed_under_its_name_is_refused(copied):

@@ -98,7 +98,8 @@ def test_typed_names_what_the_user_wrote_and_not_what_the_preset_holds(run):
 
 def test_another_preset_and_a_name(run):
     assert run(["--preset", "large"]) == Run(Config(data=Data(limit=1000)), "large", "large")
-    assert run(["--preset=large", "--name=mine", "--workers", "2"])[1:] == ("large", "mine", 2)
+    words = ["--preset=large", "--name=mine", "--workers", "2", "--start-from", "first"]
+    assert run(words)[1:] == ("large", "mine", 2, "first")
 
 
 @pytest.mark.parametrize("count", ["0", "-1", "two", "1.5"])

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from attention_zoo.pipelines.engine.errors import UserError
-from attention_zoo.pipelines.engine.run.run import keep_config, prepare
+from attention_zoo.pipelines.engine.run.run import keep_config, prepare, train
 from attention_zoo.pipelines.engine.settings import TrainingSettings
 from attention_zoo.pipelines.engine.storage.checkpoints import CheckpointStore
 from attention_zoo.pipelines.engine.task import Task
@@ -111,7 +111,7 @@ def test_words_that_were_learned_bind_the_data_and_a_checkpoint_binds_the_model_
     keep_config(Settings(Data(["a"]), Model(3)), tmp_path)
     (tmp_path / "words.txt").write_text("a")
     with pytest.raises(
-        UserError, match=r"holds a run with --data.files \['a'\], received \['b'\]; choose another --name"
+        UserError, match=r"holds a run with --data.files \['a'\], received \['b'\]; choose another --name \(with"
     ):
         keep_config(Settings(Data(["b"]), Model(3)), tmp_path)
     keep_config(Settings(Data(["a"], limit=5), Model(4)), tmp_path, changeable_data_settings=("limit",))
@@ -137,3 +137,27 @@ def test_settings_out_of_range_are_refused_before_anything_starts(name, value, e
         UserError, match=f"{name}: expected {'.*' if expected == 'below 1' else ''}{expected}.*, received {value}"
     ):
         TrainingSettings(**{name: value})
+
+
+class Refuses(Prepares):
+    """A task whose data is not there."""
+
+    name = "toy"
+
+    def load(self):
+        raise UserError("--data.files: expected a file")
+
+
+def test_a_failed_start_leaves_no_folder(tmp_path):
+    with pytest.raises(UserError, match="expected a file"):
+        train(Refuses, Config(), tmp_path / "toy" / "first", preset="first")
+    assert not (tmp_path / "toy" / "first").exists()
+
+
+def test_a_failed_start_keeps_what_an_earlier_one_learned(tmp_path):
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "words.txt").write_text("a")
+    with pytest.raises(UserError, match="expected a file"):
+        train(Refuses, Config(), run, preset="first")
+    assert (run / "words.txt").read_text() == "a" and (run / "config.yaml").is_file()
