@@ -11,7 +11,7 @@ from attention_zoo.pipelines.registry import Entry
 
 
 def train(tasks: Mapping[str, Entry], argv: Sequence[str]) -> int:
-    """`train TASK [--preset NAME] [--config FILE] [--name RUN] [--start-from RUN] [--workers N] [--section.option ...]`"""
+    """`train TASK [--preset NAME] [--config FILE] [--name RUN] [--start-from RUN] [--workers N] ...]`"""
     name, entry = named_task("train", tasks, argv)
     from attention_zoo.pipelines.engine.run.config import parse
 

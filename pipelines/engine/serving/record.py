@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
+from attention_zoo.pipelines.engine.storage.run_folder import RunFolder
+
 FILE = "run.json"
 CARD = "README.md"
 
@@ -47,11 +49,11 @@ def record_files(record: VersionRecord, settings: str) -> dict[str, str]:
 
     Args:
         record: The record.
-        settings: The run's `config.yaml`.
+        settings: The settings of the run, YAML.
     """
     return {
         FILE: json.dumps(asdict(record), indent=1, sort_keys=True) + "\n",
-        "config.yaml": settings,
+        RunFolder("").config.name: settings,
         CARD: model_card(record, settings),
     }
 

@@ -86,7 +86,7 @@ def toy(tmp_path, monkeypatch):
     import toy_task
 
     def note(name):
-        return lambda task_class, *rest, typed=None: toy_task.calls.append((name, task_class.name, *rest))
+        return lambda task_class, *rest, **_: toy_task.calls.append((name, task_class.name, *rest))
 
     engine = types.SimpleNamespace(train=note("train"), evaluate=note("evaluate"), export=note("export"))
     monkeypatch.setitem(sys.modules, "attention_zoo.pipelines.engine.run.run", engine)
