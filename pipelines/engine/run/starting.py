@@ -23,7 +23,7 @@ def copy_vocabulary(source: RunFolder, folder: RunFolder) -> None:
     Raises:
         UserError: The new run has another vocabulary already.
     """
-    for file in source.vocabularies:
+    for file in source.vocabularies():
         copy = folder.path / file.name
         if not file.is_file():
             continue

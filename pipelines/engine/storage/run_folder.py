@@ -98,9 +98,8 @@ class RunFolder:
         """The vocabulary of whole words, one a line."""
         return self.path / "words.txt"
 
-    @property
     def vocabularies(self) -> list[Path]:
-        """The vocabularies that a task may have learned, by which the rows of embeddings are numbered."""
+        """Returns the vocabularies that a task may have learned, by which the rows of embeddings are numbered."""
         return [self.subwords, self.words]
 
     @property
