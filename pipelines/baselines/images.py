@@ -1,4 +1,4 @@
-"""What a Vision Transformer has to beat: nearest neighbours, a support vector machine and a small CNN on the same split."""
+"""Baselines of a Vision Transformer on the same split: nearest neighbours, a support vector machine and a small CNN."""
 
 import keras
 import numpy as np
@@ -23,7 +23,16 @@ def knn_predictions(train, labels, test):
 
 
 def svm_predictions(train, labels, test):
-    """Labels by a support vector machine with an RBF kernel, C=10 and scikit-learn's width; arguments of `knn_predictions`."""
+    """Labels of a support vector machine with an RBF kernel, C=10 and scikit-learn's width.
+
+    Args:
+        train: Images `(N, H, W, C)`.
+        labels: Their classes, integers `(N,)`.
+        test: Images `(M, H, W, C)`.
+
+    Returns:
+        Classes of the test images, integers `(M,)`.
+    """
     from sklearn.svm import SVC
 
     return SVC(C=10.0, gamma="scale").fit(rows_of(train), labels).predict(rows_of(test))

@@ -134,7 +134,7 @@ class Captioning(Task):
         return model
 
     def loss(self, model, batch, training):
-        """Cross-entropy of the next word, summed over the words without padding; in training also the attention's loss."""
+        """Cross-entropy of the next word, summed over words, not padding; in training also the attention's loss."""
         settings, labels = self.config.model, batch["labels"]
         logits, scores = model(batch, training=training, return_attention_scores=True)
         smoothing = self.config.training.label_smoothing if training else 0.0
