@@ -5,6 +5,7 @@ Training and serving use the same module, so they tokenise text alike.
 
 import io
 import re
+from collections.abc import Sequence
 
 import sentencepiece
 import tensorflow as tf
@@ -15,7 +16,9 @@ from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.text.special_tokens import BOS, EOS, PAD, UNK, end_rows
 
 
-def learn_sentencepiece(sentences, vocabulary_size, model_type="unigram", adjust=False):
+def learn_sentencepiece(
+    sentences: Sequence[str], vocabulary_size: int, model_type: str = "unigram", adjust: bool = False
+) -> bytes:
     """Learns a SentencePiece model (Kudo and Richardson 2018).
 
     Text is normalised by SentencePiece's `nmt_nfkc` (Unicode NFKC, white space folded). Ids 0 to 3 are padding,
@@ -105,7 +108,7 @@ class Subwords(tf.Module):
     [b'the cat', b'', b'a dog']
     """
 
-    def __init__(self, model):
+    def __init__(self, model: bytes):
         super().__init__(name="subwords")
         kind = sentencepiece_model_pb2.ModelProto.FromString(model).trainer_spec
         if kind.model_type == kind.BPE:  # the fast tokenizer does not merge: it looks for the most probable pieces
@@ -116,11 +119,11 @@ class Subwords(tf.Module):
         self._pieces = tuple(self._processor.id_to_piece(list(range(self.vocabulary_size))))
 
     @property
-    def vocabulary_size(self):
+    def vocabulary_size(self) -> int:
         """Number of pieces, the four special ones included."""
         return self._processor.get_piece_size()
 
-    def tokenize(self, text):
+    def tokenize(self, text: tf.Tensor | str) -> tf.RaggedTensor | tf.Tensor:
         """Tokenises text into ids, without begin and end of sentence.
 
         Args:
@@ -129,9 +132,10 @@ class Subwords(tf.Module):
         Returns:
             int32 RaggedTensor `(B, None)`, or a Tensor `(None,)` for one string.
         """
-        return self._tokenizer.tokenize(tf.strings.unicode_transcode(text, "UTF-8", "UTF-8", errors="replace"))
+        text = tf.strings.unicode_transcode(text, "UTF-8", "UTF-8", errors="replace")
+        return self._tokenizer.tokenize(text)  # pyright: ignore[reportReturnType]
 
-    def encode(self, text, max_tokens):
+    def encode(self, text: tf.Tensor, max_tokens: int) -> tuple[tf.RaggedTensor, tf.Tensor]:
         """Tokenises text into ids that end with EOS, as a model reads it in evaluation and serving.
 
         Args:
@@ -142,10 +146,10 @@ class Subwords(tf.Module):
             int32 RaggedTensor `(B, None)`, and bool `(B,)`: which texts were cut.
         """
         tokens = self.tokenize(text)
-        cut = tokens.row_lengths() >= max_tokens  # pyright: ignore[reportOptionalMemberAccess]
+        cut = tokens.row_lengths() >= max_tokens
         return end_rows(tokens, max_tokens), cut  # pyright: ignore[reportArgumentType]
 
-    def detokenize(self, ids, lengths=None):
+    def detokenize(self, ids: tf.RaggedTensor | tf.Tensor, lengths: tf.Tensor | None = None) -> tf.Tensor:
         """Joins token ids to text; padding, begin and end of sentence are left out.
 
         Args:
@@ -157,13 +161,14 @@ class Subwords(tf.Module):
         """
         if not isinstance(ids, tf.RaggedTensor):
             ids = tf.RaggedTensor.from_tensor(ids, lengths=lengths)
-        return self._tokenizer.detokenize(tf.ragged.boolean_mask(ids, (ids != PAD) & (ids != BOS) & (ids != EOS)))
+        kept = tf.ragged.boolean_mask(ids, (ids != PAD) & (ids != BOS) & (ids != EOS))
+        return self._tokenizer.detokenize(kept)  # pyright: ignore[reportReturnType]
 
-    def pieces(self, ids):
+    def pieces(self, ids: tf.RaggedTensor | tf.Tensor) -> tf.RaggedTensor | tf.Tensor:
         """Returns the pieces of token ids, as strings of the same shape; "▁" is a space before the piece."""
         return tf.gather(tf.constant(list(self._pieces)), ids)
 
-    def spans(self, text):
+    def spans(self, text: str) -> list[tuple[int, int]]:
         """Returns which characters each token of `tokenize(text)` covers.
 
         Args:

@@ -6,6 +6,7 @@ that is an input of serving, or has a large vocabulary, needs `Subwords`.
 
 import re
 from collections import Counter
+from collections.abc import Iterable, Sequence
 
 import tensorflow as tf
 
@@ -16,7 +17,7 @@ _SPECIAL = ("<pad>", "<unk>", "<s>", "</s>")  # by the ids PAD, UNK, BOS, EOS
 _WORD = re.compile(r"\w+(?:['’-]\w+)*|,")
 
 
-def split_words(text):
+def split_words(text: str) -> list[str]:
     """Splits a sentence into lower-case words and commas; other punctuation is left out.
 
     Example:
@@ -27,7 +28,7 @@ def split_words(text):
     return _WORD.findall(text.lower())
 
 
-def learn_words(sentences, vocabulary_size):
+def learn_words(sentences: Iterable[str], vocabulary_size: int) -> list[str]:
     """Counts words.
 
     Args:
@@ -71,27 +72,27 @@ class Words(tf.Module):
     [b'a dog, a <unk>']
     """
 
-    def __init__(self, words):
+    def __init__(self, words: Sequence[str]):
         super().__init__(name="words")
         self._names = (*_SPECIAL, *words)
         self._ids = {word: number for number, word in enumerate(words, start=len(_SPECIAL))}
 
     @property
-    def vocabulary_size(self):
+    def vocabulary_size(self) -> int:
         """Number of words, the four special ones included."""
         return len(self._names)
 
-    def encode(self, sentences):
+    def encode(self, sentences: Iterable[str]) -> tf.RaggedTensor:
         """Returns the ids of the words of Python strings, without BOS and EOS: int32 RaggedTensor `(B, None)`."""
         rows = [[self._ids.get(word, UNK) for word in split_words(sentence)] for sentence in sentences]
         lengths = [len(row) for row in rows]
         return tf.RaggedTensor.from_row_lengths(tf.constant([i for row in rows for i in row], tf.int32), lengths)
 
-    def names(self, ids):
+    def names(self, ids: tf.Tensor) -> tf.Tensor:
         """Returns the words of ids, as strings of the same shape."""
         return tf.gather(tf.constant(list(self._names)), ids)
 
-    def join(self, ids):
+    def join(self, ids: tf.Tensor) -> tf.Tensor:
         """Joins padded ids `(B, T)` to sentences `(B,)`; padding, begin and end of sentence are left out."""
         seen = (ids != PAD) & (ids != BOS) & (ids != EOS)
         parts = tf.where(seen, " " + self.names(ids), "")
