@@ -1,12 +1,15 @@
 """Baselines of a Vision Transformer on the same split: nearest neighbours, a support vector machine and a small CNN."""
 
+from collections.abc import Callable
+
 import keras
 import numpy as np
+import tensorflow as tf
 
 NEIGHBOURS = 3
 
 
-def knn_predictions(train, labels, test):
+def knn_predictions(train: np.ndarray, labels: np.ndarray, test: np.ndarray) -> np.ndarray:
     """Labels of the nearest training images, by the distance of their pixels.
 
     Args:
@@ -22,7 +25,7 @@ def knn_predictions(train, labels, test):
     return KNeighborsClassifier(NEIGHBOURS, weights="distance").fit(rows_of(train), labels).predict(rows_of(test))
 
 
-def svm_predictions(train, labels, test):
+def svm_predictions(train: np.ndarray, labels: np.ndarray, test: np.ndarray) -> np.ndarray:
     """Labels of a support vector machine with an RBF kernel, C=10 and scikit-learn's width.
 
     Args:
@@ -38,12 +41,19 @@ def svm_predictions(train, labels, test):
     return SVC(C=10.0, gamma="scale").fit(rows_of(train), labels).predict(rows_of(test))
 
 
-def rows_of(images):
+def rows_of(images: np.ndarray) -> np.ndarray:
     """uint8 images `(N, H, W, C)` as rows from 0 to 1."""
     return np.reshape(images, (len(images), -1)).astype("float32") / 255.0
 
 
-def train_cnn(batches, image_shape, num_classes, epochs, learning_rate=1e-3, seed=1):
+def train_cnn(
+    batches: Callable[[int], tf.data.Dataset],
+    image_shape: tuple[int, int, int],
+    num_classes: int,
+    epochs: int,
+    learning_rate: float = 1e-3,
+    seed: int = 1,
+) -> keras.Model:
     """Trains three convolutions, pooled to one vector, by Adam.
 
     Args:

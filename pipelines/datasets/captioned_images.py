@@ -2,9 +2,12 @@
 
 import hashlib
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
@@ -34,14 +37,16 @@ class CaptionedImages:
 
     images: list[bytes]
     captions: list[list[str]]
-    objects: list | None = None
+    objects: list[tuple[list[str], np.ndarray]] | None = None
     version: str = ""
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.images)
 
 
-def read_captioned_images(dataset, size, folder="", limit=0, strict=False):
+def read_captioned_images(
+    dataset: str, size: tuple[int, int], folder: str = "", limit: int = 0, strict: bool = False
+) -> dict[str, CaptionedImages]:
     """Reads all splits.
 
     Args:
@@ -65,33 +70,32 @@ def read_captioned_images(dataset, size, folder="", limit=0, strict=False):
     else:
         builder = prepared(dataset)
         features, version = builder.info.features, builder.info.full_name
-        missing = {"image", "captions"} - set(features)
+        missing = {"image", "captions"} - set(features)  # pyright: ignore[reportArgumentType]
         if missing:
             raise UserError(
                 f"--data.dataset: expected features image and captions; {dataset} has no {sorted(missing)[0]}"
             )
         names = SPLIT_NAMES.get(dataset.partition("/")[0], {})
         check_splits(builder, dataset, [names.get(split, split) for split in SPLITS])
-        splits = {
-            split: builder.as_dataset(split=names.get(split, split), decoders=needed(features)) for split in SPLITS
-        }
+        decoders = needed(features)  # pyright: ignore[reportArgumentType]
+        splits = {split: builder.as_dataset(split=names.get(split, split), decoders=decoders) for split in SPLITS}
     return {split: read_split(data, split, size, limit, version) for split, data in splits.items()}
 
 
-def needed(features):
+def needed(features: Mapping[str, tfds.features.FeatureConnector]) -> tfds.decode.PartialDecoding:
     """Returns the decoders that make TFDS read only the features that are needed, with images still encoded."""
-    wanted = {name: True for name in ("image", "captions", "names", "boxes") if name in features}
+    wanted: dict[str, Any] = {name: True for name in ("image", "captions", "names", "boxes") if name in features}
     if "text" in getattr(features["captions"], "keys", dict)():
         wanted["captions"] = {"text": True}
     return tfds.decode.PartialDecoding(wanted, decoders={"image": tfds.decode.SkipDecoding()})
 
 
-def read_split(data, split, size, limit, version):
+def read_split(data: tf.data.Dataset, split: str, size: tuple[int, int], limit: int, version: str) -> CaptionedImages:
     """Reads the examples of one split, and resizes large images."""
     if limit:
         data = data.take(limit_of(split, limit))
 
-    def small(example):
+    def small(example: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         image = tf.cond(
             tf.strings.length(example["image"]) > LARGE,
             lambda: tf.io.encode_jpeg(decode_image(example["image"], size), quality=QUALITY),
@@ -106,7 +110,7 @@ def read_split(data, split, size, limit, version):
         captions = [text.decode() for text in captions if text.strip()]
         if not captions:
             continue
-        read.images.append(example["image"])
+        read.images.append(example["image"])  # pyright: ignore[reportArgumentType]  it is bytes
         read.captions.append(captions)
         if read.objects is not None:
             read.objects.append(([name.decode() for name in example["names"]], example["boxes"]))
@@ -115,7 +119,7 @@ def read_split(data, split, size, limit, version):
     return read
 
 
-def read_folder(folder, dirt):
+def read_folder(folder: str | Path, dirt: Dirt) -> tuple[list[str], list[bytes], list[list[str]]]:
     """Reads a user's data: `images/`, and `captions.jsonl`, which has a line for each image.
 
     A line is `{"image": NAME, "captions": [TEXT, ...]}`.
@@ -155,7 +159,7 @@ def read_folder(folder, dirt):
     )
 
 
-def read_entry(line, place, dirt):
+def read_entry(line: bytes, place: str, dirt: Dirt) -> tuple[str, list[str]] | None:
     """Returns the name of the image and the captions of one line; None if it has neither."""
     shown = line[:80].decode(errors="replace")
     try:
@@ -166,17 +170,22 @@ def read_entry(line, place, dirt):
     except ValueError:
         return dirt.add("broken JSON", place, shown)
     name, captions = (entry.get("image"), entry.get("captions")) if isinstance(entry, dict) else (None, None)
-    texts = captions if isinstance(captions, list) else [None]
-    if not isinstance(name, str) or not all(isinstance(text, str) for text in texts):
+    if (
+        not isinstance(name, str)
+        or not isinstance(captions, list)
+        or not all(isinstance(text, str) for text in captions)
+    ):
         return dirt.add('a line other than {"image": NAME, "captions": [TEXT, ...]}', place, shown)
-    if not any(text.strip() for text in texts):
+    if not any(text.strip() for text in captions):
         return dirt.add("no captions", place, shown)
-    if not all(text.strip() for text in texts):
+    if not all(text.strip() for text in captions):
         dirt.add("an empty caption", place, shown)
-    return name, [text for text in texts if text.strip()]
+    return name, [text for text in captions if text.strip()]
 
 
-def split_folder(names, images, captions):
+def split_folder(
+    names: Sequence[str], images: Sequence[bytes], captions: Sequence[Sequence[str]]
+) -> dict[str, tf.data.Dataset]:
     """Splits a user's images by a hash of their names: a tenth each for validation and test.
 
     Returns:
@@ -191,9 +200,9 @@ def split_folder(names, images, captions):
     held_out = max(1, len(order) // 10)
     rows = {"test": order[:held_out], "validation": order[held_out : 2 * held_out], "train": order[2 * held_out :]}
 
-    def examples(rows):
+    def examples(rows: list[int]) -> tf.data.Dataset:
         ragged = tf.ragged.constant([captions[row] for row in rows])
         data = {"image": tf.constant([images[row] for row in rows]), "captions": ragged}
-        return tf.data.Dataset.from_tensor_slices(data)
+        return tf.data.Dataset.from_tensor_slices(data)  # pyright: ignore[reportArgumentType]
 
     return {split: examples(sorted(rows[split])) for split in SPLITS}

@@ -1,5 +1,7 @@
 """One report of all faults in a user's files."""
 
+from pathlib import Path
+
 from attention_zoo.pipelines.engine.errors import UserError
 
 SHOWN = 10  # faults of each kind that a report names; it counts the others
@@ -28,11 +30,11 @@ class Dirt:
       captions.jsonl, line 3: received {
     """
 
-    def __init__(self, strict=False):
+    def __init__(self, strict: bool = False):
         self.strict = strict
-        self.faults = {}  # kind -> (faults counted, the first ones as text)
+        self.faults: dict[str, tuple[int, list[str]]] = {}  # kind -> (faults counted, the first ones as text)
 
-    def add(self, kind, place, detail=""):
+    def add(self, kind: str, place: str | Path, detail: str = "") -> None:
         """Records one fault.
 
         Args:
@@ -45,14 +47,14 @@ class Dirt:
             shown.append(f"{place}: {detail}" if detail else f"{place}")
         self.faults[kind] = (count + 1, shown)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return sum(count for count, _ in self.faults.values())
 
-    def version(self):
+    def version(self) -> str:
         """Returns the end of a data version: a run is not continued if images were lost or restored since."""
         return f", without {len(self):,} faults" if self.faults else ""
 
-    def lines(self, verb=""):
+    def lines(self, verb: str = "") -> list[str]:
         """Returns the lines of the report; `verb` begins the first line of each kind."""
         lines = []
         for kind, (count, shown) in self.faults.items():
@@ -61,7 +63,7 @@ class Dirt:
                 lines.append(f"  and {count - len(shown):,} more")
         return lines
 
-    def report(self):
+    def report(self) -> None:
         """Prints the report; prints nothing where there are no faults.
 
         Raises:

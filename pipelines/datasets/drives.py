@@ -1,6 +1,7 @@
 """Drives in memory: frames and steering, from a TFDS dataset or from a user's folders. Splits hold whole drives."""
 
 import csv
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,11 +35,13 @@ class Drive:
     frames: np.ndarray
     steering: np.ndarray
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.steering)
 
 
-def read_drives(dataset, folders, size, strict=False):
+def read_drives(
+    dataset: str, folders: Sequence[str], size: tuple[int, int], strict: bool = False
+) -> tuple[dict[str, list[Drive]], str]:
     """Reads all splits.
 
     Args:
@@ -67,7 +70,7 @@ def read_drives(dataset, folders, size, strict=False):
         train = [drive for parts in drives[:-2] for drive in parts]
         return {"train": train, "validation": drives[-2], "test": drives[-1]}, version
     builder = prepared(dataset)
-    missing = {"frame", *COUNTED} - set(builder.info.features)
+    missing = {"frame", *COUNTED} - set(builder.info.features)  # pyright: ignore[reportArgumentType]
     if missing:
         raise UserError(
             f"--data.dataset: expected drives with frame, steering, episode and step; {dataset} has no {min(missing)}"
@@ -76,7 +79,7 @@ def read_drives(dataset, folders, size, strict=False):
     return {split: read_split(builder, split, size) for split in SPLITS}, builder.info.full_name
 
 
-def read_split(builder, split, size):
+def read_split(builder: tfds.core.DatasetBuilder, split: str, size: tuple[int, int]) -> list[Drive]:
     """Returns the drives of a split of a TFDS dataset, one for each episode, in the order of the steps."""
     fits = builder.info.features["frame"].shape == (
         *size,
@@ -85,7 +88,7 @@ def read_split(builder, split, size):
     decoders = None if fits else {"frame": tfds.decode.SkipDecoding()}
     data = builder.as_dataset(split=split, decoders=decoders)
 
-    def resized(example):
+    def resized(example: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         frame = example["frame"] if fits else decode_image(example["frame"], size)
         return {name: example[name] for name in COUNTED} | {"frame": frame}
 
@@ -100,7 +103,7 @@ def read_split(builder, split, size):
     return drives
 
 
-def read_folders(folders, size, dirt):
+def read_folders(folders: Sequence[str], size: tuple[int, int], dirt: Dirt) -> list[list[Drive]]:
     """Reads a user's drives, and reports the faults of all of them together.
 
     A folder without a drive is an error, because its place in the list decides the split.
@@ -117,7 +120,7 @@ def read_folders(folders, size, dirt):
     return drives
 
 
-def read_folder(folder, size, dirt):
+def read_folder(folder: str | Path, size: tuple[int, int], dirt: Dirt) -> list[Drive]:
     """Reads one of the user's drives: `steering.csv`, and the images it names in `frames/`.
 
     The file is comma-separated and begins with the line `timestamp,frame,steering`: seconds that grow, the name of the
@@ -157,17 +160,17 @@ def read_folder(folder, size, dirt):
     if len(read) < 2:
         raise UserError(f"{path}: expected two frames at least, received {len(read)}")
     times, steering = (np.array([row[column] for row, _ in read]) for column in (0, 2))
-    images, steering, intervals = np.stack([pixels for _, pixels in read]), np.float32(steering), np.diff(times)
+    images, steering, intervals = np.stack([pixels for _, pixels in read]), steering.astype("float32"), np.diff(times)
     begins = [0, *(np.nonzero(intervals > GAP * np.median(intervals))[0] + 1).tolist(), len(times)]
     return [Drive(f"{folder} from {times[a]:g} s", images[a:b], steering[a:b]) for a, b in zip(begins, begins[1:])]
 
 
-def cells(line):
+def cells(line: bytes) -> list[str]:
     """Returns the cells of one line of a comma-separated file; what is not UTF-8 is replaced."""
     return next(csv.reader([line.decode(errors="replace")]), [])
 
 
-def read_row(line, place, earlier, dirt):
+def read_row(line: bytes, place: str, earlier: float, dirt: Dirt) -> tuple[float, str, float] | None:
     """Returns (time, name of the frame, angle) of one line; None if they are not there."""
     shown = line[:80].decode(errors="replace")
     try:
@@ -182,7 +185,9 @@ def read_row(line, place, earlier, dirt):
     return time, name.strip(), angle
 
 
-def balanced_clips(drives, length, count, generator, bins=15):
+def balanced_clips(
+    drives: Sequence[Drive], length: int, count: int, generator: np.random.Generator, bins: int = 15
+) -> np.ndarray:
     """Draws clips so that all angles of the steering are about equally frequent, although most of a drive is straight.
 
     Args:
@@ -216,7 +221,7 @@ def balanced_clips(drives, length, count, generator, bins=15):
     return starts[generator.choice(len(starts), count, p=weights / weights.sum())]
 
 
-def all_clips(drives, length, stride):
+def all_clips(drives: Sequence[Drive], length: int, stride: int) -> np.ndarray:
     """Returns the clips of all drives, as (drive, first frame) `(N, 2)`, `stride` frames apart."""
     starts = [(n, start) for n, drive in enumerate(drives) for start in range(0, len(drive) - length + 1, stride)]
     if not starts:

@@ -1,11 +1,13 @@
 """Labelled images as encoded files: a TFDS image set, scikit-learn's digits, or a user's folder for each class."""
 
 import hashlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
+import tensorflow_datasets as tfds
 
 from attention_zoo.pipelines.datasets.dirt import Dirt
 from attention_zoo.pipelines.datasets.tfds import SPLITS, prepared
@@ -33,7 +35,9 @@ class ImageSet:
     version: str
 
 
-def read_image_sets(dataset, splits=SPLITS, directory="", strict=False):
+def read_image_sets(
+    dataset: str, splits: Sequence[str] = SPLITS, directory: str = "", strict: bool = False
+) -> dict[str, ImageSet]:
     """Reads the three splits of an image set.
 
     Args:
@@ -66,15 +70,13 @@ def read_image_sets(dataset, splits=SPLITS, directory="", strict=False):
             f"--data.dataset: expected a dataset of images with class labels; received {dataset} with keys {keys}"
         )
     return {
-        name: read_tfds(builder, split, *keys, f"--data.{name}_split")
+        name: read_tfds(builder, split, *keys, f"--data.{name}_split")  # pyright: ignore[reportArgumentType]
         for name, split in zip(SPLITS, splits, strict=True)
     }
 
 
-def read_tfds(builder, split, image_key, label_key, setting):
+def read_tfds(builder: tfds.core.DatasetBuilder, split: str, image_key: str, label_key: str, setting: str) -> ImageSet:
     """Returns one split of a TFDS dataset; its images stay encoded. An error about the split begins with `setting`."""
-    import tensorflow_datasets as tfds
-
     try:
         data = builder.as_dataset(split=split, decoders={image_key: tfds.decode.SkipDecoding()})
     except ValueError as error:
@@ -87,7 +89,7 @@ def read_tfds(builder, split, image_key, label_key, setting):
     return ImageSet(examples, count, list(builder.info.features[label_key].names), f"{builder.info.full_name} {split}")
 
 
-def read_sklearn_digits():
+def read_sklearn_digits() -> dict[str, ImageSet]:
     """Reads the 1,797 digits of scikit-learn, 8 x 8 pixels. A hash of the pixels decides the split."""
     from sklearn import __version__
     from sklearn.datasets import load_digits
@@ -100,7 +102,7 @@ def read_sklearn_digits():
     return in_splits(encoded, digits.target, splits, names, f"scikit-learn {__version__} digits")
 
 
-def read_folders(directory, dirt):
+def read_folders(directory: Path, dirt: Dirt) -> dict[str, ImageSet]:
     """Reads a user's images, a folder for each class.
 
     A folder without a single image that can be decoded is no class.
@@ -133,12 +135,12 @@ def read_folders(directory, dirt):
     return sets
 
 
-def folders_in(root):
+def folders_in(root: Path) -> list[Path]:
     """Returns the folders of the classes, sorted. Hidden folders and those that macOS packs into archives are none."""
     return sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith((".", "__MACOSX")))
 
 
-def image_files(root, dirt):
+def image_files(root: Path, dirt: Dirt) -> Iterator[tuple[Path, str]]:
     """Yields (path, class) of the image files in the folders of the classes; images elsewhere are faults.
 
     Files that are no images by their names, such as notes.txt, are ignored.
@@ -156,7 +158,7 @@ def image_files(root, dirt):
                 yield path, folder.name
 
 
-def split_of(content):
+def split_of(content: bytes) -> str:
     """Returns the split of an image, by a hash of its content, so that all copies of an image are in one split.
 
     Example:
@@ -168,7 +170,13 @@ def split_of(content):
     return {0: "test", 1: "validation"}.get(number, "train")
 
 
-def in_splits(images, labels, splits, names, version):
+def in_splits(
+    images: Sequence[bytes | str],
+    labels: Sequence[int] | np.ndarray,
+    splits: Sequence[str],
+    names: list[str],
+    version: str,
+) -> dict[str, ImageSet]:
     """Sorts examples in memory into an `ImageSet` for each split."""
     sets = {}
     for split in SPLITS:
@@ -178,5 +186,6 @@ def in_splits(images, labels, splits, names, version):
                 f"--data.directory: expected images for every split, received none for {split} of {version}"
             )
         columns = {"image": [images[row] for row in rows], "label": np.array([labels[row] for row in rows], "int64")}
-        sets[split] = ImageSet(tf.data.Dataset.from_tensor_slices(columns), len(rows), names, version)
+        examples = tf.data.Dataset.from_tensor_slices(columns)  # pyright: ignore[reportArgumentType]
+        sets[split] = ImageSet(examples, len(rows), names, version)
     return sets

@@ -1,7 +1,9 @@
 """Sentence pairs in memory, from any TFDS translation dataset or from a user's files."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from attention_zoo.pipelines.datasets.dirt import Dirt
@@ -28,14 +30,22 @@ class Examples:
     source: list[str]
     target: list[str]
     target_language: str | None = None
-    alignment: list | None = None
+    alignment: list[list[tuple[int, int, int, int]]] | None = None
     version: str = ""
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.source)
 
 
-def read_parallel(dataset, locale="", reverse=False, files=(), max_words=0, limit=0, strict=False):
+def read_parallel(
+    dataset: str,
+    locale: str = "",
+    reverse: bool = False,
+    files: Sequence[str] = (),
+    max_words: int = 0,
+    limit: int = 0,
+    strict: bool = False,
+) -> dict[str, Examples]:
     """Reads all splits of a parallel text.
 
     Args:
@@ -62,15 +72,24 @@ def read_parallel(dataset, locale="", reverse=False, files=(), max_words=0, limi
             )
         dirt = Dirt(strict)
         try:
-            pairs = read_parallel_files(*files, dirt) if len(files) == 2 else read_pairs_file(*files, dirt)
+            pairs = (
+                read_parallel_files(files[0], files[1], dirt) if len(files) == 2 else read_pairs_file(files[0], dirt)
+            )
         except UserError as error:
             raise UserError(f"--data.files: {error}") from None
-        pairs = [pair[::-1] for pair in pairs] if reverse else pairs
+        pairs = [(target, source) for source, target in pairs] if reverse else pairs
         dirt.report()
         splits = split_pairs(pairs)
         version = ", ".join(f"{path} SHA-256 {digest(path)}" for path in files)
         return {
-            split: shortened(Examples(*map(list, zip(*splits[split])), version=version), split, max_words, limit)
+            split: shortened(
+                Examples(
+                    [source for source, _ in splits[split]], [target for _, target in splits[split]], version=version
+                ),
+                split,
+                max_words,
+                limit,
+            )
             for split in SPLITS
         }
     name = f"{dataset}/{locale}" if dataset in LOCALISED else dataset
@@ -84,11 +103,14 @@ def read_parallel(dataset, locale="", reverse=False, files=(), max_words=0, limi
     if reverse and "alignment" in builder.info.features:
         raise UserError(f"--data.reverse: expected a dataset without gold alignment, received {name}")
     keys = keys[::-1] if reverse else keys
-    language = language_of(dataset, locale, keys[1])
-    return {split: read_split(builder, split, keys, language, max_words, limit) for split in SPLITS}
+    language = language_of(dataset, locale, keys[1])  # pyright: ignore[reportArgumentType]
+    return {
+        split: read_split(builder, split, keys, language, max_words, limit)  # pyright: ignore[reportArgumentType]
+        for split in SPLITS
+    }
 
 
-def language_of(dataset, locale, key):
+def language_of(dataset: str, locale: str, key: str) -> str | None:
     """Returns the language of one side of a dataset, or None where it has none.
 
     Example:
@@ -101,7 +123,14 @@ def language_of(dataset, locale, key):
     return dataset.rpartition("/")[2].split("-")[key == "target"] if key in ("source", "target") else key
 
 
-def read_split(builder, split, keys, language, max_words, limit):
+def read_split(
+    builder: tfds.core.DatasetBuilder,
+    split: str,
+    keys: tuple[str, str],
+    language: str | None,
+    max_words: int,
+    limit: int,
+) -> Examples:
     """Returns the `Examples` of one split, in the order in which they are stored."""
     gold = "alignment" in builder.info.features
     aligned = gold and split != "train"  # training does not use the gold alignment, and is read faster without
@@ -119,7 +148,7 @@ def read_split(builder, split, keys, language, max_words, limit):
     return shortened(examples, split, max_words, limit)
 
 
-def shortened(examples, split, max_words, limit):
+def shortened(examples: Examples, split: str, max_words: int, limit: int) -> Examples:
     """Returns the examples without long pairs, up to the limit."""
     rows = range(len(examples))
     if max_words:
@@ -133,7 +162,7 @@ def shortened(examples, split, max_words, limit):
     return Examples(source, target, examples.target_language, alignment, examples.version)
 
 
-def spans_of(alignment):
+def spans_of(alignment: Mapping[str, tf.RaggedTensor]) -> list[list[tuple[int, int, int, int]]]:
     """Returns, for each pair of a batch, its gold alignment: (source start, source end, target start, target end)."""
     names = ("source_start", "source_end", "target_start", "target_end")
     columns = [alignment[name].to_list() for name in names]

@@ -42,7 +42,7 @@ def read_parallel_files(source_path: str | Path, target_path: str | Path, dirt: 
         for number, line in enumerate(lines, 1):
             if not line:
                 dirt.add("a line that is not UTF-8" if line is None else "an empty line", f"{name}, line {number}")
-    return [pair for pair in zip(sources, targets) if all(pair)]
+    return [(source, target) for source, target in zip(sources, targets) if source and target]
 
 
 def count_fitting_lines(sources: list[str | None], targets: list[str | None]) -> int:
@@ -178,7 +178,7 @@ def split_pairs(pairs: list[tuple[str, str]], most: int = 2_000) -> dict[str, li
     return splits
 
 
-def _lines(path):
+def _lines(path: str | Path) -> list[str | None]:
     """Returns the lines of a file, without their ends; None for one that is not UTF-8."""
     try:
         content = Path(path).read_bytes()
@@ -190,7 +190,7 @@ def _lines(path):
     return [_decode(line) for line in lines]
 
 
-def _decode(line):
+def _decode(line: bytes) -> str | None:
     try:
         return line.decode()
     except UnicodeDecodeError:

@@ -115,7 +115,8 @@ def match_roles(source: Spanned, target: Spanned) -> tuple[Spanned, Spanned]:
     common = source.roles() & target.roles()
     if not common:
         return whole(source.text), whole(target.text)
-    return tuple(Spanned(text, tuple(span for span in spans if span[0] in common)) for text, spans in (source, target))
+    kept = [Spanned(text, tuple(span for span in spans if span[0] in common)) for text, spans in (source, target)]
+    return kept[0], kept[1]
 
 
 def align(source: Spanned, target: Spanned) -> dict[str, list[int]]:
@@ -132,5 +133,5 @@ def align(source: Spanned, target: Spanned) -> dict[str, list[int]]:
         for name, first, last in target.spans
         if name == role
     ]
-    columns = zip(*pairs) if pairs else ((),) * 4
-    return dict(zip(("source_start", "source_end", "target_start", "target_end"), map(list, columns)))
+    names = ("source_start", "source_end", "target_start", "target_end")
+    return {name: [pair[column] for pair in pairs] for column, name in enumerate(names)}

@@ -1,6 +1,7 @@
 """Code shared by all readers of TensorFlow Datasets: prepared builders, the names of the splits, and limits."""
 
 import io
+from collections.abc import Iterable
 from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from attention_zoo.pipelines.engine.storage.files import locked
 SPLITS = ("train", "validation", "test")
 
 
-def prepared(name, configuration_setting="--data.dataset"):
+def prepared(name: str, configuration_setting: str = "--data.dataset") -> tensorflow_datasets.core.DatasetBuilder:
     """Returns a TFDS builder whose data is on the disk.
 
     Of two processes that ask at once, one prepares the data and the other waits. Preparing a default dataset prints
@@ -52,7 +53,7 @@ def prepared(name, configuration_setting="--data.dataset"):
     return builder
 
 
-def check_splits(builder, name, splits=SPLITS):
+def check_splits(builder: tensorflow_datasets.core.DatasetBuilder, name: str, splits: Iterable[str] = SPLITS) -> None:
     """Checks that a dataset has the splits that will be read.
 
     Args:
@@ -69,7 +70,7 @@ def check_splits(builder, name, splits=SPLITS):
             raise UserError(f"--data.dataset: {name} has no split {split}; it has {', '.join(known)}")
 
 
-def limit_of(split, limit):
+def limit_of(split: str, limit: int) -> int:
     """Returns how many examples of a split to take: all of `limit` for training, a tenth of it for other splits.
 
     Example:

@@ -2,10 +2,13 @@
 
 import functools
 import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
 import tensorflow as tf
 
+from attention_zoo.pipelines.datasets.dirt import Dirt
 from attention_zoo.pipelines.engine.images.image_files import decode_each_image
 
 BATCH = 16  # files that one thread decodes at a time
@@ -13,7 +16,9 @@ PATIENCE = 5.0  # seconds after which the user is told how long it will take
 NO_IMAGE = "image_bytes: expected a JPEG, PNG, GIF or BMP image"
 
 
-def read_images(files, dirt, size=(8, 8)):
+def read_images(
+    files: Sequence[tuple[str | Path, Path]], dirt: Dirt, size: tuple[int, int] = (8, 8)
+) -> Iterator[tuple[int, bytes, np.ndarray]]:
     """Reads and decodes image files, on all cores, and leaves out those that cannot be decoded.
 
     Every file is decoded as a whole, by the function that training uses: the head of a file that is cut off or
@@ -29,7 +34,7 @@ def read_images(files, dirt, size=(8, 8)):
         from 0, its bytes, and uint8 `(height, width, 3)`.
     """
 
-    def contents():
+    def contents() -> Iterator[tuple[int, bytes]]:
         for number, (place, path) in enumerate(files):
             content = read_content(place, path, dirt)
             if content:
@@ -55,13 +60,13 @@ def read_images(files, dirt, size=(8, 8)):
 
 
 @functools.lru_cache
-def decoder(size):
+def decoder(size: tuple[int, int]) -> Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
     """Returns `decode_each_image` for one size, traced once: tracing takes as long as decoding hundreds of images."""
     spec = [tf.TensorSpec([None], tf.string)]
     return tf.function(lambda contents: decode_each_image(contents, size), input_signature=spec, autograph=False)
 
 
-def read_content(place, path, dirt):
+def read_content(place: str | Path, path: Path, dirt: Dirt) -> bytes:
     """Returns the bytes of a file, b"" where there are none or it cannot be read."""
     try:
         content = Path(path).read_bytes()

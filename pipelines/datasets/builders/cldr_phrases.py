@@ -15,6 +15,7 @@ several) occurs in training. No English sentence occurs twice.
 
 import hashlib
 import random
+from collections.abc import Iterator
 
 import tensorflow_datasets as tfds
 
@@ -98,7 +99,7 @@ def compose(locale: str, sizes: dict[str, int], seed: int = 0) -> dict[str, list
     return splits
 
 
-def _candidates(phrases, rng, seed):
+def _candidates(phrases: Phrases, rng: random.Random, seed: int) -> Iterator[tuple[str, list[tuple], str, set[tuple]]]:
     """Yields (split, pieces, joint, atoms) without end."""
     while True:
         pieces = [phrases.sample(rng) for _ in range(draw(rng, PIECES))]
@@ -122,5 +123,5 @@ class CldrPhrases(CldrPairs):
     DESCRIPTION = _DESCRIPTION
     BUILDER_CONFIGS = locale_configs("fr", "English to {}")
 
-    def compose(self, locale):
+    def compose(self, locale: str) -> dict[str, list[dict]]:
         return compose(locale, SIZES)

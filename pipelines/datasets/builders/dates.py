@@ -100,5 +100,5 @@ class Dates(CldrPairs):
     DESCRIPTION = _DESCRIPTION
     BUILDER_CONFIGS = locale_configs("en", "Dates in the locale {} to ISO dates")
 
-    def compose(self, locale):
+    def compose(self, locale: str) -> dict[str, list[dict]]:
         return write_dates(locale, SIZES)

