@@ -31,8 +31,8 @@ def predict(tasks: Mapping[str, Entry], argv: Sequence[str]) -> int:
         "--attention",
         metavar="PICTURE",
         type=Path,
-        help="draw what the model attended to; the name ends in .png or .svg, for steering also in .gif; the picture "
-        "of a second input gets the number 2",
+        help="draw what the model attended to; the name ends in .png, .svg or .pdf, for steering also in .gif; the "
+        "picture of a second input gets the number 2",
     )
     parser.add_argument("--pieces", action="store_true", help="draw the pieces of words apart, where there are some")
     parser.add_argument("--json", action="store_true", help="print a JSON object an answer")

@@ -24,7 +24,7 @@ class Alignment:
         join: Whether the tokens are pieces of words that a picture joins to words. Defaults to `True`.
     """
 
-    suffixes: ClassVar = (".png", ".svg")
+    suffixes: ClassVar = (".png", ".svg", ".pdf")
 
     source: list[str]
     target: list[str]
@@ -47,7 +47,7 @@ class HeatMaps:
         untouched: Whether the image without a map comes first. Defaults to `False`.
     """
 
-    suffixes: ClassVar = (".png", ".svg")
+    suffixes: ClassVar = (".png", ".svg", ".pdf")
 
     image: np.ndarray
     maps: np.ndarray
@@ -68,7 +68,7 @@ class Frames:
         unit: Unit of the numbers. Defaults to `""`.
     """
 
-    suffixes: ClassVar = (".gif", ".png", ".svg")
+    suffixes: ClassVar = (".gif", ".png", ".svg", ".pdf")
 
     images: np.ndarray
     maps: np.ndarray

@@ -24,7 +24,7 @@ def draw_alignment(view: Alignment, path: str | PathLike) -> Path:
 
     Args:
         view: `Alignment`.
-        path: The file, PNG or SVG; missing folders are created, and an existing file is replaced at once.
+        path: The file, PNG, SVG or PDF; missing folders are created, and an existing file is replaced at once.
 
     Returns:
         The `Path`.

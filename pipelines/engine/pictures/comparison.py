@@ -6,16 +6,18 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from attention_zoo.pipelines.engine.pictures.curves import look, panels_of
+from attention_zoo.pipelines.engine.pictures.curves import look, make_logarithmic, panels_of
 from attention_zoo.pipelines.engine.pictures.saving import save
 
 
 def draw_compared_curves(histories: Mapping[str, Sequence[Mapping[str, Any]]], path: str | PathLike) -> Path:
     """Draws the curves of several runs, a panel for each loss and each metric of the validation split.
 
+    What no run has measured more than once gets no panel, unless there is nothing else to draw.
+
     Args:
         histories: Dict of run names to records of evaluations, as `draw_curves` takes them.
-        path: The PNG; missing folders are created, and an existing file is replaced at once.
+        path: The file, PNG, SVG or PDF; missing folders are created, and an existing file is replaced at once.
 
     Returns:
         The `Path`.
@@ -34,6 +36,8 @@ def draw_compared_curves(histories: Mapping[str, Sequence[Mapping[str, Any]]], p
     shown = [name for name in names if name == "train/loss" or name.startswith("dev/")]
     if not shown:
         raise ValueError(f"histories: expected records with figures such as dev/loss, received {sorted(names)}")
+    several = [name for name in shown if any(sum(name in record for record in one) > 1 for one in histories.values())]
+    shown = several or shown
     figure, grid = panels_of(len(shown))
     for axes, name in zip(grid, shown):
         for number, (run, history) in enumerate(histories.items()):
@@ -45,8 +49,6 @@ def draw_compared_curves(histories: Mapping[str, Sequence[Mapping[str, Any]]], p
         axes.set_xlabel("step")
         axes.set_ylabel(name)
         if name.endswith("/loss"):
-            axes.set_yscale("log")
-            axes.yaxis.set_major_formatter("{x:g}")
-            axes.yaxis.set_minor_formatter("")
+            make_logarithmic(axes)
         axes.legend(frameon=False)
     return save(figure, path)

@@ -21,12 +21,13 @@ def draw_curves(
 ) -> Path:
     """Draws the losses of a run in one panel, and each metric of the dev split in a panel of its own, over the steps.
 
-    Losses have a logarithmic axis, on which the small changes late in a run are visible.
+    Losses have a logarithmic axis, on which the small changes late in a run are visible. A metric with a single value
+    gets no panel, unless there is nothing else to draw.
 
     Args:
         history: Records of the evaluations, dicts with "step" and figures such as "train/loss", "dev/loss",
             "dev/bleu". A record need not have all; a value that is not finite leaves a gap.
-        path: The PNG; missing folders are created, and an existing file is replaced at once.
+        path: The file, PNG, SVG or PDF; missing folders are created, and an existing file is replaced at once.
         losses: The training loss in finer steps, tuples that begin with step and loss, drawn as "train/loss". Defaults
             to none, which draws that of `history`.
         unit: Name of the items over which a loss is the mean. Defaults to "token".
@@ -47,7 +48,10 @@ def draw_curves(
     names = list(dict.fromkeys(name for record in history for name in record))
     loss_names = [name for name in names if name.endswith("/loss")]
     metrics = [name for name in names if name.startswith("dev/") and name not in loss_names]
-    panels = [names for names in (loss_names, *([name] for name in metrics)) if names]
+    curves = [name for name in metrics if sum(name in record for record in history) > 1]
+    if not loss_names:
+        curves = curves or metrics
+    panels = [names for names in (loss_names, *([name] for name in curves)) if names]
     if not panels:
         raise ValueError(
             f"history: expected records with figures such as dev/loss, received {len(history)} with {names}"
@@ -62,9 +66,7 @@ def draw_curves(
         axes.set_xlabel("step")
         axes.set_ylabel(f"loss per {unit}" if shown is loss_names else shown[0])
         if shown is loss_names:
-            axes.set_yscale("log")
-            axes.yaxis.set_major_formatter("{x:g}")
-            axes.yaxis.set_minor_formatter("")
+            make_logarithmic(axes)
         if len(shown) > 1:
             axes.legend(frameon=False)
     return save(figure, path)
@@ -77,7 +79,7 @@ def draw_scores_by_length(
 
     Args:
         systems: Dict of system names to scores, as `scores_by_length` returns them.
-        path: The PNG; missing folders are created, and an existing file is replaced at once.
+        path: The file, PNG, SVG or PDF; missing folders are created, and an existing file is replaced at once.
         metric: The score to draw. Defaults to "bleu".
 
     Returns:
@@ -119,6 +121,18 @@ def draw_scores_by_length(
     return save(figure, path)
 
 
+def make_logarithmic(axes: Any) -> None:
+    """Makes the vertical axis of a panel logarithmic, with several numbers on it, also within a decade."""
+    from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
+
+    axes.set_yscale("log")
+    low, high = axes.get_ylim()
+    decades = LogLocator(subs=(1.0, 2.0, 5.0) if high < 1000 * low else (1.0,))
+    axes.yaxis.set_major_locator(decades if high > 10 * low else MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_formatter("{x:g}")
+
+
 def look(number: int) -> dict[str, str]:
     """Returns color and marker of a line."""
     return {"color": COLORS[number % len(COLORS)], "marker": MARKERS[number % len(MARKERS)]}
@@ -137,5 +151,6 @@ def panels_of(count: int, width: float = 4.5) -> tuple[Any, list[Any]]:
     for axes in grid[:count]:
         axes.grid(axis="y", color="0.9", linewidth=0.6)
         axes.set_axisbelow(True)
+        axes.locator_params("x", integer=True)  # there is no half step
         axes.spines[["top", "right"]].set_visible(False)
     return figure, grid[:count]

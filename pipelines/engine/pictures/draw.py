@@ -55,11 +55,12 @@ def check_suffix(view_class: type, path: str | PathLike, name: str = "path") -> 
 
     >>> check_suffix(Alignment, "alignment.bmp", "--attention")
     Traceback (most recent call last):
-    attention_zoo.pipelines.engine.errors.UserError: --attention: expected a file that ends in .png or .svg, received
-    alignment.bmp
+    attention_zoo.pipelines.engine.errors.UserError: --attention: expected a file that ends in .png, .svg or .pdf,
+    received alignment.bmp
     """
     if Path(path).suffix.lower() not in view_class.suffixes:
-        raise UserError(f"{name}: expected a file that ends in {' or '.join(view_class.suffixes)}, received {path}")
+        *others, last = view_class.suffixes
+        raise UserError(f"{name}: expected a file that ends in {', '.join(others)} or {last}, received {path}")
 
 
 def numbered(path: str | PathLike, number: int) -> Path:

@@ -17,7 +17,7 @@ def draw_heat_maps(view: HeatMaps, path: str | PathLike) -> Path:
 
     Args:
         view: `HeatMaps`.
-        path: The file, PNG or SVG; missing folders are created, and an existing file is replaced at once.
+        path: The file, PNG, SVG or PDF; missing folders are created, and an existing file is replaced at once.
 
     Returns:
         The `Path`.

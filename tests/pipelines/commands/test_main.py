@@ -290,7 +290,7 @@ def test_predict_numbers_the_pictures_of_further_answers(toy, capsys):
 
 def test_a_picture_that_cannot_be_drawn_is_refused_before_the_model_is_loaded(toy, capsys, monkeypatch):
     line = refused(toy, capsys, "predict", "toy", "a", "--attention", "x.gif")
-    assert "--attention: expected a file that ends in .png or .svg, received x.gif" in line
+    assert "--attention: expected a file that ends in .png, .svg or .pdf, received x.gif" in line
     monkeypatch.setattr(toy.task.Toy, "View", None)
     assert "--attention: toy has nothing to draw" in refused(toy, capsys, "predict", "toy", "a", "--attention", "x.png")
 

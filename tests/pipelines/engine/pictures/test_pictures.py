@@ -5,7 +5,7 @@ import pytest
 from matplotlib import font_manager
 from matplotlib.image import imread
 
-from attention_zoo.pipelines.engine.pictures import alignments
+from attention_zoo.pipelines.engine.pictures import alignments, comparison, curves
 from attention_zoo.pipelines.engine.pictures.alignments import draw_alignment, label
 from attention_zoo.pipelines.engine.pictures.curves import draw_curves, draw_scores_by_length
 from attention_zoo.pipelines.engine.pictures.fonts import fonts_for
@@ -141,7 +141,7 @@ def test_a_run_has_one_panel_for_the_losses_and_one_for_each_metric(tmp_path):
     both = imread(draw_curves(HISTORY, tmp_path / "a" / "both.png"))
     losses = imread(draw_curves([{"step": 1, "dev/loss": 2.0}], tmp_path / "losses.png"))
     assert both.shape[1] == 2 * losses.shape[1], "speed is no curve of its own"
-    many = [{"step": 1, **{f"dev/{name}": 1.0 for name in "abcdefg"}}]
+    many = [{"step": step, **{f"dev/{name}": 1.0 for name in "abcdefg"}} for step in (1, 2)]
     assert imread(draw_curves(many, tmp_path / "many.png")).shape[0] == 3 * losses.shape[0]
 
 
@@ -159,6 +159,42 @@ def test_the_training_loss_of_the_steps_is_drawn_where_it_is_known(tmp_path, mon
     draw_curves(HISTORY, tmp_path / "x.png", [(1, 9.0, 0.1), (2, 4.0, 0.1), (3, 3.0, 0.1), (4, 2.0, 0.1)])
     lines = {line.get_label(): list(line.get_ydata()) for line in figures[0].axes[0].lines}
     assert lines == {"train/loss": [9.0, 4.0, 3.0, 2.0], "dev/loss": [6.0, 3.0, 2.0]}
+
+
+@pytest.fixture
+def figures(monkeypatch):
+    """Figures that would have been saved."""
+    figures = []
+    for module in (curves, comparison):
+        monkeypatch.setattr(module, "save", lambda figure, path: figures.append(figure) or path)
+    return figures
+
+
+def numbers(axes):
+    """The numbers that can be read on the vertical axis."""
+    low, high = axes.get_ylim()
+    axes.figure.draw_without_rendering()
+    shown = [(tick.get_loc(), tick.label1.get_text()) for tick in axes.yaxis.get_major_ticks()]
+    return [float(text.replace("\u2212", "-")) for place, text in shown if low <= place <= high and text]
+
+
+@pytest.mark.parametrize("first, last", [(0.36, 0.31), (2.951, 2.913), (0.9, 0.2), (9.0, 0.3), (5.0, 1e-3), (3.0, 1e-9)])
+def test_the_axis_of_losses_has_numbers_whatever_it_spans(figures, first, last):
+    history = [{"step": step, "dev/loss": loss} for step, loss in enumerate(np.geomspace(first, last, 9))]
+    draw_curves(history, "x.png")
+    comparison.draw_compared_curves({"a": history}, "x.png")
+    for figure in figures:
+        (axes,) = figure.axes
+        assert axes.get_yscale() == "log" and 3 <= len(numbers(axes)) <= 10
+
+
+def test_a_metric_with_one_value_has_no_panel(figures):
+    once = [*HISTORY, {"step": 4, "dev/chrf": 50.0}]
+    draw_curves(once, "x.png")
+    comparison.draw_compared_curves({"a": once, "b": once}, "x.png")
+    draw_curves(once[-1:], "x.png")
+    shown = [[axes.get_ylabel() for axes in figure.axes] for figure in figures]
+    assert shown == [["loss per token", "dev/bleu"], ["train/loss", "dev/loss", "dev/bleu"], ["dev/chrf"]]
 
 
 def bucket(start, end, bleu):
