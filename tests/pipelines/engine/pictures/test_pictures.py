@@ -178,7 +178,9 @@ def numbers(axes):
     return [float(text.replace("\u2212", "-")) for place, text in shown if low <= place <= high and text]
 
 
-@pytest.mark.parametrize("first, last", [(0.36, 0.31), (2.951, 2.913), (0.9, 0.2), (9.0, 0.3), (5.0, 1e-3), (3.0, 1e-9)])
+@pytest.mark.parametrize(
+    "first, last", [(0.36, 0.31), (2.951, 2.913), (0.9, 0.2), (9.0, 0.3), (5.0, 1e-3), (3.0, 1e-9)]
+)
 def test_the_axis_of_losses_has_numbers_whatever_it_spans(figures, first, last):
     history = [{"step": step, "dev/loss": loss} for step, loss in enumerate(np.geomspace(first, last, 9))]
     draw_curves(history, "x.png")
