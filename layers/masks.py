@@ -7,9 +7,9 @@ from keras import ops
 
 from attention_zoo.layers.precision import FLOAT16_MAX, is_float16
 
-# The score of a masked key. It is finite, so that the softmax of a row of masked scores is defined; `masked_softmax` then
-# sets that row to zero. Three of them, which kernels add up, are finite too. All scores that occur lie above it, except
-# -inf, which gets no weight either.
+# The score of a masked key. It is finite, so that the softmax of a row of masked scores is defined; `masked_softmax`
+# then sets that row to zero. The sum of three of them, which kernels make, is finite too. Other scores lie above it,
+# except -inf, which gets no weight either.
 MASKED = -1.0e38
 
 

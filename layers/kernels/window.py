@@ -191,7 +191,8 @@ def _backward(plan, query, key, value, output, upstream):
     def of_head(i, d_query, d_key, d_value):
         head = _Head(plan, query, key, value, i)
         d_output = head.matrix(upstream)  # (T, V)
-        # Of a row's softmax: the sum of its weights times their gradients, which is its output times the output's gradient.
+        # The gradient of a softmax needs the sum of a row's weights times their gradients. It equals the row's output
+        # times the gradient of the output.
         inner = tf.reduce_sum(d_output * head.matrix(output), 1, keepdims=True)  # (T, 1)
 
         def of_block(j, d_query, d_key, d_value, key_sums, value_sums):
