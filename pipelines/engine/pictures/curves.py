@@ -77,8 +77,11 @@ def draw_scores_by_length(
 ) -> Path:
     """Draws scores by length of the source, a line for each system (Bahdanau et al. 2015, figure 2).
 
+    A score with an interval has a bar. The systems then stand side by side, so that no bar hides another one.
+
     Args:
-        systems: Dict of system names to scores, as `scores_by_length` returns them.
+        systems: Dict of system names to scores, as `scores_by_length` returns them. The interval of a score is called
+            as the score, with `_interval` behind it, and can be missing.
         path: The file, PNG, SVG or PDF; missing folders are created, and an existing file is replaced at once.
         metric: The score to draw. Defaults to "bleu".
 
@@ -104,10 +107,16 @@ def draw_scores_by_length(
         for bucket in scores:
             place = (bucket["from"], bucket["to"] or math.inf)
             sizes[place] = max(sizes.get(place, 0), bucket["sentences"])
+    bars = any(bucket.get(f"{metric}_interval") for scores in systems.values() for bucket in scores)
     figure, (axes,) = panels_of(1, width=max(4.5, 0.8 * len(buckets) + 1.5))
     for number, (name, scores) in enumerate(systems.items()):
         places = [buckets.index((bucket["from"], bucket["to"] or math.inf)) for bucket in scores]
         values = [bucket[metric] for bucket in scores]
+        if bars:
+            places = [place + 0.09 * (number - (len(systems) - 1) / 2) for place in places]
+            known = [row for row, bucket in enumerate(scores) if bucket.get(f"{metric}_interval")]
+            low, high = zip(*[scores[row][f"{metric}_interval"] for row in known]) if known else ((), ())
+            axes.vlines([places[row] for row in known], low, high, color=look(number)["color"], alpha=0.5)
         axes.plot(places, values, **look(number), ms=5, label=name)
     names = [f"{start}–{end}" if end < math.inf else f"≥ {start}" for start, end in buckets]
     axes.set_xticks(range(len(buckets)), [f"{name}\nn={sizes[place]:,}" for name, place in zip(names, buckets)], size=8)
@@ -115,7 +124,8 @@ def draw_scores_by_length(
     axes.update_datalim([(0, 0)])  # so that the margin above is a share of the scale from 0, not of a flat line's range
     axes.autoscale_view(scalex=False)
     axes.set_ylim(bottom=0)
-    axes.set_xlabel("words in the source sentence (n: sentences)")
+    note = "n: sentences; bars: 95% intervals" if bars else "n: sentences"
+    axes.set_xlabel(f"words in the source sentence ({note})")
     axes.set_ylabel({"bleu": "BLEU", "chrf": "chrF", "exact_match": "exact match, %"}.get(metric, metric))
     axes.legend(frameon=False)
     return save(figure, path)

@@ -4,12 +4,16 @@ import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 from sacrebleu.metrics import BLEU, CHRF
 
 from attention_zoo.pipelines.engine.errors import UserError
 
 # Languages without spaces between words, for which BLEU counts characters.
 UNSPACED = ("ja", "zh", "yue", "wuu", "th", "lo", "km", "my", "bo", "dz")
+
+RESAMPLES = 1000  # of the bootstrap
+FEWEST_RESAMPLED = 10  # sentences: the resamples of fewer hardly differ, and the interval would be too narrow
 
 
 def translation_scores(
@@ -42,11 +46,9 @@ def translation_scores(
             f"hypotheses: expected one for each of {len(references)} references, received {len(hypotheses)}"
         )
     hypotheses, references = list(hypotheses), list(references)
-    # `force` only silences sacreBLEU's guess that the text has been tokenised, which short phrases set off.
-    bleu = BLEU(tokenize="char" if unspaced(language) else "13a", force=True)
     exact = sum(map(equal_text, hypotheses, references))
     return {
-        "bleu": bleu.corpus_score(hypotheses, [references]).score,
+        "bleu": bleu_of(language).corpus_score(hypotheses, [references]).score,
         "chrf": CHRF().corpus_score(hypotheses, [references]).score,
         "exact_match": 100 * exact / len(hypotheses),
     }
@@ -70,7 +72,8 @@ def scores_by_length(
 
     Returns:
         A list of dicts for the buckets that are not empty: "from" and "to" (both inside; `None` for no end),
-        "sentences", and the scores.
+        "sentences", the scores, and their 95% intervals: "bleu_interval" as `bleu_interval` returns it, and
+        "exact_match_interval" (Wilson 1927), both `[low, high]`.
 
     Raises:
         UserError: The numbers of answers, references and lengths differ, or the edges do not ascend.
@@ -81,6 +84,8 @@ def scores_by_length(
     >>> [(bucket["from"], bucket["to"], bucket["sentences"], bucket["exact_match"]) for bucket in buckets]
     [(0, 3, 1, 0.0), (4, 6, 1, 100.0)]
     """
+    from scipy.stats import binomtest  # takes a second to import
+
     if not len(hypotheses) == len(references) == len(lengths):
         raise UserError(
             f"lengths: expected one for each of {len(hypotheses)} hypotheses and {len(references)} references, "
@@ -92,10 +97,53 @@ def scores_by_length(
     for end in (*edges, None):
         rows = [row for row, length in enumerate(lengths) if length >= start and (end is None or length <= end)]
         if rows:
-            scores = translation_scores([hypotheses[row] for row in rows], [references[row] for row in rows], language)
+            answers, truths = [hypotheses[row] for row in rows], [references[row] for row in rows]
+            scores = translation_scores(answers, truths, language)
+            scores["bleu_interval"] = bleu_interval(answers, truths, language)
+            exact = binomtest(sum(map(equal_text, answers, truths)), len(rows)).proportion_ci(method="wilson")
+            scores["exact_match_interval"] = [100 * exact.low, 100 * exact.high]
             buckets.append({"from": start, "to": end, "sentences": len(rows), **scores})
         start = (end or 0) + 1
     return buckets
+
+
+def bleu_interval(
+    hypotheses: Sequence[str], references: Sequence[str], language: str | None = None
+) -> list[float] | None:
+    """Returns the 95% bootstrap interval `[low, high]` of the BLEU of a corpus (Koehn 2004), the same in every call.
+
+    Args:
+        hypotheses: Answers, as plain text.
+        references: The right answer to each.
+        language: See `translation_scores`. Defaults to `None`.
+
+    Returns:
+        The interval; `None` for fewer than 10 sentences, too few to resample.
+
+    Example:
+
+    >>> low, high = bleu_interval(["a b c d e"] * 10 + ["x"] * 10, ["a b c d e"] * 20)
+    >>> low < high
+    True
+    """
+    if len(hypotheses) < FEWEST_RESAMPLED:
+        return None
+    bleu = bleu_of(language, effective_order=True)  # of a sentence; it leaves the counts as they are
+    sentences = [bleu.sentence_score(one, [other]) for one, other in zip(hypotheses, references)]
+    counts = np.array([[*one.counts, *one.totals, one.sys_len, one.ref_len] for one in sentences])  # (N, 2 n-grams + 2)
+    count = len(counts)
+    drawn = np.random.default_rng(0).multinomial(count, np.full(count, 1 / count), size=RESAMPLES)  # (resamples, N)
+    scores = []
+    for sums in (drawn @ counts).tolist():
+        right, total = sums[: len(sums) // 2 - 1], sums[len(sums) // 2 - 1 : -2]
+        scores.append(BLEU.compute_bleu(right, total, *sums[-2:], smooth_method="exp").score)
+    return np.percentile(scores, [2.5, 97.5]).tolist()
+
+
+def bleu_of(language: str | None, effective_order: bool = False) -> BLEU:
+    """Returns the `BLEU` of a language."""
+    # `force` only silences sacreBLEU's guess that the text has been tokenised, which short phrases set off.
+    return BLEU(tokenize="char" if unspaced(language) else "13a", force=True, effective_order=effective_order)
 
 
 def equal_text(one: str, other: str) -> bool:

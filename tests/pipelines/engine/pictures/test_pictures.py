@@ -220,6 +220,18 @@ def test_systems_with_different_buckets_share_an_axis(tmp_path, monkeypatch):
     assert axes.get_ylabel() == "BLEU" and axes.get_ylim()[0] == 0
 
 
+def test_a_score_with_an_interval_has_a_bar(figures):
+    whole = bucket(0, 5, 30.0) | {"bleu_interval": [25.0, 36.0]}
+    systems = {"a": [whole, bucket(6, None, 20.0) | {"bleu_interval": None}], "b": [bucket(0, 5, 10.0)]}
+    draw_scores_by_length(systems, "x.png")
+    (axes,) = figures[0].axes
+    (bar,), none = (bars.get_segments() for bars in axes.collections)
+    assert bar[:, 1].tolist() == [25.0, 36.0] and none == []
+    first, second = (line.get_xdata()[0] for line in axes.lines)
+    assert first == bar[0, 0] < second, "side by side"
+    assert "bars: 95% intervals" in axes.get_xlabel()
+
+
 def test_nothing_to_draw_is_refused(tmp_path):
     for history in ([], [{"step": 1}]):
         with pytest.raises(ValueError, match="history: expected records"):

@@ -1,9 +1,11 @@
 import math
 
+import numpy as np
 import pytest
+from sacrebleu.metrics import BLEU
 
 from attention_zoo.pipelines.engine.errors import UserError
-from attention_zoo.pipelines.engine.scores.translations import equal_text, scores_by_length, translation_scores
+from attention_zoo.pipelines.engine.scores.translations import bleu_interval, equal_text, scores_by_length, translation_scores
 
 
 def test_bleu_is_that_of_the_equation():
@@ -70,6 +72,24 @@ def test_a_bucket_is_scored_on_its_own_sentences():
     short, long = scores_by_length(hypotheses, references, [1, 9], edges=(5,))
     assert short["bleu"] == pytest.approx(100) and long["bleu"] < 5
     assert long["chrf"] == translation_scores(hypotheses[1:], references[1:])["chrf"]
+
+
+def test_the_bleu_interval_agrees_with_sacrebleus_own(caplog):
+    references = [f"the {number} red cats sleep on the {number % 7} mats" for number in range(60)]
+    hypotheses = [text if number % 3 else text.replace("red", "blue") for number, text in enumerate(references)]
+    score = BLEU(force=True).corpus_score(hypotheses, [references], n_bootstrap=1000)
+    low, high = bleu_interval(hypotheses, references)
+    assert low < score.score < high and not caplog.records
+    np.testing.assert_allclose([low, high], [score._mean - score._ci, score._mean + score._ci], atol=1.0)
+    assert bleu_interval(hypotheses, references) == [low, high]
+    assert bleu_interval(hypotheses[:9], references[:9]) is None
+
+
+def test_buckets_have_intervals():
+    few, many = scores_by_length(["a b"] * 20, ["a b"] * 20, [1] * 5 + [9] * 15, edges=(5,))
+    assert few["bleu_interval"] is None and many["bleu_interval"] == pytest.approx([many["bleu"]] * 2)
+    low, high = few["exact_match_interval"]
+    assert 56 < low < 57 and high == pytest.approx(100), "Wilson's interval of 5 in 5"
 
 
 def test_buckets_that_make_no_sense_are_refused():
