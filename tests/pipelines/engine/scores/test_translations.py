@@ -5,7 +5,12 @@ import pytest
 from sacrebleu.metrics import BLEU
 
 from attention_zoo.pipelines.engine.errors import UserError
-from attention_zoo.pipelines.engine.scores.translations import bleu_interval, equal_text, scores_by_length, translation_scores
+from attention_zoo.pipelines.engine.scores.translations import (
+    bleu_interval,
+    equal_text,
+    scores_by_length,
+    translation_scores,
+)
 
 
 def test_bleu_is_that_of_the_equation():
