@@ -6,6 +6,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from attention_zoo.pipelines.engine.stages import counted
+
 NEIGHBOURS = 3
 
 
@@ -83,7 +85,7 @@ def train_cnn(
     schedule = keras.optimizers.schedules.CosineDecay(learning_rate, steps)
     loss = keras.losses.CategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.Adam(schedule), loss, jit_compile=False)
-    for epoch in range(epochs):
+    for epoch in counted(range(epochs)):
         pairs = batches(epoch).map(lambda batch: (batch["images"], batch["labels"]))
         model.fit(pairs, shuffle=False, verbose=0)  # they come shuffled
     return model

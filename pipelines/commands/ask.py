@@ -14,6 +14,7 @@ from attention_zoo.pipelines.commands.loading import load
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.serving.record import read_record
 from attention_zoo.pipelines.engine.serving.versions import version_folder
+from attention_zoo.pipelines.engine.stages import stage
 from attention_zoo.pipelines.engine.task import Task
 from attention_zoo.pipelines.registry import Entry
 
@@ -47,7 +48,7 @@ def predict(tasks: Mapping[str, Entry], argv: Sequence[str]) -> int:
     run = arguments.run or (f"runs/{name}/{arguments.name}" if arguments.name else "")
     version = version_folder(arguments.model or Path("saved_models") / name, run)  # before TensorFlow is loaded
     batches = [arguments.inputs] if arguments.inputs else read_lines()
-    return Conversation(load(entry.task), version, arguments).answer_all(batches)
+    return Conversation(load(entry.task, on_stderr=True), version, arguments).answer_all(batches)
 
 
 def read_lines() -> Iterator[list[str]]:
@@ -89,7 +90,8 @@ class Conversation:
             from attention_zoo.pipelines.engine.pictures.draw import check_suffix
 
             check_suffix(task.View, self.picture, "--attention")
-        self.served = load_saved_model(version, task.answers_with)
+        with stage(f"loading {version}", sys.stderr):
+            self.served = load_saved_model(version, task.answers_with)
         self.version = version
 
     def answer_all(self, batches: Iterable[list[str]]) -> int:

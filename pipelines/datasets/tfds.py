@@ -1,6 +1,7 @@
 """Code shared by all readers of TensorFlow Datasets: prepared builders, the names of the splits, and limits."""
 
 import io
+import sys
 from collections.abc import Iterable
 from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
@@ -10,6 +11,7 @@ import tensorflow_datasets
 from attention_zoo.pipelines.datasets.builders.base import DefaultDatasetBuilder
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.run.options import suggest
+from attention_zoo.pipelines.engine.stages import bar_shown, stage
 from attention_zoo.pipelines.engine.storage.files import locked
 
 SPLITS = ("train", "validation", "test")
@@ -47,9 +49,13 @@ def prepared(name: str, configuration_setting: str = "--data.dataset") -> tensor
         ours = isinstance(builder, DefaultDatasetBuilder)
         if ours and not builder.is_prepared():
             print(f"preparing {name}: {builder.PREPARATION}", flush=True)
-        # TFDS would print that it downloads a dataset of unknown size.
-        with redirect_stdout(io.StringIO()) if ours else nullcontext():
-            builder.download_and_prepare()
+        if ours:  # TFDS would print, and show in a bar, that it downloads a dataset of unknown size
+            tensorflow_datasets.disable_progress_bar()
+            with stage(f"preparing {name}", sys.stdout), redirect_stdout(io.StringIO()):
+                builder.download_and_prepare()
+        else:
+            with bar_shown() if sys.stderr.isatty() else stage(f"downloading and preparing {name}"):
+                builder.download_and_prepare()
     return builder
 
 

@@ -22,6 +22,7 @@ from attention_zoo.pipelines.engine.pictures.draw import draw
 from attention_zoo.pipelines.engine.run.twin import train_twin
 from attention_zoo.pipelines.engine.serving.answers import empty_where, first_error
 from attention_zoo.pipelines.engine.serving.versions import load_saved_model
+from attention_zoo.pipelines.engine.stages import counted
 from attention_zoo.pipelines.engine.storage.files import atomic_write
 from attention_zoo.pipelines.engine.task import Task
 from attention_zoo.pipelines.engine.views import Frames
@@ -118,7 +119,7 @@ class Steering(Task):
 
     def evaluate(self, model, split):
         """Mean absolute error in rad along whole drives; on the test split also the baselines' and what is causal."""
-        replays = [replay_drive(model, drive) for drive in self.drives[split]]
+        replays = [replay_drive(model, drive) for drive in counted(self.drives[split])]
         truth = np.concatenate([drive.steering for drive in self.drives[split]])
 
         def error(answers):
@@ -183,7 +184,7 @@ class Steering(Task):
         if not settings.tracks:
             return {}
         served = load_saved_model(exported.parent)
-        for seed in range(settings.first_seed, settings.first_seed + settings.tracks):
+        for seed in counted(range(settings.first_seed, settings.first_seed + settings.tracks)):
             report, watched = drive(served, seed, settings.max_decisions, 0 if reports else WATCHED)
             reports.append(report)
             print(describe(report))

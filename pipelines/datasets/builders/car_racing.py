@@ -16,6 +16,7 @@ import tensorflow_datasets as tfds
 
 from attention_zoo.pipelines.datasets.builders.base import DefaultDatasetBuilder
 from attention_zoo.pipelines.datasets.builders.car_racing_expert import FRAME_SIZE, make_environment, record
+from attention_zoo.pipelines.engine.stages import counted
 
 TRACKS = {"train": range(1000, 1016), "validation": range(2000, 2003), "test": range(3000, 3004)}  # seeds
 NOISE = 0.1  # rad, standard deviation of the disturbance
@@ -74,7 +75,7 @@ class CarRacing(DefaultDatasetBuilder):
 
     def _generate_examples(self, seeds: Sequence[int]) -> Iterator[tuple[int, dict[str, Any]]]:
         number = 0
-        for seed, lap in laps(seeds):
+        for seed, lap in counted(laps(seeds), len(seeds)):
             for step, frame in enumerate(lap["frames"]):
                 columns = {name: lap[name][step] for name in ("steering", "speed")}
                 yield number, {"frame": frame, **columns, "episode": seed, "step": step}

@@ -19,6 +19,7 @@ from attention_zoo.pipelines.engine.run.runs import preset_of
 from attention_zoo.pipelines.engine.serving.export import export_saved_model
 from attention_zoo.pipelines.engine.serving.record import VersionRecord, read_record, record_files
 from attention_zoo.pipelines.engine.serving.versions import complete_versions
+from attention_zoo.pipelines.engine.stages import stage
 from attention_zoo.pipelines.engine.storage.files import atomic_write
 from attention_zoo.pipelines.engine.storage.run_folder import RunFolder
 from attention_zoo.pipelines.engine.task import Task
@@ -31,7 +32,8 @@ def publish(task: Task, model: keras.Model, metrics: dict[str, float], reporter:
     """
     metrics = metrics | score(task, model)
     write_metrics(task.folder, metrics)
-    pictures = illustrate(task, model)
+    with stage("drawing the pictures"):
+        pictures = illustrate(task, model)
     record = record_of(task, model, metrics)
     directory, reason = choose_directory(task.config, record, lower_is_better(task))
     exported = exported_before(directory, record)
@@ -42,7 +44,9 @@ def publish(task: Task, model: keras.Model, metrics: dict[str, float], reporter:
         note = f"SavedModel: {exported}"
     if reason:
         note += f"\nnot served: {reason}; --export.promote always serves it"
-    if figures := task.after_export(exported):
+    with stage("measuring the exported model"):
+        figures = task.after_export(exported)
+    if figures:
         metrics |= figures
         write_metrics(task.folder, metrics)
     show_metrics(reporter.console, metrics)
@@ -66,7 +70,9 @@ def lower_is_better(task: Task) -> bool:
 
 def score(task: Task, model: keras.Model) -> dict[str, float]:
     """Returns the test metrics as `test/NAME`. A name with its own group, such as `baseline/svm`, stays unchanged."""
-    return {name if "/" in name else f"test/{name}": value for name, value in task.evaluate(model, "test").items()}
+    with stage("scoring the test split"):
+        scores = task.evaluate(model, "test")
+    return {name if "/" in name else f"test/{name}": value for name, value in scores.items()}
 
 
 def record_of(task: Task, model: keras.Model, metrics: Mapping[str, float]) -> VersionRecord:
@@ -96,9 +102,10 @@ def exported_before(directory: Path, record: VersionRecord) -> Path | None:
 
 def export_task(task: Task, model: keras.Model, directory: Path, record: VersionRecord) -> Path:
     """Exports the signatures of the task as the next version in a folder."""
-    trackables, signatures, warm_up = task.signatures(model)
     notes = record_files(record, task.folder.config.read_text(encoding="utf-8"))
-    return export_saved_model(directory, trackables, signatures, warm_up, notes)
+    with stage("exporting the model"):
+        trackables, signatures, warm_up = task.signatures(model)
+        return export_saved_model(directory, trackables, signatures, warm_up, notes)
 
 
 def write_metrics(folder: RunFolder, metrics: Mapping[str, float]) -> None:

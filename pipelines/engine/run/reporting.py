@@ -4,7 +4,7 @@ import csv
 import json
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from os import PathLike
 
 import tensorflow as tf
@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from attention_zoo.pipelines.engine.run.console import make_console
+from attention_zoo.pipelines.engine.stages import bar_shown, stage
 from attention_zoo.pipelines.engine.storage.files import atomic_write
 from attention_zoo.pipelines.engine.storage.run_folder import RunFolder
 from attention_zoo.pipelines.engine.training import progress as run_progress
@@ -83,7 +84,9 @@ class TrainingReporter:
         self._total_steps, self._first_step, self._started = total_steps, progress.step, self._clock()
         self._line_at = self._started
         self._keep_losses_until(progress.step)
-        with self._make_bar() as self.bar, self.writer.as_default():
+        with bar_shown(), self._make_bar() as self.bar, self.writer.as_default(), ExitStack() as self._until_first_step:
+            if not self.silent:
+                self._until_first_step.enter_context(stage("compiling the training step"))
             self.row = self.bar.add_task(
                 "", total=total_steps, completed=progress.step, epoch=progress.epoch + 1, loss=0.0, speed=0.0
             )
@@ -112,6 +115,7 @@ class TrainingReporter:
             rate: Learning rate.
             waited: Seconds that the step waited for its batch.
         """
+        self._until_first_step.close()
         self._weight += weight
         self._waited += waited
         self._steps += 1

@@ -28,6 +28,7 @@ from attention_zoo.pipelines.engine.run.reporting import TrainingReporter
 from attention_zoo.pipelines.engine.run.runs import PRESET_HEAD
 from attention_zoo.pipelines.engine.run.starting import copy_vocabulary, load_start_weights
 from attention_zoo.pipelines.engine.settings import TaskConfig
+from attention_zoo.pipelines.engine.stages import stage
 from attention_zoo.pipelines.engine.storage.checkpoints import CheckpointStore
 from attention_zoo.pipelines.engine.storage.files import atomic_write, locked
 from attention_zoo.pipelines.engine.storage.run_folder import RunFolder
@@ -168,12 +169,13 @@ def prepare(
     no_bars_in_files()
     folder = RunFolder(folder)
     task = task_class(config, folder.path)
-    task.load()
-    with locked(folder.adapt_lock, wait=True):  # one worker learns, the others read
+    with stage("preparing the data"):
+        task.load()
+    with stage("learning from the training split"), locked(folder.adapt_lock, wait=True):  # the others read
         task.adapt()
     # Keras draws the seeds of weights and dropout from `random`, and so does the first preparation of a dataset.
     random.seed(config.training.seed)
-    with strategy.scope() if strategy else nullcontext():
+    with stage("building the model"), strategy.scope() if strategy else nullcontext():
         try:
             return task, task.build()
         except UserError:

@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from attention_zoo.pipelines.engine.stages import counted
+
 PARTICLES = 600  # for each frame
 RADIUS = 4.0  # pixels, DBSCAN's eps: half a cell of the feature map
 DENSITY = 3.0  # least density of a cluster's core, in multiples of the particles' mean density
@@ -104,7 +106,8 @@ def examine(
     generator = np.random.default_rng(seed)
     total = causal_count = 0
     pairs = []
-    for (first, later), (truth, later_truth), (state, later_state), alpha in zip(frames, steering, states, weights):
+    rows = zip(frames, steering, states, weights)
+    for (first, later), (truth, later_truth), (state, later_state), alpha in counted(rows, len(frames)):
         masks = blobs(alpha, first.shape[:2], generator)
         if not len(masks):
             continue

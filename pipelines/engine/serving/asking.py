@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.images.image_files import ImageFile
+from attention_zoo.pipelines.engine.stages import counted
 
 
 def ask_rows(served: Any, attention: bool, **inputs: tf.Tensor) -> list[dict[str, Any]]:
@@ -57,8 +58,12 @@ def answer_in_batches(
     [3, 2, 0]
     """
     compiled = tf.function(answer, input_signature=[tf.TensorSpec([None], tf.string)], autograph=False)
-    for start in range(0, len(inputs), batch_size):
-        yield from rows_of(compiled(tf.constant(inputs[start : start + batch_size])))
+    answers = (
+        answer
+        for start in range(0, len(inputs), batch_size)
+        for answer in rows_of(compiled(tf.constant(inputs[start : start + batch_size])))
+    )
+    return counted(answers, len(inputs))
 
 
 def rows_of(outputs: Mapping[str, tf.Tensor]) -> list[dict[str, Any]]:

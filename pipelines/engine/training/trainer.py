@@ -15,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from attention_zoo.pipelines.engine.errors import Preempted, UserError
+from attention_zoo.pipelines.engine.stages import stage
 from attention_zoo.pipelines.engine.storage.checkpoints import CheckpointStore
 from attention_zoo.pipelines.engine.task import Task
 from attention_zoo.pipelines.engine.training.data_service import served
@@ -118,7 +119,8 @@ class Trainer:
 
     def look_ahead(self) -> None:
         """Counts the batches of an epoch, and reports settings that do not suit them."""
-        size = survey(self.task.preprocess("train", 0))
+        with stage("counting the batches of an epoch"):
+            size = survey(self.task.preprocess("train", 0))
         if not size.batches:
             raise UserError("the training split is smaller than one batch; set a lower --training.batch_tokens")
         self.batches_per_epoch = size.batches
@@ -214,7 +216,8 @@ class Trainer:
     def evaluate(self) -> None:
         """Scores the validation split, writes a checkpoint, and decides whether it is the best and whether to stop."""
         progress, settings = self.progress, self.settings
-        record = self.scores()
+        with stage("scoring the dev split"):
+            record = self.scores()
         value = record[settings.monitor]
         better = is_better(value, progress.best_value, self.lower_is_better)
         if better:
