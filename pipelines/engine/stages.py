@@ -70,7 +70,7 @@ def counted(items: Iterable[Any], total: int | None = None) -> Iterator[Any]:
 
 
 @contextmanager
-def _shown(one):
+def _shown(one: "_Stage") -> Iterator[None]:
     with _lock:
         if _open:
             _open[-1].hide()
@@ -133,9 +133,15 @@ class _Stage:
             columns = SpinnerColumn(), TextColumn("{task.description}"), BarColumn(20), TimeElapsedColumn()
             ours = self.file is None  # else the caller may redirect standard output, which rich would put back too late
             self._bar = Progress(
-                *columns, console=self.console, transient=True, redirect_stdout=ours, redirect_stderr=ours
+                *columns,
+                console=self.console,
+                transient=True,
+                redirect_stdout=ours,
+                redirect_stderr=ours,
+                get_time=self._clock,
             )
             self._row = self._bar.add_task(self.what, total=None)
+            self._bar.tasks[0].start_time = self._started
             self._bar.start()
         self._bar.update(self._row, completed=self.done, total=self.total)
 
