@@ -1,9 +1,12 @@
 """Fonts for any text, and texts with their invisible characters made visible."""
 
 import unicodedata
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 INVISIBLE = ("Cc", "Cf", "Co", "Cs", "Zl", "Zp")  # Unicode categories: controls, formats, private use, line separators
+
+CJK = {"CJK", "HIRAGANA", "KATAKANA", "HANGUL", "IDEOGRAPHIC", "FULLWIDTH"}  # first words of Unicode names
+SHOWN = 5  # characters that a message lists
 
 
 def readable(text: str, missing: Collection[str] = ()) -> str:
@@ -52,3 +55,27 @@ def fonts_for(text: str) -> tuple[list[str], set[str]]:
             families.append(font.family_name)
             missing -= shown
     return families, missing
+
+
+def missing_font(texts: Iterable[str]) -> str:
+    """Returns a line that names the characters that pictures cannot show, and the package to install, or `""`.
+
+    Args:
+        texts: The texts.
+
+    Example:
+
+    >>> missing_font(["red cat", "œuf"])
+    ''
+    """
+    characters = {character for text in texts for character in text if not character.isascii()}
+    missing = sorted(fonts_for("".join(characters))[1]) if characters else []
+    if not missing:
+        return ""
+    names = {unicodedata.name(character, "").split()[0] for character in missing if unicodedata.name(character, "")}
+    package = "fonts-noto-cjk" if names & CJK else "fonts-noto"
+    shown = " ".join(missing[:SHOWN]) + (" ..." if len(missing) > SHOWN else "")
+    return (
+        f"no font of this system shows {len(missing):,} of the characters ({shown}): pictures will have □ for them; "
+        f"install one first, such as the package {package}"
+    )

@@ -5,12 +5,22 @@ from types import SimpleNamespace
 
 import keras
 import tensorflow as tf
+from sentencepiece.sentencepiece_model_pb2 import ModelProto
 
 from attention_zoo.pipelines.engine.images.image_files import ImageFile, shown_image
 from attention_zoo.pipelines.engine.pictures.curves import draw_curves
 from attention_zoo.pipelines.engine.pictures.draw import draw
 from attention_zoo.pipelines.engine.storage.files import atomic_write
+from attention_zoo.pipelines.engine.storage.run_folder import RunFolder
 from attention_zoo.pipelines.engine.task import Task
+
+
+def learned_texts(folder: RunFolder) -> list[str]:
+    """Returns the words or subwords that a run has learned, whose characters its pictures will show."""
+    texts = folder.words.read_text(encoding="utf-8").split("\n") if folder.words.is_file() else []
+    if folder.subwords.is_file():
+        texts += [piece.piece for piece in ModelProto.FromString(folder.subwords.read_bytes()).pieces]
+    return texts
 
 
 def illustrate(task: Task, model: keras.Model) -> list[Path]:

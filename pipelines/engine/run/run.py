@@ -13,8 +13,10 @@ import numpy as np
 import tensorflow as tf
 
 from attention_zoo.pipelines.engine.errors import UserError
+from attention_zoo.pipelines.engine.pictures.fonts import missing_font
 from attention_zoo.pipelines.engine.run.config import dump, read
 from attention_zoo.pipelines.engine.run.console import make_console, no_bars_in_files
+from attention_zoo.pipelines.engine.run.illustrate import learned_texts
 from attention_zoo.pipelines.engine.run.publish import (
     export_task,
     next_command,
@@ -90,6 +92,8 @@ def train(
             copy_vocabulary(start_from, folder)
         task, model = prepare(task_class, config, folder, strategy)
         reporter.note(f"model of {model.count_params():,} parameters")
+        if chief and (line := missing_font(learned_texts(folder))):
+            reporter.note(f"note: {line}")
         if typed is not None:
             for line in size_to_data(config.training, typed, lambda: task.preprocess("train", 0)):
                 reporter.note(line)

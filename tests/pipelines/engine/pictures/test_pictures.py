@@ -8,7 +8,7 @@ from matplotlib.image import imread
 from attention_zoo.pipelines.engine.pictures import alignments, comparison, curves
 from attention_zoo.pipelines.engine.pictures.alignments import draw_alignment, label
 from attention_zoo.pipelines.engine.pictures.curves import draw_curves, draw_scores_by_length
-from attention_zoo.pipelines.engine.pictures.fonts import fonts_for
+from attention_zoo.pipelines.engine.pictures.fonts import fonts_for, missing_font
 from attention_zoo.pipelines.engine.views import Alignment
 
 
@@ -248,3 +248,13 @@ def test_matplotlib_is_imported_by_the_drawing_alone():
     modules = f"{alignments.__name__}, attention_zoo.pipelines.engine.pictures.curves"
     code = f"import sys, {modules}; assert 'matplotlib' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(
+    "text, package",
+    [("今日は", "fonts-noto-cjk"), ("오늘", "fonts-noto-cjk"), ("ไทย", "fonts-noto"), ("œuf, Привет", "")],
+)
+def test_a_missing_font_is_named_with_its_package(monkeypatch, text, package):
+    monkeypatch.setattr(font_manager, "findSystemFonts", lambda: [])
+    line = missing_font([text, "red cat"])
+    assert line.endswith(f"such as the package {package}") and text[0] in line if package else line == ""
