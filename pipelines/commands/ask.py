@@ -1,6 +1,7 @@
 """`attention-zoo predict TASK`: answers with the exported model."""
 
 import json
+import mimetypes
 import os
 import sys
 from argparse import Namespace
@@ -18,16 +19,21 @@ from attention_zoo.pipelines.engine.stages import stage
 from attention_zoo.pipelines.engine.task import Task
 from attention_zoo.pipelines.registry import Entry
 
+INPUT_HELP = (
+    "what to answer (default: lines of standard input; a blank line gets a blank line, and so does a line that cannot "
+    "be answered); for a task on images a folder stands for its images, by name"
+)
+
 
 def predict(tasks: Mapping[str, Entry], argv: Sequence[str]) -> int:
-    """`predict TASK [INPUT ...] [--attention PICTURE] [--json] [--pieces] [--model DIR | --run DIR | --name RUN]`
+    """`predict TASK [INPUT ...] [--attention PICTURE] [--n-best N] [--scores] [--json] [--pieces] [--model DIR | ...]`
 
     Returns:
         The exit code: 0, or 1 where an input could not be answered.
     """
     parser = Parser(prog="attention-zoo predict", description="Answers with the newest version of the exported model.")
     parser.add_argument("task", metavar="TASK", help=", ".join(tasks))
-    parser.add_argument("inputs", metavar="INPUT", nargs="*", help="what to answer (default: lines of standard input)")
+    parser.add_argument("inputs", metavar="INPUT", nargs="*", help=INPUT_HELP)
     parser.add_argument(
         "--attention",
         metavar="PICTURE",
@@ -37,6 +43,14 @@ def predict(tasks: Mapping[str, Entry], argv: Sequence[str]) -> int:
     )
     parser.add_argument("--pieces", action="store_true", help="draw the pieces of words apart, where there are some")
     parser.add_argument("--json", action="store_true", help="print a JSON object an answer")
+    parser.add_argument(
+        "--n-best",
+        metavar="N",
+        type=int,
+        help="print the N best answers, a line each, where the export offers them (translation: 4, or "
+        "--decoding.n_best of `attention-zoo export`, which also changes --decoding.beam_size)",
+    )
+    parser.add_argument("--scores", action="store_true", help="print the score of an answer before it, and a tab")
     which = parser.add_mutually_exclusive_group()
     which.add_argument(
         "--model", metavar="DIR", type=Path, help="folder of the exports, or of a version (default: saved_models/TASK)"
@@ -47,8 +61,23 @@ def predict(tasks: Mapping[str, Entry], argv: Sequence[str]) -> int:
     name, entry = named_task("predict", tasks, [arguments.task])
     run = arguments.run or (f"runs/{name}/{arguments.name}" if arguments.name else "")
     version = version_folder(arguments.model or Path("saved_models") / name, run)  # before TensorFlow is loaded
-    batches = [arguments.inputs] if arguments.inputs else read_lines()
-    return Conversation(load(entry.task, on_stderr=True), version, arguments).answer_all(batches)
+    if arguments.n_best is not None and (arguments.n_best < 1 or arguments.attention):
+        raise UserError("--n-best: expected a whole number, at least 1, and no --attention beside it")
+    batches = None if arguments.inputs else read_lines()
+    task = load(entry.task, on_stderr=True)
+    inputs = [part for one in arguments.inputs for part in images_of(task, one)]
+    return Conversation(task, version, arguments).answer_all(batches or [inputs])
+
+
+def images_of(task: type[Task], argument: str) -> list[str]:
+    """Returns the images in a folder by name, if a task that reads files was given a folder; else the argument."""
+    if task.read_input is Task.read_input or not Path(argument).is_dir():
+        return [argument]
+    kinds = {path: mimetypes.guess_type(path.name)[0] or "" for path in sorted(Path(argument).iterdir())}
+    images = [str(path) for path, kind in kinds.items() if kind.startswith("image/") and path.is_file()]
+    if not images:
+        raise UserError(f"expected a folder with images, received {argument}")
+    return images
 
 
 def read_lines() -> Iterator[list[str]]:
@@ -73,7 +102,8 @@ class Conversation:
     Args:
         task: The `Task` class.
         version: Folder of the version that answers.
-        arguments: Arguments of the command: `attention`, `pieces` and `json`.
+        arguments: Arguments of the command: `attention`, `pieces`, `json`, `n_best`, `scores`, and `inputs`, empty if
+            lines of standard input are answered.
 
     Raises:
         UserError: The model is of another task, or nothing can be drawn into the file that was named.
@@ -83,6 +113,7 @@ class Conversation:
         from attention_zoo.pipelines.engine.serving.versions import load_saved_model
 
         self.task, self.picture, self.pieces, self.json = task, arguments.attention, arguments.pieces, arguments.json
+        self.n_best, self.scores, self.lines = arguments.n_best, arguments.scores, not arguments.inputs
         self.drawn, self.failed = 0, False
         if self.picture is not None:
             if task.View is None:
@@ -102,26 +133,45 @@ class Conversation:
                 write(f"answers: {self.version}" + (f", of {record}" if record else ""), sys.stderr)
             size = self.task.asked_together or len(inputs)
             for start in range(0, len(inputs), size):
-                readable = list(self.read(inputs[start : start + size]))
-                if readable:
-                    for answer in self.task.ask(self.served, readable, self.picture is not None):
-                        self.show(answer)
+                self.answer(inputs[start : start + size])
         return int(self.failed)
 
-    def read(self, arguments: Sequence[str]) -> Iterator[Any]:
-        """Yields the inputs that can be read, and reports the others."""
-        for argument in arguments:
-            try:
-                yield self.task.read_input(argument)
-            except UserError as error:
-                self.refuse({"input": argument, "error": str(error)}, str(error))
+    def answer(self, arguments: Sequence[str]) -> None:
+        """Asks the model once, and prints in the order of the inputs what is to be said of each."""
+        inputs = [self.read(argument) for argument in arguments]
+        readable = [value for kind, value in inputs if kind == "input"]
+        answers = iter(self.ask(readable) if readable else ())
+        for kind, value in inputs:
+            if kind == "blank":
+                write("\n" * ((self.n_best or 1) - 1))
+            elif kind == "refused":
+                self.refuse(value, value["error"])
+            elif (answer := next(answers, None)) is not None:  # the frames of a clip get one answer together
+                self.show(answer)
+
+    def read(self, argument: str) -> tuple[str, Any]:
+        """Returns what an argument is, "input", "blank" or "refused", and the input or the refusal."""
+        if self.lines and not self.json and not argument.strip():
+            return "blank", None
+        try:
+            return "input", self.task.read_input(argument)
+        except UserError as error:
+            return "refused", {"input": argument, "error": str(error)}
+
+    def ask(self, inputs: Sequence[Any]) -> Iterable[dict[str, Any]]:
+        """Yields the answers to inputs."""
+        if self.n_best is None:
+            return self.task.ask(self.served, inputs, self.picture is not None)
+        from attention_zoo.pipelines.engine.serving.asking import ask_n_best
+
+        return ask_n_best(self.served, inputs, self.n_best)
 
     def show(self, answer: dict[str, Any]) -> None:
         """Prints an answer, and draws it if the user asked for a picture."""
         if answer.get("error"):
             self.refuse(answer, f"{answer['input']}: {answer['error']}")
             return
-        write(as_json(answer) if self.json else self.task.say(answer))
+        write(as_json(answer) if self.json else self.say(answer))
         if answer.get("note"):
             write(f"note: {answer['note']}", sys.stderr)
         if self.picture is not None and (view := self.task.view(answer)) is not None:
@@ -131,11 +181,26 @@ class Conversation:
             view = replace(view, join=False) if self.pieces and hasattr(view, "join") else view
             print(f"picture: {draw(view, numbered(self.picture, self.drawn))}", file=sys.stderr)
 
+    def say(self, answer: dict[str, Any]) -> str:
+        """Returns the lines that are printed of an answer: with `--n-best N` always N."""
+        if self.n_best is None:
+            said, scores = [self.task.say(answer)], [answer.get("score")]
+        else:
+            missing = [""] * (self.n_best - len(answer["answers"]))
+            said, scores = [*answer["answers"], *missing], [*answer["scores"], *missing]
+        if not self.scores:
+            return "\n".join(said)
+        if any(score is None for score in scores):
+            raise UserError(f"--scores: the answers of {self.task.name} have no score")
+        return "\n".join(f"{score:.4f}\t{line}" if score != "" else "" for score, line in zip(scores, said))
+
     def refuse(self, answer: dict[str, Any], message: str) -> None:
         """Prints in one line why an input is not answered."""
         self.failed = True
         if self.json:
             write(as_json({"input": answer["input"], "error": answer["error"]}))
+        elif self.lines:
+            write("\n" * ((self.n_best or 1) - 1))  # so that the lines of answers keep the numbers of the inputs
         write(f"attention-zoo: {message}", sys.stderr)
 
 

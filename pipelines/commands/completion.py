@@ -45,6 +45,8 @@ def command_tree(tasks: Mapping[str, Entry]) -> argparse.ArgumentParser:
     predict.add_argument("inputs", nargs="*").complete = shtab.FILE
     predict.add_argument("--attention", help="picture of the attention").complete = shtab.FILE
     predict.add_argument("--pieces", action="store_true", help="draw the pieces of words apart")
+    predict.add_argument("--n-best", help="number of answers to print")
+    predict.add_argument("--scores", action="store_true", help="print the score of an answer before it")
     predict.add_argument("--json", action="store_true", help="print a JSON object an answer")
     predict.add_argument("--model", help="folder of the exports").complete = shtab.DIRECTORY
     listing = commands.add_parser("runs", help="list the runs")

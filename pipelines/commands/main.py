@@ -20,7 +20,7 @@ HELP = """usage: attention-zoo COMMAND ...
                                 --workers tries a cluster of N processes on this machine
   evaluate TASK [--run DIR]     scores a run on its test split again
   export TASK [--run DIR]       writes the next version of a run's SavedModel
-  predict TASK [INPUT ...] [--attention PICTURE] [--pieces] [--json] [--model DIR]
+  predict TASK [INPUT ...] [--attention PICTURE] [--n-best N] [--scores] [--pieces] [--json] [--model DIR]
                                 answers with the exported model; without INPUT, reads lines from standard input
   runs [TASK]                   lists the runs: preset, date, state and scores
   compare RUN RUN [--picture PNG]
@@ -31,7 +31,7 @@ HELP = """usage: attention-zoo COMMAND ...
 
 --quiet after train, evaluate or export prints nothing but warnings and errors. NO_COLOR=1 removes the colours.
 Exit codes: 0; 1 where predict could not answer an input; 2 for a mistake in arguments, settings or data; 130 after
-Ctrl-C; 143 after SIGTERM.
+Ctrl-C; 141 if nobody reads the output any more (| head); 143 after SIGTERM.
 
 `attention-zoo train TASK --help` lists every setting of a task, `attention-zoo --version` says which version this is.
 A run is kept in runs/TASK/PRESET (or runs/TASK/RUN), the exported model in saved_models/TASK/VERSION.
@@ -76,12 +76,16 @@ def main(
         "datasets": lambda: module("listing").show_datasets(datasets, rest),
     }
     if command in ("-h", "--help", "help"):
-        print(HELP, end="")
-        return 0
+        return messages.in_one_line(command, lambda: show(HELP))
     if command in ("-V", "--version"):
-        print(f"attention-zoo {version('attention-zoo')}")
-        return 0
+        return messages.in_one_line(command, lambda: show(f"attention-zoo {version('attention-zoo')}\n"))
     return messages.in_one_line(command, lambda: called(command, commands)(), quiet)
+
+
+def show(text: str) -> int:
+    """Prints a text, and returns the exit code."""
+    print(text, end="")
+    return 0
 
 
 def called(command: str, commands: Mapping[str, Callable[[], int]]) -> Callable[[], int]:

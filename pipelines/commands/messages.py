@@ -2,6 +2,7 @@
 
 import errno
 import os
+import signal
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -19,7 +20,8 @@ def in_one_line(command: str, call: Callable[[], int], quiet: bool = False) -> i
         quiet: Whether to discard standard output. Defaults to `False`.
 
     Returns:
-        The exit code: that of `call`; 2 for an error that the user can correct; 143 after SIGTERM; 130 after Ctrl-C.
+        The exit code: that of `call`; 2 for an error that the user can correct; 143 after SIGTERM; 130 after Ctrl-C;
+        141 if nobody reads standard output any more.
 
     Example:
 
@@ -29,7 +31,12 @@ def in_one_line(command: str, call: Callable[[], int], quiet: bool = False) -> i
     warnings.formatwarning = lambda message, *_: f"warning: {message}\n"  # our line numbers do not help a user
     try:
         with no_output() if quiet else nullcontext():
-            return call()
+            code = call()
+            sys.stdout.flush()
+            return code
+    except BrokenPipeError:  # of `| head -1`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what Python still flushes at its end
+        return 128 + signal.SIGPIPE
     except UserError as error:
         print(f"attention-zoo: {error}", file=sys.stderr)
         return 2

@@ -1,5 +1,6 @@
 """Makes the consoles of the project, so that all of them treat terminals, files and NO_COLOR alike."""
 
+import errno
 import os
 import sys
 from typing import IO
@@ -21,7 +22,13 @@ def make_console(file: IO[str] | None = None, quiet: bool = False, soft_wrap: bo
         A `rich.console.Console` that prints numbers and brackets as plain text.
     """
     no_color = bool(os.environ.get("NO_COLOR"))
-    return Console(file=file, highlight=False, quiet=quiet, soft_wrap=soft_wrap, no_color=no_color, markup=False)
+    return _Console(file=file, highlight=False, quiet=quiet, soft_wrap=soft_wrap, no_color=no_color, markup=False)
+
+
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Raises the error that rich turns into exit code 1, so that all commands end alike."""
+        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
 
 
 def no_bars_in_files() -> None:

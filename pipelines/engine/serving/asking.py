@@ -1,5 +1,6 @@
 """Asks an exported model, and returns the answers of a batch row by row."""
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -36,6 +37,49 @@ def ask_rows(served: Any, attention: bool, **inputs: tf.Tensor) -> list[dict[str
     if attention and "attention" not in served.signatures:
         raise UserError("--attention: this model has no attention to draw; train another --preset")
     return rows_of(served.signatures["attention" if attention else "serving_default"](**inputs))
+
+
+def ask_n_best(served: Any, texts: Sequence[str], count: int) -> list[dict[str, Any]]:
+    """Asks the signature `n_best`, whose answers to a text are one string output `(B, N)`, best first, and `scores`.
+
+    Args:
+        served: As in `ask_rows`.
+        texts: List of B strings.
+        count: Number of answers to each.
+
+    Returns:
+        List of B dicts: "input", "error", "answers", a list of strings, and "scores", a list of numbers. There are
+        fewer than `count` if the search found no more.
+
+    Raises:
+        UserError: The model has no such signature, or offers fewer answers.
+
+    Example:
+
+    >>> from types import SimpleNamespace
+    >>> def n_best(text):
+    ...     return {"words": tf.stack([text, tf.strings.upper(text)], 1), "scores": tf.constant([[-0.5, -1.0]])}
+    >>> served = SimpleNamespace(signatures={"n_best": n_best})
+    >>> ask_n_best(served, ["yes"], 2)
+    [{'input': 'yes', 'error': '', 'answers': ['yes', 'YES'], 'scores': [-0.5, -1.0]}]
+    """
+    if "n_best" not in served.signatures:
+        raise UserError("--n-best: this model gives one answer; expected a model of translation")
+    rows, answers = rows_of(served.signatures["n_best"](text=tf.constant(texts))), []
+    for text, row in zip(texts, rows):
+        scores = row.pop("scores").tolist()
+        error = row.pop("error", "")
+        (strings,) = (list(value) for value in row.values())
+        if count > len(strings):
+            raise UserError(
+                f"--n-best: expected at most {len(strings)}, which this version offers, received {count}; "
+                f"`attention-zoo export TASK --decoding.beam_size {count} --decoding.n_best {count}` offers more"
+            )
+        found = [(string, score) for string, score in zip(strings[:count], scores) if math.isfinite(score)]
+        answers.append(
+            {"input": text, "error": error, "answers": [a for a, _ in found], "scores": [s for _, s in found]}
+        )
+    return answers
 
 
 def answer_in_batches(

@@ -12,6 +12,7 @@ import pytest
 from attention_zoo.pipelines.commands import arguments, loading, messages
 from attention_zoo.pipelines.commands.main import main
 from attention_zoo.pipelines.engine.errors import UserError
+from attention_zoo.pipelines.engine.serving import asking
 from attention_zoo.pipelines.engine.serving.record import VersionRecord, record_files
 from attention_zoo.pipelines.engine.serving.versions import version_folder
 from attention_zoo.pipelines.registry import Entry
@@ -202,7 +203,7 @@ def test_predict_says_which_version_of_which_run_answers(toy, capsys):
     "typed, lines",
     [
         (b"one\ntwo\n", ["one", "two"]),
-        (b"one\r\n\r\ntwo", ["one", "", "two"]),
+        (b"one\r\n\r\ntwo", ["one", "two"]),
         ("ligne\u2028séparée\n".encode(), ["ligne\u2028séparée"]),
         (b"caf\xe9\n", ["caf\ufffd"]),
     ],
@@ -221,6 +222,73 @@ def test_on_a_terminal_each_line_is_answered_as_it_comes(toy, monkeypatch, capsy
     assert [call[2] for call in toy.calls] == [["one"], ["zwei ü"]]
     shown = capsys.readouterr()
     assert shown.out == "ONE\nZWEI Ü\n" and "Ctrl-D" in shown.err
+
+
+def lines_from(monkeypatch, text):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+
+
+def test_lines_of_answers_keep_the_numbers_of_the_input_lines(toy, monkeypatch, capsys):
+    def read(argument):
+        if argument == "none":
+            raise UserError("none: expected a file")
+        return argument
+
+    monkeypatch.setattr(toy.task.Toy, "read_input", staticmethod(read))
+    lines_from(monkeypatch, "a\n\nnone\n7\n \nb\n")
+    assert toy.run("predict", "toy") == 1
+    assert capsys.readouterr().out == "A\n\n\n\n\nB\n"
+    assert [call[2] for call in toy.calls] == [["a", "7", "b"]]
+
+
+def test_the_n_best_answers_are_lines_with_their_scores(toy, monkeypatch, capsys):
+    def ask_n_best(served, texts, count):
+        return [{"input": t, "error": "", "answers": [t.upper(), t], "scores": [-0.5, -1.0]} for t in texts]
+
+    monkeypatch.setattr(asking, "ask_n_best", ask_n_best)
+    assert toy.run("predict", "toy", "a", "--n-best", "2") == 0
+    assert capsys.readouterr().out == "A\na\n"
+    lines_from(monkeypatch, "a\n\nb\n")
+    assert toy.run("predict", "toy", "--n-best", "3", "--scores") == 0
+    assert capsys.readouterr().out == "-0.5000\tA\n-1.0000\ta\n\n\n\n\n-0.5000\tB\n-1.0000\tb\n\n"
+    assert toy.calls == []
+    assert "--n-best: expected a whole number, at least 1" in refused(
+        toy, capsys, "predict", "toy", "a", "--n-best", "0"
+    )
+
+
+def test_the_score_of_an_answer_stands_before_it(toy, monkeypatch, capsys):
+    monkeypatch.setattr(toy.task.Toy, "ask", staticmethod(lambda *_: [{"input": "a", "answer": "A", "score": -0.25}]))
+    assert toy.run("predict", "toy", "a", "--scores") == 0
+    assert capsys.readouterr().out == "-0.2500\tA\n"
+    monkeypatch.setattr(toy.task.Toy, "ask", staticmethod(lambda *_: [{"input": "a", "answer": "A"}]))
+    assert toy.run("predict", "toy", "a", "--scores") == 2
+    assert "--scores: the answers of toy have no score" in capsys.readouterr().err
+
+
+def test_a_folder_stands_for_its_images_by_name(toy, monkeypatch, capsys):
+    Path("photos").mkdir()
+    for name in ("b.png", "a.JPG", "notes.txt"):
+        Path("photos", name).touch()
+    assert toy.run("predict", "toy", "photos") == 0  # a task on text answers the word
+    assert toy.calls.pop()[2] == ["photos"]
+    monkeypatch.setattr(toy.task.Toy, "read_input", staticmethod(lambda argument: argument))
+    assert toy.run("predict", "toy", "x.png", "photos") == 0
+    assert toy.calls.pop()[2] == ["x.png", "photos/a.JPG", "photos/b.png"]
+    Path("empty").mkdir()
+    capsys.readouterr()
+    assert "expected a folder with images, received empty" in refused(toy, capsys, "predict", "toy", "empty")
+
+
+@pytest.mark.parametrize("argv", [["datasets"], ["--help"], ["--version"]])
+def test_output_that_nobody_reads_on_ends_without_a_traceback(argv):
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [sys.executable, "-m", "attention_zoo.pipelines", *argv], stdout=writer, stderr=subprocess.PIPE, text=True
+    )
+    os.close(writer)
+    assert done.returncode == 141 and done.stderr == ""
 
 
 def test_predict_replaces_arguments_that_are_not_utf8(toy):
