@@ -1,13 +1,16 @@
 """Labelled images as encoded files: a TFDS image set, scikit-learn's digits, or a user's folder for each class."""
 
 import hashlib
+import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
+from PIL import ExifTags, Image
 
 from attention_zoo.pipelines.datasets.dirt import Dirt
 from attention_zoo.pipelines.datasets.tfds import SPLITS, prepared
@@ -16,6 +19,24 @@ from attention_zoo.pipelines.engine.errors import UserError
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".bmp")
 OTHER_IMAGES = (".webp", ".tif", ".tiff", ".heic", ".heif", ".avif")  # formats that TensorFlow does not decode
+COLORED = 16  # difference between two channels; grey photos that were saved as color JPEGs stay below
+TURNED = (5, 6, 7, 8)  # EXIF orientations that exchange height and width
+
+
+class Look(NamedTuple):
+    """What a user's images have in common.
+
+    Args:
+        height: Median height, in pixels.
+        width: Median width.
+        colored: Number of images with color.
+        count: Number of images.
+    """
+
+    height: int
+    width: int
+    colored: int
+    count: int
 
 
 @dataclass
@@ -27,12 +48,14 @@ class ImageSet:
         count: Number of examples.
         labels: Names of the classes.
         version: Name and version of the dataset, or the digest of the files.
+        look: `Look` of a user's images, those of all splits; `None` for a dataset.
     """
 
     examples: tf.data.Dataset
     count: int
     labels: list[str]
     version: str
+    look: Look | None = None
 
 
 def read_image_sets(
@@ -112,10 +135,12 @@ def read_folders(directory: Path, dirt: Dirt) -> dict[str, ImageSet]:
     given = all((directory / split).is_dir() for split in SPLITS)
     roots = [directory / split for split in SPLITS] if given else [directory]
     files = [(path, name, root.name) for root in roots for path, name in image_files(root, dirt)]
-    kept = sorted(  # by content: classes are mixed, so that the first ones are a fair sample
-        (hashlib.sha256(content).hexdigest(), *files[number])
-        for number, content, _ in read_images([(path, path) for path, _, _ in files], dirt)
-    )
+    kept, sizes, colored = [], [], 0
+    for number, content, pixels in read_images([(path, path) for path, _, _ in files], dirt):
+        kept.append((hashlib.sha256(content).hexdigest(), *files[number]))
+        sizes += size_of(content)
+        colored += is_colored(pixels)
+    kept.sort()  # by content: classes are mixed, so that the first ones are a fair sample
     dirt.report()
     names = sorted({name for _, _, name, _ in kept})
     if empty := sorted({folder.name for root in roots for folder in folders_in(root)} - set(names)):
@@ -132,7 +157,30 @@ def read_folders(directory: Path, dirt: Dirt) -> dict[str, ImageSet]:
     )
     for one in sets.values():
         one.examples = one.examples.map(lambda row: {**row, "image": tf.io.read_file(row["image"])})
+        if sizes:
+            one.look = Look(*np.median(sizes, axis=0).astype(int).tolist(), colored, len(kept))
     return sets
+
+
+def size_of(content: bytes) -> list[tuple[int, int]]:
+    """Returns (height, width) of an image file as it is shown, in a list; none where Pillow does not read its head."""
+    try:
+        with Image.open(io.BytesIO(content)) as image:
+            turned = image.getexif().get(ExifTags.Base.Orientation) in TURNED
+            return [image.size if turned else image.size[::-1]]
+    except (OSError, SyntaxError, ValueError):  # TensorFlow has decoded it: its size is not known, but it is used
+        return []
+
+
+def is_colored(pixels: np.ndarray) -> bool:
+    """Returns whether the channels of an image differ, by more than compression makes of grey.
+
+    Example:
+
+    >>> is_colored(np.full((8, 8, 3), 90, "uint8")), is_colored(np.tile(np.uint8([200, 90, 90]), (8, 8, 1)))
+    (False, True)
+    """
+    return bool(np.ptp(pixels.astype(int), axis=-1).max() > COLORED)
 
 
 def folders_in(root: Path) -> list[Path]:

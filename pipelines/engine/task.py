@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,11 +40,14 @@ class Task:
         View: Class of the views that `view` returns, one of `engine.views`; `None` if the task has none.
         changeable_data_settings: Settings of the data section that change how the data is read, but not which data. A
             run may be continued with other values of them.
+        sized_settings: Dotted names of the settings of data and model that `size_to_data` may change, such as
+            "data.height".
     """
 
     data_version = ""
     data_service = ""
     changeable_data_settings = ()
+    sized_settings: tuple[str, ...] = ()
     lower_is_better = ("loss",)
     unit = "tokens"
     asked_together: int | None = 32
@@ -65,6 +68,20 @@ class Task:
     def load(self) -> None:
         """Reads the raw examples of all splits."""
         raise NotImplementedError
+
+    def size_to_data(self, typed: Collection[str]) -> list[str]:
+        """Changes settings to suit the data that `load` read. The default changes nothing.
+
+        The engine calls it between `load` and `adapt`, when a run is trained: `config.yaml` keeps the changed settings.
+        The same data and settings must give the same changes, because a continued run calls it again.
+
+        Args:
+            typed: Dotted names of the settings that the user wrote. They must stay as they are.
+
+        Returns:
+            Lines that say what was changed and why.
+        """
+        return []
 
     def adapt(self) -> None:
         """Learns vocabulary and normalisation from the training split only."""

@@ -19,7 +19,8 @@ class DataSettings:
         train_split: Split of the dataset for training, in TFDS's notation, such as train[:90%].
         validation_split: Split that decides which checkpoint is best.
         test_split: Split for the final test.
-        height: Height that every image is brought to, in pixels; a multiple of the patch.
+        height: Height that every image is brought to, in pixels; a multiple of the patch. Height, width, color and
+            patch of your own images are read from them unless you write them.
         width: Width that every image is brought to.
         color: Whether images have three channels; otherwise they have one, of grey.
         in_memory: Decode all images once and keep them; otherwise they are decoded anew each epoch.

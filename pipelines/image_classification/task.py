@@ -32,6 +32,7 @@ from attention_zoo.pipelines.engine.views import HeatMaps
 from attention_zoo.pipelines.image_classification.augmentation import augmentation
 from attention_zoo.pipelines.image_classification.classifier import Classifier, in_channels, scaled
 from attention_zoo.pipelines.image_classification.settings import ImageClassificationConfig
+from attention_zoo.pipelines.image_classification.sizing import size_to_images
 from attention_zoo.pipelines.models.vision_transformer import VisionTransformer, sizes_of
 
 SHUFFLED = 10_000  # images among which the next is drawn, where they are not all in memory
@@ -47,6 +48,7 @@ class ImageClassification(Task):
     answers_with = "label"
     unit = "images"
     changeable_data_settings = ("in_memory", "strict")
+    sized_settings = ("data.height", "data.width", "data.color", "model.patch_size")
     read_input = staticmethod(read_image_file)
     ask = staticmethod(ask_image_files)
 
@@ -62,6 +64,12 @@ class ImageClassification(Task):
                 one.count = min(one.count, limit_of(split, data.limit))
                 one.examples = one.examples.take(one.count)
             print(f"{split}: {one.count:,} images of {len(self.labels):,} classes")
+
+    def size_to_data(self, typed):
+        """Reads size and color of a user's own images from them, and sets a patch that suits."""
+        lines = size_to_images(self.config, self.sets["train"].look, typed, self.model_options()["patch_size"])
+        self.size = (self.config.data.height, self.config.data.width)
+        return lines
 
     def adapt(self):
         """Learns nothing: pixels are scaled, classes are named by the data. Decodes what is to be kept in memory."""

@@ -3,7 +3,7 @@
 import platform
 import random
 import shutil
-from collections.abc import Collection, Container, Iterator, Sequence
+from collections.abc import Callable, Collection, Container, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from os import PathLike
 from pathlib import Path
@@ -83,14 +83,20 @@ def train(
         watching_workers(strategy),
         alone_in(folder) if chief else nullcontext(),
     ):
-        earlier = keep_config(config, folder, task_class.changeable_data_settings, preset) if chief else None
+        free = task_class.changeable_data_settings
+        sized = [] if typed is None else [name for name in task_class.sized_settings if name not in typed]
+        unknown = {name.partition(".")[2] for name in sized}  # until the data is read
+        earlier = keep_config(config, folder, {*free, *unknown}, preset) if chief else None
         reporter = TrainingReporter(folder, silent=not chief, unit=task_class.unit)
         reporter.note(f"{task_class.name}, preset {preset}: everything of this run goes to {folder}/")
         if strategy.num_replicas_in_sync > 1:
             reporter.note(f"{strategy.num_replicas_in_sync} replicas, {type(strategy).__name__}")
         if chief and start_from:
             copy_vocabulary(start_from, folder)
-        task, model = prepare(task_class, config, folder, strategy)
+        task, model = prepare(task_class, config, folder, strategy, typed, reporter.note)
+        if earlier and CheckpointStore(folder.checkpoints).steps():  # the sized settings, too
+            for section in ("data", "model"):
+                refuse_changes(folder, "a run", section, earlier, config, free)
         reporter.note(f"model of {model.count_params():,} parameters")
         if chief and (line := missing_font(learned_texts(folder))):
             reporter.note(f"note: {line}")
@@ -165,8 +171,14 @@ def prepare(
     config: TaskConfig,
     folder: PathLike[str] | str,
     strategy: tf.distribute.Strategy | None = None,
+    typed: Collection[str] | None = None,
+    note: Callable[[str], None] = print,
 ) -> tuple[Task, keras.Model]:
-    """Returns the task with its data loaded, and its model with initial weights, made in the strategy's scope."""
+    """Returns the task with its data loaded, and its model with initial weights, made in the strategy's scope.
+
+    Settings that are not among `typed` are sized to the data, and `note` gets the lines that say so; with `None` all
+    stay as they are.
+    """
     keras.config.set_dtype_policy(config.training.precision)
     # Before all else: setting a seed empties TensorFlow's kernel cache, and with it tables and tokenisers made earlier.
     keras.utils.set_random_seed(config.training.seed)
@@ -175,6 +187,9 @@ def prepare(
     task = task_class(config, folder.path)
     with stage("preparing the data"):
         task.load()
+    if typed is not None:
+        for line in task.size_to_data(typed):
+            note(line)
     with stage("learning from the training split"), locked(folder.adapt_lock, wait=True):  # the others read
         task.adapt()
     # Keras draws the seeds of weights and dropout from `random`, and so does the first preparation of a dataset.
