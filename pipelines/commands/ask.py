@@ -26,7 +26,7 @@ INPUT_HELP = (
 
 
 def predict(tasks: Mapping[str, Entry], argv: Sequence[str]) -> int:
-    """`predict TASK [INPUT ...] [--attention PICTURE] [--n-best N] [--scores] [--json] [--pieces] [--model DIR | ...]`
+    """`predict TASK [INPUT ...] [--attention PICTURE] [--heads] [--pieces] [--n-best N] [--scores] [--json] [...]`
 
     Returns:
         The exit code: 0, or 1 where an input could not be answered.
@@ -42,6 +42,7 @@ def predict(tasks: Mapping[str, Entry], argv: Sequence[str]) -> int:
         "picture of a second input gets the number 2",
     )
     parser.add_argument("--pieces", action="store_true", help="draw the pieces of words apart, where there are some")
+    parser.add_argument("--heads", action="store_true", help="draw all heads of all layers, with --attention")
     parser.add_argument("--json", action="store_true", help="print a JSON object an answer")
     parser.add_argument(
         "--n-best",
@@ -102,8 +103,8 @@ class Conversation:
     Args:
         task: The `Task` class.
         version: Folder of the version that answers.
-        arguments: Arguments of the command: `attention`, `pieces`, `json`, `n_best`, `scores`, and `inputs`, empty if
-            lines of standard input are answered.
+        arguments: Arguments of the command: `attention`, `pieces`, `heads`, `json`, `n_best`, `scores`, and `inputs`,
+            empty if lines of standard input are answered.
 
     Raises:
         UserError: The model is of another task, or nothing can be drawn into the file that was named.
@@ -114,7 +115,11 @@ class Conversation:
 
         self.task, self.picture, self.pieces, self.json = task, arguments.attention, arguments.pieces, arguments.json
         self.n_best, self.scores, self.lines = arguments.n_best, arguments.scores, not arguments.inputs
-        self.drawn, self.failed = 0, False
+        self.heads, self.drawn, self.failed = arguments.heads, 0, False
+        if self.heads and self.picture is None:
+            raise UserError("--heads: expected --attention PICTURE with it, received none")
+        if self.heads and task.view_heads is Task.view_heads:
+            raise UserError(f"--heads: expected a task whose models have heads, received {task.name}")
         if self.picture is not None:
             if task.View is None:
                 raise UserError(f"--attention: {task.name} has nothing to draw")
@@ -174,7 +179,8 @@ class Conversation:
         write(as_json(answer) if self.json else self.say(answer))
         if answer.get("note"):
             write(f"note: {answer['note']}", sys.stderr)
-        if self.picture is not None and (view := self.task.view(answer)) is not None:
+        view_of = self.task.view_heads if self.heads else self.task.view
+        if self.picture is not None and (view := view_of(answer)) is not None:
             from attention_zoo.pipelines.engine.pictures.draw import draw, numbered
 
             self.drawn += 1

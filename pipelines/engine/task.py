@@ -143,6 +143,13 @@ class Task:
         """
         return []
 
+    def truths(self) -> list[dict[str, Any]]:
+        """Returns what is known of each of `samples`, such as `{"truth": "cat"}`, for the pictures of the run.
+
+        The entries are added to the answer that `view` gets. The default is an empty list: nothing is known.
+        """
+        return []
+
     def illustrate(self, model: keras.Model, directory: Path) -> list[Path]:
         """Draws further pictures besides the views of `samples`, and returns their paths. The default draws nothing.
 
@@ -196,4 +203,15 @@ class Task:
     @staticmethod
     def view(answer: dict[str, Any]) -> Any:
         """Returns the `View` of an answer that `ask` gave with attention, or `None` if there is nothing to see."""
+        return None
+
+    @staticmethod
+    def view_heads(answer: dict[str, Any]) -> Any:
+        """Returns the `View` of all attention heads, for `predict --heads`; `None` if there is nothing to see.
+
+        A task whose models have no heads keeps the default, and `predict` refuses `--heads`.
+
+        Raises:
+            UserError: The model that answered has no heads.
+        """
         return None

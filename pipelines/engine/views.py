@@ -20,8 +20,11 @@ class Alignment:
         weights: Array `(H, T, S)`, from 0 to 1.
         names: Name of each of the H maps. Defaults to an empty list, which numbers several maps and leaves one unnamed.
         title: A line above the picture. Defaults to `""`.
-        sides: Names of the two axes, (source, target). Defaults to no names.
+        sides: Names of the two axes, (source, target). Defaults to `("read", "written")`.
         join: Whether the tokens are pieces of words that a picture joins to words. Defaults to `True`.
+        links: Pairs (place of a source token, place of a target token) that are known to belong together. Defaults to
+            an empty list.
+        columns: Largest number of maps in a row. Defaults to `5`, an alignment and four heads.
     """
 
     suffixes: ClassVar = (".png", ".svg", ".pdf")
@@ -31,8 +34,10 @@ class Alignment:
     weights: np.ndarray
     names: list[str] = field(default_factory=list)
     title: str = ""
-    sides: tuple[str, str] | None = None
+    sides: tuple[str, str] = ("read", "written")
     join: bool = True
+    links: list[tuple[int, int]] = field(default_factory=list)
+    columns: int = 5
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,7 @@ from attention_zoo.pipelines.engine.text.token_cache import cached_columns
 from attention_zoo.pipelines.engine.training.losses import smoothed_cross_entropy
 from attention_zoo.pipelines.engine.views import Alignment
 from attention_zoo.pipelines.translation.alignments import forced_links, human_scores, span_scores
+from attention_zoo.pipelines.translation.pictures import alignment_of, heads_of, truth_of
 from attention_zoo.pipelines.translation.settings import TranslationConfig
 from attention_zoo.pipelines.translation.translator import Translator
 
@@ -54,6 +55,8 @@ class Translation(Task):
     answers_with = "translation"
     changeable_data_settings = ("cache", "service", "alignment_files", "strict")
     lower_is_better = ("loss", "aer", "human_aer")
+    view = staticmethod(alignment_of)
+    view_heads = staticmethod(heads_of)
 
     def load(self):
         """Reads the sentence pairs of the three splits."""
@@ -187,10 +190,18 @@ class Translation(Task):
             signatures["attention"] = (translator.attend, spec)
         return [model, self.subwords], signatures, {"text": tf.constant(self.examples["test"].source[:2])}
 
-    def samples(self):
-        """Returns four test sentences of about twelve words."""
+    def sample_rows(self):
+        """Numbers of four test sentences of about twelve words."""
         sources = self.examples["test"].source
-        return sorted(sources, key=lambda source: abs(len(source.split()) - 12))[:4]
+        return sorted(range(len(sources)), key=lambda row: abs(len(sources[row].split()) - 12))[:4]
+
+    def samples(self):
+        """Returns the source sentences of `sample_rows`."""
+        return [self.examples["test"].source[row] for row in self.sample_rows()]
+
+    def truths(self):
+        """Returns the references of `samples`, and which tokens are linked, where the data says so."""
+        return [truth_of(self.examples["test"], row, self.subwords) for row in self.sample_rows()]
 
     def illustrate(self, model, directory):
         """Draws the scores by length of the source."""
@@ -214,23 +225,3 @@ class Translation(Task):
     def say(answer):
         """Returns the translation."""
         return answer["translation"]
-
-    @staticmethod
-    def view(answer):
-        """Returns the alignment; of a Transformer also that of each head in the last layer."""
-        source, target = (list(answer[f"{side}_tokens"][: answer[f"{side}_lengths"]]) for side in ("source", "target"))
-        if not source or not target:
-            return None
-        weights, names = answer["weights"][None], []
-        if "head_weights" in answer:
-            weights = np.concatenate([weights, answer["head_weights"][-1]])  # (1 + H, T, S)
-            names = ["alignment", *(f"head {number}" for number in range(1, len(weights)))]
-        return Alignment(
-            source,
-            target,
-            weights[:, : len(target), : len(source)],
-            names,
-            title=f"{answer['input']} → {answer['translation']}",
-            sides=("source", "translation"),
-            join=any(len(piece.strip("▁")) > 1 for piece in target[:-1]),  # a model of characters aligns characters
-        )

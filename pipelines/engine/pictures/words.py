@@ -1,6 +1,7 @@
 """Joins the pieces of a subword tokenizer to words, and the weights between pieces to weights between words."""
 
 import unicodedata
+from bisect import bisect
 from collections.abc import Sequence
 
 import numpy as np
@@ -37,6 +38,23 @@ def join_pieces(
     counts = np.diff([*target_starts, len(target)])[:, None]
     summed = np.add.reduceat(np.asarray(weights), source_starts, axis=-1)
     return np.add.reduceat(summed, target_starts, axis=-2) / counts, source_words, target_words
+
+
+def join_links(links: Sequence[tuple[int, int]], source: Sequence[str], target: Sequence[str]) -> list[tuple[int, int]]:
+    """Returns the links between words that links between their pieces make.
+
+    Args:
+        links: Pairs (place of a source piece, place of a target piece).
+        source: The source pieces, as in `join_pieces`.
+        target: The target pieces.
+
+    Example:
+
+    >>> join_links([(0, 0), (1, 0), (2, 1)], ["\u25816", "9", "</s>"], ["\u2581a", "</s>"])
+    [(0, 0), (1, 1)]
+    """
+    source_starts, target_starts = words_of(source)[0], words_of(target)[0]
+    return sorted({(bisect(source_starts, one) - 1, bisect(target_starts, other) - 1) for one, other in links})
 
 
 def words_of(pieces: Sequence[str]) -> tuple[list[int], list[str]]:

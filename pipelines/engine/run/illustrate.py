@@ -44,6 +44,8 @@ def illustrate(task: Task, model: keras.Model) -> list[Path]:
     _, signatures, _ = task.signatures(model)
     if samples and "attention" in signatures:
         served = SimpleNamespace(signatures={name: function for name, (function, _) in signatures.items()})
-        views = [view for view in map(task.view, task.ask(served, samples, attention=True)) if view is not None]
+        truths = task.truths() or [{}] * len(samples)
+        answers = zip(task.ask(served, samples, attention=True), truths, strict=True)
+        views = [view for answer, truth in answers if (view := task.view(answer | truth)) is not None]
         attended = [draw(view, folder.pictures / f"attention-{number}.png") for number, view in enumerate(views, 1)]
     return [curves, *attended, *task.illustrate(model, folder.pictures)]

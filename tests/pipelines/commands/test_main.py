@@ -15,6 +15,7 @@ from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.serving import asking
 from attention_zoo.pipelines.engine.serving.record import VersionRecord, record_files
 from attention_zoo.pipelines.engine.serving.versions import version_folder
+from attention_zoo.pipelines.engine.views import Alignment
 from attention_zoo.pipelines.registry import Entry
 
 TASK = r'''
@@ -354,6 +355,16 @@ def test_predict_numbers_the_pictures_of_further_answers(toy, capsys):
     assert toy.run("predict", "toy", "a", "", "b", "--attention", "new/x.svg", "--pieces") == 0
     assert capsys.readouterr().err.splitlines()[1:] == ["picture: new/x.svg", "picture: new/x-2.svg"]
     assert Path("new/x-2.svg").read_text().startswith("<?xml")
+
+
+def test_heads_are_drawn_where_the_task_has_some(toy, capsys, monkeypatch):
+    assert "--heads: expected --attention" in refused(toy, capsys, "predict", "toy", "a", "--heads")
+    words = ("predict", "toy", "a", "--attention", "x.svg", "--heads")
+    assert "--heads: expected a task whose models have heads" in refused(toy, capsys, *words)
+    view = Alignment(["a", "b"], ["c"], [[[0.0, 1.0]]] * 2, ["layer 1, head 1", "layer 1, head 2"])
+    monkeypatch.setattr(toy.task.Toy, "view_heads", staticmethod(lambda answer: view))
+    assert toy.run(*words) == 0
+    assert Path("x.svg").is_file()
 
 
 def test_a_picture_that_cannot_be_drawn_is_refused_before_the_model_is_loaded(toy, capsys, monkeypatch):

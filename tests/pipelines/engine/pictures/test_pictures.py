@@ -2,7 +2,7 @@ import warnings
 
 import numpy as np
 import pytest
-from matplotlib import font_manager
+from matplotlib import colormaps, font_manager
 from matplotlib.image import imread
 
 from attention_zoo.pipelines.engine.pictures import alignments, comparison, curves
@@ -26,6 +26,15 @@ def no_warnings():
         yield
 
 
+@pytest.fixture
+def figures(monkeypatch):
+    """Figures that would have been saved."""
+    figures = []
+    for module in (alignments, curves, comparison):
+        monkeypatch.setattr(module, "save", lambda figure, path: figures.append(figure) or path)
+    return figures
+
+
 def dark(path):
     """Where a picture is dark blue, (row, column) from 0 to 1: the colour bar on the right is left out."""
     image = imread(path)[..., :3]
@@ -42,12 +51,47 @@ def test_rows_are_written_tokens_from_the_top_and_columns_read_tokens_from_the_l
     assert rows.max() < 0.4 and columns.min() > 0.6
 
 
-def test_no_weight_is_white_and_the_scale_is_fixed(tmp_path):
+def test_no_weight_is_white_and_the_scale_ends_at_the_largest_weight(tmp_path, figures):
     tokens = list("abcd")
-    assert len(dark(alignment(np.zeros((4, 4)), tokens, tokens, tmp_path / "zero.png"))) == 0
-    assert len(dark(alignment(np.full((4, 4), 0.25), tokens, tokens, tmp_path / "even.png"))) == 0
-    image = imread(tmp_path / "zero.png")
-    assert image[0, 0].tolist() == [1, 1, 1, 1]
+    for weights in (np.zeros((4, 4)), np.full((4, 4), 0.125), np.diag([0.25, 0.5, 0.0, 0.0])):
+        alignment(weights, tokens, tokens, tmp_path / "x.png")
+    for figure, largest in zip(figures, ("1", "0.12", "0.5")):
+        figure.canvas.draw()
+        scale = figure.axes[1]
+        assert [text.get_text() for text in scale.get_yticklabels()][::2] == ["0", largest]
+        assert scale.get_ylabel() == "weight, up to the largest"
+    meshes = [figure.axes[0].collections[0] for figure in figures]
+    shades = [mesh.to_rgba(mesh.get_array()) for mesh in meshes]  # (T, S, 4)
+    nothing, everything = (colormaps["Blues"](share) for share in (0.0, 1.0))
+    assert (shades[0] == nothing).all() and (shades[1] == everything).all(), "diffuse weights can be seen"
+    assert (shades[2][1, 1] == everything).all() and (shades[2][0, 1] == nothing).all()
+
+
+@pytest.mark.parametrize("shape", [(1, 8), (8, 1), (1, 1)])
+def test_a_map_of_one_row_or_one_column_has_cells(tmp_path, shape):
+    tokens = list("abcdefgh")
+    path = alignment(np.ones(shape), tokens[: shape[1]], tokens[: shape[0]], tmp_path / "x.png")
+    assert len(dark(path)) > 300
+
+
+def test_known_links_are_outlined_and_named(tmp_path, figures):
+    options = {"join": True, "links": [(0, 0), (1, 1), (2, 2)]}
+    source, target = ["\u25816", "9", "\u2581cats"], ["\u2581ch", "ats", "\u258169"]
+    alignment(np.full((3, 3), 0.3), source, target, tmp_path / "x.png", **options)
+    alignment(np.full((3, 3), 0.3), source, target, tmp_path / "x.png")
+    outlined, plain = (figure.axes[0].collections[-1].get_paths() for figure in figures)
+    assert [path.get_extents().bounds for path in outlined] == [(-0.5, -0.5, 1, 1), (0.5, 0.5, 1, 1)] and plain == []
+    assert [figure.get_supxlabel() for figure in figures] == ["outlined: links that the data knows", ""]
+
+
+def test_all_heads_stand_in_a_row_for_each_layer(tmp_path, figures):
+    names = [f"layer {layer}, head {head}" for layer in (1, 2) for head in range(1, 8)]
+    alignment(np.ones((14, 1, 2)), ["a", "b"], ["c"], tmp_path / "x.png", names=names, columns=7, sides=("in", "out"))
+    (*maps, _) = figures[0].axes
+    assert [axes.texts[0].get_text() for axes in maps] == names
+    assert [axes.get_subplotspec().rowspan.start for axes in maps] == [0] * 7 + [1] * 7
+    assert [axes.get_ylabel() for axes in maps] == ["out", *[""] * 6] * 2
+    assert [axes.get_xlabel() for axes in maps] == ["in"] * 7 + [""] * 7
 
 
 def test_a_picture_is_written_whole_into_a_folder_that_is_made(tmp_path):
@@ -159,15 +203,6 @@ def test_the_training_loss_of_the_steps_is_drawn_where_it_is_known(tmp_path, mon
     draw_curves(HISTORY, tmp_path / "x.png", [(1, 9.0, 0.1), (2, 4.0, 0.1), (3, 3.0, 0.1), (4, 2.0, 0.1)])
     lines = {line.get_label(): list(line.get_ydata()) for line in figures[0].axes[0].lines}
     assert lines == {"train/loss": [9.0, 4.0, 3.0, 2.0], "dev/loss": [6.0, 3.0, 2.0]}
-
-
-@pytest.fixture
-def figures(monkeypatch):
-    """Figures that would have been saved."""
-    figures = []
-    for module in (curves, comparison):
-        monkeypatch.setattr(module, "save", lambda figure, path: figures.append(figure) or path)
-    return figures
 
 
 def numbers(axes):
