@@ -12,6 +12,7 @@ from attention_zoo.layers.luong import LuongAttention
 from attention_zoo.layers.masks import causal_mask, combine_masks, masked_softmax
 from attention_zoo.layers.multi_head import MultiHeadAttention
 from attention_zoo.layers.patches import PatchEmbedding, StochasticDepth
+from attention_zoo.layers.pooling import AttentionPooling
 from attention_zoo.layers.positions import PositionalEmbedding, SinusoidalEncoding
 from attention_zoo.layers.recurrent import AttentiveDecoder
 from attention_zoo.layers.reinforce import reinforce_loss
@@ -34,6 +35,7 @@ __all__ = [
     "AdditiveScore",
     "Alignment",
     "Attention",
+    "AttentionPooling",
     "AttentiveDecoder",
     "BahdanauAttention",
     "ConcatScore",

@@ -117,6 +117,7 @@ CASES = {
         inputs=SELF,
         value_mask=False,
     ),
+    "AttentionPooling": Case(lambda: layers.AttentionPooling(4), {"inputs": QUERY}),
     "PatchEmbedding": Case(lambda: layers.PatchEmbedding((2, 3), 5, (4, 6)), {"images": floats(B, 4, 6, 3)}),
     "PatchEmbedding of another size": Case(
         lambda: layers.PatchEmbedding(2, 5, 4, class_token=False), {"images": floats(B, 6, 10, 3)}
