@@ -7,5 +7,5 @@ from attention_zoo.pipelines.registry import Entry
 
 
 def export(tasks: Mapping[str, Entry], argv: Sequence[str]) -> int:
-    """`export TASK [--run DIR | --name RUN | --preset NAME]`"""
+    """`export TASK [--run DIR | --name RUN | --preset NAME] [--decoding.OPTION VALUE ...]`"""
     return of_a_run("export", tasks, argv)

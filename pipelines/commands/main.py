@@ -19,7 +19,8 @@ HELP = """usage: attention-zoo COMMAND ...
                                 trains, scores, draws and exports; the same command again continues a stopped run;
                                 --workers tries a cluster of N processes on this machine
   evaluate TASK [--run DIR]     scores a run on its test split again
-  export TASK [--run DIR]       writes the next version of a run's SavedModel
+  export TASK [--run DIR] [--decoding.OPTION VALUE ...] [--export.directory DIR]
+                                writes the next version of a run's SavedModel, with other settings if they are given
   predict TASK [INPUT ...] [--attention PICTURE] [--n-best N] [--scores] [--pieces] [--json] [--model DIR]
                                 answers with the exported model; without INPUT, reads lines from standard input
   runs [TASK]                   lists the runs: preset, date, state and scores

@@ -112,6 +112,26 @@ def read(config_class: type, path: PathLike[str] | str) -> Any:
     return assemble(defaults, values)
 
 
+def changed(config: Any, argv: Sequence[str], refused: Mapping[str, str]) -> Any:
+    """Returns the settings of a run with the changes of a command line.
+
+    Args:
+        config: The settings.
+        argv: Options, as `--section.option VALUE`.
+        refused: Why a setting cannot be changed, by the name of the setting or of its section; "" for all others.
+
+    Raises:
+        UserError: An unknown name, a wrong value, or a setting that cannot be changed.
+    """
+    controls, given = scan(argv, all_settings(type(config)))
+    for name in [*controls, *given]:
+        reason = refused.get(name, refused.get(name.partition(".")[0], refused[""]))
+        if reason:
+            raise UserError(f"--{name}: {reason}")
+    settings = settings_of(config)
+    return assemble(config, checked(given, settings, typed_parser(settings), "--"))
+
+
 def dump(config: Any) -> str:
     """Returns YAML text that `read` turns into equal settings.
 

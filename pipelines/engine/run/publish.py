@@ -12,6 +12,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from attention_zoo.pipelines.engine.run.config import dump
 from attention_zoo.pipelines.engine.run.illustrate import illustrate
 from attention_zoo.pipelines.engine.run.promotion import choose_directory
 from attention_zoo.pipelines.engine.run.reporting import TrainingReporter
@@ -77,7 +78,7 @@ def score(task: Task, model: keras.Model) -> dict[str, float]:
 
 def record_of(task: Task, model: keras.Model, metrics: Mapping[str, float]) -> VersionRecord:
     """Returns the record of a version that is exported now."""
-    digest = hashlib.blake2b(task.folder.config.read_bytes(), digest_size=16)
+    digest = hashlib.blake2b(settings_text(task).encode(), digest_size=16)
     for variable in model.variables:
         digest.update(np.asarray(variable).tobytes())
     return VersionRecord(
@@ -91,6 +92,12 @@ def record_of(task: Task, model: keras.Model, metrics: Mapping[str, float]) -> V
     )
 
 
+def settings_text(task: Task) -> str:
+    """Returns the settings of a task in YAML, headed like the config.yaml of its run."""
+    lines = task.folder.config.read_text(encoding="utf-8").splitlines()
+    return "".join(f"{line}\n" for line in lines if line.startswith("#")) + dump(task.config)
+
+
 def exported_before(directory: Path, record: VersionRecord) -> Path | None:
     """Returns the newest version in a folder with these weights and settings, or `None`."""
     for version in reversed(complete_versions(directory)):
@@ -102,7 +109,7 @@ def exported_before(directory: Path, record: VersionRecord) -> Path | None:
 
 def export_task(task: Task, model: keras.Model, directory: Path, record: VersionRecord) -> Path:
     """Exports the signatures of the task as the next version in a folder."""
-    notes = record_files(record, task.folder.config.read_text(encoding="utf-8"))
+    notes = record_files(record, settings_text(task))
     with stage("exporting the model"):
         trackables, signatures, warm_up = task.signatures(model)
         return export_saved_model(directory, trackables, signatures, warm_up, notes)

@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.pictures.fonts import missing_font
-from attention_zoo.pipelines.engine.run.config import dump, read
+from attention_zoo.pipelines.engine.run.config import changed, dump, read
 from attention_zoo.pipelines.engine.run.console import make_console, no_bars_in_files
 from attention_zoo.pipelines.engine.run.illustrate import learned_texts
 from attention_zoo.pipelines.engine.run.publish import (
@@ -39,6 +39,13 @@ from attention_zoo.pipelines.engine.training.distribution import is_chief, make_
 from attention_zoo.pipelines.engine.training.selection import load_chosen_weights
 from attention_zoo.pipelines.engine.training.sizing import size_to_data
 from attention_zoo.pipelines.engine.training.trainer import Trainer
+
+KEPT_IN_AN_EXPORT = {  # why `export` does not change a setting, or "" if it does
+    "": "expected a setting of decoding or export; the weights were learned with the others, which `train` changes",
+    "decoding": "",
+    "export": "",
+    "export.promote": "an export is always served; --export.directory exports into another folder",
+}
 
 
 def train(
@@ -156,10 +163,23 @@ def evaluate(task_class: type[Task], folder: PathLike[str] | str) -> dict[str, f
     return metrics
 
 
-def export(task_class: type[Task], folder: PathLike[str] | str) -> Path:
-    """Writes the next version of the SavedModel of a finished run. Returns its folder."""
+def export(task_class: type[Task], folder: PathLike[str] | str, changes: Sequence[str] = ()) -> Path:
+    """Writes the next version of the SavedModel of a finished run.
+
+    Args:
+        task_class: The `Task` class.
+        folder: `RunFolder` or path of the run.
+        changes: Settings of decoding and export that replace the run's for this version, such as
+            `["--decoding.beam_size", "4"]`. Defaults to `()`.
+
+    Returns:
+        The folder of the version.
+
+    Raises:
+        UserError: There is no such run, or a setting cannot be changed.
+    """
     folder = RunFolder(folder)
-    task, model = finished(task_class, folder)
+    task, model = finished(task_class, folder, changes)
     directory = Path(task.config.export.directory) / task.name
     version = export_task(task, model, directory, record_of(task, model, folder.read_metrics()))
     make_console(soft_wrap=True).print(f"SavedModel: {version}\nnext: {next_command(task, directory)}")
@@ -203,12 +223,14 @@ def prepare(
             raise UserError(f"model: {error}") from error
 
 
-def finished(task_class: type[Task], folder: PathLike[str] | str) -> tuple[Task, keras.Model]:
-    """Returns the task and the model of a run, with its final weights."""
+def finished(
+    task_class: type[Task], folder: PathLike[str] | str, changes: Sequence[str] = ()
+) -> tuple[Task, keras.Model]:
+    """Returns the task and the model of a run, with its final weights, and its settings with changes of `export`."""
     folder = RunFolder(folder)
     if not folder.config.is_file():
         raise UserError(f"no run in {folder}: expected {folder.config.name} there; train one first")
-    config = read(task_class.Config, folder.config)
+    config = changed(read(task_class.Config, folder.config), changes, KEPT_IN_AN_EXPORT)
     task, model = prepare(task_class, config, folder)
     settings, store = config.training, CheckpointStore(folder.checkpoints)
     lower_is_better = settings.monitor.removeprefix("dev/") in task.lower_is_better

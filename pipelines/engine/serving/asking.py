@@ -73,7 +73,7 @@ def ask_n_best(served: Any, texts: Sequence[str], count: int) -> list[dict[str, 
         if count > len(strings):
             raise UserError(
                 f"--n-best: expected at most {len(strings)}, which this version offers, received {count}; "
-                f"`attention-zoo export TASK --decoding.beam_size {count} --decoding.n_best {count}` offers more"
+                f"`attention-zoo export translation --decoding.beam_size {count} --decoding.n_best {count}` offers more"
             )
         found = [(string, score) for string, score in zip(strings[:count], scores) if math.isfinite(score)]
         answers.append(

@@ -157,6 +157,15 @@ def test_evaluate_and_export_find_the_run(toy, command, chosen, folder):
     assert toy.calls == [(command, "toy", Path(folder))]
 
 
+def test_export_hands_changed_settings_to_the_engine(toy):
+    handed = []
+    toy.engine.export = lambda *_, changes: handed.append(changes)
+    Path("runs/toy/small").mkdir(parents=True)
+    Path("runs/toy/small/config.yaml").write_text("")
+    assert toy.run("export", "--decoding.beam_size", "4", "toy", "--export.directory=x y", "--name", "small") == 0
+    assert handed == [["--decoding.beam_size", "4", "--export.directory=x y"]]
+
+
 def test_a_run_that_is_not_there_is_named_with_those_that_are(toy, capsys):
     assert "no run in runs/toy/small" in (line := refused(toy, capsys, "evaluate", "toy"))
     assert "`attention-zoo train toy` makes one" in line

@@ -1,3 +1,4 @@
+import re
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -5,7 +6,7 @@ import pytest
 import yaml
 
 from attention_zoo.pipelines.engine.errors import UserError
-from attention_zoo.pipelines.engine.run.config import Run, dump, parse, read
+from attention_zoo.pipelines.engine.run.config import Run, changed, dump, parse, read
 
 
 @dataclass
@@ -274,3 +275,30 @@ def test_defaults_are_not_shared_between_runs(run):
 
 def test_dashes_may_stand_for_dots_and_underscores(run):
     assert run(["--data-files", "train.en", "train.fr"]).config.data.files == ["train.en", "train.fr"]
+
+
+REFUSED = {"": "expected a setting of training", "training": "", "training.jit": "no other step"}
+
+
+def test_changed_settings_have_their_type_and_the_others_stay():
+    config = Config(Data(locale="de"), Training(rate=0.5))
+    assert changed(config, ["--training.patience", "4"], REFUSED) == replace(
+        config, training=replace(config.training, patience=4)
+    )
+    assert changed(config, [], REFUSED) == config
+
+
+@pytest.mark.parametrize(
+    "argv, message",
+    [
+        (["--data.locale", "de"], "--data.locale: expected a setting of training"),
+        (["--name", "x"], "--name: expected a setting of training"),
+        (["--training.jit", "true"], "--training.jit: no other step"),
+        (["--training.patience", "x"], "--training.patience: expected a whole number or null, received 'x'"),
+        (["--training.rate=-1"], "--training.rate: expected at least 0, received -1.0"),
+        (["--training.rat", "1"], "did you mean --training.rate?"),
+    ],
+)
+def test_a_change_that_is_not_possible_is_refused_with_its_reason(argv, message):
+    with pytest.raises(UserError, match=re.escape(message)):
+        changed(Config(), argv, REFUSED)
