@@ -34,7 +34,7 @@ TINY = {  # settings of each task with which a training of the README takes seco
         "baselines": {"names": []},
     },
     "steering": {
-        "data": {"folders": ["drives/1", "drives/2", "drives/3"], "height": 16, "width": 24, "clip_frames": 4},
+        "data": {"folder": "drives", "height": 16, "width": 24, "clip_frames": 4},
         "model": {"units": 4},
         "training": {"epochs": 1, "batch_tokens": 16},
         "drive": {"tracks": 1, "max_decisions": 3},
@@ -76,8 +76,8 @@ def trained(tmp_path_factory):
     directory = tmp_path_factory.mktemp("readme")
     for task, settings in TINY.items():
         (directory / f"{task}.yaml").write_text(yaml.safe_dump(settings))
-    for number in TINY["steering"]["data"]["folders"]:
-        write_drive(directory / number)
+    for number in range(3):
+        write_drive(directory / "drives" / str(number))
     words = [f"{i % 7} cats and {i % 11} dogs" for i in range(60)]
     (directory / "train.en").write_text("\n".join(f"{w} {i}" for i, w in enumerate(words)) + "\n")
     (directory / "train.fr").write_text("\n".join(f"{w} {i} !" for i, w in enumerate(words)) + "\n")

@@ -40,35 +40,33 @@ class Drive:
 
 
 def read_drives(
-    dataset: str, folders: Sequence[str], size: tuple[int, int], strict: bool = False
+    dataset: str, folder: str, size: tuple[int, int], strict: bool = False
 ) -> tuple[dict[str, list[Drive]], str]:
     """Reads all splits.
 
     Args:
         dataset: Name of a TFDS dataset with the features frame, steering, episode and step.
-        folders: A user's folders that stand in for the dataset, one for each drive: see `read_folder`. The last one is
-            the test split, the one before it the validation split.
+        folder: A user's folder that stands in for the dataset, with a folder for each drive: see `drives_in` and
+            `read_folder`.
         size: (height, width) that the frames are brought to.
-        strict: Whether faults in `folders` are an error; otherwise the frames that have them are skipped and reported.
+        strict: Whether faults in `folder` are an error; otherwise the frames that have them are skipped and reported.
 
     Returns:
         A dict of "train", "validation" and "test" to lists of `Drive`, and the version of the data.
 
     Raises:
-        UserError: The dataset lacks a split or a feature; there are fewer than three folders, one of them has no drive
-            in it, or they have faults and `strict` is true.
+        UserError: The dataset lacks a split or a feature; there are fewer than three drives, one of them cannot be
+            read, or they have faults and `strict` is true.
     """
-    if folders:
-        if len(folders) < 3:
-            raise UserError(
-                "--data.folders: expected three drives at least, for training, validation and test; "
-                f"received {len(folders)}"
-            )
-        drives = read_folders(folders, size, dirt := Dirt(strict))
-        version = ", ".join(f"{folder} SHA-256 {digest(Path(folder) / 'steering.csv')}" for folder in folders)
-        version += dirt.version()
-        train = [drive for parts in drives[:-2] for drive in parts]
-        return {"train": train, "validation": drives[-2], "test": drives[-1]}, version
+    if folder:
+        dirt = Dirt(strict)
+        folders = drives_in(Path(folder), dirt)
+        read = read_folders(list(folders), size, dirt)
+        version = ", ".join(f"{one} SHA-256 {digest(one / 'steering.csv')}" for one in folders) + dirt.version()
+        drives = {split: [] for split in SPLITS}
+        for split, parts in zip(folders.values(), read, strict=True):
+            drives[split] += parts
+        return drives, version
     builder = prepared(dataset)
     missing = {"frame", *COUNTED} - set(builder.info.features)  # pyright: ignore[reportArgumentType]
     if missing:
@@ -103,10 +101,48 @@ def read_split(builder: tfds.core.DatasetBuilder, split: str, size: tuple[int, i
     return drives
 
 
-def read_folders(folders: Sequence[str], size: tuple[int, int], dirt: Dirt) -> list[list[Drive]]:
+def drives_in(folder: Path, dirt: Dirt) -> dict[Path, str]:
+    """Finds a user's drives, the sub-folders with a `steering.csv`.
+
+    They lie in the folders train, validation and test. Where these are not there, the last drive in the order of names
+    is for test, the one before it for validation, and the others are for training.
+
+    Args:
+        folder: The folder with all of them.
+        dirt: `Dirt` that takes the other sub-folders.
+
+    Returns:
+        A dict of the folders of the drives to their splits.
+
+    Raises:
+        UserError: A split has no drive.
+    """
+    given = all((folder / split).is_dir() for split in SPLITS)
+    roots = [folder / split for split in SPLITS] if given else [folder]
+    found: dict[Path, str] = {}
+    for path in (path for root in roots if root.is_dir() for path in sorted(root.iterdir()) if path.is_dir()):
+        if (path / "steering.csv").is_file():
+            found[path] = path.parent.name
+        elif not path.name.startswith((".", "__MACOSX")):
+            dirt.add("a folder without steering.csv", path)
+    if not given:
+        names = list(found)
+        found = {path: "train" for path in names[:-2]} | dict(zip(names[-2:], ("validation", "test"), strict=False))
+    if set(found.values()) != set(SPLITS):
+        raise UserError(
+            f"--data.folder: expected three drives at least in {folder}, each a folder with steering.csv, for "
+            f"training, validation and test; received {len(found)}"
+        )
+    if not given:
+        held_out = ", ".join(f"{split}: {path.name}" for path, split in found.items() if split != "train")
+        print(f"drives for training: {len(found) - 2:,}; {held_out}")
+    return found
+
+
+def read_folders(folders: Sequence[Path], size: tuple[int, int], dirt: Dirt) -> list[list[Drive]]:
     """Reads a user's drives, and reports the faults of all of them together.
 
-    A folder without a drive is an error, because its place in the list decides the split.
+    A drive that cannot be read is an error, because its place in the order of names decides the split.
     """
     drives, errors = [], []
     for folder in folders:
@@ -143,7 +179,7 @@ def read_folder(folder: str | Path, size: tuple[int, int], dirt: Dirt) -> list[D
         lines = path.read_bytes().removeprefix(b"\xef\xbb\xbf").splitlines()
     except OSError as error:
         raise UserError(
-            f"--data.folders: expected {path} with {','.join(COLUMNS)}; received: {error.strerror}"
+            f"--data.folder: expected {path} with {','.join(COLUMNS)}; received: {error.strerror}"
         ) from None
     if not lines or tuple(cell.strip() for cell in cells(lines[0])) != COLUMNS:
         received = lines[0].decode(errors="replace")[:80] if lines else "nothing"

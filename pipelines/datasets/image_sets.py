@@ -59,16 +59,16 @@ class ImageSet:
 
 
 def read_image_sets(
-    dataset: str, splits: Sequence[str] = SPLITS, directory: str = "", strict: bool = False
+    dataset: str, splits: Sequence[str] = SPLITS, folder: str = "", strict: bool = False
 ) -> dict[str, ImageSet]:
     """Reads the three splits of an image set.
 
     Args:
         dataset: Name of a TFDS dataset whose `supervised_keys` are an image and a class label; or sklearn_digits.
         splits: Splits of the dataset for training, validation and test, as TFDS names them, such as "train[:90%]".
-        directory: A user's images that stand in for the dataset: `DIRECTORY/CLASS/*`, then split by content, or
-            `DIRECTORY/{train,validation,test}/CLASS/*`.
-        strict: Whether faults in `directory` are an error; otherwise the files that have them are skipped and reported.
+        folder: A user's images that stand in for the dataset: `FOLDER/CLASS/*`, then split by content, or
+            `FOLDER/{train,validation,test}/CLASS/*`.
+        strict: Whether faults in `folder` are an error; otherwise the files that have them are skipped and reported.
 
     Returns:
         A dict of "train", "validation" and "test" to `ImageSet`.
@@ -77,8 +77,8 @@ def read_image_sets(
         UserError: The dataset is not one of labelled images or lacks a split, the folders hold fewer than two classes,
             or they have faults and `strict` is true.
     """
-    if directory:
-        return read_folders(Path(directory), Dirt(strict))
+    if folder:
+        return read_folders(Path(folder), Dirt(strict))
     if dataset == "sklearn_digits":
         return read_sklearn_digits()
     builder = prepared(dataset)
@@ -131,7 +131,7 @@ def read_folders(directory: Path, dirt: Dirt) -> dict[str, ImageSet]:
     A folder without a single image that can be decoded is no class.
     """
     if not directory.is_dir():
-        raise UserError(f"--data.directory: expected a folder with a folder for each class; received {directory}")
+        raise UserError(f"--data.folder: expected a folder with a folder for each class; received {directory}")
     given = all((directory / split).is_dir() for split in SPLITS)
     roots = [directory / split for split in SPLITS] if given else [directory]
     files = [(path, name, root.name) for root in roots for path, name in image_files(root, dirt)]
@@ -147,7 +147,7 @@ def read_folders(directory: Path, dirt: Dirt) -> dict[str, ImageSet]:
         print(f"no classes, because no image is in them: {', '.join(empty)}")
     if len(names) < 2:
         raise UserError(
-            f"--data.directory: expected folders of at least two classes with {', '.join(SUFFIXES)} files in "
+            f"--data.folder: expected folders of at least two classes with {', '.join(SUFFIXES)} files in "
             f"{directory}; received {len(kept)} images in {len(names)} folders"
         )
     splits = [root if given else split_of(bytes.fromhex(content)) for content, _, _, root in kept]
@@ -230,9 +230,7 @@ def in_splits(
     for split in SPLITS:
         rows = [row for row, name in enumerate(splits) if name == split]
         if not rows:
-            raise UserError(
-                f"--data.directory: expected images for every split, received none for {split} of {version}"
-            )
+            raise UserError(f"--data.folder: expected images for every split, received none for {split} of {version}")
         columns = {"image": [images[row] for row in rows], "label": np.array([labels[row] for row in rows], "int64")}
         examples = tf.data.Dataset.from_tensor_slices(columns)  # pyright: ignore[reportArgumentType]
         sets[split] = ImageSet(examples, len(rows), names, version)

@@ -21,7 +21,7 @@ class TaskConfig:
 
     typed: ClassVar[frozenset[str]] = frozenset()
     common: ClassVar[tuple[str, ...]] = (  # what `--help` shows first
-        *("data.dataset", "data.files", "data.folder", "data.folders", "data.directory", "data.limit", "model.name"),
+        *("data.dataset", "data.files", "data.folder", "data.limit", "model.name"),
         *("training.epochs", "training.max_minutes", "training.batch_tokens", "training.learning_rate"),
     )
 

@@ -12,8 +12,7 @@ class DataSettings:
 
     Args:
         dataset: A TFDS dataset of images with class labels, such as digits, cifar10 or imagenet2012; or sklearn_digits.
-        directory: Your own images instead: DIRECTORY/CLASS/*, split by content, or
-            DIRECTORY/{train,validation,test}/CLASS/*.
+        folder: Your own images instead: FOLDER/CLASS/*, split by content, or FOLDER/{train,validation,test}/CLASS/*.
         strict: Whether faults in your data end the run; otherwise lines and files that have them are reported and
             skipped.
         train_split: Split of the dataset for training, in TFDS's notation, such as train[:90%].
@@ -28,7 +27,7 @@ class DataSettings:
     """
 
     dataset: str = "digits"
-    directory: str = ""
+    folder: str = ""
     strict: bool = False
     train_split: str = "train"
     validation_split: str = "validation"

@@ -1,7 +1,7 @@
 """Image classification: from labelled images to a SavedModel that takes image files and shows where it looked.
 
     attention-zoo train image_classification                      # handwritten digits, a small Vision Transformer
-    attention-zoo train image_classification --data.directory photos --data.height 64 --data.width 64 --data.color true
+    attention-zoo train image_classification --data.folder photos
     attention-zoo predict image_classification photo.jpg --attention attention.png
 
 The file reads in the order in which an image travels: settings, `load`, `adapt`, `preprocess`, `build`, `loss`,
@@ -57,7 +57,7 @@ class ImageClassification(Task):
         data = self.config.data
         self.size = (data.height, data.width)
         splits = (data.train_split, data.validation_split, data.test_split)
-        self.sets = read_image_sets(data.dataset, splits, data.directory, data.strict)
+        self.sets = read_image_sets(data.dataset, splits, data.folder, data.strict)
         self.labels, self.data_version = self.sets["train"].labels, self.sets["train"].version
         for split, one in self.sets.items():
             if data.limit:

@@ -11,9 +11,9 @@ class DataSettings:
 
     Args:
         dataset: A TFDS dataset of drives with the features frame, steering, episode and step.
-        folders: Your own drives instead of a dataset, a folder for each: `frames/` with the images, and
-            `steering.csv` with lines of timestamp,frame,steering. The last folder is for test, the one before it for
-            validation, the others for training.
+        folder: Your own drives instead of a dataset: FOLDER/DRIVE/steering.csv with lines of timestamp,frame,steering,
+            and FOLDER/DRIVE/frames/ with the images. In the order of their names, the last drive is for test, the one
+            before it for validation, the others for training; or FOLDER/{train,validation,test}/DRIVE/.
         strict: Whether faults in your data end the run; otherwise lines and files that have them are reported and
             skipped.
         height: Height that every frame is resized to, in pixels.
@@ -24,7 +24,7 @@ class DataSettings:
     """
 
     dataset: str = "car_racing"
-    folders: list[str] = field(default_factory=list)
+    folder: str = ""
     strict: bool = False
     height: int = 84
     width: int = 96

@@ -55,7 +55,7 @@ class Steering(Task):
     def load(self):
         """Reads the drives of the three splits; the first time, the expert has to drive them."""
         data = self.config.data
-        self.drives, self.data_version = read_drives(data.dataset, data.folders, self.size, data.strict)
+        self.drives, self.data_version = read_drives(data.dataset, data.folder, self.size, data.strict)
         for split in SPLITS:
             steering = np.concatenate([drive.steering for drive in self.drives[split]])
             size = f"{len(self.drives[split])} drives, {len(steering):,} frames"

@@ -53,12 +53,11 @@ def write_photos(directory):
         (directory / name).mkdir()
         for number in range(60):
             (directory / name / f"{number}.png").write_bytes(encoded(side(name, rng)))
-    return {"directory": str(directory), "height": 8, "width": 8}
+    return {"folder": str(directory), "height": 8, "width": 8}
 
 
 def write_drives(directory):
     """Four short drives."""
-    folders = []
     for number in range(4):
         folder = directory / f"drive-{number}"
         angles = np.random.default_rng(number).uniform(-0.4, 0.4, 24).astype("float32")
@@ -68,8 +67,7 @@ def write_drives(directory):
             (folder / "frames" / f"{row}.png").write_bytes(encoded(road(angle)))
             lines.append(f"{row / 25},{row}.png,{angle}")
         (folder / "steering.csv").write_text("\n".join(lines) + "\n")
-        folders.append(str(folder))
-    return {"folders": folders, "height": ROAD[0], "width": ROAD[1], "clip_frames": 4}
+    return {"folder": str(directory), "height": ROAD[0], "width": ROAD[1], "clip_frames": 4}
 
 
 def broken_images():

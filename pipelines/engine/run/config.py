@@ -15,7 +15,7 @@ import yaml
 from jsonargparse import ArgumentParser
 
 from attention_zoo.pipelines.engine.errors import UserError
-from attention_zoo.pipelines.engine.run.config_files import Source, flatten, read_flat
+from attention_zoo.pipelines.engine.run.config_files import Source, flatten, read_flat, unknown_option
 from attention_zoo.pipelines.engine.run.help import CONTROLS, print_help
 from attention_zoo.pipelines.engine.run.options import (
     Setting,
@@ -179,7 +179,7 @@ def scan(argv: Sequence[str], settings: list[Setting]) -> tuple[dict[str, Any], 
             raise UserError(f"--{name}: expected one of its settings, such as --{name}.OPTION VALUE; --help lists them")
         name = dashed.get(name, name)
         if name not in (*CONTROLS, *SWITCHES, *names):
-            raise UserError(f"--{name}: no such option{suggest(name, [*CONTROLS, *SWITCHES, *names], '--')}")
+            raise UserError(f"--{name}: no such option{unknown_option(name, [*CONTROLS, *SWITCHES, *names])}")
         if name in SWITCHES:
             controls[name] = True
             continue

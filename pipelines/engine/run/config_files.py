@@ -1,7 +1,7 @@
 """Reads the settings in YAML files: a preset, the file of `--config`, the config.yaml of an earlier run."""
 
 import sys
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Collection, Container, Iterator, Mapping
 from dataclasses import fields
 from os import PathLike
 from pathlib import Path
@@ -10,9 +10,11 @@ from typing import Any, NamedTuple
 import yaml
 
 from attention_zoo.pipelines.engine.errors import UserError
-from attention_zoo.pipelines.engine.run.options import Setting, choices_of
+from attention_zoo.pipelines.engine.run.options import Setting, choices_of, suggest
 
 RENAMED = {"layers": "num_layers", "heads": "num_heads", "feed_forward": "intermediate_dim", "dim": "hidden_dim"}
+OWN_DATA = ("data.files", "data.folder")  # a task has one of them
+FORMER = {"data.directory": "data.folder", "data.folders": "data.folder"}
 
 
 class Source(NamedTuple):
@@ -23,9 +25,15 @@ class Source(NamedTuple):
 
 
 def read_flat(path: PathLike[str] | str, options: list[Setting], config_class: type) -> dict[str, Any]:
-    """Returns the values of a YAML file by flat name. Replaces older names of sizes, and prints a line that says so."""
-    content = read_yaml(path)
-    values = dict(flatten(content, {setting.name for setting in options}))
+    """Returns the values of a YAML file by flat name. Replaces older names, and prints a line that says so."""
+    content, known = read_yaml(path), {setting.name for setting in options}
+    values = dict(flatten(content, known))
+    for old, new in FORMER.items():
+        if old in values and old not in known and new in known:
+            folders = values.pop(old)
+            if folders:
+                values[new] = folders if isinstance(folders, str) else common_folder(folders, f"{path}: {old}")
+                print(f"{path}: {old} is read as {new}, its name now: {values[new]}", file=sys.stderr)
     for section in choices_of(config_class):
         renamed = {old: new for old, new in RENAMED.items() if f"{section}.{old}" in values}
         if not renamed:
@@ -35,6 +43,44 @@ def read_flat(path: PathLike[str] | str, options: list[Setting], config_class: t
         pairs = ", ".join(f"{old} is {new}" for old, new in renamed.items())
         print(f"{path}: older names of sizes are read as the newer ones: {pairs}", file=sys.stderr)
     return values
+
+
+def common_folder(folders: list[str], place: str) -> str:
+    """Returns the folder whose sub-folders, in the order of their names, an older list holds.
+
+    Raises:
+        UserError: There is no such folder. The message begins with `place`.
+    """
+    parents = {Path(folder).parent for folder in folders}
+    there = [str(one) for parent in parents if parent.is_dir() for one in sorted(parent.iterdir()) if one.is_dir()]
+    if len(parents) > 1 or there != [str(Path(folder)) for folder in folders]:
+        raise UserError(
+            f"{place}: expected data.folder instead, one folder that holds nothing but these, named in their order: "
+            f"{', '.join(map(str, folders))}; move them there, or link them"
+        )
+    return str(parents.pop())
+
+
+def unknown_option(name: str, names: Collection[str]) -> str:
+    """Returns what to say of an option on the command line that a task does not have.
+
+    Args:
+        name: What the user typed, without its dashes.
+        names: The options of the task.
+
+    Example:
+
+    >>> unknown_option("data-directory", ["data.folder"]), unknown_option("data.folder", ["data.files"])
+    ('; it is --data.folder now', '; your own data is --data.files')
+    >>> unknown_option("data.file", ["data.files"])
+    '; did you mean --data.files?'
+    """
+    dotted = name.replace("-", ".", 1)
+    if FORMER.get(dotted) in names:
+        return f"; it is --{FORMER[dotted]} now"
+    if dotted in (*FORMER, *OWN_DATA):
+        return "".join(f"; your own data is --{one}" for one in OWN_DATA if one in names)
+    return suggest(name, names, "--")
 
 
 def read_yaml(path: PathLike[str] | str) -> dict[str, Any]:

@@ -30,19 +30,34 @@ def test_a_folder_is_read_in_its_order_and_cut_where_it_paused(tmp_path):
     np.testing.assert_allclose(second.steering, [0.3, 0.4], atol=1e-6)
 
 
-def test_the_last_folders_are_validation_and_test(tmp_path):
-    folders = [
-        str(write_drive(tmp_path / name, np.arange(n) / 10)) for name, n in (("a", 3), ("b", 4), ("c", 5), ("d", 6))
-    ]
-    drives, version = read_drives("", folders, (3, 4))
+def test_the_last_drives_are_validation_and_test(tmp_path, capsys):
+    for name, count in (("a", 3), ("b", 4), ("c", 5), ("d", 6)):
+        write_drive(tmp_path / name, np.arange(count) / 10)
+    (tmp_path / "__MACOSX").mkdir()
+    drives, version = read_drives("", str(tmp_path), (3, 4))
     assert {split: [len(drive) for drive in found] for split, found in drives.items()} == {
         "train": [3, 4],
         "validation": [5],
         "test": [6],
     }
     assert version.count("SHA-256") == 4
-    with pytest.raises(UserError, match="expected three drives at least.*received 2"):
-        read_drives("", folders[:2], (3, 4))
+    assert capsys.readouterr().out == "drives for training: 2; validation: c, test: d\n"
+
+
+def test_drives_may_be_split_already(tmp_path):
+    for place, count in (("test/a", 3), ("train/b", 4), ("validation/c", 5)):
+        write_drive(tmp_path / place, np.arange(count) / 10)
+    drives, _ = read_drives("", str(tmp_path), (3, 4))
+    assert [len(drives[split][0]) for split in ("train", "validation", "test")] == [4, 5, 3]
+
+
+def test_too_few_drives_are_refused(tmp_path):
+    for name in "ab":
+        write_drive(tmp_path / name, np.arange(3) / 10)
+    (tmp_path / "empty").mkdir()
+    for folder in (tmp_path, tmp_path / "nowhere"):
+        with pytest.raises(UserError, match="--data.folder: expected three drives at least"):
+            read_drives("", str(folder), (3, 4))
 
 
 FAULTS = {
@@ -74,19 +89,19 @@ def test_frames_with_faults_are_skipped_and_named(tmp_path):
 
 
 def test_one_pass_finds_the_faults_of_all_folders(tmp_path, capsys):
-    folders = [str(write_drive(tmp_path / name, np.arange(4) / 10)) for name in "abc"]
+    folders = [write_drive(tmp_path / name, np.arange(4) / 10) for name in "abc"]
     for folder in folders[:2]:
-        (tmp_path / folder / "frames" / "2.png").unlink()
-    drives, version = read_drives("", folders, (3, 4))
+        (folder / "frames" / "2.png").unlink()
+    drives, version = read_drives("", str(tmp_path), (3, 4))
     assert version.endswith(", without 2 faults")
     assert [len(drive) for split in drives.values() for drive in split] == [3, 3, 4]
-    assert capsys.readouterr().out.startswith("skipped 2 with a missing file:\n")
+    assert "\nskipped 2 with a missing file:\n" in capsys.readouterr().out
     with pytest.raises(UserError, match="(?s)--data.strict: expected no faults, received 2\n.*a/frames.*b/frames"):
-        read_drives("", folders, (3, 4), strict=True)
+        read_drives("", str(tmp_path), (3, 4), strict=True)
     for folder in folders[1:]:
-        (tmp_path / folder / "steering.csv").write_text("timestamp,frame,steering\n0,0.png,0\n")
+        (folder / "steering.csv").write_text("timestamp,frame,steering\n0,0.png,0\n")
     with pytest.raises(UserError, match="(?s)b/steering.csv: expected two frames at least, received 1\n.*c/steering"):
-        read_drives("", folders, (3, 4))
+        read_drives("", str(tmp_path), (3, 4))
 
 
 def test_a_missing_file_and_another_header_are_said(tmp_path):

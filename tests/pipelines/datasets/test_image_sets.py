@@ -27,7 +27,7 @@ def test_folders_are_classes_and_the_content_decides_the_split(tmp_path):
     root = photos(tmp_path / "photos", ["dog", "cat"], 40)
     (root / "cat" / "copy.png").write_bytes((root / "cat" / "0.png").read_bytes())
     (root / "cat" / "notes.txt").write_text("no image")
-    sets = read_image_sets("", directory=str(root))
+    sets = read_image_sets("", folder=str(root))
     assert sets["train"].labels == ["cat", "dog"] and sum(one.count for one in sets.values()) == 81
     found = {split: contents(one) for split, one in sets.items()}
     assert found == {split: contents(one) for split, one in sets.items()}, "the order is fixed"
@@ -41,18 +41,18 @@ def test_folders_are_classes_and_the_content_decides_the_split(tmp_path):
 def test_folders_may_be_split_already(tmp_path):
     for seed, (split, count) in enumerate({"train": 5, "validation": 2, "test": 3}.items()):
         photos(tmp_path / split, ["a", "b"], count, seed)
-    sets = read_image_sets("", directory=str(tmp_path))
+    sets = read_image_sets("", folder=str(tmp_path))
     assert {split: one.count for split, one in sets.items()} == {"train": 10, "validation": 4, "test": 6}
     labels = [label for _, label in contents(sets["test"])]
     assert sorted(labels) == [0, 0, 0, 1, 1, 1] and labels != sorted(labels)  # mixed: the first ones are a fair sample
 
 
 def test_folders_that_cannot_be_used_are_refused(tmp_path):
-    with pytest.raises(UserError, match="--data.directory: expected a folder with a folder for each class"):
-        read_image_sets("", directory=str(tmp_path / "none"))
+    with pytest.raises(UserError, match="--data.folder: expected a folder with a folder for each class"):
+        read_image_sets("", folder=str(tmp_path / "none"))
     photos(tmp_path, ["only"], 3)
     with pytest.raises(UserError, match="expected folders of at least two classes .* received 3 images in 1 folders"):
-        read_image_sets("", directory=str(tmp_path))
+        read_image_sets("", folder=str(tmp_path))
 
 
 def test_one_pass_finds_all_faults_and_goes_on_without_them(tmp_path, capsys):
@@ -74,7 +74,7 @@ def test_one_pass_finds_all_faults_and_goes_on_without_them(tmp_path, capsys):
     Image.fromarray(noise).save(root / "dog" / "damaged.png")
     whole = (root / "dog" / "damaged.png").read_bytes()
     (root / "dog" / "damaged.png").write_bytes(whole[:5000] + b"\0" * 100 + whole[5100:])
-    sets = read_image_sets("", directory=str(root))
+    sets = read_image_sets("", folder=str(root))
     assert sum(one.count for one in sets.values()) == 60 and sets["train"].labels == ["cat", "dog"]
     printed = capsys.readouterr().out.splitlines()
     for kind, paths in {
@@ -91,7 +91,7 @@ def test_one_pass_finds_all_faults_and_goes_on_without_them(tmp_path, capsys):
             assert line.startswith(f"  {root / path}")
     assert printed[-1] == "no classes, because no image is in them: void"
     with pytest.raises(UserError, match="(?s)--data.strict: expected no faults, received 8.*cat/nothing.png"):
-        read_image_sets("", directory=str(root), strict=True)
+        read_image_sets("", folder=str(root), strict=True)
 
 
 def test_scikit_learns_digits_are_split_by_their_pixels():

@@ -28,7 +28,7 @@ def spoil_captions(data):
 
 
 def spoil_photos(data):
-    folder = Path(data["directory"])
+    folder = Path(data["folder"])
     first, second = sorted(folder.glob("*/*.png"))[:2]
     first.write_bytes(b"")
     os.truncate(second, second.stat().st_size - 20)
@@ -36,7 +36,7 @@ def spoil_photos(data):
 
 
 def spoil_drives(data):
-    first, second = map(Path, data["folders"][:2])
+    first, second = sorted(Path(data["folder"]).iterdir())[:2]
     (first / "frames" / "3.png").write_text("no image")
     with open(second / "steering.csv", "a") as file:
         file.write("9,1.png\n")
@@ -85,3 +85,40 @@ def test_strict_may_change_when_a_run_is_continued(name):
     task_class = load(TASKS[name].task)
     assert "strict" in task_class.changeable_data_settings
     assert {field.name: field.default for field in dataclasses.fields(task_class.Config().data)}["strict"] is False
+
+
+def settings(name, directory, *words, config=""):
+    task_class = load(TASKS[name].task)
+    (directory / "tiny.yaml").write_text(config)
+    return parse(task_class.Config, words, {"tiny": directory / "tiny.yaml"}, "tiny", name).config
+
+
+@pytest.mark.parametrize(
+    "name, option, answer",
+    [
+        ("image_classification", "--data.directory", "it is --data.folder now"),
+        ("image_classification", "--data-directory", "it is --data.folder now"),
+        ("steering", "--data.folders", "it is --data.folder now"),
+        ("captioning", "--data.files", "your own data is --data.folder"),
+        ("translation", "--data.directory", "your own data is --data.files"),
+        ("translation", "--data.folder", "your own data is --data.files"),
+    ],
+)
+def test_an_older_name_of_your_own_data_is_answered_with_the_newer(name, option, answer, tmp_path):
+    with pytest.raises(UserError, match=f"{option}: no such option; {answer}$"):
+        settings(name, tmp_path, option, "mine")
+
+
+def test_an_older_config_is_read_with_the_newer_names(tmp_path, capsys):
+    read = settings("image_classification", tmp_path, config="data: {directory: photos}")
+    assert read.data.folder == "photos"
+    assert capsys.readouterr().err.endswith("data.directory is read as data.folder, its name now: photos\n")
+    assert settings("image_classification", tmp_path, config="data: {directory: ''}").data.folder == ""
+    for drive in ("a", "b", "c"):
+        (tmp_path / "drives" / drive).mkdir(parents=True)
+    drives = [str(tmp_path / "drives" / drive) for drive in ("a", "b", "c")]
+    assert settings("steering", tmp_path, config=f"data: {{folders: {drives}}}").data.folder == str(tmp_path / "drives")
+    assert settings("steering", tmp_path, config="data: {folders: []}").data.folder == ""
+    for others in (drives[::-1], drives[:2], [*drives, "elsewhere/d"]):
+        with pytest.raises(UserError, match="data.folders: expected data.folder instead, one folder that holds"):
+            settings("steering", tmp_path, config=f"data: {{folders: {others}}}")

@@ -38,7 +38,7 @@ def settings(folder):
 
 
 def test_own_photos_are_trained_in_color_continued_and_evaluated(photos, capfd):
-    command = ["train", "image_classification", "--data.directory", "my photos", *SMALL]
+    command = ["train", "image_classification", "--data.folder", "my photos", *SMALL]
     assert main(command) == 0
     printed = capfd.readouterr().out
     first = settings(photos)
@@ -109,4 +109,4 @@ def test_grey_is_seen_in_color_files_and_a_turned_photo_as_it_is_shown(tmp_path)
         for number in range(20):
             grey = rng.integers(0, 256, (20, 30, 1), "uint8").repeat(3, axis=-1)
             write(tmp_path / name / f"{number}.jpg", grey, exif=turned)
-    assert read_image_sets("", directory=str(tmp_path))["train"].look == Look(30, 20, 0, 40)
+    assert read_image_sets("", folder=str(tmp_path))["train"].look == Look(30, 20, 0, 40)

@@ -38,12 +38,12 @@ def precision():
 
 @pytest.fixture(scope="module")
 def photos(tiny_data):
-    return tiny_data("image_classification")["directory"]
+    return tiny_data("image_classification")["folder"]
 
 
 def tiny(photos, directory, augmentation=None, baselines=(), **training):
     return ImageClassificationConfig(
-        data=DataSettings(directory=str(photos), height=8, width=8),
+        data=DataSettings(folder=str(photos), height=8, width=8),
         augmentation=augmentation or AugmentationSettings(zoom=0.1),
         model=ViTSettings(patch_size=4, num_layers=2, hidden_dim=8, intermediate_dim=16, num_heads=2),
         training=TrainingSettings(**{"epochs": 1, "batch_tokens": 80, "learning_rate": 1e-2, **training}),

@@ -23,9 +23,9 @@ def drive(count, seed):
     return Drive(f"drive {seed}", np.stack([road(angle) for angle in angles]), angles)
 
 
-def tiny(folders, directory, **training):
+def tiny(folder, directory, **training):
     return SteeringConfig(
-        data=DataSettings(folders=folders, height=ROAD[0], width=ROAD[1], clip_frames=4),
+        data=DataSettings(folder=folder, height=ROAD[0], width=ROAD[1], clip_frames=4),
         model=ModelSettings(units=4),
         training=TrainingSettings(**{"epochs": 1, "batch_tokens": 16, **training}),
         drive=DriveSettings(tracks=1, max_decisions=3),
@@ -34,7 +34,7 @@ def tiny(folders, directory, **training):
 
 
 def task_of(tmp_path, **drives):
-    task = Steering(tiny([], tmp_path), tmp_path)
+    task = Steering(tiny("", tmp_path), tmp_path)
     task.drives = {"train": [drive(24, 0)], "validation": [drive(9, 1)], "test": [drive(9, 2)]} | drives
     return task
 
