@@ -15,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from attention_zoo.pipelines.captioning.captioner import Captioner
+from attention_zoo.pipelines.captioning.pictures import heat_maps_of
 from attention_zoo.pipelines.captioning.settings import CaptioningConfig
 from attention_zoo.pipelines.datasets.captioned_images import read_captioned_images
 from attention_zoo.pipelines.datasets.tfds import SPLITS
@@ -23,7 +24,6 @@ from attention_zoo.pipelines.engine.images.image_files import (
     ImageFile,
     decode_images,
     read_image_file,
-    shown_image,
 )
 from attention_zoo.pipelines.engine.run.twin import train_twin
 from attention_zoo.pipelines.engine.scores.captions import caption_scores, scores_by_count
@@ -50,6 +50,7 @@ class Captioning(Task):
     changeable_data_settings = ("strict",)
     read_input = staticmethod(read_image_file)
     ask = staticmethod(ask_image_files)
+    view = staticmethod(heat_maps_of)
 
     def load(self):
         """Reads the images, still encoded, and the captions of the three splits."""
@@ -210,12 +211,19 @@ class Captioning(Task):
             signatures["attention"] = (captioner.attend, spec)
         return [model, self.words], signatures, {"image_bytes": tf.constant(self.examples["test"].images[:2])}
 
+    def sample_rows(self):
+        """Numbers of four test images, from the longest caption to short ones."""
+        captions = self.examples["test"].captions
+        by_words = sorted(range(len(captions)), key=lambda row: -len(captions[row][0].split()))
+        return by_words[:: max(1, len(by_words) // 4)][:4]
+
     def samples(self):
-        """Returns four test images, from the longest caption to short ones."""
-        examples = self.examples["test"]
-        by_words = sorted(range(len(examples)), key=lambda row: -len(examples.captions[row][0].split()))
-        rows = by_words[:: max(1, len(by_words) // 4)][:4]
-        return [ImageFile(f"image {row + 1}", examples.images[row]) for row in rows]
+        """Returns the images of `sample_rows`."""
+        return [ImageFile(f"image {row + 1}", self.examples["test"].images[row]) for row in self.sample_rows()]
+
+    def truths(self):
+        """Returns the first caption of each of `samples`."""
+        return [{"reference": self.examples["test"].captions[row][0]} for row in self.sample_rows()]
 
     def next_command(self):
         """Returns the command a user will want next."""
@@ -225,11 +233,3 @@ class Captioning(Task):
     def say(answer):
         """Returns the caption."""
         return answer["caption"]
-
-    @staticmethod
-    def view(answer):
-        """Returns the image, and where the model looked at each word; None for a caption without words."""
-        words, maps = (answer[name][: answer["lengths"]] for name in ("words", "weights"))
-        if not len(words):
-            return None
-        return HeatMaps(shown_image(answer["image_bytes"]), maps, list(words), answer["caption"], untouched=True)

@@ -49,7 +49,7 @@ class HeatMaps:
         maps: Array `(N, h, w)`, none negative; a cell covers its share of the whole image.
         captions: N texts, one for each map.
         title: A line above the picture. Defaults to `""`.
-        untouched: Whether the image without a map comes first. Defaults to `False`.
+        known: What is known to be right, such as "truth: cat", below the title. Defaults to `""`.
     """
 
     suffixes: ClassVar = (".png", ".svg", ".pdf")
@@ -58,7 +58,7 @@ class HeatMaps:
     maps: np.ndarray
     captions: list[str]
     title: str = ""
-    untouched: bool = False
+    known: str = ""
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,6 @@ from attention_zoo.pipelines.engine.images.image_files import (
     ImageFile,
     decode_image,
     read_image_file,
-    shown_image,
 )
 from attention_zoo.pipelines.engine.serving.asking import ask_image_files
 from attention_zoo.pipelines.engine.storage.files import atomic_write
@@ -31,6 +30,7 @@ from attention_zoo.pipelines.engine.task import Task
 from attention_zoo.pipelines.engine.views import HeatMaps
 from attention_zoo.pipelines.image_classification.augmentation import augmentation
 from attention_zoo.pipelines.image_classification.classifier import Classifier, in_channels, scaled
+from attention_zoo.pipelines.image_classification.pictures import heads_of, heat_maps_of
 from attention_zoo.pipelines.image_classification.settings import ImageClassificationConfig
 from attention_zoo.pipelines.image_classification.sizing import size_to_images
 from attention_zoo.pipelines.models.vision_transformer import VisionTransformer, sizes_of
@@ -51,6 +51,8 @@ class ImageClassification(Task):
     sized_settings = ("data.height", "data.width", "data.color", "model.patch_size")
     read_input = staticmethod(read_image_file)
     ask = staticmethod(ask_image_files)
+    view = staticmethod(heat_maps_of)
+    view_heads = staticmethod(heads_of)
 
     def load(self):
         """Finds the images of the three splits; they stay encoded."""
@@ -218,6 +220,10 @@ class ImageClassification(Task):
         images = next(iter(self.sets["test"].examples.batch(4)))["image"].numpy()
         return [ImageFile(f"image {number}", image) for number, image in enumerate(images, 1)]
 
+    def truths(self):
+        """Returns the classes of `samples`."""
+        return [{"truth": self.labels[row["label"]]} for row in self.sets["test"].examples.take(4).as_numpy_iterator()]
+
     def next_command(self):
         """Returns the command a user will want next."""
         return f"attention-zoo predict {self.name} {self.folder.example} --attention attention.png"
@@ -226,12 +232,3 @@ class ImageClassification(Task):
     def say(answer):
         """Returns the file, its class, and how probable that is."""
         return f"{answer['input']}\t{answer['label']}\t{answer['probabilities'][0]:.3f}"
-
-    @staticmethod
-    def view(answer):
-        """Returns what decided the class: the rollout, and the heads of the last block."""
-        heads = answer["head_attention"][-1]  # (H, h, w)
-        maps = np.concatenate([answer["attention"][None], heads])
-        captions = ["rollout", *(f"head {number + 1}" for number in range(len(heads)))]
-        title = f"{answer['label']} ({answer['probabilities'][0]:.0%}); heads of the last block"
-        return HeatMaps(shown_image(answer["image_bytes"]), maps, captions, title)

@@ -1,5 +1,6 @@
 """Pictures of an image under the attention of a model, with a panel for each word, head or moment."""
 
+import textwrap
 from os import PathLike
 from pathlib import Path
 
@@ -13,7 +14,9 @@ COLUMNS = 6
 
 
 def draw_heat_maps(view: HeatMaps, path: str | PathLike) -> Path:
-    """Draws `HeatMaps`: the image under each map. Each map has a scale of its own: from 0 to its largest weight.
+    """Draws `HeatMaps`: the image in its colors, then the image in grey under each map.
+
+    All maps have one scale, from 0 to the largest weight of all, which a color bar shows.
 
     Args:
         view: `HeatMaps`.
@@ -34,6 +37,8 @@ def draw_heat_maps(view: HeatMaps, path: str | PathLike) -> Path:
     'attention.png'
     """
     import numpy as np
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import Normalize
     from matplotlib.figure import Figure
 
     image, maps, captions = np.asarray(view.image), np.asarray(view.maps, dtype="float32"), view.captions
@@ -42,26 +47,36 @@ def draw_heat_maps(view: HeatMaps, path: str | PathLike) -> Path:
     if maps.ndim != 3 or len(maps) != len(captions) or 0 in maps.shape:
         raise ValueError(f"maps: expected shape ({len(captions)}, h, w) by the captions, received {maps.shape}")
     height, width = image.shape[:2]
-    panels = len(maps) + view.untouched
+    panels = 1 + len(maps)
     columns = min(COLUMNS, panels)
     rows = -(-panels // columns)
-    families, missing = fonts_for("".join([*captions, view.title]))
+    families, missing = fonts_for("".join([*captions, view.title, view.known]))
     side = 1.6  # inches of a panel's shorter side
     panel = (side * min(3.0, max(1.0, width / height)), side * min(3.0, max(1.0, height / width)))
-    size = (columns * panel[0], rows * (panel[1] + 0.35) + (0.3 if view.title else 0.0))
+    across = columns * panel[0] + 0.7
+    texts = [readable(text, missing) for text in (view.title, view.known) if text]
+    title = "\n".join(textwrap.fill(text, max(20, int(across * 12))) for text in texts)
+    size = (across, rows * (panel[1] + 0.35) + (0.3 + 0.15 * title.count("\n") if title else 0.0))
     figure = Figure(figsize=size, dpi=DOTS_PER_INCH, layout="constrained", facecolor="white")
     grey = image @ np.array([0.299, 0.587, 0.114], "float32")
     place = (0, width, height, 0)
-    grid = figure.subplots(rows, columns, squeeze=False)
-    if view.untouched:
-        grid.flat[0].imshow(image, extent=place, interpolation="nearest")
-    for axes, weight, caption in zip(grid.flat[int(view.untouched) :], maps, captions):
-        axes.imshow(grey, cmap="gray", vmin=0, vmax=255, extent=place, interpolation="nearest")
-        top = max(float(weight.max()), 1e-12)
-        axes.imshow(weight, cmap=COLORS, vmin=0.0, vmax=top, extent=place, interpolation="bilinear", alpha=SHARE)
-        axes.set_title(readable(caption, missing), family=families, size=8, parse_math=False, wrap=True)
-    for axes in grid.flat:
+    first, *grid = figure.subplots(rows, columns, squeeze=False).flat
+    for axes in (first, *grid):
         axes.set_axis_off()
-    if view.title:
-        figure.suptitle(readable(view.title, missing), family=families, size=9, parse_math=False)
+    font = {"family": families, "size": 8, "parse_math": False}
+    first.imshow(image, extent=place, interpolation="nearest")
+    first.set_title("input", **font)
+    scale = Normalize(0.0, max(float(maps.max()), 1e-12))
+    for axes, weight, caption in zip(grid, maps, captions):
+        axes.imshow(grey, cmap="gray", vmin=0, vmax=255, extent=place, interpolation="nearest")
+        axes.imshow(weight, cmap=COLORS, norm=scale, extent=place, interpolation="bilinear", alpha=SHARE)
+        axes.set_title(readable(caption, missing), wrap=True, **font)
+    ticks = [0.0, scale.vmax / 2, scale.vmax]
+    bar = figure.colorbar(ScalarMappable(scale, COLORS), ax=[first, *grid], aspect=15, shrink=min(1.0, 2.5 / size[1]))
+    bar.set_ticks(ticks, labels=[f"{tick:.2g}" for tick in ticks])
+    bar.set_label("weight, up to the largest", size=7)
+    bar.outline.set_visible(False)
+    bar.ax.tick_params(labelsize=7, length=0)
+    if title:
+        figure.suptitle(title, family=families, size=9, parse_math=False)
     return save(figure, path)

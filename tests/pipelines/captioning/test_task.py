@@ -89,6 +89,19 @@ def prepared(folder, directory, **options):
     return experiment.prepare(Captioning, tiny(folder, directory, **options), directory / "run")
 
 
+def test_a_picture_of_a_sample_names_its_reference(folder, tmp_path):
+    task, _ = prepared(folder, tmp_path)
+    examples = task.examples["test"]
+    references = dict(zip(examples.images, (several[0] for several in examples.captions)))
+    (sample, *_), (truth, *_) = task.samples(), task.truths()
+    assert truth == {"reference": references[sample.image_bytes]} and len(task.truths()) == len(task.samples())
+    answer = {"words": np.array(["a", "cat", ""]), "weights": np.ones((3, 2, 2)), "lengths": 2, "caption": "a cat"}
+    answer["image_bytes"] = sample.image_bytes
+    view = Captioning.view(answer | truth)
+    assert view.captions == ["a", "cat"] and view.title == "a cat" and view.known == f"reference: {truth['reference']}"
+    assert Captioning.view(answer).known == "" and Captioning.view(answer | {"lengths": 0}) is None
+
+
 def test_an_epoch_shows_every_image_once_with_one_of_its_captions(folder, tmp_path):
     task, _ = prepared(folder, tmp_path)
 

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -70,6 +71,24 @@ def test_the_model_learns_and_so_do_the_baselines(finished):
 def test_predict_says_file_class_and_probability():
     answer = {"input": "a.png", "label": "left", "probabilities": np.array([0.8765, 0.1235])}
     assert ImageClassification.say(answer) == "a.png\tleft\t0.876"
+
+
+def test_pictures_show_the_rollout_or_all_heads_and_name_the_truth():
+    heads = np.arange(2 * 3 * 4).reshape(2, 3, 2, 2) / 24
+    answer = {"input": "a.png", "label": "left", "probabilities": np.array([0.9, 0.1]), "attention": np.ones((2, 2))}
+    answer |= {"head_attention": heads, "image_bytes": encoded(np.zeros((8, 8, 3), "uint8"))}
+    view = ImageClassification.view(answer | {"truth": "right"})
+    assert view.captions == ["rollout", "head 1", "head 2", "head 3"] and (view.maps[1:] == heads[1]).all()
+    assert view.title == "left (90%); heads of the last block" and view.known == "truth: right"
+    assert ImageClassification.view(answer).known == ""
+    view = ImageClassification.view_heads(answer)
+    assert view.captions[4] == "block 2, head 2" and (view.maps[4] == heads[1, 1]).all() and len(view.maps) == 6
+
+
+def test_the_truths_are_those_of_the_samples(photos, tmp_path):
+    task, _ = prepared(tiny(photos, tmp_path), tmp_path)
+    files = {path.read_bytes(): path.parent.name for path in Path(photos).rglob("*.*")}
+    assert [truth["truth"] for truth in task.truths()] == [files[sample.image_bytes] for sample in task.samples()]
 
 
 def test_evaluate_trains_no_baseline_again(finished, tmp_path, monkeypatch):

@@ -56,11 +56,17 @@ def test_pieces_are_joined_in_every_map_unless_they_are_asked_for(tmp_path, monk
     np.testing.assert_allclose(drawn, [[0.5, 0.5], [1.0, 0.0]], atol=1e-6)
 
 
-def test_the_first_panel_can_be_the_untouched_image(tmp_path, monkeypatch):
+def test_the_image_comes_first_and_its_maps_share_one_scale(tmp_path, monkeypatch):
     figures = []
     monkeypatch.setattr(heat_maps, "save", lambda figure, path: figures.append(figure) or path)
     image = np.arange(48, dtype="uint8").reshape(4, 4, 3)
-    heat_maps.draw_heat_maps(HeatMaps(image, np.ones((2, 2, 2)), ["a", "cat"], untouched=True), tmp_path / "x.png")
-    first, *maps = figures[0].axes
+    maps = np.stack([np.full((2, 2), 0.25), np.eye(2) / 2])
+    view = HeatMaps(image, maps, ["a", "cat"], "a cat", known="reference: the cat")
+    heat_maps.draw_heat_maps(view, tmp_path / "x.png")
+    first, one, two, scale = figures[0].axes
     assert len(first.images) == 1 and np.array_equal(first.images[0].get_array(), image)
-    assert [axes.get_title() for axes in maps] == ["a", "cat"]
+    assert [axes.get_title() for axes in (first, one, two)] == ["input", "a", "cat"]
+    assert [axes.images[1].get_clim() for axes in (one, two)] == [(0.0, 0.5)] * 2
+    assert [text.get_text() for text in scale.get_yticklabels()] == ["0", "0.25", "0.5"]
+    assert scale.get_ylabel() == "weight, up to the largest"
+    assert figures[0].get_suptitle() == "a cat\nreference: the cat"
