@@ -71,6 +71,8 @@ class Frames:
         values: N numbers.
         limit: The number at which the bar of an animation reaches the side. Defaults to `1`.
         unit: Unit of the numbers. Defaults to `""`.
+        truths: N numbers that are known to be right. Defaults to `None`, which says that none are.
+        directions: Names of the directions of negative and of positive numbers. Defaults to `("left", "right")`.
     """
 
     suffixes: ClassVar = (".gif", ".png", ".svg", ".pdf")
@@ -80,3 +82,5 @@ class Frames:
     values: np.ndarray
     limit: float = 1.0
     unit: str = ""
+    truths: np.ndarray | None = None
+    directions: tuple[str, str] = ("left", "right")

@@ -63,6 +63,6 @@ def ask_clip(served, files):
     return {"input": " ".join(file.name for file in files), "frames": frames, **answer}
 
 
-def frames_of(frames, weights, steering):
-    """Returns the view of frames `(N, H, W, 3)`, weights `(N, h, w)` and steering `(N,)`."""
-    return Frames(frames, weights, steering, limit=LARGEST_STEERING, unit="rad")
+def frames_of(frames, weights, steering, truths=None):
+    """Returns the view of frames `(N, H, W, 3)`, weights `(N, h, w)`, steering `(N,)` and, if known, the true ones."""
+    return Frames(frames, weights, steering, limit=LARGEST_STEERING, unit="rad", truths=truths)

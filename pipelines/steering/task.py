@@ -199,12 +199,10 @@ class Steering(Task):
         longest = max(self.drives["test"], key=len)
         steering, weights, _ = replay_drive(model, longest)
         rows = np.argsort(longest.steering)[np.linspace(0, len(longest) - 1, 5).astype(int)]
-        return [
-            draw(
-                frames_of(longest.frames[[row]], weights[[row]], steering[[row]]), directory / f"attention-{number}.png"
-            )
-            for number, row in enumerate(rows, start=1)
-        ]
+        views = (
+            frames_of(longest.frames[[row]], weights[[row]], steering[[row]], longest.steering[[row]]) for row in rows
+        )
+        return [draw(view, directory / f"attention-{number}.png") for number, view in enumerate(views, start=1)]
 
     def next_command(self):
         """Returns the command a user will want next."""

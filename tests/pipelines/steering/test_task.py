@@ -113,6 +113,22 @@ def test_a_drive_can_be_watched(monkeypatch):
     assert "frames" not in unseen
 
 
+def test_pictures_of_test_frames_know_the_angle_of_the_expert(tmp_path, monkeypatch):
+    def replay(model, drive):
+        return np.zeros(len(drive)), np.ones((len(drive), 2, 2)), None
+
+    task, views = task_of(tmp_path), []
+    monkeypatch.setattr("attention_zoo.pipelines.steering.task.replay_drive", replay)
+    monkeypatch.setattr("attention_zoo.pipelines.steering.task.draw", lambda view, path: views.append(view) or path)
+    assert [path.name for path in task.illustrate(None, tmp_path)] == [f"attention-{row}.png" for row in range(1, 6)]
+    longest = max(task.drives["test"], key=len)
+    shown = [float(view.truths[0]) for view in views]
+    assert shown == sorted(shown) and (shown[0], shown[-1]) == (longest.steering.min(), longest.steering.max())
+    pairs = list(zip(longest.frames, longest.steering))
+    for view in views:  # two frames can look the same, so the pair of frame and angle is what must be in the drive
+        assert any(np.array_equal(frame, view.images[0]) and angle == view.truths[0] for frame, angle in pairs)
+
+
 def test_training_batches_are_clips_in_order_some_mirrored(tmp_path):
     task = task_of(tmp_path)
     batches = list(task.preprocess("train", 0))
