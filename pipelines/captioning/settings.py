@@ -14,7 +14,8 @@ class DataSettings:
     Args:
         dataset: A TFDS dataset of images with captions, such as emoji_scenes or coco_captions.
         folder: Your own data instead of a dataset: images/, and captions.jsonl with a line such as
-            {"image": "cat.jpg", "captions": ["a cat"]} for each image.
+            {"image": "cat.jpg", "captions": ["a cat"]} for each image; or three such folders, train, validation and
+            test.
         strict: Whether faults in your data end the run; otherwise lines and files that have them are reported and
             skipped.
         limit: Training images to take, and a tenth as many of the other splits, for a quick look; 0 takes all.

@@ -18,7 +18,7 @@ from attention_zoo.pipelines.captioning.captioner import Captioner
 from attention_zoo.pipelines.captioning.pictures import heat_maps_of
 from attention_zoo.pipelines.captioning.settings import CaptioningConfig
 from attention_zoo.pipelines.datasets.captioned_images import read_captioned_images
-from attention_zoo.pipelines.datasets.tfds import SPLITS
+from attention_zoo.pipelines.datasets.tfds import SPLITS, describe_split
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.images.image_files import (
     ImageFile,
@@ -60,7 +60,7 @@ class Captioning(Task):
         self.data_version = self.examples["train"].version
         for split in SPLITS:
             captions = sum(map(len, self.examples[split].captions))
-            print(f"{split}: {len(self.examples[split]):,} images with {captions:,} captions")
+            print(describe_split(split, len(self.examples[split]), f"images with {captions:,} captions"))
 
     def adapt(self):
         """Learns the words from the training split, once a run, and numbers those of all captions."""

@@ -52,7 +52,8 @@ def read_captioned_images(
     Args:
         dataset: Name of a TFDS dataset with features `image` and `captions`: strings, or a sequence with `text`.
         size: (height, width) that the model will see; see `LARGE`.
-        folder: A user's data that stands in for the dataset, see `read_folder`.
+        folder: A user's data that stands in for the dataset, see `read_folder`; or a folder with three such folders,
+            train, validation and test.
         limit: Takes so many training images at most, and a tenth as many of each other split; 0 takes all.
         strict: Whether faults in `folder` are an error; otherwise the lines and images that have them are skipped and
             reported.
@@ -65,8 +66,20 @@ def read_captioned_images(
             `strict` is true.
     """
     if folder:
-        splits = split_folder(*read_folder(folder, dirt := Dirt(strict)))
-        version = f"{folder}/captions.jsonl SHA-256 {digest(Path(folder) / 'captions.jsonl')}{dirt.version()}"
+        given = all((Path(folder) / split).is_dir() for split in SPLITS)
+        folders = [f"{folder}/{split}" for split in SPLITS] if given else [folder]
+        dirt = Dirt(strict)
+        read = [read_folder(one, dirt) for one in folders]
+        dirt.report()
+        for one, (names, _, _) in zip(folders, read, strict=True):
+            if given and not names:
+                raise UserError(f"--data.folder: expected images with captions in {one}, received none")
+        if given:
+            splits = {split: in_memory(images, texts) for split, (_, images, texts) in zip(SPLITS, read, strict=True)}
+        else:
+            splits = split_folder(*read[0])
+        version = ", ".join(f"{one}/captions.jsonl SHA-256 {digest(Path(one) / 'captions.jsonl')}" for one in folders)
+        version += dirt.version()
     else:
         builder = prepared(dataset)
         features, version = builder.info.features, builder.info.full_name
@@ -126,13 +139,13 @@ def read_folder(folder: str | Path, dirt: Dirt) -> tuple[list[str], list[bytes],
 
     Args:
         folder: Its path.
-        dirt: `Dirt` that takes the lines and images that are skipped, and reports them.
+        dirt: `Dirt` that takes the lines and images that are skipped.
 
     Returns:
         The names, contents and captions of the images, each a list.
 
     Raises:
-        UserError: `captions.jsonl` cannot be read, or there are faults and `dirt` is strict.
+        UserError: `captions.jsonl` cannot be read.
     """
     path = Path(folder) / "captions.jsonl"
     try:
@@ -150,7 +163,6 @@ def read_folder(folder: str | Path, dirt: Dirt) -> tuple[list[str], list[bytes],
             captions[entry[0]] = entry[1]
             files.append((f"{place}, {image}", image))
     read = [(number, content) for number, content, _ in read_images(files, dirt)]
-    dirt.report()
     names = list(captions)
     return (
         [names[number] for number, _ in read],
@@ -201,8 +213,12 @@ def split_folder(
     rows = {"test": order[:held_out], "validation": order[held_out : 2 * held_out], "train": order[2 * held_out :]}
 
     def examples(rows: list[int]) -> tf.data.Dataset:
-        ragged = tf.ragged.constant([captions[row] for row in rows])
-        data = {"image": tf.constant([images[row] for row in rows]), "captions": ragged}
-        return tf.data.Dataset.from_tensor_slices(data)  # pyright: ignore[reportArgumentType]
+        return in_memory([images[row] for row in rows], [captions[row] for row in rows])
 
     return {split: examples(sorted(rows[split])) for split in SPLITS}
+
+
+def in_memory(images: Sequence[bytes], captions: Sequence[Sequence[str]]) -> tf.data.Dataset:
+    """Returns a user's images and captions as a `tf.data.Dataset`."""
+    data = {"image": tf.constant(images), "captions": tf.ragged.constant(captions)}
+    return tf.data.Dataset.from_tensor_slices(data)  # pyright: ignore[reportArgumentType]

@@ -1,7 +1,7 @@
 """Sentence pairs in memory, from any TFDS translation dataset or from a user's files."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import tensorflow as tf
 import tensorflow_datasets as tfds
@@ -45,6 +45,8 @@ def read_parallel(
     max_words: int = 0,
     limit: int = 0,
     strict: bool = False,
+    dev: Sequence[str] = (),
+    test: Sequence[str] = (),
 ) -> dict[str, Examples]:
     """Reads all splits of a parallel text.
 
@@ -55,7 +57,9 @@ def read_parallel(
         files: Two files with a sentence a line, or one of tab-separated pairs, that stand in for the dataset.
         max_words: Leaves out pairs with more words on either side; 0 keeps all.
         limit: Takes so many training pairs at most, and a tenth as many of each other split; 0 takes all.
-        strict: Whether faults in `files` are an error; otherwise the lines that have them are skipped and reported.
+        strict: Whether faults in the files are an error; otherwise the lines that have them are skipped and reported.
+        dev: Files of the validation split, as `files`; where there are none, a part of the other pairs is taken.
+        test: Files of the test split.
 
     Returns:
         A dict of "train", "validation" and "test" to `Examples`.
@@ -64,34 +68,44 @@ def read_parallel(
         UserError: There is no such dataset, it lacks a split, is not one of sentence pairs, or has none that is short
             enough; a file cannot be read, or the files have faults and `strict` is true.
     """
+    named = {"validation": ("--data.dev", dev), "test": ("--data.test", test), "train": ("--data.files", files)}
+    dirt = Dirt(strict)
+    own = {split: read_own(*options, reverse, dirt) for split, options in named.items() if options[1]}
+    dirt.report()
+    version = ", ".join(f"{path} SHA-256 {digest(path)}" for path in (*files, *dev, *test))
     if files:
-        if len(files) > 2:
-            raise UserError(
-                "--data.files: expected two files, source and target, or one of tab-separated pairs; "
-                f"received {len(files)}: {' '.join(files)}"
-            )
-        dirt = Dirt(strict)
-        try:
-            pairs = (
-                read_parallel_files(files[0], files[1], dirt) if len(files) == 2 else read_pairs_file(files[0], dirt)
-            )
-        except UserError as error:
-            raise UserError(f"--data.files: {error}") from None
-        pairs = [(target, source) for source, target in pairs] if reverse else pairs
-        dirt.report()
-        splits = split_pairs(pairs)
-        version = ", ".join(f"{path} SHA-256 {digest(path)}" for path in files)
-        return {
-            split: shortened(
-                Examples(
-                    [source for source, _ in splits[split]], [target for _, target in splits[split]], version=version
-                ),
-                split,
-                max_words,
-                limit,
-            )
-            for split in SPLITS
-        }
+        if test and (known := sum(pair[0] in {source for source, _ in own["train"]} for pair in own["test"])):
+            print(f"{known:,} of {len(own['test']):,} test sentences are in the training text, too")
+        own = split_pairs(own.pop("train"), own) | own
+    found = {
+        split: Examples([source for source, _ in pairs], [target for _, target in pairs], version=version)
+        for split, pairs in own.items()
+    }
+    if not files:
+        read = read_dataset(dataset, locale, reverse, max_words, limit)
+        version = ", ".join(filter(None, (read["train"].version, version)))
+        found = {split: replace(found.get(split, read[split]), version=version) for split in SPLITS}
+    return {split: shortened(found[split], split, max_words, limit) for split in SPLITS}
+
+
+def read_own(option: str, files: Sequence[str], reverse: bool, dirt: Dirt) -> list[tuple[str, str]]:
+    """Reads the pairs of a user's two files, or one; errors begin with the option that names them."""
+    if len(files) > 2:
+        raise UserError(
+            f"{option}: expected two files, source and target, or one of tab-separated pairs; "
+            f"received {len(files)}: {' '.join(files)}"
+        )
+    try:
+        pairs = read_parallel_files(files[0], files[1], dirt) if len(files) == 2 else read_pairs_file(files[0], dirt)
+    except UserError as error:
+        raise UserError(f"{option}: {error}") from None
+    if not pairs and option != "--data.files":  # these are counted when they are split
+        raise UserError(f"{option}: expected sentence pairs in {' '.join(files)}, received none")
+    return [(target, source) for source, target in pairs] if reverse else pairs
+
+
+def read_dataset(dataset: str, locale: str, reverse: bool, max_words: int, limit: int) -> dict[str, Examples]:
+    """Reads the splits of a TFDS dataset, see `read_parallel`."""
     name = f"{dataset}/{locale}" if dataset in LOCALISED else dataset
     builder = prepared(name, "--data.locale" if dataset in LOCALISED else "--data.dataset")
     keys = builder.info.supervised_keys

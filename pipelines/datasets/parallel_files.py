@@ -1,6 +1,7 @@
 """A user's parallel text: two files with a sentence a line, the same line number in both, or one file of pairs."""
 
 import hashlib
+from collections.abc import Container
 from pathlib import Path
 
 import numpy as np
@@ -147,14 +148,21 @@ def read_aligned_files(paths: list[str | Path]) -> tuple[list, list]:
     return pairs, links
 
 
-def split_pairs(pairs: list[tuple[str, str]], most: int = 2_000) -> dict[str, list[tuple[str, str]]]:
+def split_pairs(
+    pairs: list[tuple[str, str]], given: Container[str] = (), most: int = 2_000
+) -> dict[str, list[tuple[str, str]]]:
     """Splits pairs into training, validation and test: a twentieth of the sources, up to `most`, each for the last two.
 
     A hash of the normalised source decides, not its place in the file. All translations of a source are in one split,
     and the order of the lines does not matter.
 
+    Args:
+        pairs: The pairs (source, target).
+        given: Splits that the user gave files of; they get no pair here.
+        most: Largest number of sources of validation and of test.
+
     Raises:
-        UserError: There are fewer than three different sources.
+        UserError: There are fewer different sources than splits.
 
     Example:
 
@@ -164,14 +172,14 @@ def split_pairs(pairs: list[tuple[str, str]], most: int = 2_000) -> dict[str, li
     """
     keys = [normalize(source).casefold() for source, _ in pairs]
     distinct = sorted(set(keys), key=lambda key: hashlib.blake2b(key.encode()).digest())
-    if len(distinct) < 3:
+    held = [split for split in ("test", "validation") if split not in given]
+    if len(distinct) < 1 + len(held):
         raise UserError(
-            f"--data.files: expected at least 3 different source sentences to split, received {len(distinct)}"
+            f"--data.files: expected at least {1 + len(held)} different source sentences to split, "
+            f"received {len(distinct)}"
         )
-    held_out = max(1, min(most, len(distinct) // 20))
-    split_of = {key: "test" for key in distinct[:held_out]} | {
-        key: "validation" for key in distinct[held_out : 2 * held_out]
-    }
+    share = max(1, min(most, len(distinct) // 20))
+    split_of = {key: split for n, split in enumerate(held) for key in distinct[n * share : (n + 1) * share]}
     splits = {"train": [], "validation": [], "test": []}
     for key, pair in zip(keys, pairs):
         splits[split_of.get(key, "train")].append(pair)

@@ -15,6 +15,19 @@ from attention_zoo.pipelines.engine.stages import bar_shown, stage
 from attention_zoo.pipelines.engine.storage.files import locked
 
 SPLITS = ("train", "validation", "test")
+TINY = 100  # examples of a test split; the error of a share is then 5 percent points and more
+
+
+def describe_split(split: str, count: int, things: str) -> str:
+    """Returns the line that says how large a split is, and that scores on a tiny test split vary.
+
+    Example:
+
+    >>> describe_split("test", 15, "sentence pairs")
+    'test: 15 sentence pairs; scores on so few vary by chance'
+    """
+    few = "; scores on so few vary by chance" if split == "test" and count < TINY else ""
+    return f"{split}: {count:,} {things}{few}"
 
 
 def prepared(name: str, configuration_setting: str = "--data.dataset") -> tensorflow_datasets.core.DatasetBuilder:

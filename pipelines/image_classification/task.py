@@ -17,7 +17,7 @@ import tensorflow as tf
 
 from attention_zoo.pipelines.baselines.images import knn_predictions, svm_predictions, train_cnn
 from attention_zoo.pipelines.datasets.image_sets import read_image_sets
-from attention_zoo.pipelines.datasets.tfds import SPLITS, limit_of
+from attention_zoo.pipelines.datasets.tfds import SPLITS, describe_split, limit_of
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.images.image_files import (
     ImageFile,
@@ -65,7 +65,7 @@ class ImageClassification(Task):
             if data.limit:
                 one.count = min(one.count, limit_of(split, data.limit))
                 one.examples = one.examples.take(one.count)
-            print(f"{split}: {one.count:,} images of {len(self.labels):,} classes")
+            print(describe_split(split, one.count, f"images of {len(self.labels):,} classes"))
 
     def size_to_data(self, typed):
         """Reads size and color of a user's own images from them, and sets a patch that suits."""

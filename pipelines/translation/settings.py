@@ -19,6 +19,9 @@ class DataSettings:
             English.
         files: Your own text instead of a dataset: two files with a sentence a line, source and target, or one file
             of pairs, source, tab, target (--data-files works too).
+        dev: Your own text to choose the checkpoint by, in the form of `files`; otherwise a twentieth of the text
+            is taken.
+        test: Your own text to score the model on, in the form of `files`.
         strict: Whether faults in your data end the run; otherwise lines and files that have them are reported and
             skipped.
         alignment_files: Sentences that people aligned word by word, to score the attention against: source, target,
@@ -40,6 +43,8 @@ class DataSettings:
     locale: str = "fr"
     reverse: bool = False
     files: list[str] = field(default_factory=list)
+    dev: list[str] = field(default_factory=list)
+    test: list[str] = field(default_factory=list)
     strict: bool = False
     alignment_files: list[str] = field(default_factory=list)
     max_words: int = 0

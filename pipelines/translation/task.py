@@ -16,7 +16,7 @@ import tensorflow as tf
 from attention_zoo.pipelines import models
 from attention_zoo.pipelines.datasets.parallel import Examples, read_parallel
 from attention_zoo.pipelines.datasets.parallel_files import read_aligned_files
-from attention_zoo.pipelines.datasets.tfds import SPLITS
+from attention_zoo.pipelines.datasets.tfds import SPLITS, describe_split
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.pictures.curves import draw_scores_by_length
 from attention_zoo.pipelines.engine.scores.translations import scores_by_length, translation_scores
@@ -62,11 +62,12 @@ class Translation(Task):
         """Reads the sentence pairs of the three splits."""
         data = self.config.data
         self.examples = read_parallel(
-            data.dataset, data.locale, data.reverse, data.files, data.max_words, data.limit, data.strict
+            *(data.dataset, data.locale, data.reverse, data.files, data.max_words, data.limit, data.strict),
+            *(data.dev, data.test),
         )
         self.data_version, self.data_service = self.examples["train"].version, data.service
         for split in SPLITS:
-            print(f"{split}: {len(self.examples[split]):,} sentence pairs")
+            print(describe_split(split, len(self.examples[split]), "sentence pairs"))
         if data.alignment_files:
             pairs, self.human_links = read_aligned_files(data.alignment_files)
             self.examples["aligned"] = Examples(*map(list, zip(*pairs)))

@@ -130,7 +130,23 @@ def test_lines_that_are_no_image_with_captions_are_skipped_and_named(folder):
             assert place.startswith(f"{folder / 'captions.jsonl'}, line {number}")
             number += 1
     with pytest.raises(UserError, match="--data.strict: expected no faults, received 13\n"):
-        read_folder(folder, Dirt(strict=True))
+        read_captioned_images("", (16, 16), folder=str(folder), strict=True)
+
+
+def test_a_folder_may_be_split_already(tmp_path):
+    for split, numbers in {"train": range(5), "validation": (5, 6), "test": (7,)}.items():
+        (tmp_path / split / "images").mkdir(parents=True)
+        for number in numbers:
+            (tmp_path / split / "images" / f"{number}.png").write_bytes(png(seed=number))
+        lines = [json.dumps({"image": f"{number}.png", "captions": [f"picture {number}"]}) for number in numbers]
+        (tmp_path / split / "captions.jsonl").write_text("\n".join(lines))
+    splits = read_captioned_images("", (16, 16), folder=str(tmp_path))
+    assert {split: len(one) for split, one in splits.items()} == {"train": 5, "validation": 2, "test": 1}
+    assert splits["test"].captions == [["picture 7"]] and splits["test"].images == [png(seed=7)]
+    assert splits["train"].version.count("SHA-256") == 3
+    (tmp_path / "test" / "captions.jsonl").write_text("")
+    with pytest.raises(UserError, match="--data.folder: expected images with captions in .*test, received none"):
+        read_captioned_images("", (16, 16), folder=str(tmp_path))
 
 
 def test_images_that_cannot_be_decoded_are_all_named_in_one_pass(folder, capsys):

@@ -13,6 +13,7 @@ from attention_zoo.pipelines.datasets.parallel_files import (
     read_parallel_files,
     split_pairs,
 )
+from attention_zoo.pipelines.datasets.tfds import limit_of
 from attention_zoo.pipelines.engine.errors import UserError
 
 
@@ -208,3 +209,43 @@ def test_human_alignments_are_read_and_their_faults_named(tmp_path):
 def test_a_dataset_that_is_not_there_is_named_with_the_nearest(dataset, locale, message):
     with pytest.raises(UserError, match=message):
         read_parallel(dataset, locale)
+
+
+@pytest.fixture
+def own(tmp_path):
+    """A training text of two files, and a text of pairs to hold out."""
+    paths = write(tmp_path, b"".join(b"line %d\n" % n for n in range(200)), b"".join(b"%d\n" % n for n in range(200)))
+    (tmp_path / "held.tsv").write_text("".join(f"other {n}\t{n}\n" for n in range(7)) + "line 3\t3\n")
+    return list(map(str, paths)), [str(tmp_path / "held.tsv")]
+
+
+def sizes(splits):
+    return {split: len(examples) for split, examples in splits.items()}
+
+
+def test_own_dev_and_test_files_are_the_splits_and_the_rest_is_for_training(own, capsys):
+    files, held = own
+    assert sizes(read_parallel("", files=files, test=held)) == {"train": 190, "validation": 10, "test": 8}
+    assert capsys.readouterr().out == "1 of 8 test sentences are in the training text, too\n"
+    assert sizes(read_parallel("", files=files, dev=held)) == {"train": 190, "validation": 8, "test": 10}
+    splits = read_parallel("", files=files, dev=held, test=held, reverse=True)
+    assert sizes(splits) == {"train": 200, "validation": 8, "test": 8}
+    assert splits["test"].source[0] == "0" and splits["test"].target[0] == "other 0"
+    assert splits["train"].version.count("SHA-256") == 4
+
+
+def test_own_test_files_stand_in_for_those_of_a_dataset(own):
+    with_own, without = (read_parallel("dates", "fr", limit=30, test=test) for test in (own[1], ()))
+    assert (
+        sizes(with_own) == {**sizes(without), "test": limit_of("test", 30)} and with_own["test"].source[0] == "other 0"
+    )
+    assert with_own["train"].source == without["train"].source
+    assert with_own["train"].version.startswith(f"{without['train'].version}, ")
+
+
+def test_faults_of_own_test_files_name_their_option(own, tmp_path):
+    with pytest.raises(UserError, match="--data.test: expected a text file, received .*absent"):
+        read_parallel("", files=own[0], test=[str(tmp_path / "absent")])
+    (tmp_path / "empty").touch()
+    with pytest.raises(UserError, match="--data.dev: expected sentence pairs in .*empty, received none"):
+        read_parallel("", files=own[0], dev=[str(tmp_path / "empty")])
