@@ -1,5 +1,6 @@
 """Every command and snippet of the README does what it says."""
 
+import json
 import os
 import re
 import shlex
@@ -70,6 +71,21 @@ def write_drive(folder, frames=12):
     (folder / "steering.csv").write_text("\n".join(["timestamp,frame,steering", *rows]) + "\n")
 
 
+def write_pictures(captioned, classes):
+    """Squares of two colors: in one folder with captions, and in a folder for each color."""
+    (captioned / "images").mkdir(parents=True)
+    lines = []
+    for number in range(60):
+        color = ("red", "blue")[number % 2]
+        (classes / color).mkdir(parents=True, exist_ok=True)
+        image = Image.new("RGB", (40, 30), color)
+        image.putpixel((number % 40, 0), (number, number, number))  # no two images are the same
+        image.save(captioned / "images" / f"{number}.png")
+        image.save(classes / color / f"{number}.png")
+        lines.append(json.dumps({"image": f"{number}.png", "captions": [f"a {color} square"]}))
+    (captioned / "captions.jsonl").write_text("\n".join(lines))
+
+
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     """A folder in which `attention-zoo train translation` has run, with a tiny model on the first phrases."""
@@ -83,6 +99,9 @@ def trained(tmp_path_factory):
     (directory / "train.fr").write_text("\n".join(f"{w} {i} !" for i, w in enumerate(words)) + "\n")
     pairs = [f"{w} {i}\t{w} {i} !\tCC-BY 2.0 (France)\n" for i, w in enumerate(words)]
     (directory / "pairs.tsv").write_text("".join(pairs))
+    (directory / "test.en").write_text("a cat\na dog\n")
+    (directory / "test.fr").write_text("un chat\nun chien\n")
+    write_pictures(directory / "pictures", directory / "photos")
     main_command = re.search(r"<!-- main-command -->\n```bash\n(.*?)\n```", README, re.DOTALL)[1]
     assert main_command == "pip install . && attention-zoo train translation"
     attention_zoo(["train", "translation", "--config", "translation.yaml"], directory)

@@ -134,8 +134,8 @@ def drives_in(folder: Path, dirt: Dirt) -> dict[Path, str]:
             f"training, validation and test; received {len(found)}"
         )
     if not given:
-        held_out = ", ".join(f"{split}: {path.name}" for path, split in found.items() if split != "train")
-        print(f"drives for training: {len(found) - 2:,}; {held_out}")
+        held_out = ", ".join(f"{path.name} for {split}" for path, split in found.items() if split != "train")
+        print(f"of {len(found):,} drives, {held_out}, the others for training")
     return found
 
 

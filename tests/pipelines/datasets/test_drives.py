@@ -41,7 +41,7 @@ def test_the_last_drives_are_validation_and_test(tmp_path, capsys):
         "test": [6],
     }
     assert version.count("SHA-256") == 4
-    assert capsys.readouterr().out == "drives for training: 2; validation: c, test: d\n"
+    assert capsys.readouterr().out == "of 4 drives, c for validation, d for test, the others for training\n"
 
 
 def test_drives_may_be_split_already(tmp_path):
