@@ -5,7 +5,7 @@
     attention-zoo predict captioning scene.png --attention attention.png
 
 The file reads in the order in which an image travels: settings, `load`, `adapt`, `preprocess`, `build`, `loss`,
-`evaluate`, `signatures`, `ask`, `view`. `captioner.py` has what turns image files into answers.
+`evaluate`, `baselines`, `signatures`, `ask`, `view`. `captioner.py` has what turns image files into answers.
 """
 
 import json
@@ -154,7 +154,7 @@ class Captioning(Task):
         return Captioner(model, self.words, self.size, self.config.decoding, self.config.data.max_words)
 
     def evaluate(self, model, split):
-        """BLEU, CIDEr-D, ROUGE-L and exact match; on the test split also where words look, and the baseline."""
+        """BLEU, CIDEr-D, ROUGE-L and exact match; on the test split also where words look."""
         examples, captioner = self.examples[split], self.captioner(model)
         answer = captioner.attend if split == "test" else captioner.caption
         answers = list(answer_in_batches(answer, examples.images, EVALUATION_BATCH))
@@ -166,8 +166,6 @@ class Captioning(Task):
             print(f"  = {caption}\n    ({references[0]})")
         scores |= self.looking(answers, examples)
         self.keep_answers(captions, examples)
-        if self.config.baseline.epochs and self.config.model.attention != "mean":
-            scores |= {f"baseline/{name}": value for name, value in self.baseline().items()}
         return scores
 
     def looking(self, answers, examples):
@@ -190,9 +188,11 @@ class Captioning(Task):
         by_count = scores_by_count(captions, examples.captions, counts)
         atomic_write(self.folder.test_by_objects, json.dumps(by_count, indent=1) + "\n")
 
-    def baseline(self):
+    def baselines(self):
         """Scores of the decoder on mean-pooled features, trained beside the run."""
         settings = self.config
+        if not settings.baseline.epochs or settings.model.attention == "mean":
+            return {}
         config = replace(
             settings,
             model=replace(settings.model, attention="mean"),

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 class Task:
     """A documented task: from raw examples to a served answer.
 
-    The engine calls `load`, `adapt`, `preprocess`, `build`, `loss`, `evaluate` and `signatures`, in this order, and
-    knows of a task only the names that are declared here. `ask`, `say` and `view` need no run: they turn inputs into
-    answers with an exported model, on the command line and elsewhere.
+    The engine calls `load`, `adapt`, `preprocess`, `build`, `loss`, `evaluate`, `baselines` and `signatures`, in this
+    order, and knows of a task only the names that are declared here. `ask`, `say` and `view` need no run: they turn
+    inputs into answers with an exported model, on the command line and elsewhere.
 
     Args:
         config: Instance of `Config`, the task's typed settings. It has a `training` and an `export` section.
@@ -115,9 +115,16 @@ class Task:
         """Returns the field's metrics on a split as flat names to numbers, such as `{"bleu": 27.3}`.
 
         They become `test/bleu` and, if a dev metric chooses the checkpoint, `dev/bleu`. A figure that is not a score
-        of this model on the test split has a group of its own in its name, such as `baseline/svm`.
+        of this model on the test split has a group of its own in its name, such as `causal/blobs`.
         """
         raise NotImplementedError
+
+    def baselines(self) -> dict[str, float]:
+        """Trains what the model has to beat, once a run, and returns its figures by name, such as `{"svm": 96.9}`.
+
+        Training calls it and `attention-zoo evaluate` does not. They become `baseline/svm`. The default is no baseline.
+        """
+        return {}
 
     def signatures(
         self, model: keras.Model

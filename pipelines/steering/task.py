@@ -6,7 +6,7 @@
     attention-zoo predict steering frame1.png frame2.png --attention heat.png
 
 The file reads in the order in which a drive travels: settings, `load`, `preprocess`, `build`, `loss`, `evaluate`,
-`signatures`, `after_export`, `ask`, `view`.
+`baselines`, `signatures`, `after_export`, `ask`, `view`.
 """
 
 import json
@@ -118,21 +118,23 @@ class Steering(Task):
         return error + self.config.model.coverage * coverage, frames, {"loss": error, "coverage": coverage}
 
     def evaluate(self, model, split):
-        """Mean absolute error in rad along whole drives; on the test split also the baselines' and what is causal."""
+        """Mean absolute error in rad along whole drives; on the test split also what is causal."""
         replays = [replay_drive(model, drive) for drive in counted(self.drives[split])]
-        truth = np.concatenate([drive.steering for drive in self.drives[split]])
-
-        def error(answers):
-            return float(np.abs(answers - truth).mean())
-
-        scores = {"mae": error(np.concatenate([steering for steering, *_ in replays]))}
+        scores = {"mae": self.error(np.concatenate([steering for steering, *_ in replays]), split)}
         if split != "test":
             return scores
-        _, twin, _ = train_twin(self, "the same without attention, to compare with", network=models.UniformDriver)
-        answers = np.concatenate([replay_drive(twin, drive)[0] for drive in self.drives[split]])
-        scores |= {"baseline/constant_mae": error(self.constant), "baseline/no_attention_mae": error(answers)}
         saliency = causal_saliency(model, self.drives[split], replays)
         return scores | {f"causal/{name}": value for name, value in saliency.items()}
+
+    def error(self, answers, split):
+        """Mean absolute error of answers along the drives of a split, in rad."""
+        return float(np.abs(answers - np.concatenate([drive.steering for drive in self.drives[split]])).mean())
+
+    def baselines(self):
+        """Errors of a constant answer, and of the network without attention, trained beside the run."""
+        _, twin, _ = train_twin(self, "the same without attention, to compare with", network=models.UniformDriver)
+        answers = np.concatenate([replay_drive(twin, drive)[0] for drive in counted(self.drives["test"])])
+        return {"constant_mae": self.error(self.constant, "test"), "no_attention_mae": self.error(answers, "test")}
 
     def attend(self, model, image_bytes):
         """Returns `steering` `(B, T)` at each frame of clips, `weights` `(B, T, h, w)`, and `error` `(B,)`."""

@@ -33,6 +33,9 @@ def publish(task: Task, model: keras.Model, metrics: dict[str, float], reporter:
     """
     metrics = metrics | score(task, model)
     write_metrics(task.folder, metrics)
+    with stage("training the baselines"):
+        metrics |= {f"baseline/{name}": value for name, value in task.baselines().items()}
+    write_metrics(task.folder, metrics)
     with stage("drawing the pictures"):
         pictures = illustrate(task, model)
     record = record_of(task, model, metrics)
@@ -70,7 +73,7 @@ def lower_is_better(task: Task) -> bool:
 
 
 def score(task: Task, model: keras.Model) -> dict[str, float]:
-    """Returns the test metrics as `test/NAME`. A name with its own group, such as `baseline/svm`, stays unchanged."""
+    """Returns the test metrics as `test/NAME`. A name with its own group, such as `causal/blobs`, stays unchanged."""
     with stage("scoring the test split"):
         scores = task.evaluate(model, "test")
     return {name if "/" in name else f"test/{name}": value for name, value in scores.items()}
