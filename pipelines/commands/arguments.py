@@ -1,6 +1,7 @@
 """Arguments that several commands share: the task, its presets, and a parser with one-line errors."""
 
 import argparse
+import itertools
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -15,6 +16,13 @@ TASK_FOLDERS = Path(__file__).resolve().parent.parent
 def presets_of(task: str) -> dict[str, Path]:
     """Returns the presets of a task, by name: `TASK/presets/*.yaml`."""
     return {path.stem: path for path in sorted((TASK_FOLDERS / task / "presets").glob("*.yaml"))}
+
+
+def head_of(preset: Path) -> str:
+    """Returns what the head of a preset says below its command: what it is, how long it takes, what it scores."""
+    lines = preset.read_text(encoding="utf-8").splitlines()
+    head = [line.removeprefix("#").strip() for line in itertools.takewhile(lambda line: line.startswith("#"), lines)]
+    return " ".join(line for line in head if not line.startswith("attention-zoo "))
 
 
 def named_task(command: str, tasks: Mapping[str, Entry], argv: Sequence[str]) -> tuple[str, Entry]:

@@ -2,18 +2,22 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from attention_zoo.pipelines.commands.arguments import Parser, presets_of
+from attention_zoo.pipelines.commands.arguments import Parser, head_of, presets_of
 from attention_zoo.pipelines.registry import Entry
 
 
 def show_tasks(tasks: Mapping[str, Entry], argv: Sequence[str]) -> int:
     """`tasks`"""
-    Parser(prog="attention-zoo tasks", description="Lists the tasks.").parse_args(argv)
+    Parser(
+        prog="attention-zoo tasks",
+        description="Lists the tasks and their presets, with the time and the scores of each.",
+    ).parse_args(argv)
     rows = []
     for name, entry in tasks.items():
-        presets = [f"{preset} (default)" if preset == entry.default_preset else preset for preset in presets_of(name)]
-        rows.append((name, ", ".join(presets), entry.summary))
-    show(("task", "presets", "what it does"), rows)
+        rows.append((name, "", entry.summary))
+        for preset, path in presets_of(name).items():
+            rows.append(("", f"{preset} (default)" if preset == entry.default_preset else preset, head_of(path)))
+    show(("task", "preset", "what it does; time and scores of the preset"), rows)
     return 0
 
 

@@ -4,9 +4,9 @@ Plain dataclasses, importable without TensorFlow, so that `--help` answers at on
 """
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
-from attention_zoo.pipelines.engine.errors import check_ranges
+from attention_zoo.pipelines.engine.errors import UserError, check_ranges
 
 
 class TaskConfig:
@@ -24,6 +24,45 @@ class TaskConfig:
         *("data.dataset", "data.files", "data.folder", "data.limit", "model.name"),
         *("training.epochs", "training.max_minutes", "training.batch_tokens", "training.learning_rate"),
     )
+
+    def __post_init__(self):
+        if hasattr(self, "model"):
+            check_model(self.model)
+
+
+SIZES = ("embedding_dim", "hidden_dim", "intermediate_dim", "units", "attention_units", "num_layers", "num_heads")
+
+
+def check_model(model: Any) -> None:
+    """Refuses sizes of a model that cannot be, before any data is read.
+
+    Args:
+        model: The model section of a task's settings. Fields are checked by their names: sizes such as `num_layers`,
+            shares such as `dropout`, and that `num_heads` divides the width (`hidden_dim`, else `embedding_dim`).
+
+    Raises:
+        UserError: A value is not possible.
+
+    Example:
+
+    >>> from types import SimpleNamespace
+    >>> check_model(SimpleNamespace(hidden_dim=64, num_heads=3))
+    Traceback (most recent call last):
+        ...
+    attention_zoo.pipelines.engine.errors.UserError: model.num_heads: expected a divisor of hidden_dim, 64, received 3
+    """
+    values = vars(model)
+    rules = {name: (values[name] >= 1, "at least 1") for name in (*SIZES, "patch_size", "image_size") if name in values}
+    shares = [name for name in values if name.endswith("dropout") or name == "stochastic_depth"]
+    rules |= {name: (0 <= values[name] < 1, "at least 0 and below 1") for name in shares}
+    width = next((name for name in ("hidden_dim", "embedding_dim") if name in values), None)
+    if width and values.get("num_heads", 0) >= 1:
+        divides = values[width] % values["num_heads"] == 0
+        rules["num_heads"] = (divides, f"a divisor of {width}, {values[width]}")
+    try:
+        check_ranges(model, rules)
+    except UserError as error:
+        raise UserError(f"model.{error}") from None
 
 
 @dataclass

@@ -19,6 +19,7 @@ from attention_zoo.pipelines.engine.training import progress as run_progress
 from attention_zoo.pipelines.engine.training.survey import Survey
 
 EVERY = 10  # steps between two points of the training's curve
+WIDE = 80  # columns of a terminal that show speed and elapsed time too
 LINE_SECONDS = 30.0  # between two lines about the training, where the output is no terminal
 
 
@@ -94,15 +95,12 @@ class TrainingReporter:
         self.writer.close()
 
     def _make_bar(self):
-        columns = (
-            TextColumn("epoch {task.fields[epoch]}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TextColumn("ETA"),
-            TimeRemainingColumn(),
-            TextColumn("loss {task.fields[loss]:.3f}, {task.fields[speed]:,.0f} " + f"{self.unit}/s"),
-        )
+        epoch, left = TextColumn("epoch {task.fields[epoch]}"), (TextColumn("ETA"), TimeRemainingColumn())
+        loss, speed = "loss {task.fields[loss]:.3f}", ", {task.fields[speed]:,.0f} " + f"{self.unit}/s"
+        if self.console.width < WIDE:
+            columns = epoch, BarColumn(8), MofNCompleteColumn(), *left, TextColumn(loss)
+        else:
+            columns = epoch, BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), *left, TextColumn(loss + speed)
         return Progress(*columns, console=self.console, transient=True, disable=not self.console.is_terminal)
 
     def step(self, progress: run_progress.Progress, loss: float, weight: float, rate: float, waited: float) -> None:
@@ -122,11 +120,11 @@ class TrainingReporter:
         self._recent.append((loss, weight))
         self._since_line.append((loss, weight))
         speed = self._weight / max(self._clock() - self._since, 1e-9)
+        loss = weighted_mean(self._recent)
+        self.bar.update(self.row, completed=progress.step, epoch=progress.epoch + 1, loss=loss, speed=speed)
         if progress.step % EVERY == 0:
-            loss = weighted_mean(self._recent)
             self._recent = []
             self._append_loss(progress.step, loss, rate)
-            self.bar.update(self.row, completed=progress.step, epoch=progress.epoch + 1, loss=loss, speed=speed)
             tf.summary.scalar("train/loss", loss, step=progress.step)
             tf.summary.scalar("train/learning_rate", rate, step=progress.step)
         if not self.console.is_terminal and self._clock() - self._line_at >= LINE_SECONDS:

@@ -81,7 +81,9 @@ def toy(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path / "code")
     monkeypatch.delitem(sys.modules, "toy_task", raising=False)
     (tmp_path / "toy" / "presets").mkdir(parents=True)
-    (tmp_path / "toy" / "presets" / "small.yaml").write_text("training: {epochs: 2}")
+    (tmp_path / "toy" / "presets" / "small.yaml").write_text(
+        "# attention-zoo train toy\n# Plays small. One core:\n# 3 min, score 97.\ntraining: {epochs: 2}\n# none"
+    )
     (tmp_path / "toy" / "presets" / "large.yaml").write_text("training: {epochs: 20}")
     monkeypatch.setattr(arguments, "TASK_FOLDERS", tmp_path)
     monkeypatch.setattr(messages.warnings, "formatwarning", messages.warnings.formatwarning)  # restored afterwards
@@ -460,6 +462,8 @@ def test_tables_list_tasks_and_data_sets(toy, capsys):
     assert toy.run("tasks") == 0
     shown = capsys.readouterr().out
     assert all(text in shown for text in ("toy", "large", "small (default)", "plays"))
+    assert "Plays small. One core: 3 min, score 97." in " ".join(shown.replace("│", " ").split())
+    assert "attention-zoo train" not in shown and "none" not in shown
     assert toy.run("datasets") == 0
     shown = capsys.readouterr().out
     assert "numbers in words [0, 99]" in shown and "CC0" in shown

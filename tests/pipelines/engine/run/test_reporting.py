@@ -62,6 +62,17 @@ def test_a_terminal_gets_a_bar_and_no_lines(tmp_path):
     assert "\x1b" in file.getvalue() and "step 3 of 100" not in file.getvalue()
 
 
+@pytest.mark.parametrize("width, speed", [(60, False), (80, True)])
+def test_the_bar_is_one_whole_line(tmp_path, width, speed):
+    file = io.StringIO()
+    train(tmp_path, Console(file=file, force_terminal=True, width=width), steps=20, total=12345, first=10000)
+    text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", file.getvalue())
+    lines = [line for line in re.split(r"[\r\n]+", text) if line.strip()]
+    assert lines and all(len(line) <= width and line.startswith("epoch 1 ") for line in lines)
+    assert re.search(r"10020/12345 .*ETA \d:\d\d:\d\d loss \d+\.\d{3}", lines[-1])
+    assert lines[-1].rstrip().endswith("tokens/s") is speed and "…" not in lines[-1]
+
+
 def test_speed_is_named_by_what_is_counted(tmp_path):
     figures = train(tmp_path, make_console(io.StringIO()), unit="images").since_last_evaluation()
     assert figures["train/images_per_second"] == pytest.approx(5.0) and "train/tokens_per_second" not in figures
