@@ -26,7 +26,8 @@ def compare(argv: Sequence[str]) -> int:
     arguments = parser.parse_args(argv)
     from attention_zoo.pipelines.engine.run.compare import compare_runs, draw_comparison
 
-    comparison = compare_runs(*arguments.runs)
+    first, second = arguments.runs
+    comparison = compare_runs(first, second)
     rows = [(name, *map(number, pair)) for name, pair in comparison.scores.items()]
     show(("score", *comparison.names), rows)
     if comparison.settings:
@@ -34,7 +35,7 @@ def compare(argv: Sequence[str]) -> int:
         show(("setting", *comparison.names), rows)
     else:
         print("the settings are the same")
-    picture = draw_comparison(*arguments.runs, arguments.picture)
+    picture = draw_comparison(first, second, arguments.picture)
     print(f"picture: {picture}" if picture else "no picture: neither run has been evaluated yet")
     return 0
 

@@ -96,7 +96,8 @@ class _Stage:
         self.what, self.file, self._clock, self._started = what, file, clock, clock()
         self.done, self.total, self.counts = 0, None, False
         self.ended = threading.Event()
-        self._bar = self._row = None
+        self._bar: Any = None
+        self._row: Any = None
 
     @cached_property
     def console(self):
