@@ -1,0 +1,171 @@
+"""A first day with your own data, as a user types it, in a folder with spaces in its name.
+
+The data is small and made here: sentences whose words can be learned, photographs of two colors, images with captions.
+Every command is a process of its own. What must hold is what a user sees.
+"""
+
+import itertools
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+from tiny_images import COLORS, PLACES, square
+
+pytestmark = pytest.mark.first_day
+
+ENVIRONMENT = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+SMALL = ["--model.embedding_dim", "16", "--model.units", "16"]
+WORDS = {
+    "subject": {"we": "wir", "they": "sie", "the women": "die Frauen"},
+    "verb": {"see": "sehen", "find": "finden", "need": "brauchen"},
+    "color": {"red": "rote", "blue": "blaue", "old": "alte", "new": "neue"},
+    "thing": {"houses": "Häuser", "books": "Bücher", "birds": "Vögel"},
+}
+
+
+def zoo(folder, *words, text=None, code=0):
+    """Runs a command in a folder. Returns its standard output and error as one text, long lines joined."""
+    done = subprocess.run(
+        [sys.executable, "-m", "attention_zoo.pipelines", *words],
+        cwd=folder,
+        env=ENVIRONMENT,
+        input=text,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == code, f"{words}: {done.stdout[-2000:]}{done.stderr[-3000:]}"
+    return done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("my first day")
+    pairs = [
+        (" ".join(words), " ".join(WORDS[kind][word] for kind, word in zip(WORDS, words)))
+        for words in itertools.product(*WORDS.values())
+    ]
+    np.random.default_rng(1).shuffle(pairs)
+    (folder / "train.en").write_text("".join(f"{source}\n" for source, _ in pairs))
+    (folder / "train.de").write_text("".join(f"{target}\n" for _, target in pairs))
+    rows = [f"{source}\t{target}\tCC-BY by somebody\n" for source, target in pairs[:60]]
+    (folder / "pairs.tsv").write_text("".join([*rows[:30], "a line without a tab\n", *rows[30:]]))
+    rng = np.random.default_rng(2)
+    for name, rgb in (("warm", (200, 80, 60)), ("cold", (60, 90, 200))):
+        (folder / "my photos" / name).mkdir(parents=True)
+        for number in range(20):
+            pixels = np.clip(np.array(rgb) + rng.integers(-40, 40, (48, 64, 3)), 0, 255).astype("uint8")
+            Image.fromarray(pixels).save(folder / "my photos" / name / f"{number}.jpg")
+    whole = (folder / "my photos" / "warm" / "3.jpg").read_bytes()
+    (folder / "my photos" / "warm" / "cut off.jpg").write_bytes(whole[: len(whole) // 2])
+    (folder / "my photos" / "__MACOSX").mkdir()
+    (folder / "captioned" / "images").mkdir(parents=True)
+    with open(folder / "captioned" / "captions.jsonl", "w") as lines:
+        for number in range(30):
+            color, place = list(COLORS)[number % 3], list(PLACES)[number % 2]
+            (folder / "captioned" / "images" / f"{number}.png").write_bytes(square(color, place))
+            lines.write(f'{{"image": "{number}.png", "captions": ["a {color} square on the {place}"]}}\n')
+        lines.write('{"image": "missing.png", "captions": ["nothing"]}\n')
+    return folder
+
+
+@pytest.fixture(scope="module")
+def own(folder):
+    """What training on one's own sentences prints."""
+    return zoo(folder, "train", "translation", "--data-files", "train.en", "train.de", "--name", "own", *SMALL)
+
+
+def test_own_sentences_are_learned_with_settings_that_suit_them(own):
+    assert "training.batch_tokens: " in own and "training.epochs: " in own and "data.vocabulary_size: " in own
+    assert float(re.search(r"test/bleu\D*([\d.]+)", own)[1]) >= 60
+
+
+def test_the_next_command_works_as_it_is_printed(own, folder):
+    command = shlex.split(re.search(r"next: attention-zoo (.*)", own)[1])
+    said = zoo(folder, *command)
+    assert "answers: saved_models/translation/1, of runs/translation/own" in said and "picture: " in said
+
+
+def test_the_same_command_again_changes_nothing_that_is_served(own, folder):
+    zoo(folder, "train", "translation", "--data-files", "train.en", "train.de", "--name", "own", *SMALL)
+    assert not (folder / "saved_models" / "translation" / "2").exists()
+
+
+def test_other_text_starts_from_the_run_and_is_exported_beside_it(own, folder):
+    words = ["--data-files", "pairs.tsv", "--name", "more", "--start-from", "own", "--training.epochs", "1", *SMALL]
+    said = zoo(folder, "train", "translation", *words)
+    assert "pairs.tsv, line 31" in said and "starts from runs/translation/own" in said
+    assert "not served: the served version was trained on" in said
+    assert (folder / "saved_models" / "translation.candidate" / "1" / "saved_model.pb").is_file()
+    assert zoo(folder, "predict", "translation", "we see red houses").count("runs/translation/own") == 1
+
+
+def test_a_run_in_the_way_names_the_way_out(own, folder):
+    words = ["--data-files", "pairs.tsv", "--name", "own", *SMALL]
+    assert "--start-from own" in zoo(folder, "train", "translation", *words, code=2)
+
+
+def test_lines_in_lines_out(own, folder):
+    done = subprocess.run(
+        [sys.executable, "-m", "attention_zoo.pipelines", "predict", "translation", "--name", "own"],
+        cwd=folder,
+        env=ENVIRONMENT,
+        input="we see red houses\n\nthey need old books\n",
+        capture_output=True,
+        text=True,
+    )
+    first, blank, last = done.stdout.removesuffix("\n").split("\n")
+    assert first and last and not blank.strip()
+
+
+def test_ctrl_c_writes_a_checkpoint_and_the_same_command_continues(folder):
+    words = ["train", "translation", "--data-files", "train.en", "train.de", "--name", "stopped", *SMALL]
+    log = folder / "stopped.log"
+    with open(log, "w") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "attention_zoo.pipelines", *words],
+            cwd=folder,
+            env=ENVIRONMENT,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+        while "epoch   1" not in log.read_text() and process.poll() is None:
+            time.sleep(0.2)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=120) == 130, log.read_text()
+    assert "a checkpoint is written" in log.read_text()
+    assert "continues at step" in zoo(folder, *words, "--training.max_minutes", "0.05")
+
+
+def test_own_photographs_are_seen_in_their_colors_and_bad_ones_are_named(folder):
+    size = ["--model.hidden_dim", "16", "--model.intermediate_dim", "16", "--model.num_layers", "1"]
+    words = ["--data.folder", "my photos", "--name", "photos", "--training.epochs", "40", "--baselines.names", "knn"]
+    said = zoo(folder, "train", "image_classification", *words, *size, "--model.num_heads", "2")
+    assert "cut off.jpg" in said and "2 classes" in said and "data.color: true instead of false" in said
+    assert float(re.search(r"test/accuracy\D*([\d.]+)", said)[1]) > 60
+    answers = zoo(folder, "predict", "image_classification", "my photos/cold")
+    assert answers.count("my photos/cold/") == 20
+
+
+def test_own_captions_skip_what_is_missing_and_say_what_is_there(folder):
+    words = ["--data.folder", "captioned", "--name", "captions", "--baseline.epochs", "0", "--training.epochs", "3"]
+    size = ["--model.image_size", "32", "--model.units", "16", "--model.attention_units", "8"]
+    said = zoo(folder, "train", "captioning", *words, *size, "--model.embedding_dim", "16")
+    assert "missing.png" in said and "captions.jsonl" in said
+
+
+def test_a_failed_start_leaves_no_folder(folder):
+    said = zoo(folder, "train", "translation", "--data-files", "train.en", "none.de", "--name", "failed", code=2)
+    assert "none.de" in said and not (folder / "runs" / "translation" / "failed").exists()
+
+
+def test_runs_and_compare_show_the_day(own, folder):
+    assert "own" in zoo(folder, "runs", "translation")
+    said = zoo(folder, "compare", "runs/translation/own", "runs/translation/more")
+    assert "data.files" in said and "picture: " in said
