@@ -12,7 +12,7 @@ from attention_zoo.layers.dot_product import check_implementation
 from attention_zoo.layers.kernels import additive_blocks, additive_blocks_pay, choose_implementation, traced
 from attention_zoo.layers.masks import causal_mask, combine_masks
 from attention_zoo.layers.scores import AdditiveScore, Score
-from attention_zoo.layers.shapes import check_attention_shapes
+from attention_zoo.layers.shapes import check_attention_shapes, check_mask_shapes
 
 
 @keras.saving.register_keras_serializable("attention_zoo")
@@ -160,6 +160,7 @@ class Attention(keras.layers.Layer):
     ):
         key = value if key is None else key
         check_attention_shapes(type(self).__name__, query.shape, value.shape, key.shape)
+        check_mask_shapes(type(self).__name__, query.shape, value.shape, query_mask, value_mask, attention_mask)
         causal = causal_mask(ops.shape(query)[-2], ops.shape(value)[-2]) if use_causal_mask else None
         mask = combine_masks(query_mask, value_mask, attention_mask, causal)
         projected_key = self.project_key(key)

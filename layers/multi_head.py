@@ -11,6 +11,7 @@ from attention_zoo.layers.dot_product import dot_product_attention
 from attention_zoo.layers.head_projections import HeadProjections
 from attention_zoo.layers.masks import attending_queries, causal_mask, combine_head_masks, masked_softmax, window_mask
 from attention_zoo.layers.precision import widen
+from attention_zoo.layers.shapes import check_mask_shapes
 
 
 @keras.saving.register_keras_serializable("attention_zoo")
@@ -99,6 +100,7 @@ class MultiHeadAttention(HeadProjections):
 
     def _call(self, query, value, key, query_mask, value_mask, key_mask, attention_mask, causal, with_scores, training):
         """`call` over the axis before the features. Returns (output, scores), scores None unless asked for."""
+        check_mask_shapes(type(self).__name__, query.shape, value.shape, query_mask, value_mask, attention_mask)
         if key_mask is not None:
             key_mask = ops.cast(key_mask, "bool")
             value_mask = key_mask if value_mask is None else ops.logical_and(key_mask, ops.cast(value_mask, "bool"))

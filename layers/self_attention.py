@@ -9,6 +9,7 @@ from keras import ops
 
 from attention_zoo.layers.masks import combine_masks
 from attention_zoo.layers.multi_head import MultiHeadAttention
+from attention_zoo.layers.shapes import check_mask_shapes
 
 
 @keras.saving.register_keras_serializable("attention_zoo")
@@ -68,6 +69,8 @@ class MultiHeadSelfAttention(MultiHeadAttention):
                 raise ValueError(f"A cache needs `attention_axes=None`. Received: attention_axes={self.attention_axes}")
             masks = (query_mask, query_mask, None, attention_mask)
             return super().call(query, query, None, *masks, return_attention_scores, training, use_causal_mask)
+        if cache is None:
+            check_mask_shapes(type(self).__name__, query.shape, query.shape, query_mask, None, attention_mask)
         key_heads, value_heads = self.project_key_value(query)
         if cache is None and not return_attention_scores:
             masks = (query_mask, query_mask, attention_mask, use_causal_mask)

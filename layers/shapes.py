@@ -85,3 +85,35 @@ def check_attention_shapes(layer, query_shape, value_shape, key_shape):
         )
     if None not in (value_shape[-2], key_shape[-2]) and value_shape[-2] != key_shape[-2]:
         raise ValueError(f"{layer}: `key` and `value` must have the same length. {received}")
+
+
+def check_mask_shapes(layer, query_shape, value_shape, query_mask=None, value_mask=None, attention_mask=None):
+    """Raises a `ValueError` if a mask cannot belong to the inputs; sizes that are not known yet are not checked.
+
+    Args:
+        layer: Name of the layer, for the message.
+        query_shape, value_shape: (B, ..., T, Dq) and (B, ..., S, Dv).
+        query_mask, value_mask: (..., T) and (..., S), or `None`.
+        attention_mask: Broadcastable to (..., T, S), with or without an axis of heads, or `None`.
+
+    Example:
+
+    >>> import keras
+    >>> from attention_zoo.layers.shapes import check_mask_shapes
+    >>> check_mask_shapes("Attention", (2, 5, 8), (2, 6, 8), value_mask=keras.ops.ones((2, 5)))
+    Traceback (most recent call last):
+    ValueError: Attention: `value_mask` must have the shape (2, 6). Received: value_mask of shape (2, 5)
+    """
+    batch, queries, keys = query_shape[0], query_shape[-2], value_shape[-2]
+    masks = (("query_mask", query_mask, (queries,)), ("value_mask", value_mask, (keys,)))
+    for name, mask, sizes in (*masks, ("attention_mask", attention_mask, (queries, keys))):
+        shape = getattr(mask, "shape", None)  # a list has none
+        if shape is None:
+            continue
+        expected = (batch, *sizes)
+        fits = all(got in (1, None, size) or size is None for got, size in zip(reversed(shape), reversed(sizes)))
+        if len(shape) >= len(query_shape) - 2 + len(sizes):  # a mask of a lower rank broadcasts over leading axes
+            fits = fits and (shape[0] in (1, None, batch) or batch is None)
+        if not fits or not len(shape):
+            like = "a shape that broadcasts to" if name == "attention_mask" else "the shape"
+            raise ValueError(f"{layer}: `{name}` must have {like} {expected}. Received: {name} of shape {tuple(shape)}")

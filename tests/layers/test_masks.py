@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from keras import ops
 
+from attention_zoo import layers
 from attention_zoo.layers import causal_mask, combine_masks, masked_softmax
 from attention_zoo.layers.masks import attending_queries, window_mask
 
@@ -142,3 +143,25 @@ def test_attending_queries_of_a_window_are_those_of_the_full_mask(causal, length
         all_keys = np.ones((queries, keys), bool)
         found = attending_queries(queries, keys, None, value_mask, all_keys, causal, window)
         np.testing.assert_array_equal(np.broadcast_to(found, full.shape[:-1]), full.any(-1))
+
+
+WRONG = {
+    "value_mask": ((2, 5), r"`value_mask` must have the shape \(2, 6\). Received: value_mask of shape \(2, 5\)"),
+    "query_mask": ((2, 6), r"`query_mask` must have the shape \(2, 5\). Received: query_mask of shape \(2, 6\)"),
+    "attention_mask": ((3, 5, 6), r"`attention_mask` must have a shape that broadcasts to \(2, 5, 6\). Received"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+@pytest.mark.parametrize("make", [lambda: layers.BahdanauAttention(4), lambda: layers.MultiHeadAttention(2, 4)])
+def test_a_mask_of_a_wrong_shape_is_refused_in_words(make, name):
+    shape, message = WRONG[name]
+    with pytest.raises(ValueError, match=message):
+        make()(np.ones((2, 5, 8), "float32"), np.ones((2, 6, 8), "float32"), **{name: np.ones(shape, bool)})
+
+
+@pytest.mark.parametrize("shape", [(5, 6), (1, 5, 6), (2, 1, 6), (2, 5, 1), (2, 3, 5, 6), (1, 1, 1, 6)])
+def test_masks_that_broadcast_are_accepted(shape):
+    attention = layers.MultiHeadAttention(3, 4)
+    query, value = np.ones((2, 5, 8), "float32"), np.ones((2, 6, 8), "float32")
+    assert attention(query, value, attention_mask=np.ones(shape, bool)).shape == (2, 5, 8)
