@@ -28,7 +28,7 @@ from attention_zoo.pipelines.engine.run.publish import (
 )
 from attention_zoo.pipelines.engine.run.reporting import TrainingReporter
 from attention_zoo.pipelines.engine.run.runs import PRESET_HEAD
-from attention_zoo.pipelines.engine.run.starting import copy_vocabulary, load_start_weights
+from attention_zoo.pipelines.engine.run.starting import copy_vocabulary, load_start_weights, take_settings
 from attention_zoo.pipelines.engine.settings import TaskConfig
 from attention_zoo.pipelines.engine.stages import stage
 from attention_zoo.pipelines.engine.storage.checkpoints import CheckpointStore
@@ -100,6 +100,10 @@ def train(
             reporter.note(f"{strategy.num_replicas_in_sync} replicas, {type(strategy).__name__}")
         if chief and start_from:
             copy_vocabulary(start_from, folder)
+        if start_from and typed is not None:
+            for line in take_settings(start_from, config, sized):
+                reporter.note(line)
+            typed = {*typed, *sized}
         task, model = prepare(task_class, config, folder, strategy, typed, reporter.note)
         if earlier and CheckpointStore(folder.checkpoints).steps():  # the sized settings, too
             for section in ("data", "model"):

@@ -1,11 +1,13 @@
 """Starts a run from another one: its vocabulary, and all weights that fit."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import keras
 
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.run.config import read
+from attention_zoo.pipelines.engine.settings import TaskConfig
 from attention_zoo.pipelines.engine.storage.checkpoints import CheckpointStore
 from attention_zoo.pipelines.engine.storage.files import atomic_write
 from attention_zoo.pipelines.engine.storage.run_folder import RunFolder
@@ -33,6 +35,28 @@ def copy_vocabulary(source: RunFolder, folder: RunFolder) -> None:
             )
         if not copy.is_file():
             atomic_write(copy, file.read_bytes())
+
+
+def take_settings(source: RunFolder, config: TaskConfig, names: Iterable[str]) -> list[str]:
+    """Gives a new run the settings of another one that decide whether its weights fit, such as the size of images.
+
+    Args:
+        source: The other run.
+        config: Settings of the new run, which are changed in place.
+        names: Dotted names of the settings, those that the user did not write.
+
+    Returns:
+        A line for each changed setting.
+    """
+    earlier, lines = read(type(config), source.config), []
+    for section, _, option in (name.partition(".") for name in names):
+        before, now = getattr(earlier, section), getattr(config, section)
+        if hasattr(before, option) and hasattr(now, option) and getattr(before, option) != getattr(now, option):
+            lines.append(
+                f"{section}.{option}: {getattr(before, option)} instead of {getattr(now, option)}, as in {source}"
+            )
+            setattr(now, option, getattr(before, option))
+    return lines
 
 
 def load_start_weights(task: Task, model: keras.Model, source: RunFolder) -> str:

@@ -49,6 +49,8 @@ def test_own_photos_are_trained_in_color_continued_and_evaluated(photos, capfd):
     assert main(command) == 0 and settings(photos) == first
     assert main(["evaluate", "image_classification", "--name", "own"]) == 0
     capfd.readouterr()
+    assert main([*command[:-1], "more", "--start-from", "own"]) == 0
+    assert "data.height: 49 instead of 28, as in runs/" in " ".join(capfd.readouterr().out.split())
     assert main([*command, "--data.height", "28"]) != 0
     assert "--data.height 49, received 28" in " ".join(capfd.readouterr().err.split())
 

@@ -1,11 +1,13 @@
 """A run starts from another one."""
 
+from dataclasses import dataclass, field
+
 import keras
 import numpy as np
 import pytest
 
 from attention_zoo.pipelines.engine.errors import UserError
-from attention_zoo.pipelines.engine.run.starting import copy_vocabulary, find_run
+from attention_zoo.pipelines.engine.run.starting import copy_vocabulary, find_run, take_settings
 from attention_zoo.pipelines.engine.storage.run_folder import RunFolder
 from attention_zoo.pipelines.engine.storage.weights import load_fitting_weights, variables_by_path
 
@@ -23,6 +25,37 @@ def test_the_vocabulary_comes_along(tmp_path):
     copy_vocabulary(source, folder)
     copy_vocabulary(source, folder)  # a restart
     assert folder.words.read_text() == "a\nb" and not folder.subwords.exists()
+
+
+@dataclass
+class Data:
+    """What is read.
+
+    Args:
+        height: Of the images.
+        color: Whether they have any.
+    """
+
+    height: int = 28
+    color: bool = False
+
+
+@dataclass
+class Settings:
+    """A run.
+
+    Args:
+        data: What is read.
+    """
+
+    data: Data = field(default_factory=Data)
+
+
+def test_sizes_that_the_weights_fit_come_along(tmp_path):
+    source, config = write_run(tmp_path / "a"), Settings()
+    source.config.write_text("data: {height: 63, color: true}")
+    assert take_settings(source, config, ["data.height"]) == [f"data.height: 63 instead of 28, as in {source}"]
+    assert config.data == Data(63, False) and take_settings(source, config, ["data.height"]) == []
 
 
 def test_a_run_with_another_vocabulary_is_refused(tmp_path):
