@@ -3,7 +3,7 @@
 import hashlib
 import io
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -48,6 +48,7 @@ class ImageSet:
         count: Number of examples.
         labels: Names of the classes.
         version: Name and version of the dataset, or the digest of the files.
+        files: Names of the image files, in the order of the examples; empty for a dataset.
         look: `Look` of a user's images, those of all splits; `None` for a dataset.
     """
 
@@ -55,6 +56,7 @@ class ImageSet:
     count: int
     labels: list[str]
     version: str
+    files: list[str] = field(default_factory=list)
     look: Look | None = None
 
 
@@ -225,7 +227,7 @@ def in_splits(
     names: list[str],
     version: str,
 ) -> dict[str, ImageSet]:
-    """Sorts examples in memory into an `ImageSet` for each split."""
+    """Sorts examples in memory, images or the names of their files, into an `ImageSet` for each split."""
     sets = {}
     for split in SPLITS:
         rows = [row for row, name in enumerate(splits) if name == split]
@@ -233,5 +235,6 @@ def in_splits(
             raise UserError(f"--data.folder: expected images for every split, received none for {split} of {version}")
         columns = {"image": [images[row] for row in rows], "label": np.array([labels[row] for row in rows], "int64")}
         examples = tf.data.Dataset.from_tensor_slices(columns)  # pyright: ignore[reportArgumentType]
-        sets[split] = ImageSet(examples, len(rows), names, version)
+        files = [name for name in columns["image"] if isinstance(name, str)]
+        sets[split] = ImageSet(examples, len(rows), names, version, files)
     return sets

@@ -84,3 +84,20 @@ class Frames:
     unit: str = ""
     truths: np.ndarray | None = None
     directions: tuple[str, str] = ("left", "right")
+
+
+@dataclass(frozen=True)
+class ConfusionMatrix:
+    """Which classes a classifier takes for which.
+
+    Args:
+        labels: Names of the K classes.
+        counts: Int array `(K, K)`: how many examples of a class (row) got which answer (column).
+        title: A line above the picture. Defaults to `""`.
+    """
+
+    suffixes: ClassVar = (".png", ".svg", ".pdf")
+
+    labels: list[str]
+    counts: np.ndarray
+    title: str = ""

@@ -24,10 +24,12 @@ from attention_zoo.pipelines.engine.images.image_files import (
     decode_image,
     read_image_file,
 )
+from attention_zoo.pipelines.engine.pictures.draw import draw
 from attention_zoo.pipelines.engine.serving.asking import ask_image_files
 from attention_zoo.pipelines.engine.storage.files import atomic_write
 from attention_zoo.pipelines.engine.task import Task
-from attention_zoo.pipelines.engine.views import HeatMaps
+from attention_zoo.pipelines.engine.views import ConfusionMatrix, HeatMaps
+from attention_zoo.pipelines.image_classification.answers import answers_of, confusion_of, keep_answers
 from attention_zoo.pipelines.image_classification.augmentation import augmentation
 from attention_zoo.pipelines.image_classification.classifier import Classifier, in_channels, scaled
 from attention_zoo.pipelines.image_classification.pictures import heads_of, heat_maps_of
@@ -167,19 +169,12 @@ class ImageClassification(Task):
         return (1.0 - smoothing) * nll + smoothing * uniform, tf.cast(tf.shape(labels)[0], tf.float32), parts
 
     def evaluate(self, model, split):
-        """Accuracy in percent."""
-        return {"accuracy": self.accuracy(model, split)}
-
-    def accuracy(self, model, split):
-        """Accuracy of any model from images to logits, in percent."""
-        right = tf.function(
-            lambda batch: tf.equal(
-                tf.argmax(model(batch["images"], training=False), -1), tf.argmax(batch["labels"], -1)
-            ),
-            autograph=False,
-            reduce_retracing=True,
-        )
-        return 100.0 * float(np.concatenate([right(batch).numpy() for batch in self.preprocess(split, 0)]).mean())
+        """Accuracy in percent; on the test split the answers are kept, too."""
+        truths, answers, probabilities = answers_of(model, self.preprocess(split, 0))
+        if split == "test":
+            files = self.sets["test"].files
+            keep_answers(self.folder.test_answers, files, self.labels, truths, answers, probabilities)
+        return {"accuracy": 100.0 * float(np.mean(truths == answers))}
 
     def baselines(self):
         """Accuracies of the baselines in percent, trained once a run."""
@@ -193,7 +188,8 @@ class ImageClassification(Task):
                 seed = self.config.training.seed
                 batches = partial(self.preprocess, "train")
                 cnn = train_cnn(batches, self.image_shape()[1:], len(self.labels), settings.cnn_epochs, seed=seed)
-                found[name] = self.accuracy(cnn, "test")
+                truths, answers, _ = answers_of(cnn, self.preprocess("test", 0))
+                found[name] = 100.0 * float(np.mean(truths == answers))
                 continue
             if not self.config.data.in_memory:
                 raise UserError(f"--baselines.names: {name} needs --data.in_memory true; leave one of them out")
@@ -220,6 +216,12 @@ class ImageClassification(Task):
     def truths(self):
         """Returns the classes of `samples`."""
         return [{"truth": self.labels[row["label"]]} for row in self.sets["test"].examples.take(4).as_numpy_iterator()]
+
+    def illustrate(self, model, directory):
+        """Draws which classes of the test split were taken for which."""
+        counts = confusion_of(self.folder.test_answers, self.labels)
+        title = f"test: {np.trace(counts):,} of {counts.sum():,} right"
+        return [draw(ConfusionMatrix(self.labels, counts, title), directory / "confusion.png")]
 
     def next_command(self):
         """Returns the command a user will want next."""

@@ -158,7 +158,7 @@ CASES = {
             "baselines": {"names": ["knn", "svm", "cnn"], "cnn_epochs": 1},
         },
         {"test/accuracy", "dev/accuracy", "baseline/knn", "baseline/svm", "baseline/cnn"},
-        {"attention-1.png", "attention-4.png"},
+        {"attention-1.png", "attention-4.png", "confusion.png"},
         {name: {"image_bytes": IMAGES} for name in ("serving_default", "attention")},
         {"image_bytes": [encoded(np.full((1, 1, 3), 9, "uint8")), square("red", "left", "GIF")]},
         files={"one.png": IMAGES[0], "two.jpg": IMAGES[1]},

@@ -6,11 +6,17 @@ from typing import Any
 
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.pictures.alignments import draw_alignment
+from attention_zoo.pipelines.engine.pictures.confusion import draw_confusion
 from attention_zoo.pipelines.engine.pictures.frames import draw_frames
 from attention_zoo.pipelines.engine.pictures.heat_maps import draw_heat_maps
-from attention_zoo.pipelines.engine.views import Alignment, Frames, HeatMaps
+from attention_zoo.pipelines.engine.views import Alignment, ConfusionMatrix, Frames, HeatMaps
 
-DRAWERS = {Alignment: draw_alignment, HeatMaps: draw_heat_maps, Frames: draw_frames}
+DRAWERS = {
+    Alignment: draw_alignment,
+    ConfusionMatrix: draw_confusion,
+    Frames: draw_frames,
+    HeatMaps: draw_heat_maps,
+}
 
 
 def draw(view: Any, path: str | PathLike) -> Path:

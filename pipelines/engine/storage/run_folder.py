@@ -130,6 +130,11 @@ class RunFolder:
         return self.path / "test_captions.tsv"
 
     @property
+    def test_answers(self) -> Path:
+        """Images, true classes, answers and their probabilities, TSV with a head."""
+        return self.path / "test_answers.tsv"
+
+    @property
     def drives(self) -> Path:
         """The drives of a steering model, JSON."""
         return self.path / "drives.json"

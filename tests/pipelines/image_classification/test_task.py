@@ -18,6 +18,7 @@ from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.run import run as experiment
 from attention_zoo.pipelines.engine.run.config import read
 from attention_zoo.pipelines.engine.settings import ExportSettings, TrainingSettings
+from attention_zoo.pipelines.image_classification.answers import confusion_of, keep_answers
 from attention_zoo.pipelines.image_classification.settings import (
     AugmentationSettings,
     BaselineSettings,
@@ -83,6 +84,30 @@ def test_pictures_show_the_rollout_or_all_heads_and_name_the_truth():
     assert ImageClassification.view(answer).known == ""
     view = ImageClassification.view_heads(answer)
     assert view.captions[4] == "block 2, head 2" and (view.maps[4] == heads[1, 1]).all() and len(view.maps) == 6
+
+
+def test_the_test_answers_are_kept_by_file_and_make_the_confusion_matrix(photos, tmp_path):
+    task, _ = prepared(tiny(photos, tmp_path), tmp_path)
+
+    def second_class(images, training):
+        return tf.tile([[0.0, 1.0]], [tf.shape(images)[0], 1])  # the answer is the second class, "right"
+
+    accuracy = task.evaluate(second_class, "test")["accuracy"]
+    head, *lines = (line.split("\t") for line in task.folder.test_answers.read_text().splitlines())
+    assert head == ["image", "truth", "answer", "probability"] and len(lines) == task.sets["test"].count
+    assert all(Path(file).is_file() and Path(file).parent.name == truth for file, truth, _, _ in lines)
+    assert {tuple(line[2:]) for line in lines} == {("right", "0.7311")}
+    truths = [line[1] for line in lines]
+    assert accuracy == pytest.approx(100 * truths.count("right") / len(truths))
+    counts = confusion_of(task.folder.test_answers, task.labels)
+    assert counts.tolist() == [[0, truths.count("left")], [0, truths.count("right")]]
+
+
+def test_images_without_files_are_numbered_and_odd_names_survive(tmp_path):
+    labels = ["a\tb", 'c"d', "œ"]
+    keep_answers(tmp_path / "answers.tsv", [], labels, [0, 1, 2], [0, 1, 1], np.array([0.5, 1.0, 0.25]))
+    assert confusion_of(tmp_path / "answers.tsv", labels).tolist() == [[1, 0, 0], [0, 1, 0], [0, 1, 0]]
+    assert (tmp_path / "answers.tsv").read_text(encoding="utf-8").splitlines()[3] == '3\tœ\t"c""d"\t0.2500'
 
 
 def test_the_truths_are_those_of_the_samples(photos, tmp_path):
