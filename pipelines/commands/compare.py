@@ -9,7 +9,7 @@ from attention_zoo.pipelines.commands.listing import show
 
 
 def compare(argv: Sequence[str]) -> int:
-    """`compare RUN RUN [--picture PNG]`"""
+    """`compare RUN RUN [--picture PICTURE]`"""
     parser = Parser(
         prog="attention-zoo compare",
         description="Prints the scores of two runs and the settings that differ, and draws their curves in one "
@@ -18,10 +18,10 @@ def compare(argv: Sequence[str]) -> int:
     parser.add_argument("runs", metavar="RUN", nargs=2, type=Path, help="folder of a run, such as runs/TASK/NAME")
     parser.add_argument(
         "--picture",
-        metavar="PNG",
+        metavar="PICTURE",
         type=Path,
         default=Path("compare.png"),
-        help="picture to write (default: compare.png)",
+        help="picture to write, PNG, SVG or PDF (default: compare.png)",
     )
     arguments = parser.parse_args(argv)
     from attention_zoo.pipelines.engine.run.compare import compare_runs, draw_comparison

@@ -57,7 +57,7 @@ def draw_comparison(first: PathLike[str] | str, second: PathLike[str] | str, pat
     Args:
         first: Folder of a run.
         second: Folder of another run.
-        path: The PNG.
+        path: The file, PNG, SVG or PDF.
 
     Returns:
         The `Path`; None if neither run has been evaluated yet.
