@@ -125,7 +125,7 @@ def draw_scores_by_length(
     axes.autoscale_view(scalex=False)
     axes.set_ylim(bottom=0)
     note = "n: sentences; bars: 95% intervals" if bars else "n: sentences"
-    axes.set_xlabel(f"words in the source sentence ({note})")
+    axes.set_xlabel(f"words in the source sentence\n({note})")
     axes.set_ylabel({"bleu": "BLEU", "chrf": "chrF", "exact_match": "exact match, %"}.get(metric, metric))
     axes.legend(frameon=False)
     return save(figure, path)
