@@ -55,7 +55,7 @@ def common_folder(folders: list[str], place: str) -> str:
     there = [str(one) for parent in parents if parent.is_dir() for one in sorted(parent.iterdir()) if one.is_dir()]
     if len(parents) > 1 or there != [str(Path(folder)) for folder in folders]:
         raise UserError(
-            f"{place}: expected data.folder instead, one folder that holds nothing but these, named in their order: "
+            f"{place}: expected --data.folder instead, one folder that holds nothing but these, in the order of names: "
             f"{', '.join(map(str, folders))}; move them there, or link them"
         )
     return str(parents.pop())

@@ -120,5 +120,5 @@ def test_an_older_config_is_read_with_the_newer_names(tmp_path, capsys):
     assert settings("steering", tmp_path, config=f"data: {{folders: {drives}}}").data.folder == str(tmp_path / "drives")
     assert settings("steering", tmp_path, config="data: {folders: []}").data.folder == ""
     for others in (drives[::-1], drives[:2], [*drives, "elsewhere/d"]):
-        with pytest.raises(UserError, match="data.folders: expected data.folder instead, one folder that holds"):
+        with pytest.raises(UserError, match="data.folders: expected --data.folder instead, one folder that holds"):
             settings("steering", tmp_path, config=f"data: {{folders: {others}}}")
