@@ -5,7 +5,6 @@ import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -23,7 +22,8 @@ COLORED = 16  # difference between two channels; grey photos that were saved as 
 TURNED = (5, 6, 7, 8)  # EXIF orientations that exchange height and width
 
 
-class Look(NamedTuple):
+@dataclass(frozen=True)
+class Look:
     """What a user's images have in common.
 
     Args:
@@ -169,7 +169,7 @@ def size_of(content: bytes) -> list[tuple[int, int]]:
     try:
         with Image.open(io.BytesIO(content)) as image:
             turned = image.getexif().get(ExifTags.Base.Orientation) in TURNED
-            return [image.size if turned else image.size[::-1]]
+            return [(image.width, image.height) if turned else (image.height, image.width)]
     except (OSError, SyntaxError, ValueError):  # TensorFlow has decoded it: its size is not known, but it is used
         return []
 

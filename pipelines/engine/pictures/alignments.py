@@ -66,9 +66,9 @@ def draw_alignment(view: Alignment, path: str | PathLike) -> Path:
     figure = Figure(figsize=size, dpi=DOTS_PER_INCH, layout="constrained", facecolor="white")
     grid = figure.subplots(rows, columns, squeeze=False)
     font = {"family": families, "size": min(9, 72 * cell * 0.8), "parse_math": False}  # "$" is a token, no formula
-    largest = float(weights.max()) or 1.0
+    largest, images = float(weights.max()) or 1.0, []
     for place, (axes, one, name) in enumerate(zip(grid.flat, weights, names)):
-        image = _draw_map(axes, one, largest, links)
+        images.append(_draw_map(axes, one, largest, links))
         axes.set_xticks(range(len(source)), source if place < columns else [""] * len(source), rotation=90, **font)
         axes.set_yticks(range(len(target)), target if place % columns == 0 else [""] * len(target), **font)
         if place < columns:
@@ -81,7 +81,9 @@ def draw_alignment(view: Alignment, path: str | PathLike) -> Path:
     shown = list(grid.flat[: len(weights)])
     for axes in grid.flat[len(weights) :]:
         axes.remove()
-    bar = figure.colorbar(image, ax=shown, shrink=min(1.0, 2.5 / size[1]), aspect=15, ticks=[0, largest / 2, largest])
+    bar = figure.colorbar(
+        images[0], ax=shown, shrink=min(1.0, 2.5 / size[1]), aspect=15, ticks=[0, largest / 2, largest]
+    )
     bar.ax.set_yticklabels(["0", f"{largest / 2:.2g}", f"{largest:.2g}"])
     bar.set_label("weight, up to the largest", size=7)
     bar.outline.set_visible(False)

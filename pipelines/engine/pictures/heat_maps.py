@@ -66,12 +66,13 @@ def draw_heat_maps(view: HeatMaps, path: str | PathLike) -> Path:
     font = {"family": families, "size": 8, "parse_math": False}
     first.imshow(image, extent=place, interpolation="nearest")
     first.set_title("input", **font)
-    scale = Normalize(0.0, max(float(maps.max()), 1e-12))
+    largest = max(float(maps.max()), 1e-12)
+    scale = Normalize(0.0, largest)
     for axes, weight, caption in zip(grid, maps, captions):
         axes.imshow(grey, cmap="gray", vmin=0, vmax=255, extent=place, interpolation="nearest")
         axes.imshow(weight, cmap=COLORS, norm=scale, extent=place, interpolation="bilinear", alpha=SHARE)
         axes.set_title(readable(caption, missing), wrap=True, **font)
-    ticks = [0.0, scale.vmax / 2, scale.vmax]
+    ticks = [0.0, largest / 2, largest]
     bar = figure.colorbar(ScalarMappable(scale, COLORS), ax=[first, *grid], aspect=15, shrink=min(1.0, 2.5 / size[1]))
     bar.set_ticks(ticks, labels=[f"{tick:.2g}" for tick in ticks])
     bar.set_label("weight, up to the largest", size=7)

@@ -98,11 +98,13 @@ def scores_by_length(
         rows = [row for row, length in enumerate(lengths) if length >= start and (end is None or length <= end)]
         if rows:
             answers, truths = [hypotheses[row] for row in rows], [references[row] for row in rows]
-            scores = translation_scores(answers, truths, language)
-            scores["bleu_interval"] = bleu_interval(answers, truths, language)
             exact = binomtest(sum(map(equal_text, answers, truths)), len(rows)).proportion_ci(method="wilson")
-            scores["exact_match_interval"] = [100 * exact.low, 100 * exact.high]
-            buckets.append({"from": start, "to": end, "sentences": len(rows), **scores})
+            intervals = {
+                "bleu_interval": bleu_interval(answers, truths, language),
+                "exact_match_interval": [100 * exact.low, 100 * exact.high],
+            }
+            scores = translation_scores(answers, truths, language)
+            buckets.append({"from": start, "to": end, "sentences": len(rows), **scores, **intervals})
         start = (end or 0) + 1
     return buckets
 
