@@ -11,6 +11,31 @@ from attention_zoo.layers.masks import masked_softmax
 from attention_zoo.layers.projection import project
 
 
+def pool(inputs, scores, mask=None):
+    """The sum of a sequence under the softmax of its scores.
+
+    Args:
+        inputs: (..., S, D).
+        scores: (..., S).
+        mask: Bool (..., S), True = a position that is not padding. Defaults to `None`: all.
+
+    Returns:
+        (summary, weights): (..., D) in the dtype of `inputs`, and float32 (..., S); zeros for a sequence without any
+        position.
+
+    Example:
+
+    >>> import keras
+    >>> from attention_zoo.layers.pooling import pool
+    >>> summary, weights = pool(keras.ops.array([[[2.0], [4.0], [9.0]]]), keras.ops.zeros((1, 3)), [[1, 1, 0]])
+    >>> print(summary.numpy(), weights.numpy())
+    [[3.]] [[0.5 0.5 0. ]]
+    """
+    weights = masked_softmax(scores, None if mask is None else ops.cast(mask, "bool"))  # (..., S)
+    summary = ops.matmul(ops.cast(weights, inputs.dtype)[..., None, :], inputs)[..., 0, :]  # (..., D)
+    return summary, weights
+
+
 @keras.saving.register_keras_serializable("attention_zoo")
 class AttentionPooling(keras.layers.Layer):
     """output = Σ_s α_s input_s with α = softmax_s(uᵀ tanh(W input_s + b)) (sec. 2.2, eq. 5 to 7 and 8 to 10).
@@ -72,8 +97,7 @@ class AttentionPooling(keras.layers.Layer):
         inputs = ops.cast(inputs, self.compute_dtype)
         hidden = ops.tanh(project(inputs, self.kernel) + ops.cast(self.bias, self.compute_dtype))  # (..., S, units)
         scores = project(hidden, self.context)[..., 0]  # (..., S)
-        weights = masked_softmax(scores, None if mask is None else ops.cast(mask, "bool"))  # (..., S)
-        summary = ops.matmul(ops.cast(weights, self.compute_dtype)[..., None, :], inputs)[..., 0, :]  # (..., D)
+        summary, weights = pool(inputs, scores, mask)
         return (summary, weights) if return_attention_scores else summary
 
     def compute_mask(self, inputs, mask=None):

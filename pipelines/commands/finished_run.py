@@ -7,7 +7,7 @@ from pathlib import Path
 from attention_zoo.pipelines.commands.arguments import Parser, named_task
 from attention_zoo.pipelines.commands.loading import load
 from attention_zoo.pipelines.engine.errors import UserError
-from attention_zoo.pipelines.engine.storage.run_folder import RunFolder
+from attention_zoo.pipelines.engine.storage.run_folder import RunFolder, runs_of
 from attention_zoo.pipelines.registry import Entry
 
 
@@ -33,8 +33,8 @@ def of_a_run(command: str, tasks: Mapping[str, Entry], argv: Sequence[str]) -> i
     name, entry = named_task(command, tasks, [arguments.task])
     directory = arguments.run or Path("runs") / name / (arguments.name or arguments.preset or entry.default_preset)
     if not RunFolder(directory).config.is_file():
-        runs = sorted(str(path.parent) for path in Path("runs", name).glob("*/" + RunFolder("").config.name))
-        there = f"; there are {', '.join(runs)}" if runs else f"; `attention-zoo train {name}` makes one"
+        runs = ", ".join(map(str, runs_of(name)))
+        there = f"; there are {runs}" if runs else f"; `attention-zoo train {name}` makes one"
         raise UserError(f"no run in {directory}: expected config.yaml there{there}")
     task_class = load(entry.task)
     engine = import_module("attention_zoo.pipelines.engine.run.run")

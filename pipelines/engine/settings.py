@@ -65,6 +65,31 @@ def check_model(model: Any) -> None:
         raise UserError(f"model.{error}") from None
 
 
+def describe_change(name: str, before: Any, after: Any, reason: str) -> list[str]:
+    """Returns the line that says that a setting was changed, in a list; an empty list if it was not.
+
+    Args:
+        name: Dotted name of the setting.
+        before: Its value before.
+        after: Its value now.
+        reason: Why it was changed.
+
+    Example:
+
+    >>> describe_change("data.color", False, True, "since 9 of your 10 images have color")
+    ['data.color: true instead of false, since 9 of your 10 images have color']
+    >>> describe_change("training.epochs", 2000, 2000, "for more steps")
+    []
+    """
+    if after == before:
+        return []
+    now, then = (
+        str(value).lower() if isinstance(value, bool) else f"{value:,}" if isinstance(value, int | float) else value
+        for value in (after, before)
+    )
+    return [f"{name}: {now} instead of {then}, {reason}"]
+
+
 @dataclass
 class TrainingSettings:
     """How the weights are learned.

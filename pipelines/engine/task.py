@@ -65,6 +65,11 @@ class Task:
         """The run's folder as a `RunFolder`, which names every file in it."""
         return RunFolder(self.run_directory)
 
+    @classmethod
+    def prefers_lower(cls, metric: str) -> bool:
+        """Returns whether a metric of the dev split, such as "dev/loss", is better when it is lower."""
+        return metric.removeprefix("dev/") in cls.lower_is_better
+
     def load(self) -> None:
         """Reads the raw examples of all splits."""
         raise NotImplementedError

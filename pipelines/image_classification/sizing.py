@@ -2,6 +2,8 @@
 
 import math
 
+from attention_zoo.pipelines.engine.settings import describe_change
+
 LARGEST = 64  # pixels of the longer side; a preset for larger images sets a higher limit
 FEWEST, USUAL, MOST = 16, 64, 100  # patches of an image; a preset with more patches sets a higher limit
 
@@ -92,8 +94,5 @@ def _set(section, name, value, reason):
     """Changes a setting, and returns the line that says so; none if it has this value already."""
     option = name.partition(".")[2]
     before = getattr(section, option)
-    if value == before:
-        return []
     setattr(section, option, value)
-    now, then = (str(one).lower() if isinstance(one, bool) else f"{one:,}" for one in (value, before))
-    return [f"{name}: {now} instead of {then}, {reason}"]
+    return describe_change(name, before, value, reason)

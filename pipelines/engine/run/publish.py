@@ -39,7 +39,7 @@ def publish(task: Task, model: keras.Model, metrics: dict[str, float], reporter:
     with stage("drawing the pictures"):
         pictures = illustrate(task, model)
     record = record_of(task, model, metrics)
-    directory, reason = choose_directory(task.config, record, lower_is_better(task))
+    directory, reason = choose_directory(task.config, record, task.prefers_lower(task.config.training.monitor))
     exported = exported_before(directory, record)
     if exported:
         note = f"SavedModel: {exported} has these weights already"
@@ -65,11 +65,6 @@ def next_command(task: Task, directory: Path) -> str:
     """Returns the command that asks the exported model, wherever it is."""
     usual = Path("saved_models") / task.name
     return task.next_command() + ("" if directory == usual else f" --model {shlex.quote(str(directory))}")
-
-
-def lower_is_better(task: Task) -> bool:
-    """Returns whether the monitored metric is better when it is lower."""
-    return task.config.training.monitor.removeprefix("dev/") in task.lower_is_better
 
 
 def score(task: Task, model: keras.Model) -> dict[str, float]:

@@ -27,7 +27,7 @@ from attention_zoo.pipelines.engine.run.publish import (
     write_metrics,
 )
 from attention_zoo.pipelines.engine.run.reporting import TrainingReporter
-from attention_zoo.pipelines.engine.run.runs import PRESET_HEAD
+from attention_zoo.pipelines.engine.run.runs import DATA, PRESET, head_of
 from attention_zoo.pipelines.engine.run.starting import copy_vocabulary, load_start_weights, take_settings
 from attention_zoo.pipelines.engine.settings import TaskConfig
 from attention_zoo.pipelines.engine.stages import stage
@@ -105,7 +105,9 @@ def train(
                 reporter.note(line)
             typed = {*typed, *sized}
         task, model = prepare(task_class, config, folder, strategy, typed, reporter.note)
-        if earlier and CheckpointStore(folder.checkpoints).steps():  # the sized settings, too
+        store = CheckpointStore(folder.checkpoints, config.training.keep_checkpoints)
+        continues = bool(store.steps())
+        if earlier and continues:  # the sized settings, too
             for section in ("data", "model"):
                 refuse_changes(folder, "a run", section, earlier, config, free)
         reporter.note(f"model of {model.count_params():,} parameters")
@@ -114,13 +116,12 @@ def train(
         if typed is not None:
             for line in size_to_data(config.training, typed, lambda: task.preprocess("train", 0)):
                 reporter.note(line)
-        store = CheckpointStore(folder.checkpoints, config.training.keep_checkpoints)
-        if start_from and not store.steps():
+        if start_from and not continues:
             reporter.note(load_start_weights(task, model, start_from))
         trainer = Trainer(task, model, store, reporter, strategy, callbacks)
         trainer.restore()
         if chief:  # only now is it known that the run can be continued like this
-            known = recorded_version(folder) if earlier else ""
+            known = head_of(folder, DATA) if earlier else ""
             if known and known != task.data_version:
                 raise UserError(f"{folder} holds a run on {known}, received {task.data_version}; choose another --name")
             if earlier and trainer.progress.finished:
@@ -237,7 +238,7 @@ def finished(
     config = changed(read(task_class.Config, folder.config), changes, KEPT_IN_AN_EXPORT)
     task, model = prepare(task_class, config, folder)
     settings, store = config.training, CheckpointStore(folder.checkpoints)
-    lower_is_better = settings.monitor.removeprefix("dev/") in task.lower_is_better
+    lower_is_better = task.prefers_lower(settings.monitor)
     load_chosen_weights(model, store, settings.monitor, lower_is_better, ema=bool(settings.ema))
     return task, model
 
@@ -284,16 +285,10 @@ def write_config(config: TaskConfig, folder: RunFolder, data_version: str = "", 
     """Writes the effective settings, headed by versions, preset and data."""
     heads = [f"Python {platform.python_version()}, TensorFlow {tf.__version__}, Keras {keras.__version__}"]
     if preset:
-        heads.append(f"{PRESET_HEAD.removeprefix('# ')}{preset}")
+        heads.append(f"{PRESET}: {preset}")
     if data_version:
-        heads.append(f"Data: {data_version}")
+        heads.append(f"{DATA}: {data_version}")
     atomic_write(folder.config, "".join(f"# {head}\n" for head in heads) + dump(config))
-
-
-def recorded_version(folder: RunFolder) -> str:
-    """Returns the data version of the last start, as `write_config` wrote it, or `""`."""
-    lines = folder.config.read_text(encoding="utf-8").splitlines()
-    return next((line.removeprefix("# Data: ") for line in lines if line.startswith("# Data: ")), "")
 
 
 @contextmanager

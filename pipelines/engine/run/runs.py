@@ -9,11 +9,11 @@ from typing import TypeVar
 
 from attention_zoo.pipelines.engine.storage.checkpoints import CheckpointStore
 from attention_zoo.pipelines.engine.storage.files import locked
-from attention_zoo.pipelines.engine.storage.run_folder import RunFolder
+from attention_zoo.pipelines.engine.storage.run_folder import RunFolder, runs_of
 
 T = TypeVar("T")
 
-PRESET_HEAD = "# Preset: "  # how `write_config` begins the line that names the preset
+PRESET, DATA = "Preset", "Data"  # what the lines at the head of config.yaml name, besides versions
 
 
 @dataclass(frozen=True)
@@ -47,9 +47,7 @@ def list_runs(directory: str | Path = "runs", task: str | None = None) -> list[R
     Returns:
         List of `RunSummary`, by task, the newest run first.
     """
-    config_name = RunFolder("").config.name
-    paths = [path.parent for path in Path(directory).glob(f"{task or '*'}/*/{config_name}")]
-    summaries = [summarize(path) for path in paths]
+    summaries = [summarize(path) for path in runs_of(task or "*", directory)]
     return sorted(summaries, key=lambda run: (run.task, -run.date.timestamp(), run.name))
 
 
@@ -63,8 +61,13 @@ def summarize(path: Path) -> RunSummary:
 
 def preset_of(folder: RunFolder) -> str:
     """Returns the preset that the head of a run's config.yaml names; empty if it names none."""
-    lines = folder.config.read_text(encoding="utf-8").splitlines()
-    return next((line.removeprefix(PRESET_HEAD) for line in lines if line.startswith(PRESET_HEAD)), "")
+    return head_of(folder, PRESET)
+
+
+def head_of(folder: RunFolder, what: str) -> str:
+    """Returns what the head of a run's config.yaml says of `what`, such as "Data"; empty if it says nothing."""
+    begin, lines = f"# {what}: ", folder.config.read_text(encoding="utf-8").splitlines()
+    return next((line.removeprefix(begin) for line in lines if line.startswith(begin)), "")
 
 
 def scores_of(folder: RunFolder) -> dict[str, float]:

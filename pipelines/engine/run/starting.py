@@ -7,10 +7,10 @@ import keras
 
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.run.config import read
-from attention_zoo.pipelines.engine.settings import TaskConfig
+from attention_zoo.pipelines.engine.settings import TaskConfig, describe_change
 from attention_zoo.pipelines.engine.storage.checkpoints import CheckpointStore
 from attention_zoo.pipelines.engine.storage.files import atomic_write
-from attention_zoo.pipelines.engine.storage.run_folder import RunFolder
+from attention_zoo.pipelines.engine.storage.run_folder import RunFolder, runs_of
 from attention_zoo.pipelines.engine.storage.weights import load_fitting_weights
 from attention_zoo.pipelines.engine.task import Task
 from attention_zoo.pipelines.engine.training.run_state import weights_to_judge
@@ -51,11 +51,10 @@ def take_settings(source: RunFolder, config: TaskConfig, names: Iterable[str]) -
     earlier, lines = read(type(config), source.config), []
     for section, _, option in (name.partition(".") for name in names):
         before, now = getattr(earlier, section), getattr(config, section)
-        if hasattr(before, option) and hasattr(now, option) and getattr(before, option) != getattr(now, option):
-            lines.append(
-                f"{section}.{option}: {getattr(before, option)} instead of {getattr(now, option)}, as in {source}"
-            )
-            setattr(now, option, getattr(before, option))
+        if hasattr(before, option) and hasattr(now, option):
+            value = getattr(before, option)
+            lines += describe_change(f"{section}.{option}", getattr(now, option), value, f"as in {source}")
+            setattr(now, option, value)
     return lines
 
 
@@ -73,9 +72,8 @@ def load_start_weights(task: Task, model: keras.Model, source: RunFolder) -> str
     Raises:
         UserError: The other run has no checkpoint, or no weight fits.
     """
-    settings = read(type(task.config), source.config).training
-    lower_is_better = settings.monitor.removeprefix("dev/") in task.lower_is_better
-    arrays = chosen_arrays(CheckpointStore(source.checkpoints), settings.monitor, lower_is_better)
+    monitor = read(type(task.config), source.config).training.monitor
+    arrays = chosen_arrays(CheckpointStore(source.checkpoints), monitor, task.prefers_lower(monitor))
     loaded, kept = load_fitting_weights(model, weights_to_judge(arrays, model))
     if not loaded:
         raise UserError(f"--start-from: expected a run of the same model, received {source}, no weight of which fits")
@@ -95,5 +93,5 @@ def find_run(task: str, name: str) -> RunFolder:
     for path in (Path(name), Path("runs") / task / name):
         if RunFolder(path).config.is_file():
             return RunFolder(path)
-    there = sorted(path.parent.name for path in Path("runs", task).glob(f"*/{RunFolder('').config.name}"))
-    raise UserError(f"--start-from: expected a run, one of {', '.join(there) or 'none so far'}; received {name}")
+    there = ", ".join(path.name for path in runs_of(task))
+    raise UserError(f"--start-from: expected a run, one of {there or 'none so far'}; received {name}")

@@ -7,6 +7,21 @@ from pathlib import Path
 from typing import Any
 
 
+def runs_of(task: str, directory: Path | str = "runs") -> list[Path]:
+    """Returns the folders of the runs of a task, in the order of their names.
+
+    Args:
+        task: Name of the task, or "*" for all.
+        directory: Folder of TASK/NAME/. Defaults to `"runs"`.
+
+    Example:
+
+    >>> runs_of("no_such_task")
+    []
+    """
+    return sorted(path.parent for path in Path(directory).glob(f"{task}/*/{RunFolder('').config.name}"))
+
+
 class RunFolder:
     """The folder of one run, `runs/TASK/NAME/`, with a property for every file in it.
 

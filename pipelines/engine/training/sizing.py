@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection
 import tensorflow as tf
 
 from attention_zoo.pipelines.engine.errors import UserError
-from attention_zoo.pipelines.engine.settings import TrainingSettings
+from attention_zoo.pipelines.engine.settings import TrainingSettings, describe_change
 
 ENOUGH_STEPS = 600  # fewer updates teach a new model little, however small the data is
 ENOUGH_BATCHES = 12  # of an epoch: batches that see the whole split at once make few updates
@@ -46,18 +46,17 @@ def size_to_data(
         if "batch_tokens" in free and batches < ENOUGH_BATCHES:
             before, given = training.batch_tokens, batches
             batches = shrink_batches(training, make_epoch)
-            lines += _line(
-                "batch_tokens", training, before, f"for {batches:,} batches in an epoch instead of {given:,}"
-            )
+            reason = f"for {batches:,} batches in an epoch instead of {given:,}"
+            lines += describe_change("training.batch_tokens", before, training.batch_tokens, reason)
         if "epochs" in free:
             before, steps = training.epochs, batches * training.epochs
             training.epochs = max(before, -(-ENOUGH_STEPS // batches))
-            after = batches * training.epochs
-            lines += _line("epochs", training, before, f"for {after:,} steps instead of {steps:,}")
+            reason = f"for {batches * training.epochs:,} steps instead of {steps:,}"
+            lines += describe_change("training.epochs", before, training.epochs, reason)
     steps = batches * training.epochs
     if batches and "warmup_steps" in free and 2 * training.warmup_steps > steps:
         before, training.warmup_steps = training.warmup_steps, steps // 10
-        lines += _line("warmup_steps", training, before, "a tenth of the steps")
+        lines += describe_change("training.warmup_steps", before, training.warmup_steps, "a tenth of the steps")
     return lines
 
 
@@ -88,8 +87,3 @@ def count_rows(dataset: tf.data.Dataset) -> tuple[int, int]:
     """Returns the numbers of rows and of batches of an epoch."""
     rows = [int(tf.shape(tf.nest.flatten(batch)[0])[0]) for batch in dataset]
     return sum(rows), len(rows)
-
-
-def _line(name, training, before, reason):
-    after = getattr(training, name)
-    return [f"training.{name}: {after:,} instead of {before:,}, {reason}"] if after != before else []

@@ -251,7 +251,7 @@ class Trainer:
     @property
     def lower_is_better(self) -> bool:
         """Whether the monitored metric is better when it is lower."""
-        return self.settings.monitor.removeprefix("dev/") in self.task.lower_is_better
+        return self.task.prefers_lower(self.settings.monitor)
 
     def passes(self) -> float:
         """Returns the passes over the data so far, a fraction included; with `max_minutes` at least the share of time.

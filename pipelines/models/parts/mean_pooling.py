@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from attention_zoo.layers import AttentionPooling
-from attention_zoo.layers.masks import masked_softmax
+from attention_zoo.layers.pooling import pool
 
 
 @keras.saving.register_keras_serializable("attention_zoo")
@@ -31,6 +31,5 @@ class MeanPooling(keras.layers.Layer):
 
     def call(self, inputs, mask=None, return_attention_scores=False):
         inputs = ops.cast(inputs, self.compute_dtype)
-        weights = masked_softmax(ops.zeros(ops.shape(inputs)[:-1]), None if mask is None else ops.cast(mask, "bool"))
-        summary = ops.matmul(ops.cast(weights, self.compute_dtype)[..., None, :], inputs)[..., 0, :]  # (..., D)
+        summary, weights = pool(inputs, ops.zeros(ops.shape(inputs)[:-1]), mask)
         return (summary, weights) if return_attention_scores else summary

@@ -7,7 +7,7 @@ import yaml
 
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.run.compare import compare_runs, draw_comparison
-from attention_zoo.pipelines.engine.run.runs import PRESET_HEAD, list_runs
+from attention_zoo.pipelines.engine.run.runs import PRESET, list_runs
 from attention_zoo.pipelines.engine.storage.checkpoints import CheckpointStore
 from attention_zoo.pipelines.engine.storage.files import locked
 from attention_zoo.pipelines.engine.storage.run_folder import RunFolder
@@ -16,7 +16,7 @@ from attention_zoo.pipelines.engine.storage.run_folder import RunFolder
 def make_run(root, name, preset="", history=(), metrics=None, step=0, **training):
     folder = RunFolder(root / "toy" / name)
     folder.path.mkdir(parents=True)
-    head = f"{PRESET_HEAD}{preset}\n" if preset else ""
+    head = f"# {PRESET}: {preset}\n" if preset else ""
     folder.config.write_text(f"# Python 3\n{head}" + yaml.safe_dump({"training": training}))
     if history:
         folder.history.write_text(json.dumps(history))
