@@ -3,7 +3,7 @@
 import hashlib
 import json
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -40,8 +40,10 @@ def publish(task: Task, model: keras.Model, metrics: dict[str, float], reporter:
         pictures = illustrate(task, model)
     record = record_of(task, model, metrics)
     directory, reason = choose_directory(task.config, record, task.prefers_lower(task.config.training.monitor))
-    exported = exported_before(directory, record)
+    # A run that a better one has replaced since is not to be exported again as a candidate.
+    exported = exported_before([Path(task.config.export.directory) / task.name, directory], record)
     if exported:
+        directory = exported.parent
         note = f"SavedModel: {exported} has these weights already"
     else:
         exported = export_task(task, model, directory, record)
@@ -96,12 +98,13 @@ def settings_text(task: Task) -> str:
     return "".join(f"{line}\n" for line in lines if line.startswith("#")) + dump(task.config)
 
 
-def exported_before(directory: Path, record: VersionRecord) -> Path | None:
-    """Returns the newest version in a folder with these weights and settings, or `None`."""
-    for version in reversed(complete_versions(directory)):
-        before = read_record(directory / str(version))
-        if before is not None and before.weights == record.weights:
-            return directory / str(version)
+def exported_before(directories: Sequence[Path], record: VersionRecord) -> Path | None:
+    """Returns the newest version with these weights and settings in the first folder that has one, or `None`."""
+    for directory in directories:
+        for version in reversed(complete_versions(directory)):
+            before = read_record(directory / str(version))
+            if before is not None and before.weights == record.weights:
+                return directory / str(version)
     return None
 
 

@@ -1,10 +1,12 @@
 """Whether a run takes the place of the served version."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 
 from attention_zoo.pipelines.engine.run.promotion import choose_directory
+from attention_zoo.pipelines.engine.run.publish import exported_before
 from attention_zoo.pipelines.engine.serving.record import VersionRecord, read_record, record_files
 from attention_zoo.pipelines.engine.serving.versions import write_models_config
 from attention_zoo.pipelines.engine.settings import ExportSettings, TrainingSettings
@@ -90,3 +92,14 @@ def test_a_record_is_read_back_and_a_damaged_one_is_none(tmp_path):
     assert "attention-zoo train toy --preset a" in card and "| test/bleu | 30 |" in card and "epochs: 2" in card
     (tmp_path / "1" / "assets.extra" / "run.json").write_text('{"task": ')
     assert read_record(tmp_path / "1") is None
+
+
+def test_a_run_that_was_replaced_since_has_its_version_already(tmp_path):
+    old, new = (replace(record(), weights=weights) for weights in ("old", "new"))
+    for number, kept in enumerate((old, new), start=1):
+        write_version(tmp_path / "toy" / str(number), kept)
+    folders = [tmp_path / "toy", tmp_path / "toy.candidate"]
+    assert exported_before(folders, old) == tmp_path / "toy" / "1"
+    assert exported_before(folders, replace(old, weights="another")) is None
+    write_version(tmp_path / "toy.candidate" / "1", replace(old, weights="another"))
+    assert exported_before(folders, replace(old, weights="another")) == tmp_path / "toy.candidate" / "1"
