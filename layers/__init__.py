@@ -3,6 +3,7 @@
 from attention_zoo.layers.alignments import Alignment, LocalMonotonicAlignment, LocalPredictiveAlignment, SoftAlignment
 from attention_zoo.layers.attention import Attention
 from attention_zoo.layers.bahdanau import BahdanauAttention
+from attention_zoo.layers.crf import ConditionalRandomField
 from attention_zoo.layers.dot_product import dot_product_attention
 from attention_zoo.layers.gated import GatedAttention
 from attention_zoo.layers.grouped_query import GroupedQueryAttention
@@ -39,6 +40,7 @@ __all__ = [
     "AttentiveDecoder",
     "BahdanauAttention",
     "ConcatScore",
+    "ConditionalRandomField",
     "DotScore",
     "GatedAttention",
     "GeneralScore",

@@ -118,6 +118,7 @@ CASES = {
         value_mask=False,
     ),
     "AttentionPooling": Case(lambda: layers.AttentionPooling(4), {"inputs": QUERY}),
+    "ConditionalRandomField": Case(lambda: layers.ConditionalRandomField(D, [[0, 1]], [2], [3]), {"inputs": QUERY}),
     "PatchEmbedding": Case(lambda: layers.PatchEmbedding((2, 3), 5, (4, 6)), {"images": floats(B, 4, 6, 3)}),
     "PatchEmbedding of another size": Case(
         lambda: layers.PatchEmbedding(2, 5, 4, class_token=False), {"images": floats(B, 6, 10, 3)}
@@ -230,7 +231,7 @@ def test_every_argument_is_an_attribute_and_in_the_config(case):
 SIZES = {
     *("units", "attentional_units", "window_size", "max_length", "num_heads", "key_dim", "value_dim", "head_dim"),
     *("num_query_heads", "num_key_value_heads", "output_shape", "sliding_window", "intermediate_dim"),
-    *("patch_size", "image_size", "dim", "vocabulary_size"),
+    *("patch_size", "image_size", "dim", "vocabulary_size", "num_tags"),
 }
 SHARES = {"dropout", "attention_dropout", "stochastic_depth", "rate", "expected_share"}
 
