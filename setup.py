@@ -16,6 +16,16 @@ PACKAGES = {"attention_zoo": "tools/attention_zoo"} | {
     for file in sorted(Path(top).rglob("__init__.py"))
 }
 
+REPOSITORY = "https://github.com/attention-zoo/attention-zoo"
+# Package indexes show the README without the files beside it: links into the repository become absolute.
+LINKS = [
+    (r"(!\[[^]]*\]\()([\w./-]+\))", rf"\1{REPOSITORY}/raw/main/\2"),
+    (r"((?<!!)\[[^]]*\]\()(?!https?:)([\w./-]+\))", rf"\1{REPOSITORY}/blob/main/\2"),
+]
+README = Path("README.md").read_text(encoding="utf-8")
+for pattern, absolute in LINKS:
+    README = re.sub(pattern, absolute, README)
+
 DRIVING = ["gymnasium[box2d]>=1.0"]
 TEST = ["pytest>=8", "pytest-xdist>=3.5", "hypothesis>=6.100", "ruff~=0.17.0", *DRIVING]
 
@@ -23,9 +33,11 @@ setup(
     name="attention-zoo",
     version=re.search(r'__version__ = "(.+)"', Path("tools/attention_zoo/__init__.py").read_text())[1],
     description="Attention mechanisms as Keras layers, each trained end to end and exported for TF Serving",
-    long_description=open("README.md", encoding="utf-8").read(),
+    long_description=README,
     long_description_content_type="text/markdown",
     license="Apache-2.0",
+    url=REPOSITORY,
+    project_urls={"Changes": f"{REPOSITORY}/blob/main/CHANGELOG.md", "Issues": f"{REPOSITORY}/issues"},
     classifiers=[
         "Development Status :: 4 - Beta",
         "Intended Audience :: Developers",
@@ -70,6 +82,7 @@ setup(
     extras_require={
         "test": TEST,
         "driving": DRIVING,
+        "wandb": ["wandb>=0.19"],
         "backends": ["jax>=0.5", "torch>=2.6", "transformers>=5"],
         "bench": [
             "torch>=2.6",

@@ -1,5 +1,6 @@
 """Editors and type checkers look for files and follow no import hooks: both ways to install give them files."""
 
+import re
 import subprocess
 import sys
 import tomllib
@@ -58,3 +59,13 @@ def test_the_version_of_the_package_is_that_of_the_installation(built):
 
     (metadata,) = built.parent.glob("*.egg-info/PKG-INFO")
     assert f"\nVersion: {__version__}\n" in metadata.read_text(encoding="utf-8")
+
+
+def test_the_description_on_a_package_index_has_absolute_links_only(built):
+    (metadata,) = built.parent.glob("*.egg-info/PKG-INFO")
+    text = metadata.read_text(encoding="utf-8")
+    targets = re.findall(r"\]\(([\w./:-]+)\)", text.partition("# attention-zoo")[2])
+    assert len(targets) > 10 and all(target.startswith("https://") for target in targets), targets
+    for target in targets:
+        kind, _, path = target.partition("/main/")
+        assert (ROOT / path).exists() and kind.rpartition("/")[2] == ("raw" if path.endswith(".png") else "blob")

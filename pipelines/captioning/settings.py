@@ -16,6 +16,8 @@ class DataSettings:
         folder: Your own data instead of a dataset: images/, and captions.jsonl with a line such as
             {"image": "cat.jpg", "captions": ["a cat"]} for each image; or three such folders, train, validation and
             test.
+        dev: Your own data for the dev split, as FOLDER; otherwise a part of the others.
+        test: Your own data for the test split, as FOLDER.
         strict: Whether faults in your data end the run; otherwise lines and files that have them are reported and
             skipped.
         limit: Training images to take, and a tenth as many of the other splits, for a quick look; 0 takes all.
@@ -25,6 +27,8 @@ class DataSettings:
 
     dataset: str = "emoji_scenes"
     folder: str = ""
+    dev: str = ""
+    test: str = ""
     strict: bool = False
     limit: int = 0
     max_words: int = 30

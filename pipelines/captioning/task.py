@@ -47,6 +47,7 @@ class Captioning(Task):
     Config = CaptioningConfig
     View = HeatMaps
     answers_with = "caption"
+    adapted_settings = ("data.vocabulary_size",)
     changeable_data_settings = ("strict",)
     read_input = staticmethod(read_image_file)
     ask = staticmethod(ask_image_files)
@@ -56,7 +57,9 @@ class Captioning(Task):
         """Reads the images, still encoded, and the captions of the three splits."""
         data = self.config.data
         self.size = (self.config.model.image_size,) * 2
-        self.examples = read_captioned_images(data.dataset, self.size, data.folder, data.limit, data.strict)
+        self.examples = read_captioned_images(
+            *(data.dataset, self.size, data.folder, data.limit, data.strict, data.dev, data.test)
+        )
         self.data_version = self.examples["train"].version
         for split in SPLITS:
             captions = sum(map(len, self.examples[split].captions))

@@ -1,6 +1,6 @@
 """Finds the run that `evaluate` and `export` work on, and calls the engine."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 
@@ -14,15 +14,20 @@ from attention_zoo.pipelines.registry import Entry
 def of_a_run(command: str, tasks: Mapping[str, Entry], argv: Sequence[str]) -> int:
     """`evaluate TASK` and `export TASK`, with `[--run DIR | --name RUN | --preset NAME]`
 
-    `export` also takes settings of decoding and export, as `--section.option VALUE`.
+    `export` also takes settings of decoding and export, as `--section.option VALUE`, and `evaluate` those of the data.
     """
-    description, options = "The settings are those of the run, in its config.yaml.", {}
+    description = "The settings are those of the run, in its config.yaml."
     if command == "export":
         description += (
             " --decoding.OPTION VALUE and --export.OPTION VALUE change them for the new version, such as "
             "--decoding.beam_size 4 or --export.directory DIR; `attention-zoo train TASK --help` lists them."
         )
-        argv, options["changes"] = without_settings(argv)
+    else:
+        description += (
+            " --data.OPTION VALUE scores the run on other data, such as --data.test FILES, and writes into "
+            "RUN/evaluations/; `attention-zoo train TASK --help` lists the options."
+        )
+    argv, changes = without_settings(argv, tasks)
     parser = Parser(prog=f"attention-zoo {command}", description=description)
     parser.add_argument("task", metavar="TASK", help=", ".join(tasks))
     which = parser.add_mutually_exclusive_group()
@@ -38,26 +43,23 @@ def of_a_run(command: str, tasks: Mapping[str, Entry], argv: Sequence[str]) -> i
         raise UserError(f"no run in {directory}: expected config.yaml there{there}")
     task_class = load(entry.task)
     engine = import_module("attention_zoo.pipelines.engine.run.run")
-    getattr(engine, command)(task_class, directory, **options)
+    getattr(engine, command)(task_class, directory, changes=changes)
     return 0
 
 
-def without_settings(argv: Sequence[str]) -> tuple[list[str], list[str]]:
+def without_settings(argv: Sequence[str], tasks: Container[str]) -> tuple[list[str], list[str]]:
     """Splits a command line into other arguments, and settings with their values.
 
     Example:
 
-    >>> without_settings(["translation", "--decoding.beam_size", "4", "--name", "mine", "--export.directory=x"])
-    (['translation', '--name', 'mine'], ['--decoding.beam_size', '4', '--export.directory=x'])
+    >>> without_settings(["--data-test", "a.en", "a.fr", "--export.directory=x", "translation"], ["translation"])
+    (['translation'], ['--data-test', 'a.en', 'a.fr', '--export.directory=x'])
     """
-    others, settings, words = [], [], list(argv)
-    while words:
-        word = words.pop(0)
-        name, equals, _ = word.partition("=")
-        if not name.startswith("--") or "." not in name:
-            others.append(word)
-            continue
-        settings.append(word)
-        if not equals and words and not words[0].startswith("--"):
-            settings.append(words.pop(0))
+    others, settings = [], []
+    part = others
+    for word in argv:
+        if word.startswith("--"):
+            name = word.removeprefix("--").partition("=")[0]
+            part = settings if set(name) & set(".-") else others
+        (others if word in tasks else part).append(word)
     return others, settings

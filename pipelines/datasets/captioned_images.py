@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from attention_zoo.pipelines.datasets.dirt import Dirt
-from attention_zoo.pipelines.datasets.tfds import SPLITS, check_splits, limit_of, prepared
+from attention_zoo.pipelines.datasets.tfds import OPTIONS, SPLITS, check_splits, limit_of, prepared
 from attention_zoo.pipelines.datasets.user_images import read_images
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.images.image_files import decode_image
@@ -45,7 +45,13 @@ class CaptionedImages:
 
 
 def read_captioned_images(
-    dataset: str, size: tuple[int, int], folder: str = "", limit: int = 0, strict: bool = False
+    dataset: str,
+    size: tuple[int, int],
+    folder: str = "",
+    limit: int = 0,
+    strict: bool = False,
+    dev: str = "",
+    test: str = "",
 ) -> dict[str, CaptionedImages]:
     """Reads all splits.
 
@@ -55,8 +61,10 @@ def read_captioned_images(
         folder: A user's data that stands in for the dataset, see `read_folder`; or a folder with three such folders,
             train, validation and test.
         limit: Takes so many training images at most, and a tenth as many of each other split; 0 takes all.
-        strict: Whether faults in `folder` are an error; otherwise the lines and images that have them are skipped and
-            reported.
+        strict: Whether faults in the folders are an error; otherwise the lines and images that have them are skipped
+            and reported.
+        dev: A user's data of the validation split, as `folder`. Defaults to `""`: a part of the others.
+        test: A user's data of the test split.
 
     Returns:
         A dict of "train", "validation" and "test" to `CaptionedImages`.
@@ -65,34 +73,49 @@ def read_captioned_images(
         UserError: The dataset has other features, the folder has too few images with captions, or it has faults and
             `strict` is true.
     """
-    if folder:
-        given = all((Path(folder) / split).is_dir() for split in SPLITS)
-        folders = [f"{folder}/{split}" for split in SPLITS] if given else [folder]
-        dirt = Dirt(strict)
-        read = [read_folder(one, dirt) for one in folders]
-        dirt.report()
-        for one, (names, _, _) in zip(folders, read, strict=True):
-            if given and not names:
-                raise UserError(f"--data.folder: expected images with captions in {one}, received none")
-        if given:
-            splits = {split: in_memory(images, texts) for split, (_, images, texts) in zip(SPLITS, read, strict=True)}
-        else:
-            splits = split_folder(*read[0])
-        version = ", ".join(f"{one}/captions.jsonl SHA-256 {digest(Path(one) / 'captions.jsonl')}" for one in folders)
-        version += dirt.version()
-    else:
-        builder = prepared(dataset)
-        features, version = builder.info.features, builder.info.full_name
-        missing = {"image", "captions"} - set(features)  # pyright: ignore[reportArgumentType]
-        if missing:
-            raise UserError(
-                f"--data.dataset: expected features image and captions; {dataset} has no {sorted(missing)[0]}"
-            )
-        names = SPLIT_NAMES.get(dataset.partition("/")[0], {})
-        check_splits(builder, dataset, [names.get(split, split) for split in SPLITS])
-        decoders = needed(features)  # pyright: ignore[reportArgumentType]
-        splits = {split: builder.as_dataset(split=names.get(split, split), decoders=decoders) for split in SPLITS}
-    return {split: read_split(data, split, size, limit, version) for split, data in splits.items()}
+    own = {split: path for split, path in (("validation", dev), ("test", test)) if path}
+    roots = (roots_in(folder, own) if folder else {}) | own
+    dirt = Dirt(strict)
+    options = {split: OPTIONS[split] if split in own else "--data.folder" for split in roots}
+    read = {split: read_folder(path, dirt, options[split]) for split, path in roots.items()}
+    dirt.report()
+    for split, path in roots.items():
+        if split and not read[split][0]:
+            raise UserError(f"{options[split]}: expected images with captions in {path}, received none")
+    splits = {split: in_memory(images, texts) for split, (_, images, texts) in read.items() if split}
+    if "" in read:
+        splits = split_folder(*read[""], own=own) | splits
+    files = [Path(path) / "captions.jsonl" for path in roots.values()]
+    versions = [f"{file} SHA-256 {digest(file)}" for file in files]
+    if not folder:
+        data, version = read_dataset(dataset)
+        splits, versions = data | splits, [version, *versions]
+    version = ", ".join(versions) + (dirt.version() if roots else "")
+    return {split: read_split(splits[split], split, size, limit, version) for split in SPLITS}
+
+
+def roots_in(folder: str, own: Mapping[str, str]) -> dict[str, str]:
+    """Returns a user's folders by split; "" is the split of one that is to be split by the names of the images.
+
+    Splits with a folder of their own elsewhere (`own`) are left out.
+    """
+    if all((Path(folder) / split).is_dir() for split in SPLITS):
+        return {split: f"{folder}/{split}" for split in SPLITS if split not in own}
+    return {"": folder}
+
+
+def read_dataset(dataset: str) -> tuple[dict[str, tf.data.Dataset], str]:
+    """Returns the three splits of a TFDS dataset, and its version."""
+    builder = prepared(dataset)
+    features, version = builder.info.features, builder.info.full_name
+    missing = {"image", "captions"} - set(features)  # pyright: ignore[reportArgumentType]
+    if missing:
+        raise UserError(f"--data.dataset: expected features image and captions; {dataset} has no {sorted(missing)[0]}")
+    names = SPLIT_NAMES.get(dataset.partition("/")[0], {})
+    check_splits(builder, dataset, [names.get(split, split) for split in SPLITS])
+    decoders = needed(features)  # pyright: ignore[reportArgumentType]
+    splits = {split: builder.as_dataset(split=names.get(split, split), decoders=decoders) for split in SPLITS}
+    return splits, version
 
 
 def needed(features: Mapping[str, tfds.features.FeatureConnector]) -> tfds.decode.PartialDecoding:
@@ -132,7 +155,9 @@ def read_split(data: tf.data.Dataset, split: str, size: tuple[int, int], limit: 
     return read
 
 
-def read_folder(folder: str | Path, dirt: Dirt) -> tuple[list[str], list[bytes], list[list[str]]]:
+def read_folder(
+    folder: str | Path, dirt: Dirt, option: str = "--data.folder"
+) -> tuple[list[str], list[bytes], list[list[str]]]:
     """Reads a user's data: `images/`, and `captions.jsonl`, which has a line for each image.
 
     A line is `{"image": NAME, "captions": [TEXT, ...]}`.
@@ -140,6 +165,7 @@ def read_folder(folder: str | Path, dirt: Dirt) -> tuple[list[str], list[bytes],
     Args:
         folder: Its path.
         dirt: `Dirt` that takes the lines and images that are skipped.
+        option: The option that names the folder, for the message. Defaults to `"--data.folder"`.
 
     Returns:
         The names, contents and captions of the images, each a list.
@@ -151,7 +177,7 @@ def read_folder(folder: str | Path, dirt: Dirt) -> tuple[list[str], list[bytes],
     try:
         lines = path.read_bytes().removeprefix(b"\xef\xbb\xbf").split(b"\n")
     except OSError as error:
-        raise UserError(f"--data.folder: expected {path}; received: {error.strerror}") from None
+        raise UserError(f"{option}: expected {path}; received: {error.strerror}") from None
     captions, files = {}, []
     for number, line in enumerate(lines, 1):
         place = f"{path}, line {number}"
@@ -196,9 +222,18 @@ def read_entry(line: bytes, place: str, dirt: Dirt) -> tuple[str, list[str]] | N
 
 
 def split_folder(
-    names: Sequence[str], images: Sequence[bytes], captions: Sequence[Sequence[str]]
+    names: Sequence[str],
+    images: Sequence[bytes],
+    captions: Sequence[Sequence[str]],
+    own: Container[str] = (),
 ) -> dict[str, tf.data.Dataset]:
     """Splits a user's images by a hash of their names: a tenth each for validation and test.
+
+    Args:
+        names: Names of the images.
+        images: Their contents.
+        captions: Their captions.
+        own: Splits that have data of their own, and take nothing from these. Defaults to `()`.
 
     Returns:
         A dict of splits to `tf.data.Dataset`s.
@@ -209,13 +244,16 @@ def split_folder(
     order = sorted(range(len(names)), key=lambda row: hashlib.blake2b(names[row].encode()).digest())
     if len(names) < 3:
         raise UserError(f"--data.folder: expected at least 3 images with captions, received {len(names)}")
-    held_out = max(1, len(order) // 10)
-    rows = {"test": order[:held_out], "validation": order[held_out : 2 * held_out], "train": order[2 * held_out :]}
+    held_out, rows = max(1, len(order) // 10), {}
+    for split in ("test", "validation"):
+        if split not in own:
+            rows[split], order = order[:held_out], order[held_out:]
+    rows["train"] = order
 
     def examples(rows: list[int]) -> tf.data.Dataset:
         return in_memory([images[row] for row in rows], [captions[row] for row in rows])
 
-    return {split: examples(sorted(rows[split])) for split in SPLITS}
+    return {split: examples(sorted(of_split)) for split, of_split in rows.items()}
 
 
 def in_memory(images: Sequence[bytes], captions: Sequence[Sequence[str]]) -> tf.data.Dataset:

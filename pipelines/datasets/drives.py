@@ -1,7 +1,7 @@
 """Drives in memory: frames and steering, from a TFDS dataset or from a user's folders. Splits hold whole drives."""
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +10,7 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from attention_zoo.pipelines.datasets.dirt import Dirt
-from attention_zoo.pipelines.datasets.tfds import SPLITS, check_splits, prepared
+from attention_zoo.pipelines.datasets.tfds import OPTIONS, SPLITS, check_splits, prepared
 from attention_zoo.pipelines.datasets.user_images import read_images
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.images.image_files import decode_image
@@ -40,7 +40,7 @@ class Drive:
 
 
 def read_drives(
-    dataset: str, folder: str, size: tuple[int, int], strict: bool = False
+    dataset: str, folder: str, size: tuple[int, int], strict: bool = False, dev: str = "", test: str = ""
 ) -> tuple[dict[str, list[Drive]], str]:
     """Reads all splits.
 
@@ -49,7 +49,10 @@ def read_drives(
         folder: A user's folder that stands in for the dataset, with a folder for each drive: see `drives_in` and
             `read_folder`.
         size: (height, width) that the frames are brought to.
-        strict: Whether faults in `folder` are an error; otherwise the frames that have them are skipped and reported.
+        strict: Whether faults in the folders are an error; otherwise the frames that have them are skipped and
+            reported.
+        dev: A user's folder with the drives of the validation split. Defaults to `""`: one of the others.
+        test: A user's folder with the drives of the test split.
 
     Returns:
         A dict of "train", "validation" and "test" to lists of `Drive`, and the version of the data.
@@ -58,15 +61,24 @@ def read_drives(
         UserError: The dataset lacks a split or a feature; there are fewer than three drives, one of them cannot be
             read, or they have faults and `strict` is true.
     """
+    own = {split: Path(path) for split, path in (("validation", dev), ("test", test)) if path}
+    dirt = Dirt(strict)
+    folders = {path: split for split, root in own.items() for path in drives_of(root, dirt, OPTIONS[split])}
     if folder:
-        dirt = Dirt(strict)
-        folders = drives_in(Path(folder), dirt)
-        read = read_folders(list(folders), size, dirt)
-        version = ", ".join(f"{one} SHA-256 {digest(one / 'steering.csv')}" for one in folders) + dirt.version()
-        drives = {split: [] for split in SPLITS}
-        for split, parts in zip(folders.values(), read, strict=True):
-            drives[split] += parts
-        return drives, version
+        folders |= drives_in(Path(folder), dirt, own)
+    read = read_folders(list(folders), size, dirt)
+    versions = [f"{one} SHA-256 {digest(one / 'steering.csv')}" for one in folders]
+    drives = {split: [] for split in SPLITS}
+    for split, parts in zip(folders.values(), read, strict=True):
+        drives[split] += parts
+    if not folder:
+        drives_of_dataset, version = read_dataset(dataset, size, [split for split in SPLITS if split not in own])
+        drives, versions = drives | drives_of_dataset, [version, *versions]
+    return drives, ", ".join(versions) + (dirt.version() if folders else "")
+
+
+def read_dataset(dataset: str, size: tuple[int, int], splits: Sequence[str]) -> tuple[dict[str, list[Drive]], str]:
+    """Returns the drives of splits of a TFDS dataset, and its version, see `read_drives`."""
     builder = prepared(dataset)
     missing = {"frame", *COUNTED} - set(builder.info.features)  # pyright: ignore[reportArgumentType]
     if missing:
@@ -74,7 +86,7 @@ def read_drives(
             f"--data.dataset: expected drives with frame, steering, episode and step; {dataset} has no {min(missing)}"
         )
     check_splits(builder, dataset)
-    return {split: read_split(builder, split, size) for split in SPLITS}, builder.info.full_name
+    return {split: read_split(builder, split, size) for split in splits}, builder.info.full_name
 
 
 def read_split(builder: tfds.core.DatasetBuilder, split: str, size: tuple[int, int]) -> list[Drive]:
@@ -101,15 +113,35 @@ def read_split(builder: tfds.core.DatasetBuilder, split: str, size: tuple[int, i
     return drives
 
 
-def drives_in(folder: Path, dirt: Dirt) -> dict[Path, str]:
-    """Finds a user's drives, the sub-folders with a `steering.csv`.
+def drives_of(root: Path, dirt: Dirt, option: str = "--data.folder") -> list[Path]:
+    """Returns a user's drives, the sub-folders with a `steering.csv`, in the order of their names.
+
+    Args:
+        root: The folder with all of them.
+        dirt: `Dirt` that takes the other sub-folders.
+        option: The option that names the folder, for the message. Defaults to `"--data.folder"`.
+    """
+    found = []
+    for path in sorted(path for path in root.iterdir() if path.is_dir()) if root.is_dir() else []:
+        if (path / "steering.csv").is_file():
+            found.append(path)
+        elif not path.name.startswith((".", "__MACOSX")):
+            dirt.add("a folder without steering.csv", path)
+    if not found and option != "--data.folder":
+        raise UserError(f"{option}: expected a folder with drives, each a folder with steering.csv; received {root}")
+    return found
+
+
+def drives_in(folder: Path, dirt: Dirt, own: Collection[str] = ()) -> dict[Path, str]:
+    """Finds a user's drives and their splits.
 
     They lie in the folders train, validation and test. Where these are not there, the last drive in the order of names
     is for test, the one before it for validation, and the others are for training.
 
     Args:
         folder: The folder with all of them.
-        dirt: `Dirt` that takes the other sub-folders.
+        dirt: `Dirt` that takes sub-folders that are no drives.
+        own: Splits that have drives elsewhere, and take none of these. Defaults to `()`.
 
     Returns:
         A dict of the folders of the drives to their splits.
@@ -117,25 +149,22 @@ def drives_in(folder: Path, dirt: Dirt) -> dict[Path, str]:
     Raises:
         UserError: A split has no drive.
     """
-    given = all((folder / split).is_dir() for split in SPLITS)
-    roots = [folder / split for split in SPLITS] if given else [folder]
-    found: dict[Path, str] = {}
-    for path in (path for root in roots if root.is_dir() for path in sorted(root.iterdir()) if path.is_dir()):
-        if (path / "steering.csv").is_file():
-            found[path] = path.parent.name
-        elif not path.name.startswith((".", "__MACOSX")):
-            dirt.add("a folder without steering.csv", path)
-    if not given:
-        names = list(found)
-        found = {path: "train" for path in names[:-2]} | dict(zip(names[-2:], ("validation", "test"), strict=False))
-    if set(found.values()) != set(SPLITS):
+    wanted = [split for split in SPLITS if split not in own]
+    if all((folder / split).is_dir() for split in SPLITS):
+        found = {path: split for split in wanted for path in drives_of(folder / split, dirt)}
+        note = ""
+    else:
+        names, held_out = drives_of(folder, dirt), wanted[1:]
+        last = len(names) - len(held_out)
+        found = {path: "train" for path in names[: max(0, last)]} | dict(zip(names[last:], held_out, strict=False))
+        note = ", ".join(f"{path.name} for {split}" for path, split in found.items() if split != "train")
+    if set(found.values()) != set(wanted):
         raise UserError(
-            f"--data.folder: expected three drives at least in {folder}, each a folder with steering.csv, for "
-            f"training, validation and test; received {len(found)}"
+            f"--data.folder: expected {len(wanted)} drives at least in {folder}, each a folder with steering.csv, for "
+            f"{', '.join(wanted)}; received {len(found)}"
         )
-    if not given:
-        held_out = ", ".join(f"{path.name} for {split}" for path, split in found.items() if split != "train")
-        print(f"of {len(found):,} drives, {held_out}, the others for training")
+    if note:
+        print(f"of {len(found):,} drives, {note}, the others for training")
     return found
 
 

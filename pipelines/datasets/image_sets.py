@@ -2,8 +2,8 @@
 
 import hashlib
 import io
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ import tensorflow_datasets as tfds
 from PIL import ExifTags, Image
 
 from attention_zoo.pipelines.datasets.dirt import Dirt
-from attention_zoo.pipelines.datasets.tfds import SPLITS, prepared
+from attention_zoo.pipelines.datasets.tfds import OPTIONS, SPLITS, prepared
 from attention_zoo.pipelines.datasets.user_images import read_images
 from attention_zoo.pipelines.engine.errors import UserError
 
@@ -61,7 +61,12 @@ class ImageSet:
 
 
 def read_image_sets(
-    dataset: str, splits: Sequence[str] = SPLITS, folder: str = "", strict: bool = False
+    dataset: str,
+    splits: Sequence[str] = SPLITS,
+    folder: str = "",
+    strict: bool = False,
+    dev: str = "",
+    test: str = "",
 ) -> dict[str, ImageSet]:
     """Reads the three splits of an image set.
 
@@ -70,7 +75,9 @@ def read_image_sets(
         splits: Splits of the dataset for training, validation and test, as TFDS names them, such as "train[:90%]".
         folder: A user's images that stand in for the dataset: `FOLDER/CLASS/*`, then split by content, or
             `FOLDER/{train,validation,test}/CLASS/*`.
-        strict: Whether faults in `folder` are an error; otherwise the files that have them are skipped and reported.
+        strict: Whether faults in the folders are an error; otherwise the files that have them are skipped and reported.
+        dev: A user's images of the validation split, `DEV/CLASS/*`. Defaults to `""`: a part of the others.
+        test: A user's images of the test split, `TEST/CLASS/*`.
 
     Returns:
         A dict of "train", "validation" and "test" to `ImageSet`.
@@ -79,8 +86,19 @@ def read_image_sets(
         UserError: The dataset is not one of labelled images or lacks a split, the folders hold fewer than two classes,
             or they have faults and `strict` is true.
     """
+    own = {split: Path(path) for split, path in (("validation", dev), ("test", test)) if path}
     if folder:
-        return read_folders(Path(folder), Dirt(strict))
+        return read_folders(roots_in(Path(folder), own) | own, Dirt(strict))
+    sets = read_dataset(dataset, splits)
+    if own:
+        own_sets = read_folders(own, Dirt(strict), sets["train"].labels)
+        version = ", ".join([sets["train"].version, own_sets["test" if test else "validation"].version])
+        sets = {split: replace(one, version=version) for split, one in (sets | own_sets).items()}
+    return sets
+
+
+def read_dataset(dataset: str, splits: Sequence[str]) -> dict[str, ImageSet]:
+    """Reads the three splits of scikit-learn's digits or a TFDS dataset, see `read_image_sets`."""
     if dataset == "sklearn_digits":
         return read_sklearn_digits()
     builder = prepared(dataset)
@@ -127,16 +145,35 @@ def read_sklearn_digits() -> dict[str, ImageSet]:
     return in_splits(encoded, digits.target, splits, names, f"scikit-learn {__version__} digits")
 
 
-def read_folders(directory: Path, dirt: Dirt) -> dict[str, ImageSet]:
-    """Reads a user's images, a folder for each class.
+def roots_in(directory: Path, own: Mapping[str, Path]) -> dict[str, Path]:
+    """Returns the folders of a user's images by split; "" is the split of those that are to be split by content.
 
-    A folder without a single image that can be decoded is no class.
+    Splits with a folder of their own elsewhere (`own`) are left out.
     """
     if not directory.is_dir():
         raise UserError(f"--data.folder: expected a folder with a folder for each class; received {directory}")
-    given = all((directory / split).is_dir() for split in SPLITS)
-    roots = [directory / split for split in SPLITS] if given else [directory]
-    files = [(path, name, root.name) for root in roots for path, name in image_files(root, dirt)]
+    if all((directory / split).is_dir() for split in SPLITS):
+        return {split: directory / split for split in SPLITS if split not in own}
+    return {"": directory}
+
+
+def read_folders(roots: Mapping[str, Path], dirt: Dirt, labels: Sequence[str] = ()) -> dict[str, ImageSet]:
+    """Reads a user's images, a folder for each class.
+
+    A folder without a single image that can be decoded is no class.
+
+    Args:
+        roots: The folders with the folders of the classes, by split, see `roots_in`.
+        dirt: `Dirt` that takes the faults.
+        labels: Classes of the training images, if those are elsewhere. Defaults to `()`.
+
+    Returns:
+        A dict of splits to `ImageSet`; without `labels` of all three.
+    """
+    for split, root in roots.items():
+        if not root.is_dir():
+            raise UserError(f"{OPTIONS[split]}: expected a folder with a folder for each class; received {root}")
+    files = [(path, name, split) for split, root in roots.items() for path, name in image_files(root, dirt)]
     kept, sizes, colored = [], [], 0
     for number, content, pixels in read_images([(path, path) for path, _, _ in files], dirt):
         kept.append((hashlib.sha256(content).hexdigest(), *files[number]))
@@ -144,18 +181,33 @@ def read_folders(directory: Path, dirt: Dirt) -> dict[str, ImageSet]:
         colored += is_colored(pixels)
     kept.sort()  # by content: classes are mixed, so that the first ones are a fair sample
     dirt.report()
-    names = sorted({name for _, _, name, _ in kept})
-    if empty := sorted({folder.name for root in roots for folder in folders_in(root)} - set(names)):
+    folders = ", ".join(map(str, roots.values()))
+    names = list(labels) or sorted({name for _, _, name, split in kept if split in ("", "train")})
+    found = {folder.name for root in roots.values() for folder in folders_in(root)}
+    if empty := sorted(found - {name for _, _, name, _ in kept}):
         print(f"no classes, because no image is in them: {', '.join(empty)}")
     if len(names) < 2:
         raise UserError(
             f"--data.folder: expected folders of at least two classes with {', '.join(SUFFIXES)} files in "
-            f"{directory}; received {len(kept)} images in {len(names)} folders"
+            f"{folders}; received {len(kept)} images in {len(names)} folders"
         )
-    splits = [root if given else split_of(bytes.fromhex(content)) for content, _, _, root in kept]
-    version = f"{directory} SHA-256 {hashlib.sha256(''.join(content for content, *_ in kept).encode()).hexdigest()}"
+    if new := sorted({name for _, _, name, _ in kept} - set(names)):
+        raise UserError(
+            f"--data.folder, --data.dev, --data.test: expected images of the classes {', '.join(names)}, which have "
+            f"training images; received images of {', '.join(new)}"
+        )
+    splits = []
+    for content, _, _, split in kept:
+        drawn = split or split_of(bytes.fromhex(content))
+        splits.append("train" if not split and drawn in roots else drawn)  # that split has a folder of its own
+    version = f"{folders} SHA-256 {hashlib.sha256(''.join(content for content, *_ in kept).encode()).hexdigest()}"
     sets = in_splits(
-        [str(path) for _, path, _, _ in kept], [names.index(row[2]) for row in kept], splits, names, version
+        [str(path) for _, path, _, _ in kept],
+        [names.index(name) for _, _, name, _ in kept],
+        splits,
+        names,
+        version,
+        list(roots) if labels else SPLITS,
     )
     for one in sets.values():
         one.examples = one.examples.map(lambda row: {**row, "image": tf.io.read_file(row["image"])})
@@ -226,10 +278,11 @@ def in_splits(
     splits: Sequence[str],
     names: list[str],
     version: str,
+    wanted: Sequence[str] = SPLITS,
 ) -> dict[str, ImageSet]:
-    """Sorts examples in memory, images or the names of their files, into an `ImageSet` for each split."""
+    """Sorts examples in memory, images or the names of their files, into an `ImageSet` for each wanted split."""
     sets = {}
-    for split in SPLITS:
+    for split in wanted:
         rows = [row for row, name in enumerate(splits) if name == split]
         if not rows:
             raise UserError(f"--data.folder: expected images for every split, received none for {split} of {version}")

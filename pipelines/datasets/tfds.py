@@ -15,6 +15,12 @@ from attention_zoo.pipelines.engine.stages import bar_shown, stage
 from attention_zoo.pipelines.engine.storage.files import locked
 
 SPLITS = ("train", "validation", "test")
+OPTIONS = {  # that name a user's folder of a split; "" is a folder that is to be split
+    "": "--data.folder",
+    "train": "--data.folder",
+    "validation": "--data.dev",
+    "test": "--data.test",
+}
 TINY = 100  # examples of a test split; the error of a share is then 5 percent points and more
 
 

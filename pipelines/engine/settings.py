@@ -125,6 +125,7 @@ class TrainingSettings:
         precision: Keras dtype policy of the model; mixed_float16 scales the loss.
         jit: Compile the training step with XLA. Every new batch shape compiles anew.
         seed: Seed of initial weights, dropout and the order of the data.
+        wandb: Project of Weights & Biases that shows the curves of the run, for `pip install "attention-zoo[wandb]"`.
     """
 
     epochs: int = 10
@@ -153,6 +154,7 @@ class TrainingSettings:
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
     jit: bool = False
     seed: int = 1
+    wandb: str = ""
 
     def __post_init__(self):
         counts = ("epochs", "batch_tokens", "keep_checkpoints", "average_checkpoints", "accumulate")

@@ -42,12 +42,15 @@ class Task:
             run may be continued with other values of them.
         sized_settings: Dotted names of the settings of data and model that `size_to_data` may change, such as
             "data.height".
+        adapted_settings: Dotted names of the settings of what `adapt` learns, such as "data.vocabulary_size". An
+            evaluation on other data cannot change them.
     """
 
     data_version = ""
     data_service = ""
     changeable_data_settings = ()
     sized_settings: tuple[str, ...] = ()
+    adapted_settings: tuple[str, ...] = ()
     lower_is_better = ("loss",)
     unit = "tokens"
     asked_together: int | None = 32

@@ -13,6 +13,8 @@ class DataSettings:
     Args:
         dataset: A TFDS dataset of images with class labels, such as digits, cifar10 or imagenet2012; or sklearn_digits.
         folder: Your own images instead: FOLDER/CLASS/*, split by content, or FOLDER/{train,validation,test}/CLASS/*.
+        dev: Your own images for the dev split, DEV/CLASS/*; otherwise a part of the others.
+        test: Your own images for the test split, TEST/CLASS/*.
         strict: Whether faults in your data end the run; otherwise lines and files that have them are reported and
             skipped.
         train_split: Split of the dataset for training, in TFDS's notation, such as train[:90%].
@@ -28,6 +30,8 @@ class DataSettings:
 
     dataset: str = "digits"
     folder: str = ""
+    dev: str = ""
+    test: str = ""
     strict: bool = False
     train_split: str = "train"
     validation_split: str = "validation"

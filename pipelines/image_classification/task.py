@@ -27,6 +27,7 @@ from attention_zoo.pipelines.engine.images.image_files import (
 from attention_zoo.pipelines.engine.pictures.draw import draw
 from attention_zoo.pipelines.engine.serving.asking import ask_image_files
 from attention_zoo.pipelines.engine.storage.files import atomic_write
+from attention_zoo.pipelines.engine.storage.labels import keep_labels
 from attention_zoo.pipelines.engine.task import Task
 from attention_zoo.pipelines.engine.views import ConfusionMatrix, HeatMaps
 from attention_zoo.pipelines.image_classification.answers import answers_of, confusion_of, keep_answers
@@ -61,7 +62,7 @@ class ImageClassification(Task):
         data = self.config.data
         self.size = (data.height, data.width)
         splits = (data.train_split, data.validation_split, data.test_split)
-        self.sets = read_image_sets(data.dataset, splits, data.folder, data.strict)
+        self.sets = read_image_sets(data.dataset, splits, data.folder, data.strict, data.dev, data.test)
         self.labels, self.data_version = self.sets["train"].labels, self.sets["train"].version
         for split, one in self.sets.items():
             if data.limit:
@@ -76,7 +77,8 @@ class ImageClassification(Task):
         return lines
 
     def adapt(self):
-        """Learns nothing: pixels are scaled, classes are named by the data. Decodes what is to be kept in memory."""
+        """Keeps the names of the classes, and decodes what is to be kept in memory."""
+        keep_labels(self.folder.labels, self.labels)
         if not self.config.data.in_memory:
             return
         pixels = sum(one.count for one in self.sets.values()) * math.prod(self.image_shape()[1:])

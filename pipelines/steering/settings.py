@@ -14,6 +14,8 @@ class DataSettings:
         folder: Your own drives instead of a dataset: FOLDER/DRIVE/steering.csv with lines of timestamp,frame,steering,
             and FOLDER/DRIVE/frames/ with the images. In the order of their names, the last drive is for test, the one
             before it for validation, the others for training; or FOLDER/{train,validation,test}/DRIVE/.
+        dev: Your own drives for the dev split, DEV/DRIVE/; otherwise one of the others.
+        test: Your own drives for the test split, TEST/DRIVE/.
         strict: Whether faults in your data end the run; otherwise lines and files that have them are reported and
             skipped.
         height: Height that every frame is resized to, in pixels.
@@ -25,6 +27,8 @@ class DataSettings:
 
     dataset: str = "car_racing"
     folder: str = ""
+    dev: str = ""
+    test: str = ""
     strict: bool = False
     height: int = 84
     width: int = 96

@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from attention_zoo.pipelines import models
 from attention_zoo.pipelines.datasets.drives import all_clips, balanced_clips, read_drives
-from attention_zoo.pipelines.datasets.tfds import SPLITS
+from attention_zoo.pipelines.datasets.tfds import SPLITS, describe_split
 from attention_zoo.pipelines.engine.images.image_files import decode_each_image
 from attention_zoo.pipelines.engine.pictures.draw import draw
 from attention_zoo.pipelines.engine.run.twin import train_twin
@@ -55,11 +55,13 @@ class Steering(Task):
     def load(self):
         """Reads the drives of the three splits; the first time, the expert has to drive them."""
         data = self.config.data
-        self.drives, self.data_version = read_drives(data.dataset, data.folder, self.size, data.strict)
+        self.drives, self.data_version = read_drives(
+            *(data.dataset, data.folder, self.size, data.strict, data.dev, data.test)
+        )
         for split in SPLITS:
             steering = np.concatenate([drive.steering for drive in self.drives[split]])
-            size = f"{len(self.drives[split])} drives, {len(steering):,} frames"
-            print(f"{split}: {size}, steering {steering.std():.3f} (standard deviation)")
+            things = f"frames of {len(self.drives[split])} drives, steering {steering.std():.3f} (standard deviation)"
+            print(describe_split(split, len(steering), things))
 
     def adapt(self):
         """Learns the constant answer that is best on the training split: the median."""

@@ -54,6 +54,7 @@ class Translation(Task):
     View = Alignment
     answers_with = "translation"
     changeable_data_settings = ("cache", "service", "alignment_files", "strict")
+    adapted_settings = ("data.vocabulary_size", "data.subwords")
     lower_is_better = ("loss", "aer", "human_aer")
     view = staticmethod(alignment_of)
     view_heads = staticmethod(heads_of)

@@ -111,6 +111,19 @@ def test_a_run_in_the_way_names_the_way_out(own, folder):
     assert "--start-from own" in zoo(folder, "train", "translation", *words, code=2)
 
 
+def test_a_run_is_scored_on_other_text_beside_its_own_scores(own, folder):
+    before = (folder / "runs" / "translation" / "own" / "metrics.json").read_bytes()
+    said = zoo(folder, "evaluate", "translation", "--name", "own", "--data-test", "pairs.tsv")
+    metrics = folder / re.search(r"scores on .*: (runs/translation/own/evaluations/.*/metrics.json)", said)[1]
+    assert '"test/bleu"' in metrics.read_text() and "pairs.tsv, line 31" in said
+    assert len((metrics.parent / "test_translations.tsv").read_text().splitlines()) == 60
+    assert (folder / "runs" / "translation" / "own" / "metrics.json").read_bytes() == before
+    refused = zoo(folder, "evaluate", "translation", "--name", "own", "--data.vocabulary_size", "50", code=2)
+    assert "--data.vocabulary_size: the model was made with the run's own" in refused
+    refused = zoo(folder, "evaluate", "translation", "--name", "own", "--training.epochs", "5", code=2)
+    assert "--training.epochs: expected a setting of the data" in refused
+
+
 def test_lines_in_lines_out(own, folder):
     done = subprocess.run(
         [sys.executable, "-m", "attention_zoo.pipelines", "predict", "translation", "--name", "own"],
@@ -151,6 +164,13 @@ def test_own_photographs_are_seen_in_their_colors_and_bad_ones_are_named(folder)
     assert float(re.search(r"test/accuracy\D*([\d.]+)", said)[1]) > 60
     answers = zoo(folder, "predict", "image_classification", "my photos/cold")
     assert answers.count("my photos/cold/") == 20
+    said = zoo(folder, "evaluate", "image_classification", "--name", "photos", "--data.test", "my photos")
+    assert "test: 40 images of 2 classes" in said
+    (folder / "other photos").mkdir()
+    for name in ("hot", "warm"):
+        (folder / "other photos" / name).symlink_to(folder / "my photos" / "warm")
+    said = zoo(folder, "evaluate", "image_classification", "--name", "photos", "--data.folder", "other photos", code=2)
+    assert "expected the classes of the run, cold, warm; received hot, warm" in said
 
 
 def test_own_captions_skip_what_is_missing_and_say_what_is_there(folder):

@@ -1,9 +1,8 @@
 """A run from the first example to the served model: train, evaluate, illustrate, export."""
 
-import platform
 import random
 import shutil
-from collections.abc import Callable, Collection, Container, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from os import PathLike
 from pathlib import Path
@@ -14,9 +13,15 @@ import tensorflow as tf
 
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.pictures.fonts import missing_font
-from attention_zoo.pipelines.engine.run.config import changed, dump, read
+from attention_zoo.pipelines.engine.run.config import changed, read
 from attention_zoo.pipelines.engine.run.console import make_console, no_bars_in_files
 from attention_zoo.pipelines.engine.run.illustrate import learned_texts
+from attention_zoo.pipelines.engine.run.kept_settings import (
+    keep_config,
+    refuse_changes,
+    refuse_other_data,
+    write_config,
+)
 from attention_zoo.pipelines.engine.run.publish import (
     export_task,
     next_command,
@@ -27,8 +32,9 @@ from attention_zoo.pipelines.engine.run.publish import (
     write_metrics,
 )
 from attention_zoo.pipelines.engine.run.reporting import TrainingReporter
-from attention_zoo.pipelines.engine.run.runs import DATA, PRESET, head_of
+from attention_zoo.pipelines.engine.run.runs import preset_of
 from attention_zoo.pipelines.engine.run.starting import copy_vocabulary, load_start_weights, take_settings
+from attention_zoo.pipelines.engine.run.tracking import tracking_callbacks
 from attention_zoo.pipelines.engine.settings import TaskConfig
 from attention_zoo.pipelines.engine.stages import stage
 from attention_zoo.pipelines.engine.storage.checkpoints import CheckpointStore
@@ -46,6 +52,8 @@ KEPT_IN_AN_EXPORT = {  # why `export` does not change a setting, or "" if it doe
     "export": "",
     "export.promote": "an export is always served; --export.directory exports into another folder",
 }
+
+KEPT_IN_AN_EVALUATION = {"": "expected a setting of the data, such as --data.test; received another one", "data": ""}
 
 
 def train(
@@ -90,20 +98,20 @@ def train(
         watching_workers(strategy),
         alone_in(folder) if chief else nullcontext(),
     ):
+        reporter = TrainingReporter(folder, silent=not chief, unit=task_class.unit)
         free = task_class.changeable_data_settings
         sized = [] if typed is None else [name for name in task_class.sized_settings if name not in typed]
         unknown = {name.partition(".")[2] for name in sized}  # until the data is read
         earlier = keep_config(config, folder, {*free, *unknown}, preset) if chief else None
-        reporter = TrainingReporter(folder, silent=not chief, unit=task_class.unit)
         reporter.note(f"{task_class.name}, preset {preset}: everything of this run goes to {folder}/")
         if strategy.num_replicas_in_sync > 1:
             reporter.note(f"{strategy.num_replicas_in_sync} replicas, {type(strategy).__name__}")
-        if chief and start_from:
-            copy_vocabulary(start_from, folder)
-        if start_from and typed is not None:
+        if start_from:
+            if chief:
+                copy_vocabulary(start_from, folder)
             for line in take_settings(start_from, config, sized):
                 reporter.note(line)
-            typed = {*typed, *sized}
+            typed = None if typed is None else {*typed, *sized}
         task, model = prepare(task_class, config, folder, strategy, typed, reporter.note)
         store = CheckpointStore(folder.checkpoints, config.training.keep_checkpoints)
         continues = bool(store.steps())
@@ -118,32 +126,38 @@ def train(
                 reporter.note(line)
         if start_from and not continues:
             reporter.note(load_start_weights(task, model, start_from))
+        callbacks = [*callbacks, *(tracking_callbacks(config, folder) if chief else [])]
         trainer = Trainer(task, model, store, reporter, strategy, callbacks)
         trainer.restore()
         if chief:  # only now is it known that the run can be continued like this
-            known = head_of(folder, DATA) if earlier else ""
-            if known and known != task.data_version:
-                raise UserError(f"{folder} holds a run on {known}, received {task.data_version}; choose another --name")
-            if earlier and trainer.progress.finished:
-                refuse_changes(folder, "a finished run", "training", earlier, config, ("strategy",))
+            if earlier:
+                refuse_other_data(folder, task.data_version)
+                if trainer.progress.finished:
+                    refuse_changes(folder, "a finished run", "training", earlier, config, ("strategy",))
             write_config(config, folder, task.data_version, preset)
-        progress = trainer.fit()
-        reporter.note(
-            f"training ended after {progress.seconds / 60:.1f} minutes, {progress.step:,} steps: {progress.finished}"
-        )
-        metrics = {
-            **trainer.evaluation.losses(),
-            "parameters": model.count_params(),
-            "train/minutes": progress.seconds / 60,
-            "train/steps": progress.step,
-            "train/epochs": progress.epoch + progress.batch / max(1, trainer.batches_per_epoch),
-        }
-        if progress.best_value is not None:
-            metrics.setdefault(config.training.monitor, progress.best_value)
-        if reporter.padding_share is not None:
-            metrics["input/padding_share"] = reporter.padding_share
+        trainer.fit()
+        metrics = training_figures(trainer, reporter)
         metrics = publish(task, plain_model(task, model, strategy), metrics, reporter) if chief else {}
         wait_for_all(strategy)
+    return metrics
+
+
+def training_figures(trainer: Trainer, reporter: TrainingReporter) -> dict[str, float]:
+    """Returns the metrics that a training leaves, and prints how it ended."""
+    progress, monitor = trainer.progress, trainer.task.config.training.monitor
+    minutes = progress.seconds / 60
+    reporter.note(f"training ended after {minutes:.1f} minutes, {progress.step:,} steps: {progress.finished}")
+    metrics = {
+        **trainer.evaluation.losses(),
+        "parameters": trainer.model.count_params(),
+        "train/minutes": minutes,
+        "train/steps": progress.step,
+        "train/epochs": progress.epoch + progress.batch / max(1, trainer.batches_per_epoch),
+    }
+    if progress.best_value is not None:
+        metrics.setdefault(monitor, progress.best_value)
+    if reporter.padding_share is not None:
+        metrics["input/padding_share"] = reporter.padding_share
     return metrics
 
 
@@ -157,15 +171,55 @@ def plain_model(task: Task, model: keras.Model, strategy: tf.distribute.Strategy
     return plain
 
 
-def evaluate(task_class: type[Task], folder: PathLike[str] | str) -> dict[str, float]:
-    """Scores a finished run on its test split again. Returns the metrics."""
+def evaluate(task_class: type[Task], folder: PathLike[str] | str, changes: Sequence[str] = ()) -> dict[str, float]:
+    """Scores a finished run again, on its test split or on that of other data.
+
+    Args:
+        task_class: The `Task` class.
+        folder: `RunFolder` or path of the run.
+        changes: Settings of the data that replace the run's, such as `["--data.test", "a.en", "a.fr"]`. The scores are
+            then written into a folder of their own inside the run's. Defaults to `()`, the run's own test split.
+
+    Returns:
+        The metrics.
+
+    Raises:
+        UserError: There is no such run, a setting cannot be changed, or the model does not suit the data.
+    """
     folder = RunFolder(folder)
     with alone_in(folder):
-        task, model = finished(task_class, folder)
-        metrics = folder.read_metrics() | score(task, model)  # keeps the figures of the training
-        write_metrics(folder, metrics)
+        if changes:
+            task, model, metrics = on_other_data(task_class, folder, changes)
+        else:
+            task, model = finished(task_class, folder)
+            metrics = folder.read_metrics()  # keeps the figures of the training
+        metrics |= score(task, model)
+        write_metrics(task.folder, metrics)
         show_metrics(make_console(), metrics)
+        if changes:
+            make_console(soft_wrap=True).print(f"scores on {task.data_version}: {task.folder.metrics}")
     return metrics
+
+
+def on_other_data(
+    task_class: type[Task], folder: RunFolder, changes: Sequence[str]
+) -> tuple[Task, keras.Model, dict[str, float]]:
+    """Returns the task and model of a run on other data, and no metrics so far; the task has a folder of its own."""
+    fixed = "the model was made with the run's own; train another run to change it"
+    refused = KEPT_IN_AN_EVALUATION | {
+        name: fixed for name in (*task_class.sized_settings, *task_class.adapted_settings)
+    }
+    config = changed(read(task_class.Config, folder.config), changes, refused)
+    other = folder.evaluation(changes)
+    other.path.mkdir(parents=True, exist_ok=True)
+    copy_vocabulary(folder, other)
+    if folder.labels.is_file():
+        atomic_write(other.labels, folder.labels.read_bytes())
+    write_config(config, other, preset=preset_of(folder))
+    task, model = prepare(task_class, config, other)
+    write_config(config, other, task.data_version, preset_of(folder))
+    load_final_weights(task, model, folder)
+    return task, model, {}
 
 
 def export(task_class: type[Task], folder: PathLike[str] | str, changes: Sequence[str] = ()) -> Path:
@@ -224,8 +278,10 @@ def prepare(
             return task, task.build()
         except UserError:
             raise
-        except ValueError as error:  # a layer refuses a setting
-            raise UserError(f"model: {error}") from error
+        except ValueError as error:  # a layer refuses an argument, which it names in backticks
+            options = vars(config.model) if hasattr(config, "model") else {}
+            option = next((f"--model.{name}" for name in options if f"`{name}`" in str(error)), "--model")
+            raise UserError(f"{option}: {error}") from error
 
 
 def finished(
@@ -237,58 +293,14 @@ def finished(
         raise UserError(f"no run in {folder}: expected {folder.config.name} there; train one first")
     config = changed(read(task_class.Config, folder.config), changes, KEPT_IN_AN_EXPORT)
     task, model = prepare(task_class, config, folder)
-    settings, store = config.training, CheckpointStore(folder.checkpoints)
-    lower_is_better = task.prefers_lower(settings.monitor)
-    load_chosen_weights(model, store, settings.monitor, lower_is_better, ema=bool(settings.ema))
+    load_final_weights(task, model, folder)
     return task, model
 
 
-def keep_config(
-    config: TaskConfig, folder: PathLike[str] | str, changeable_data_settings: Container[str] = (), preset: str = ""
-) -> TaskConfig | None:
-    """Writes the effective settings, and refuses a folder whose run has other data or another model.
-
-    A run that failed early pins no settings: its data settings are free until the task has learned from the data, its
-    model settings until the first checkpoint.
-
-    Returns:
-        The earlier settings, which stay in the file until it is known that the run can be continued; `None` if no
-        settings are pinned.
-    """
-    folder = RunFolder(folder)
-    kept = set(folder.path.iterdir()) - {folder.config, folder.lock, folder.adapt_lock}
-    binding = ("data", "model") if CheckpointStore(folder.checkpoints).steps() else ("data",) if kept else ()
-    if not binding or not folder.config.is_file():
-        return write_config(config, folder, preset=preset)
-    earlier = read(type(config), folder.config)
-    for section in binding:
-        refuse_changes(folder, "a run", section, earlier, config, changeable_data_settings)
-    return earlier
-
-
-def refuse_changes(
-    folder: RunFolder, what: str, section: str, earlier: TaskConfig, config: TaskConfig, free: Container[str] = ()
-) -> None:
-    """Raises a UserError if settings of a section differ from those of an earlier start, except those in `free`."""
-    before, now = (vars(getattr(settings, section)) for settings in (earlier, config))
-    names = now if before.get("name") == now.get("name") else ["name"]  # another model has other options
-    changed = [name for name in names if before[name] != now[name] and name not in free]
-    if changed:
-        differences = ", ".join(f"--{section}.{name} {before[name]!r}, received {now[name]!r}" for name in changed)
-        raise UserError(
-            f"{folder} holds {what} with {differences}; choose another --name (with --start-from {folder.path.name} it "
-            "begins with these weights), or remove the folder"
-        )
-
-
-def write_config(config: TaskConfig, folder: RunFolder, data_version: str = "", preset: str = "") -> None:
-    """Writes the effective settings, headed by versions, preset and data."""
-    heads = [f"Python {platform.python_version()}, TensorFlow {tf.__version__}, Keras {keras.__version__}"]
-    if preset:
-        heads.append(f"{PRESET}: {preset}")
-    if data_version:
-        heads.append(f"{DATA}: {data_version}")
-    atomic_write(folder.config, "".join(f"# {head}\n" for head in heads) + dump(config))
+def load_final_weights(task: Task, model: keras.Model, folder: RunFolder) -> None:
+    """Gives a model the final weights of a run."""
+    settings, store = task.config.training, CheckpointStore(folder.checkpoints)
+    load_chosen_weights(model, store, settings.monitor, task.prefers_lower(settings.monitor), ema=bool(settings.ema))
 
 
 @contextmanager

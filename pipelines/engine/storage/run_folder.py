@@ -1,7 +1,10 @@
 """The files of a run: the only place where the names of files in a run folder are written."""
 
 import csv
+import hashlib
 import json
+import re
+from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -113,6 +116,11 @@ class RunFolder:
         """The vocabulary of whole words, one a line."""
         return self.path / "words.txt"
 
+    @property
+    def labels(self) -> Path:
+        """The names of the classes, one a line, in the order of the model's outputs."""
+        return self.path / "labels.txt"
+
     def vocabularies(self) -> list[Path]:
         """Returns the vocabularies that a task may have learned, by which the rows of embeddings are numbered."""
         return [self.subwords, self.words]
@@ -170,6 +178,18 @@ class RunFolder:
     def twin(self) -> "RunFolder":
         """The run of the same model without attention, as a `RunFolder`."""
         return RunFolder(self.path / "no_attention")
+
+    def evaluation(self, changes: Sequence[str]) -> "RunFolder":
+        """Returns the folder of the scores on other data, named by the changed settings.
+
+        Example:
+
+        >>> RunFolder("mine").evaluation(["--data.test", "my texts/a.en", "my texts/a.fr"]).path.name
+        'data.test-my-texts-a.en-my-texts-a.fr-4eb79d1f'
+        """
+        words = re.sub(r"[^\w.]+", "-", " ".join(changes)).strip("-")[:60]
+        digest = hashlib.blake2b("\0".join(changes).encode(), digest_size=4).hexdigest()
+        return RunFolder(self.path / "evaluations" / f"{words}-{digest}")
 
     # Readers.
 

@@ -168,6 +168,15 @@ def test_export_hands_changed_settings_to_the_engine(toy):
     assert handed == [["--decoding.beam_size", "4", "--export.directory=x y"]]
 
 
+def test_evaluate_hands_settings_of_the_data_to_the_engine(toy):
+    handed = []
+    toy.engine.evaluate = lambda *_, changes: handed.append(changes)
+    Path("runs/toy/small").mkdir(parents=True)
+    Path("runs/toy/small/config.yaml").write_text("")
+    assert toy.run("evaluate", "toy", "--data-test", "a.en", "a.fr", "--name", "small") == 0
+    assert handed == [["--data-test", "a.en", "a.fr"]]
+
+
 def test_a_run_that_is_not_there_is_named_with_those_that_are(toy, capsys):
     assert "no run in runs/toy/small" in (line := refused(toy, capsys, "evaluate", "toy"))
     assert "`attention-zoo train toy` makes one" in line
@@ -399,7 +408,7 @@ def test_predict_with_nothing_to_answer_is_refused(toy, monkeypatch, capsys):
         (["train", "tyo"], "received tyo; did you mean toy?"),
         (["evaluate", "toi"], "received toi; did you mean toy?"),
         (["evaluate"], "evaluate: the following arguments are required: TASK"),
-        (["evaluate", "toy", "--training.epochs", "3"], "unrecognized arguments: --training.epochs 3"),
+        (["evaluate", "toy", "--epochs", "3"], "unrecognized arguments: --epochs 3"),
         (["evaluate", "toy", "--run", "a", "--name", "b"], "not allowed with argument --run"),
         (["predict", "toi", "x"], "received toi; did you mean toy?"),
         (["predict", "toy", "x", "--attn", "y"], "unrecognized arguments: --attn"),

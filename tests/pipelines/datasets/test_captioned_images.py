@@ -149,6 +149,18 @@ def test_a_folder_may_be_split_already(tmp_path):
         read_captioned_images("", (16, 16), folder=str(tmp_path))
 
 
+def test_dev_and_test_images_may_be_elsewhere(folder, tmp_path):
+    other = tmp_path / "other"
+    (other / "images").mkdir(parents=True)
+    (other / "images" / "a.png").write_bytes(png(seed=77))
+    (other / "captions.jsonl").write_text(json.dumps({"image": "a.png", "captions": ["picture 77"]}))
+    splits = read_captioned_images("", (16, 16), folder=str(folder), test=str(other))
+    assert {split: len(one) for split, one in splits.items()} == {"train": 18, "validation": 2, "test": 1}
+    assert splits["test"].captions == [["picture 77"]] and splits["train"].version.count("SHA-256") == 2
+    with pytest.raises(UserError, match="--data.dev: expected .*captions.jsonl"):
+        read_captioned_images("", (16, 16), folder=str(folder), dev=str(tmp_path / "none"))
+
+
 def test_images_that_cannot_be_decoded_are_all_named_in_one_pass(folder, capsys):
     (folder / "images" / "3.png").write_text("hello")
     (folder / "images" / "4.png").write_bytes(b"")

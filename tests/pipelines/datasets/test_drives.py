@@ -51,12 +51,23 @@ def test_drives_may_be_split_already(tmp_path):
     assert [len(drives[split][0]) for split in ("train", "validation", "test")] == [4, 5, 3]
 
 
+def test_dev_and_test_drives_may_be_elsewhere(tmp_path):
+    for place, count in (("mine/b", 4), ("mine/c", 5), ("mine/a", 3), ("later/d", 6), ("later/e", 7)):
+        write_drive(tmp_path / place, np.arange(count) / 10)
+    drives, version = read_drives("", str(tmp_path / "mine"), (3, 4), test=str(tmp_path / "later"))
+    lengths = {split: sorted(map(len, found)) for split, found in drives.items()}
+    assert lengths == {"train": [3, 4], "validation": [5], "test": [6, 7]}
+    assert version.count("SHA-256") == 5
+    with pytest.raises(UserError, match="--data.dev: expected a folder with drives, each a folder with steering.csv"):
+        read_drives("", str(tmp_path / "mine"), (3, 4), dev=str(tmp_path / "none"))
+
+
 def test_too_few_drives_are_refused(tmp_path):
     for name in "ab":
         write_drive(tmp_path / name, np.arange(3) / 10)
     (tmp_path / "empty").mkdir()
     for folder in (tmp_path, tmp_path / "nowhere"):
-        with pytest.raises(UserError, match="--data.folder: expected three drives at least"):
+        with pytest.raises(UserError, match="--data.folder: expected 3 drives at least"):
             read_drives("", str(folder), (3, 4))
 
 

@@ -47,6 +47,22 @@ def test_folders_may_be_split_already(tmp_path):
     assert sorted(labels) == [0, 0, 0, 1, 1, 1] and labels != sorted(labels)  # mixed: the first ones are a fair sample
 
 
+def test_dev_and_test_images_may_be_elsewhere(tmp_path):
+    photos(tmp_path / "mine", ["a", "b", "c"], 20)
+    photos(tmp_path / "later", ["c", "a"], 2, seed=1)
+    sets = read_image_sets("", folder=str(tmp_path / "mine"), test=str(tmp_path / "later"))
+    assert sets["test"].count == 4 and sets["train"].count + sets["validation"].count == 60
+    assert sorted(label for _, label in contents(sets["test"])) == [0, 0, 2, 2], "numbered as the training images"
+    sets = read_image_sets("sklearn_digits", test=str(photos(tmp_path / "digits", ["7", "3"], 1)))
+    assert sorted(label for _, label in contents(sets["test"])) == [3, 7] and sets["train"].count > 1000
+    assert "scikit-learn" in sets["train"].version and "SHA-256" in sets["train"].version
+    photos(tmp_path / "new", ["d"], 1)
+    with pytest.raises(UserError, match="--data.test: expected images of the classes a, b, c, .* received images of d"):
+        read_image_sets("", folder=str(tmp_path / "mine"), test=str(tmp_path / "new"))
+    with pytest.raises(UserError, match="--data.dev: expected a folder with a folder for each class"):
+        read_image_sets("", folder=str(tmp_path / "mine"), dev=str(tmp_path / "none"))
+
+
 def test_folders_that_cannot_be_used_are_refused(tmp_path):
     with pytest.raises(UserError, match="--data.folder: expected a folder with a folder for each class"):
         read_image_sets("", folder=str(tmp_path / "none"))

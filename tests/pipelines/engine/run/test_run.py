@@ -59,7 +59,7 @@ class PreparesNothing(Prepares):
 
 
 def test_settings_that_no_model_can_be_built_from_are_a_mistake_of_the_user(tmp_path):
-    with pytest.raises(UserError, match="model: .*rate"):
+    with pytest.raises(UserError, match="--model: .*rate"):
         prepare(PreparesNothing, Config(), tmp_path)
 
 
