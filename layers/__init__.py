@@ -17,6 +17,7 @@ from attention_zoo.layers.pooling import AttentionPooling
 from attention_zoo.layers.positions import PositionalEmbedding, SinusoidalEncoding
 from attention_zoo.layers.recurrent import AttentiveDecoder
 from attention_zoo.layers.reinforce import reinforce_loss
+from attention_zoo.layers.relative import RelativeSelfAttention
 from attention_zoo.layers.replace import replace_attention
 from attention_zoo.layers.scores import (
     AdditiveScore,
@@ -30,6 +31,7 @@ from attention_zoo.layers.self_attention import MultiHeadSelfAttention
 from attention_zoo.layers.spatial import SpatialAttention
 from attention_zoo.layers.transformer_decoder import TransformerDecoderBlock
 from attention_zoo.layers.transformer_encoder import TransformerEncoderBlock
+from attention_zoo.layers.transformer_xl import TransformerXLAttention
 from attention_zoo.layers.uniform import UniformAlignment, ZeroScore
 
 __all__ = [
@@ -55,6 +57,7 @@ __all__ = [
     "MultiHeadSelfAttention",
     "PatchEmbedding",
     "PositionalEmbedding",
+    "RelativeSelfAttention",
     "ScaledDotScore",
     "Score",
     "SinusoidalEncoding",
@@ -63,6 +66,7 @@ __all__ = [
     "StochasticDepth",
     "TransformerDecoderBlock",
     "TransformerEncoderBlock",
+    "TransformerXLAttention",
     "UniformAlignment",
     "ZeroScore",
     "causal_mask",
