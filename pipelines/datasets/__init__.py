@@ -1,5 +1,6 @@
 """TFDS builders of the default data. Importing this package registers them: `tfds.load("cldr_phrases/fr")`."""
 
+from attention_zoo.pipelines.datasets.builders.bbc_news import BbcNews
 from attention_zoo.pipelines.datasets.builders.bible_translation import BibleTranslation
 from attention_zoo.pipelines.datasets.builders.car_racing import CarRacing
 from attention_zoo.pipelines.datasets.builders.cldr_phrases import CldrPhrases
@@ -8,4 +9,4 @@ from attention_zoo.pipelines.datasets.builders.digits import Digits
 from attention_zoo.pipelines.datasets.builders.emoji_scenes import EmojiScenes
 from attention_zoo.pipelines.datasets.builders.newsgroups import Newsgroups
 
-__all__ = ["BibleTranslation", "CarRacing", "CldrPhrases", "Dates", "Digits", "EmojiScenes", "Newsgroups"]
+__all__ = ["BbcNews", "BibleTranslation", "CarRacing", "CldrPhrases", "Dates", "Digits", "EmojiScenes", "Newsgroups"]
