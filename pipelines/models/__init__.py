@@ -6,6 +6,7 @@ from attention_zoo.pipelines.models.hierarchical_attention import HierarchicalAt
 from attention_zoo.pipelines.models.luong_translator import LuongTranslator
 from attention_zoo.pipelines.models.recurrent_encoder_decoder import RecurrentEncoderDecoder
 from attention_zoo.pipelines.models.show_attend_tell import ShowAttendTell
+from attention_zoo.pipelines.models.skip_gram import SkipGram
 from attention_zoo.pipelines.models.stacked_seq2seq import StackedSeq2Seq
 from attention_zoo.pipelines.models.transformer_translator import TransformerTranslator
 from attention_zoo.pipelines.models.vision_transformer import VisionTransformer
@@ -17,6 +18,7 @@ __all__ = [
     "LuongTranslator",
     "RecurrentEncoderDecoder",
     "ShowAttendTell",
+    "SkipGram",
     "StackedSeq2Seq",
     "TransformerTranslator",
     "UniformDriver",
