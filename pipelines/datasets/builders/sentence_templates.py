@@ -99,7 +99,7 @@ class Sampler:
 
     >>> values = lambda name, rng: (rng.choice(["lamp", "desk lamp"]), None)
     >>> Sampler({"the": "(the|my)"}, values).draw("turn on [<the>] {device:name}", random.Random(1))
-    ('turn on the lamp', [Slot(start=12, end=16, name='name', value='lamp')])
+    ('turn on the desk lamp', [Slot(start=12, end=21, name='name', value='desk lamp')])
     """
 
     def __init__(self, rules: Mapping[str, str], values: Callable[[str, random.Random], tuple[str, str | None]]):
