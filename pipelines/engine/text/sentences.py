@@ -17,9 +17,7 @@ _LOWER_CASE = r"\p{Ll}.*"
 _SPLITS = tf.int64
 
 
-def split_sentences(
-    texts: tf.Tensor, max_words: int
-) -> tuple[tf.RaggedTensor, tf.RaggedTensor, tf.RaggedTensor]:
+def split_sentences(texts: tf.Tensor, max_words: int) -> tuple[tf.RaggedTensor, tf.RaggedTensor, tf.RaggedTensor]:
     """Splits texts into sentences, and these into words.
 
     A sentence ends at a blank line or `<br>`, and at ".", "!", "?", their repetitions and counterparts in other

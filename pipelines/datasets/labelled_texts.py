@@ -1,0 +1,210 @@
+"""Labelled texts in memory, from any TFDS text classification set or from a user's files."""
+
+import hashlib
+from collections.abc import Container, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import tensorflow_datasets as tfds
+
+from attention_zoo.pipelines.datasets.dirt import Dirt
+from attention_zoo.pipelines.datasets.text_files import read_labelled
+from attention_zoo.pipelines.datasets.tfds import OPTIONS, SPLITS, limit_of, prepared
+from attention_zoo.pipelines.engine.errors import UserError
+
+HELD_OUT, MOST_HELD_OUT = 10, 10_000  # a tenth of the texts for validation and again for test, at most so many
+
+
+@dataclass(frozen=True)
+class LabelledTexts:
+    """One split.
+
+    Args:
+        texts: The texts.
+        labels: int64 `(N,)`, the numbers of their classes.
+        names: Names of the classes.
+        version: Name and version of the TFDS dataset, or a digest of the texts.
+        spans: For each text the parts that decide its class, int64 `(M, 2)`, offsets in bytes of their beginnings and
+            ends; `None` if they are not known.
+    """
+
+    texts: list[str]
+    labels: np.ndarray
+    names: list[str]
+    version: str
+    spans: list[np.ndarray] | None = None
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def take(self, rows: Sequence[int] | np.ndarray) -> "LabelledTexts":
+        """Returns the texts of these rows."""
+        spans = self.spans and [self.spans[row] for row in rows]
+        return replace(self, texts=[self.texts[row] for row in rows], labels=self.labels[rows], spans=spans)
+
+
+def read_labelled_texts(
+    dataset: str,
+    files: str = "",
+    dev: str = "",
+    test: str = "",
+    columns: Sequence[str] = ("text", "label"),
+    limit: int = 0,
+    strict: bool = False,
+) -> dict[str, LabelledTexts]:
+    """Reads the three splits of a set of labelled texts.
+
+    Args:
+        dataset: Name of a TFDS dataset with a text and a class label. Where it has no validation or no test split, the
+            last tenth of its training split takes the place, or of what is left of it.
+        files: A user's texts that stand in for the dataset: a file or folder as in `read_labelled`, or a folder of
+            such folders by the names of splits. They are split by content, and a text that occurs again is dropped.
+        dev: A user's texts of the validation split. Defaults to `""`: a part of the others.
+        test: A user's texts of the test split.
+        columns: Names of the columns of the text and of the label in a user's files.
+        limit: Takes so many training texts at most, and a tenth as many of each other split; 0 takes all.
+        strict: Whether faults in the data are an error; otherwise they are skipped and reported.
+
+    Returns:
+        A dict of "train", "validation" and "test" to `LabelledTexts`. Texts of different classes are mixed.
+
+    Raises:
+        UserError: The dataset is not one of labelled texts, the files hold fewer than two classes, a class has no
+            training text, or the data has faults and `strict` is true.
+    """
+    dirt = Dirt(strict)
+    paths = own_paths(files, dev, test)
+    own = {split: read_labelled(path, columns, dirt, _option(split)) for split, path in paths.items()}
+    sets = {} if files else read_dataset(dataset, dirt)
+    dirt.report()
+    if files:
+        own = split_texts(own.pop("train"), own) | own
+    if own:
+        names = sets["train"].names if sets else sorted({label for _, label in own["train"]})
+        sets |= in_memory(own, names, sets["train"].version if sets else "")
+    taken = {}
+    for split, one in sets.items():
+        if not len(one):
+            raise UserError(f"{_option(split)}: expected texts for every split, received none for {split}")
+        count = min(len(one), limit_of(split, limit)) if limit else len(one)
+        taken[split] = one.take(np.arange(count))
+    return taken
+
+
+def own_paths(files: str, dev: str, test: str) -> dict[str, Path]:
+    """Returns the file or folder of a user's texts by split. FILES/train/CLASS makes FILES a folder of splits."""
+    paths = {"train": Path(files)} if files else {}
+    if files and any(path.is_dir() for path in Path(files, "train").glob("*")):
+        paths = {split: Path(files, split) for split in SPLITS if Path(files, split).is_dir()}
+    return paths | {split: Path(path) for split, path in (("validation", dev), ("test", test)) if path}
+
+
+def _option(split: str) -> str:
+    """Returns the setting that names the texts of a split."""
+    return "--data.files" if split == "train" else OPTIONS[split]
+
+
+def split_texts(pairs: Sequence[tuple[str, str]], given: Container[str] = ()) -> dict[str, list[tuple[str, str]]]:
+    """Drops texts that occur again, and splits the others: a tenth each for validation and test.
+
+    A hash of the text decides, white space apart, not its place in the file.
+
+    Args:
+        pairs: (text, label) pairs.
+        given: Splits that the user gave files of; they get no text here.
+
+    Raises:
+        UserError: There are fewer different texts than splits.
+
+    Example:
+
+    >>> splits = split_texts([(f"text {i}", "a") for i in range(100)] + [("text  1", "a")])
+    dropped 1 text that occurs again
+    >>> {name: len(pairs) for name, pairs in splits.items()}
+    {'train': 80, 'validation': 10, 'test': 10}
+    """
+    distinct = {}
+    for text, label in pairs:
+        distinct.setdefault(hashlib.blake2b(" ".join(text.split()).encode(), digest_size=16).digest(), (text, label))
+    if dropped := len(pairs) - len(distinct):
+        print(f"dropped {dropped:,} text{'s' * (dropped > 1)} that occur{'s' * (dropped == 1)} again")
+    held = [split for split in ("test", "validation") if split not in given]
+    if len(distinct) < 1 + len(held):
+        raise UserError(f"--data.files: expected at least {1 + len(held)} different texts, received {len(distinct)}")
+    ordered = [distinct[key] for key in sorted(distinct)]
+    share = max(1, min(MOST_HELD_OUT, len(ordered) // HELD_OUT))
+    parts = {split: ordered[number * share : (number + 1) * share] for number, split in enumerate(held)}
+    parts["train"] = ordered[len(held) * share :]
+    return {split: parts[split] for split in SPLITS if split in parts}
+
+
+def in_memory(
+    own: dict[str, list[tuple[str, str]]], names: Sequence[str], version: str = ""
+) -> dict[str, LabelledTexts]:
+    """Returns a user's texts by split, with the classes `names`."""
+    numbers = {name: number for number, name in enumerate(names)}
+    labels = {label for pairs in own.values() for _, label in pairs}
+    if len(names) < 2:
+        raise UserError(f"--data.files: expected texts of at least two classes, received {', '.join(names) or 'none'}")
+    if new := sorted(labels - set(numbers)):
+        raise UserError(
+            f"--data.files, --data.dev, --data.test: expected texts of the classes {', '.join(names)}, which have "
+            f"training texts; received texts of {', '.join(new)}"
+        )
+    content = "\0".join(f"{split}\0{label}\0{text}" for split, pairs in own.items() for text, label in pairs)
+    version = ", ".join(filter(None, (version, f"texts SHA-256 {hashlib.sha256(content.encode()).hexdigest()}")))
+    sets = {}
+    for split, pairs in own.items():
+        order = np.random.default_rng(0).permutation(len(pairs))  # files are often sorted by class
+        labels = np.array([numbers[pairs[row][1]] for row in order], "int64")
+        sets[split] = LabelledTexts([pairs[row][0] for row in order], labels, list(names), version)
+    return sets
+
+
+def read_dataset(dataset: str, dirt: Dirt) -> dict[str, LabelledTexts]:
+    """Reads the splits of a TFDS dataset, see `read_labelled_texts`."""
+    builder = prepared(dataset)
+    keys = keys_of(builder)
+    known = builder.info.splits or SPLITS  # TFDS's mocked data names no splits
+    if "train" not in known:
+        raise UserError(f"--data.dataset: expected a dataset with a split train; {dataset} has {', '.join(known)}")
+    missing = [split for split in ("validation", "test") if split not in known]
+    cuts = [100 - 10 * number for number in range(len(missing) + 1)]  # of the training split, in percent
+    ranges = {split: f"train[{cuts[number + 1]}%:{cuts[number]}%]" for number, split in enumerate(missing)}
+    ranges["train"] = f"train[:{cuts[-1]}%]" if missing else "train"
+    return {split: read_tfds(builder, ranges.get(split, split), keys, dirt) for split in SPLITS}
+
+
+def keys_of(builder: tfds.core.DatasetBuilder) -> tuple[str, str]:
+    """Returns the features of a dataset that are the text and the class: its supervised keys, or the only ones."""
+    features = builder.info.features
+    keys = builder.info.supervised_keys or ()
+    texts = [name for name, feature in features.items() if isinstance(feature, tfds.features.Text)]
+    classes = [name for name, feature in features.items() if isinstance(feature, tfds.features.ClassLabel)]
+    only = len(texts) == len(classes) == 1
+    text, label = keys if len(keys) == 2 else (texts[0], classes[0]) if only else ("", "")
+    if text not in texts or label not in classes:
+        raise UserError(
+            f"--data.dataset: expected a dataset of texts with class labels; received {builder.info.full_name} with "
+            f"the features {', '.join(features)} and the supervised keys {keys or None}"
+        )
+    return text, label
+
+
+def read_tfds(builder: tfds.core.DatasetBuilder, split: str, keys: tuple[str, str], dirt: Dirt) -> LabelledTexts:
+    """Returns one split of a TFDS dataset, without the examples that have no text or no class."""
+    text_key, label_key = keys
+    names = list(builder.info.features[label_key].names)
+    texts, labels, spans = [], [], []
+    known = "spans" in builder.info.features
+    for number, row in enumerate(builder.as_dataset(split=split).as_numpy_iterator()):
+        text = row[text_key].decode("utf-8", "replace")
+        if not text.strip() or not 0 <= row[label_key] < len(names):
+            dirt.add("no text" if not text.strip() else "no class", f"{builder.name} {split}, example {number}")
+            continue
+        texts.append(text)
+        labels.append(row[label_key])
+        spans += [row["spans"]] if known else []
+    version = f"{builder.info.full_name} {split}"
+    return LabelledTexts(texts, np.array(labels, "int64"), names, version, spans if known else None)
