@@ -53,7 +53,7 @@ def read_labelled(path: Path, columns: Sequence[str], dirt: Dirt, option: str) -
 
 
 def _of_table(text: str, delimiter: str, columns: Sequence[str]) -> Iterator[tuple[int, str, str, str]]:
-    """Yields (line, text, label, fault) of the rows after the head of a table; a quoted field may have several lines."""
+    """Yields (line, text, label, fault) of the rows after the head; a quoted field may have several lines."""
     csv.field_size_limit(min(sys.maxsize, 2**31 - 1))  # the default refuses documents of 128 kB
     reader = csv.reader(text.splitlines(keepends=True), delimiter=delimiter)
     head = [name.strip() for name in next(reader, [])]
