@@ -38,6 +38,10 @@ class Update:
         self.task, self.model, self.optimizer, self.strategy, self.metrics = task, model, optimizer, strategy, metrics
         self.settings = settings = task.config.training
         self.scales = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+        # Gradients of embeddings stay lists of rows, duplicates included, where a step only adds them to the weights.
+        # Other optimisers change all rows, and clipping, accumulation and replicas need the sum.
+        one_sum = not (settings.clip_norm or self.scales or settings.jit or settings.accumulate > 1)
+        self.keeps_rows = settings.optimizer == "sgd" and one_sum and strategy.num_replicas_in_sync == 1
         signature = [spec, tf.TensorSpec([2], tf.float32)]
         self._compiled = tf.function(self._step, input_signature=signature, autograph=False)
         if settings.jit:  # XLA compiles neither loops over unknown shapes nor collectives, so only this part
@@ -58,7 +62,7 @@ class Update:
 
         Returns:
             Five floats, the same in all processes: the loss per unit of weight, the weight of the global batch, the
-            norm of its gradient, whether any process was asked to stop (above 0), and the seconds of the first process.
+            norm of its gradient (where rows are kept, that of their list), whether any process was asked to stop (above 0), and the seconds of the first process.
         """
         loss, weight, norm, (stop, seconds) = (
             result.numpy() for result in self._compiled(batch, tf.constant([stop, seconds]))
@@ -77,7 +81,7 @@ class Update:
         sums = replicas.all_reduce("SUM", [*self._sums(batch), signals])
         gradients, (total, weight, signals) = sums[: len(variables)], sums[len(variables) :]
         divisor = tf.maximum(weight, 1.0)
-        gradients = [gradient / tf.cast(divisor, gradient.dtype) for gradient in gradients]
+        gradients = [divided(gradient, divisor) for gradient in gradients]
         norm = tf.linalg.global_norm(gradients) / self._scale()
         if self.settings.clip_norm:
             gradients, _ = tf.clip_by_global_norm(gradients, self.settings.clip_norm, use_norm=norm)
@@ -108,7 +112,8 @@ class Update:
             divisor = tf.maximum(weight, 1.0) if self.scales else 1.0
             scaled = total * self._scale() / divisor
         gradients = tape.gradient(scaled, variables, unconnected_gradients=tf.UnconnectedGradients.ZERO)
-        gradients = [tf.convert_to_tensor(gradient) for gradient in gradients]
+        if not self.keeps_rows:
+            gradients = [tf.convert_to_tensor(gradient) for gradient in gradients]
         if self.scales:
             gradients = [gradient * divisor for gradient in gradients]
         update_metrics(self.metrics, parts)
@@ -117,6 +122,14 @@ class Update:
     def _scale(self):
         """Returns the factor of float16 losses, which keeps small gradients from vanishing."""
         return tf.convert_to_tensor(self.optimizer.dynamic_scale) if self.scales else 1.0
+
+
+def divided(gradient: tf.Tensor | tf.IndexedSlices, divisor: tf.Tensor) -> tf.Tensor | tf.IndexedSlices:
+    """Divides a gradient by a scalar; one that is a list of rows stays a list of rows."""
+    if isinstance(gradient, tf.IndexedSlices):
+        values = gradient.values / tf.cast(divisor, gradient.dtype)
+        return tf.IndexedSlices(values, gradient.indices, gradient.dense_shape)
+    return gradient / tf.cast(divisor, gradient.dtype)
 
 
 def update_metrics(metrics: Mapping[str, keras.Metric], parts: Mapping[str, Any]) -> dict[str, Any]:
