@@ -82,6 +82,7 @@ setup(
     extras_require={
         "test": TEST,
         "driving": DRIVING,
+        "vectors": ["gensim>=4.3"],  # a peer of word embeddings
         "wandb": ["wandb>=0.19"],
         "backends": ["jax>=0.5", "torch>=2.6", "transformers>=5"],
         "bench": [

@@ -46,6 +46,12 @@ TASKS = {
         default_preset="soft",
         settings="attention_zoo.pipelines.captioning.settings:CaptioningConfig",
     ),
+    "word_embeddings": Entry(
+        task="attention_zoo.pipelines.word_embeddings.task:WordEmbeddings",
+        summary="text in, word vectors out, their neighbours and analogies: skip-gram with negative sampling",
+        default_preset="newsgroups",
+        settings="attention_zoo.pipelines.word_embeddings.settings:WordEmbeddingsConfig",
+    ),
 }
 
 # Name, what it holds, terms of use. The builders are in `attention_zoo.pipelines.datasets`.

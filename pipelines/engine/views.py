@@ -101,3 +101,22 @@ class ConfusionMatrix:
     labels: list[str]
     counts: np.ndarray
     title: str = ""
+
+
+@dataclass(frozen=True)
+class PointMap:
+    """Labelled points in a plane, such as words by their vectors.
+
+    Args:
+        points: Array `(N, 2)`.
+        labels: N texts.
+        groups: The group of each point, for its color. Defaults to an empty list: all points are of one group.
+        title: A line above the picture. Defaults to `""`.
+    """
+
+    suffixes: ClassVar = (".png", ".svg", ".pdf")
+
+    points: np.ndarray
+    labels: list[str]
+    groups: list[str] = field(default_factory=list)
+    title: str = ""

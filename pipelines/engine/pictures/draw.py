@@ -9,13 +9,15 @@ from attention_zoo.pipelines.engine.pictures.alignments import draw_alignment
 from attention_zoo.pipelines.engine.pictures.confusion import draw_confusion
 from attention_zoo.pipelines.engine.pictures.frames import draw_frames
 from attention_zoo.pipelines.engine.pictures.heat_maps import draw_heat_maps
-from attention_zoo.pipelines.engine.views import Alignment, ConfusionMatrix, Frames, HeatMaps
+from attention_zoo.pipelines.engine.pictures.point_maps import draw_point_map
+from attention_zoo.pipelines.engine.views import Alignment, ConfusionMatrix, Frames, HeatMaps, PointMap
 
 DRAWERS = {
     Alignment: draw_alignment,
     ConfusionMatrix: draw_confusion,
     Frames: draw_frames,
     HeatMaps: draw_heat_maps,
+    PointMap: draw_point_map,
 }
 
 

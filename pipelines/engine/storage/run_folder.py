@@ -130,6 +130,23 @@ class RunFolder:
         """The folder of the cached token ids."""
         return self.path / "tokens"
 
+    # Word vectors for other programs.
+
+    @property
+    def vectors(self) -> Path:
+        """Word vectors in the text format of word2vec."""
+        return self.path / "vectors.txt"
+
+    @property
+    def binary_vectors(self) -> Path:
+        """Word vectors in the binary format of word2vec."""
+        return self.path / "vectors.bin"
+
+    @property
+    def projector(self) -> Path:
+        """The folder of the files for TensorBoard's Embedding Projector."""
+        return self.path / "projector"
+
     # More results on the test split.
 
     @property

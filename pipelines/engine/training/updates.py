@@ -62,7 +62,8 @@ class Update:
 
         Returns:
             Five floats, the same in all processes: the loss per unit of weight, the weight of the global batch, the
-            norm of its gradient (where rows are kept, that of their list), whether any process was asked to stop (above 0), and the seconds of the first process.
+            norm of its gradient (where rows are kept, that of their list), whether any process was asked to stop (above
+            0), and the seconds of the first process.
         """
         loss, weight, norm, (stop, seconds) = (
             result.numpy() for result in self._compiled(batch, tf.constant([stop, seconds]))

@@ -1,0 +1,1 @@
+"""Word vectors from raw text: skip-gram with negative sampling."""
