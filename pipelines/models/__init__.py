@@ -2,6 +2,7 @@
 
 from attention_zoo.pipelines.models.attentive_driver import AttentiveDriver, UniformDriver
 from attention_zoo.pipelines.models.bahdanau_translator import BahdanauTranslator
+from attention_zoo.pipelines.models.diet_classifier import DIETClassifier
 from attention_zoo.pipelines.models.hierarchical_attention import HierarchicalAttentionNetwork
 from attention_zoo.pipelines.models.luong_translator import LuongTranslator
 from attention_zoo.pipelines.models.recurrent_encoder_decoder import RecurrentEncoderDecoder
@@ -14,6 +15,7 @@ from attention_zoo.pipelines.models.vision_transformer import VisionTransformer
 __all__ = [
     "AttentiveDriver",
     "BahdanauTranslator",
+    "DIETClassifier",
     "HierarchicalAttentionNetwork",
     "LuongTranslator",
     "RecurrentEncoderDecoder",
