@@ -27,7 +27,8 @@ for pattern, absolute in LINKS:
     README = re.sub(pattern, absolute, README)
 
 DRIVING = ["gymnasium[box2d]>=1.0"]
-TEST = ["pytest>=8", "pytest-xdist>=3.5", "hypothesis>=6.100", "ruff~=0.17.0", *DRIVING]
+ENTITIES = ["python-crfsuite>=0.9.11"]
+TEST = ["pytest>=8", "pytest-xdist>=3.5", "hypothesis>=6.100", "ruff~=0.17.0", *DRIVING, *ENTITIES]
 
 setup(
     name="attention-zoo",
@@ -73,6 +74,7 @@ setup(
         "babel>=2.16",
         "tensorboard>=2.20",
         "scikit-learn>=1.5",
+        "seqeval>=1.2.2",
         "scipy>=1.13",
         "pillow>=11",
         "emoji>=2.14",
@@ -84,6 +86,7 @@ setup(
         "driving": DRIVING,
         "vectors": ["gensim>=4.3"],  # a peer of word embeddings
         "wandb": ["wandb>=0.19"],
+        "entities": ENTITIES,
         "backends": ["jax>=0.5", "torch>=2.6", "transformers>=5"],
         "bench": [
             "torch>=2.6",

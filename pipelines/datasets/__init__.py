@@ -4,6 +4,7 @@ from attention_zoo.pipelines.datasets.builders.bbc_news import BbcNews
 from attention_zoo.pipelines.datasets.builders.bible_translation import BibleTranslation
 from attention_zoo.pipelines.datasets.builders.car_racing import CarRacing
 from attention_zoo.pipelines.datasets.builders.cldr_phrases import CldrPhrases
+from attention_zoo.pipelines.datasets.builders.conll2003_english import Conll2003English
 from attention_zoo.pipelines.datasets.builders.dates import Dates
 from attention_zoo.pipelines.datasets.builders.digits import Digits
 from attention_zoo.pipelines.datasets.builders.emoji_scenes import EmojiScenes
@@ -15,6 +16,7 @@ __all__ = [
     "BibleTranslation",
     "CarRacing",
     "CldrPhrases",
+    "Conll2003English",
     "Dates",
     "Digits",
     "EmojiScenes",

@@ -120,3 +120,30 @@ class PointMap:
     labels: list[str]
     groups: list[str] = field(default_factory=list)
     title: str = ""
+
+
+@dataclass(frozen=True)
+class Spans:
+    """The entities of a text, and how a model came to them.
+
+    Args:
+        text: The text.
+        spans: Tuples (start, end, label, confidence): offsets in code points, and a number from 0 to 1.
+        words: The T words that the model read.
+        tags: The tag of each word.
+        tag_names: Names of the K tags.
+        lattice: Array `(K, T)`: the probability of each tag at each word.
+        weights: Array `(T, T)`: what each word (row) attended to. Defaults to `None`, for a model without attention.
+        title: A line above the picture. Defaults to `""`.
+    """
+
+    suffixes: ClassVar = (".png", ".svg", ".pdf")
+
+    text: str
+    spans: list[tuple[int, int, str, float]]
+    words: list[str]
+    tags: list[str]
+    tag_names: list[str]
+    lattice: np.ndarray
+    weights: np.ndarray | None = None
+    title: str = ""

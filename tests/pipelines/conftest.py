@@ -88,6 +88,35 @@ def write_drives(directory):
     return {"folder": str(directory), "height": ROAD[0], "width": ROAD[1], "clip_frames": 4}
 
 
+def write_tagged(directory):
+    """Sentences about people who go to places, tagged in BIO2."""
+    rng = random.Random(0)
+    people, places = ["Ann", "Bob Lee", "Eva"], ["Rome", "New York", "Oslo"]
+    sentences = []
+    for _ in range(200):
+        words = [
+            *rng.choice(people).split(),
+            rng.choice(["went", "flew", "came"]),
+            "to",
+            *rng.choice(places).split(),
+            ".",
+        ]
+        tags, place = [], words.index("to")
+        for number, word in enumerate(words):
+            kind = "PER" if number < place - 1 else "LOC" if place < number < len(words) - 1 else ""
+            first = number in (0, place + 1)
+            tags.append(f"{word} {'B' if first else 'I'}-{kind}" if kind else f"{word} O")
+        sentences.append("\n".join(tags))
+    for number, name in enumerate(("train", "dev", "test")):
+        (directory / f"{name}.conll").write_text("\n\n".join(sentences[number::3]) + "\n")
+    return {
+        "files": [str(directory / "train.conll")],
+        "dev": [str(directory / "dev.conll")],
+        "test": [str(directory / "test.conll")],
+        "max_words": 64,
+    }
+
+
 def broken_images():
     """Files that cannot be decoded, each with what is said of it."""
     noise = np.random.default_rng(3).integers(0, 255, (40, 40, 3), "uint8")
@@ -212,6 +241,29 @@ CASES = {
             ]
         },
         texts=["seaa", "seaa - skya + skyb"],
+    ),
+    "named_entities": Case(
+        write_tagged,
+        {
+            "model": {"name": "attention", "embedding_dim": 8, "character_dim": 4, "filters": 6, "hidden_dim": 8},
+            "training": {"epochs": 4, "batch_tokens": 128, "learning_rate": 1e-2, "checkpoint_every": 2},
+            "baselines": {"names": ["crf", "softmax"]},
+        },
+        {"test/f1", "test/precision", "test/recall", "test/f1_PER", "baseline/crf", "baseline/softmax"},
+        {"attention-1.png", "attention-4.png"},
+        {name: {"text": ["Ann went to Rome .", "Bob Lee, 東京!"]} for name in ("serving_default", "attention")},
+        {
+            "text": [
+                b"one two " * 5000,
+                b"\xff\xfe Rome",
+                b"x" * 1_000_000,
+                "\u200b\u200b".encode(),
+                b"\x00\x01",
+                b"",
+                b"?!",
+            ]
+        },
+        texts=["Ann went to Rome .", "Eva came to " * 100],
     ),
     "steering": Case(
         write_drives,

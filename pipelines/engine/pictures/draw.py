@@ -10,7 +10,8 @@ from attention_zoo.pipelines.engine.pictures.confusion import draw_confusion
 from attention_zoo.pipelines.engine.pictures.frames import draw_frames
 from attention_zoo.pipelines.engine.pictures.heat_maps import draw_heat_maps
 from attention_zoo.pipelines.engine.pictures.point_maps import draw_point_map
-from attention_zoo.pipelines.engine.views import Alignment, ConfusionMatrix, Frames, HeatMaps, PointMap
+from attention_zoo.pipelines.engine.pictures.spans import draw_spans
+from attention_zoo.pipelines.engine.views import Alignment, ConfusionMatrix, Frames, HeatMaps, PointMap, Spans
 
 DRAWERS = {
     Alignment: draw_alignment,
@@ -18,6 +19,7 @@ DRAWERS = {
     Frames: draw_frames,
     HeatMaps: draw_heat_maps,
     PointMap: draw_point_map,
+    Spans: draw_spans,
 }
 
 

@@ -1,4 +1,4 @@
-"""Trains the same task without attention beside a run, to measure what attention contributes."""
+"""Trains a changed task beside a run, such as one without attention, to measure what the change costs."""
 
 import copy
 from typing import Any
@@ -7,12 +7,15 @@ import keras
 
 from attention_zoo.pipelines.engine.run.reporting import TrainingReporter
 from attention_zoo.pipelines.engine.storage.checkpoints import CheckpointStore
+from attention_zoo.pipelines.engine.storage.run_folder import RunFolder
 from attention_zoo.pipelines.engine.task import Task
 from attention_zoo.pipelines.engine.training.progress import Progress
 from attention_zoo.pipelines.engine.training.trainer import Trainer
 
 
-def train_twin(task: Task, note: str, **changes: Any) -> tuple[Task, keras.Model, Progress]:
+def train_twin(
+    task: Task, note: str, folder: RunFolder | None = None, **changes: Any
+) -> tuple[Task, keras.Model, Progress]:
     """Trains a twin of a task, with the same data, the same loop and the changes of the caller.
 
     The twin has its own folder inside the run's, with checkpoints. A twin that was stopped is continued, and a finished
@@ -21,13 +24,14 @@ def train_twin(task: Task, note: str, **changes: Any) -> tuple[Task, keras.Model
     Args:
         task: The `Task` of the run, with its data at hand.
         note: Line that is printed before the training.
+        folder: Folder of the twin. Defaults to `None`, the run's `no_attention`.
         **changes: Attributes of the twin that differ from the task's, such as `config`.
 
     Returns:
         The twin, its model, and the progress of its training.
     """
     twin = copy.copy(task)
-    twin.run_directory = task.folder.twin.path
+    twin.run_directory = (folder or task.folder.twin).path
     for name, value in changes.items():
         setattr(twin, name, value)
     twin.folder.path.mkdir(parents=True, exist_ok=True)

@@ -121,9 +121,14 @@ class RunFolder:
         """The names of the classes, one a line, in the order of the model's outputs."""
         return self.path / "labels.txt"
 
+    @property
+    def characters(self) -> Path:
+        """The vocabulary of characters, one a line."""
+        return self.path / "characters.txt"
+
     def vocabularies(self) -> list[Path]:
         """Returns the vocabularies that a task may have learned, by which the rows of embeddings are numbered."""
-        return [self.subwords, self.words]
+        return [self.subwords, self.words, self.characters]
 
     @property
     def tokens(self) -> Path:
@@ -175,6 +180,11 @@ class RunFolder:
         return self.path / "test_answers.tsv"
 
     @property
+    def test_entities(self) -> Path:
+        """Words of the test sentences with their tags and those of the answers, in CoNLL's format."""
+        return self.path / "test_entities.conll"
+
+    @property
     def drives(self) -> Path:
         """The drives of a steering model, JSON."""
         return self.path / "drives.json"
@@ -207,6 +217,11 @@ class RunFolder:
         words = re.sub(r"[^\w.]+", "-", " ".join(changes)).strip("-")[:60]
         digest = hashlib.blake2b("\0".join(changes).encode(), digest_size=4).hexdigest()
         return RunFolder(self.path / "evaluations" / f"{words}-{digest}")
+
+    @property
+    def softmax(self) -> "RunFolder":
+        """The run of the same tagger with a softmax instead of the conditional random field, as a `RunFolder`."""
+        return RunFolder(self.path / "softmax")
 
     # Readers.
 

@@ -1,0 +1,48 @@
+"""Entities of tagged words in the TensorFlow graph, as `tags.spans_of` finds them in Python."""
+
+from collections.abc import Sequence
+
+import tensorflow as tf
+
+from attention_zoo.pipelines.engine.text.tags import BEGINS, ENDS, parts
+
+
+def entity_spans(
+    tags: tf.Tensor, lengths: tf.Tensor, names: Sequence[str], probabilities: tf.Tensor
+) -> tuple[tf.RaggedTensor, tf.RaggedTensor, tf.RaggedTensor, tf.RaggedTensor]:
+    """Finds the entities of tagged words. No word is in two of them.
+
+    Args:
+        tags: Numbers of tags `(B, T)`.
+        lengths: int64 `(B,)`, the number of words of each row.
+        names: Names of the tags, in BIO or BILOU.
+        probabilities: float32 `(B, T)`, of the tag of each word.
+
+    Returns:
+        `(first, last, labels, confidences)`, RaggedTensors `(B, N)`: the places of the first and of the last word of
+        each entity, int64; its label, a string; and the lowest probability of its words' tags.
+
+    Example:
+
+    >>> tags, probabilities = tf.constant([[1, 2, 0, 1]]), tf.constant([[0.9, 0.8, 1.0, 0.7]])
+    >>> first, last, labels, _ = entity_spans(tags, tf.constant([4], tf.int64), ["O", "B-PER", "I-PER"], probabilities)
+    >>> first.to_list(), last.to_list(), labels.to_list()
+    ([[0, 3]], [[1, 3]], [[b'PER', b'PER']])
+    """
+    prefixes, labels = zip(*(parts(name) for name in names))
+    kinds = ["", *sorted(set(labels) - {""})]
+    kind = tf.gather(tf.constant([kinds.index(label) for label in labels]), tags)  # (B, T), 0 is no entity
+    kind = tf.where(tf.sequence_mask(lengths, tf.shape(tags)[1]), kind, 0)
+    opens = tf.gather(tf.constant([prefix in BEGINS for prefix in prefixes]), tags)
+    closes = tf.gather(tf.constant([prefix in ENDS for prefix in prefixes]), tags)
+    before, closed = tf.pad(kind, [[0, 0], [1, 0]])[:, :-1], tf.pad(closes, [[0, 0], [1, 0]])[:, :-1]
+    inside = kind > 0
+    begins = inside & (opens | closed | (before != kind))
+    after, opened = tf.pad(kind, [[0, 0], [0, 1]])[:, 1:], tf.pad(begins, [[0, 0], [0, 1]])[:, 1:]
+    ends = inside & (opened | (after != kind))
+    places = tf.broadcast_to(tf.range(tf.shape(tags, out_type=tf.int64)[1]), tf.shape(tags))  # (B, T)
+    first, last = (tf.ragged.boolean_mask(places, where) for where in (begins, ends))
+    found = tf.gather(tf.constant(kinds), tf.boolean_mask(kind, begins))
+    number = tf.cumsum(tf.cast(tf.boolean_mask(begins, inside), tf.int32)) - 1  # of the entity of each word in one
+    lowest = tf.math.segment_min(tf.boolean_mask(probabilities, inside), number)
+    return first, last, first.with_flat_values(found), first.with_flat_values(lowest)

@@ -1,0 +1,1 @@
+"""Finds names in text, and says where they are."""

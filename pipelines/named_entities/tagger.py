@@ -1,0 +1,105 @@
+"""From raw text to entities: a model and its vocabulary. Evaluation and serving both come through here.
+
+Shapes: B texts, T words, N entities, K tags.
+"""
+
+import tensorflow as tf
+
+from attention_zoo.pipelines.engine.text.tag_spans import entity_spans
+from attention_zoo.pipelines.engine.text.word_splitting import code_point_offsets, split_words
+
+BYTES_A_WORD = 64  # a text is cut at so many bytes for each word that the model reads
+
+
+class EntityTagger:
+    """Finds the entities of raw text with a trained model.
+
+    Args:
+        model: A `SequenceTagger`.
+        vocabulary: Its `TaggerVocabulary`.
+        max_words: Longest text, in words. Longer ones are cut, and so are those of more than 64 bytes a word.
+    """
+
+    def __init__(self, model, vocabulary, max_words):
+        self.model = model
+        self.vocabulary = vocabulary
+        self.max_words = max_words
+
+    def read(self, text):
+        """Returns the words of texts with their offsets, see `split_words`, and which texts were cut `(B,)`."""
+        room = self.max_words * BYTES_A_WORD
+        words, starts, ends = split_words(tf.strings.substr(text, 0, room))
+        truncated = (words.row_lengths() > self.max_words) | (tf.strings.length(text) > room)
+        return *(values[:, : self.max_words] for values in (words, starts, ends)), truncated
+
+    def inputs(self, words):
+        """Returns the inputs of the model for words, a string RaggedTensor `(B, None)`; at least one column."""
+        ids = words.with_flat_values(self.vocabulary.word_ids(words.flat_values)).to_tensor()  # (B, T)
+        spelled = words.with_flat_values(self.vocabulary.character_ids(words.flat_values)).to_tensor()  # (B, T, C)
+        missing = tf.maximum(1 - tf.shape(ids)[1], 0)
+        return {
+            "words": tf.pad(ids, [[0, 0], [0, missing]]),
+            "characters": tf.pad(spelled, [[0, 0], [0, missing], [0, 0]]),
+        }
+
+    def tag(self, text):
+        """Finds the entities of texts `(B,)`.
+
+        Returns:
+            A dict: the `entities` of each text, their `labels`, `starts` and `ends` in bytes, `code_point_starts` and
+            `code_point_ends`, and `confidences`, each `(B, N)` and padded at the right; `counts`, the number of
+            entities, whether a text was `truncated`, and `error`, each `(B,)`.
+        """
+        return self._answer(text)[0]
+
+    def attend(self, text):
+        """Returns the answer of `tag`, and how it came about.
+
+        `words` `(B, T)`, their number `word_counts` `(B,)` and the best `tags` `(B, T)`; `tag_names` `(B, K)` and
+        `marginals` `(B, T, K)`, the probability of each tag; and `attention` `(B, T, T)` if the encoder attends: what
+        each word attended to in the last block, the mean of its heads.
+        """
+        answer, words, tags, marginals, scores = self._answer(text, return_attention_scores=True)
+        names = tf.constant(self.model.tags)
+        there = tf.sequence_mask(words.row_lengths(), tf.shape(tags)[1])
+        answer |= {
+            "words": words.to_tensor(shape=[None, None]),
+            "word_counts": words.row_lengths(),
+            "tags": tf.where(there, tf.gather(names, tags), ""),
+            "tag_names": tf.tile(names[None], [tf.shape(text)[0], 1]),
+            "marginals": marginals,
+        }
+        answer["words"] = tf.pad(answer["words"], [[0, 0], [0, tf.shape(tags)[1] - tf.shape(answer["words"])[1]]])
+        if scores:
+            weights = tf.reduce_mean(list(scores.values())[-1], axis=1)  # (B, T, T)
+            answer["attention"] = weights
+        return answer
+
+    def _answer(self, text, return_attention_scores=False):
+        words, starts, ends, truncated = self.read(text)
+        inputs = self.inputs(words)
+        logits = self.model(inputs, training=False, return_attention_scores=return_attention_scores)
+        logits, scores = logits if return_attention_scores else (logits, {})
+        mask = inputs["words"] != 0
+        tags, _ = self.model.decode(logits, mask)  # (B, T)
+        marginals = self.model.marginals(logits, mask)  # (B, T, K)
+        chosen = tf.gather(marginals, tags, batch_dims=2)  # (B, T)
+        first, last, labels, confidences = entity_spans(tags, words.row_lengths(), self.model.tags, chosen)
+        begin, end = (tf.gather(offsets, places, batch_dims=1) for offsets, places in ((starts, first), (ends, last)))
+        found = begin.with_flat_values(
+            tf.strings.substr(
+                tf.gather(text, begin.value_rowids()), begin.flat_values, end.flat_values - begin.flat_values
+            )
+        )
+        spans = {
+            "entities": found,
+            "labels": labels,
+            "starts": begin,
+            "ends": end,
+            "code_point_starts": code_point_offsets(text, begin),
+            "code_point_ends": code_point_offsets(text, end),
+            "confidences": confidences,
+        }
+        answer = {name: values.to_tensor() for name, values in spans.items()}
+        answer |= {"counts": first.row_lengths(), "truncated": truncated, "error": tf.fill(tf.shape(text), "")}
+        return answer, words, tags, marginals, scores

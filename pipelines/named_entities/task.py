@@ -1,0 +1,210 @@
+"""Named entities: from tagged sentences to a SavedModel that takes raw text and returns names and their places.
+
+    attention-zoo train named_entities                                    # CoNLL-2003, a BiLSTM-CRF
+    attention-zoo train named_entities --data.files train.conll --data.dev dev.conll --data.test test.conll
+    attention-zoo predict named_entities "Peter Blackburn flew to Brussels." --attention entities.png
+
+The file reads in the order in which a sentence travels: settings, `load`, `adapt`, `preprocess`, `build`, `loss`,
+`evaluate`, `baselines`, `signatures`, `ask`, `view`. `tagger.py` has what turns raw text into entities.
+"""
+
+import copy
+import json
+
+import numpy as np
+import tensorflow as tf
+
+from attention_zoo.pipelines.baselines.crf import check_installed, crf_tags
+from attention_zoo.pipelines.datasets.tagged_sentences import read_tagged
+from attention_zoo.pipelines.datasets.tfds import SPLITS, describe_split
+from attention_zoo.pipelines.engine.run.twin import train_twin
+from attention_zoo.pipelines.engine.scores.entities import entity_report, entity_scores, report_lines
+from attention_zoo.pipelines.engine.serving.asking import answer_in_batches, ask_rows
+from attention_zoo.pipelines.engine.storage.files import atomic_write
+from attention_zoo.pipelines.engine.task import Task
+from attention_zoo.pipelines.engine.text.batching import token_batches
+from attention_zoo.pipelines.engine.text.special_tokens import UNK
+from attention_zoo.pipelines.engine.text.tags import names_of, parts
+from attention_zoo.pipelines.engine.text.word_splitting import split_words
+from attention_zoo.pipelines.engine.views import Spans
+from attention_zoo.pipelines.models.sequence_tagger import SequenceTagger
+from attention_zoo.pipelines.named_entities.pieces import tags_of_pieces, tags_of_words
+from attention_zoo.pipelines.named_entities.settings import NamedEntitiesConfig
+from attention_zoo.pipelines.named_entities.tagger import EntityTagger
+from attention_zoo.pipelines.named_entities.vocabulary import TaggerVocabulary, learn_vocabulary
+from attention_zoo.pipelines.named_entities.writing import marked, spans_view
+
+EVALUATION_BATCH = 128
+CHARACTERS = 5000  # characters to keep at most
+
+
+class NamedEntities(Task):
+    """Text in, names with their places out; see `Task` for the order of the methods."""
+
+    name = "named_entities"
+    Config = NamedEntitiesConfig
+    View = Spans
+    answers_with = "entities"
+    unit = "words"
+    changeable_data_settings = ("strict",)
+    say = staticmethod(marked)
+    view = staticmethod(spans_view)
+
+    def load(self):
+        """Reads the tagged sentences of the three splits."""
+        data = self.config.data
+        if "crf" in self.config.baselines.names:
+            check_installed()
+        self.sentences = read_tagged(data.dataset, data.files, data.dev, data.test, data.limit, data.strict)
+        self.data_version = self.sentences["train"].version
+        self.labels = sorted({parts(tag)[1] for tags in self.sentences["train"].tags for tag in tags if tag != "O"})
+        for split in SPLITS:
+            print(describe_split(split, len(self.sentences[split]), "sentences"))
+
+    def adapt(self):
+        """Splits the text as serving does, learns the words and characters of the training split, numbers all tags."""
+        self.tags = names_of(self.labels, bilou=self.config.model.tagging == "bilou")
+        pieces = {split: split_words(tf.constant(self.sentences[split].texts())) for split in ("train", "validation")}
+        files = (self.folder.words, self.folder.characters)
+        if not all(path.is_file() for path in files):
+            flat = pieces["train"][0].flat_values
+            for path, found in zip(files, learn_vocabulary(flat, self.config.data.vocabulary_size, CHARACTERS)):
+                atomic_write(path, "\n".join(found))
+        self.vocabulary = TaggerVocabulary(*(path.read_text(encoding="utf-8").split("\n") for path in files))
+        self.columns, self.forms = {}, {}
+        for split, (words, starts, _) in pieces.items():
+            self.columns[split], self.forms[split] = self.number(split, words, starts)
+
+    def number(self, split, words, starts):
+        """Returns the columns of a split, and the distinct words with their ids, by which the columns number words."""
+        limit, bilou = self.config.data.max_words, self.config.model.tagging == "bilou"
+        distinct, forms = np.unique(words.flat_values.numpy().astype(bytes), return_inverse=True)
+        distinct = tf.constant([b"", *distinct.tolist()])
+        sentences = self.sentences[split]
+        rows = zip(sentences.words, sentences.tags, starts.to_list())
+        tags = [self.tags.index(tag) + 1 for row in rows for tag in tags_of_pieces(*row, bilou)]
+        columns = {
+            "forms": words.with_flat_values(tf.constant(forms + 1, tf.int32))[:, :limit],
+            "tags": words.with_flat_values(tf.constant(tags, tf.int32))[:, :limit],
+        }
+        if cut := int(tf.math.count_nonzero(words.row_lengths() > limit)):
+            print(f"{split}: {cut:,} sentences above data.max_words={limit} are cut")
+        ids = self.vocabulary.word_ids(distinct)
+        counts = tf.math.bincount(tf.gather(ids, forms + 1), minlength=self.vocabulary.sizes[0])
+        return columns, {
+            "words": tf.concat([[0], ids[1:]], axis=0),
+            "characters": self.vocabulary.character_ids(distinct),
+            "single": tf.gather(counts, ids) == 1,
+        }
+
+    def preprocess(self, split, epoch):
+        """Returns batches of like lengths; in training, words that occur once are read as unknown at random."""
+        training, forms = self.config.training, self.forms[split]
+        share = self.config.model.word_dropout if split == "train" else 0.0
+        batches = token_batches(
+            self.columns[split], training.batch_tokens, seed=training.seed, epoch=epoch, shuffle=split == "train"
+        )
+
+        def spell(number, batch):
+            words = tf.gather(forms["words"], batch["forms"])
+            seed = tf.stack([tf.constant(training.seed * 10_007 + epoch, tf.int64), number])
+            dropped = tf.random.stateless_uniform(tf.shape(words), seed) < share
+            words = tf.where(dropped & tf.gather(forms["single"], batch["forms"]) & (words != 0), UNK, words)
+            return {"words": words, "characters": tf.gather(forms["characters"], batch["forms"]), "tags": batch["tags"]}
+
+        return batches.enumerate().map(spell, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).prefetch(8)
+
+    def build(self):
+        """Returns the model, built by a call on one word."""
+        options = dict(vars(self.config.model))
+        encoder = options.pop("name")
+        for ours in ("word_dropout", "tagging"):
+            options.pop(ours)
+        words, characters = self.vocabulary.sizes
+        model = SequenceTagger(words, characters, self.tags, encoder=encoder, **options)
+        model({"words": tf.constant([[UNK]]), "characters": tf.constant([[[UNK]]])})
+        return model
+
+    def loss(self, model, batch, training):
+        """Minus the log-likelihood of the tags, summed over the sentences; its weight is the number of words."""
+        mask = batch["words"] != 0
+        scores = model({"words": batch["words"], "characters": batch["characters"]}, training=training)
+        loss = -tf.reduce_sum(model.log_likelihood(scores, batch["tags"] - 1, mask))
+        return loss, tf.reduce_sum(tf.cast(mask, tf.float32)), {"loss": loss}
+
+    def tagger(self, model):
+        """Returns what answers raw text with a model, in evaluation and in serving."""
+        return EntityTagger(model, self.vocabulary, self.config.data.max_words)
+
+    def answers(self, model, split):
+        """Returns the tags of the words of a split, of the entities that serving finds in the text of its sentences."""
+        sentences = self.sentences[split]
+        order = np.argsort([len(words) for words in sentences.words], kind="stable")  # like lengths together
+        texts, found = sentences.texts(), [[]] * len(order)
+        rows = answer_in_batches(self.tagger(model).tag, [texts[row] for row in order], EVALUATION_BATCH)
+        for row, answer in zip(order, rows):
+            count = answer["counts"]
+            spans = zip(answer["starts"][:count], answer["ends"][:count], answer["labels"][:count])
+            found[row] = tags_of_words(sentences.words[row], spans)
+        return found
+
+    def evaluate(self, model, split):
+        """Precision, recall and F1 of the entities in percent, on the words of the data; on test a row for a label."""
+        truths, answers = self.sentences[split].tags, self.answers(model, split)
+        if split == "test":
+            print("\n".join(report_lines(entity_report(truths, answers))))
+            rows = zip(self.sentences["test"].words, truths, answers)
+            sentences = ("".join(" ".join(one) + "\n" for one in zip(*row)) for row in rows)
+            atomic_write(self.folder.test_entities, "\n".join(sentences))
+        return entity_scores(truths, answers)
+
+    def baselines(self):
+        """F1 of the baselines in percent, trained once a run."""
+        names, path = self.config.baselines.names, self.folder.baselines
+        if path.is_file() and list(known := json.loads(path.read_text())) == names:
+            return known
+        found, test = {}, self.sentences["test"]
+        for name in names:
+            if name == "crf":
+                train = self.sentences["train"]
+                answers = crf_tags(train.words, train.tags, test.words)
+            else:
+                config = copy.deepcopy(self.config)
+                config.model.head = "softmax"
+                note = "the same with a softmax instead of the conditional random field, to compare with"
+                twin, model, _ = train_twin(self, note, self.folder.softmax, config=config)
+                answers = twin.answers(model, "test")
+            found[name] = entity_scores(test.tags, answers)["f1"]
+        atomic_write(path, json.dumps(found) + "\n")
+        return found
+
+    def signatures(self, model):
+        """Returns what the SavedModel answers: the entities, and the entities with the tags of the words."""
+        spec = {"text": tf.TensorSpec([None], tf.string, name="text")}
+        tagger = self.tagger(model)
+        signatures = {"serving_default": (tagger.tag, spec), "attention": (tagger.attend, spec)}
+        return [model, self.vocabulary], signatures, {"text": tf.constant(self.samples()[:2])}
+
+    def sample_rows(self):
+        """Numbers of four test sentences of about twelve words with several entities."""
+        words, tags = self.sentences["test"].words, self.sentences["test"].tags
+        kinds = [len({parts(tag)[1] for tag in row}) for row in tags]
+        return sorted(range(len(words)), key=lambda row: (-kinds[row], abs(len(words[row]) - 12)))[:4]
+
+    def samples(self):
+        """Returns the sentences of `sample_rows`."""
+        texts = self.sentences["test"].texts()
+        return [texts[row] for row in self.sample_rows()]
+
+    def next_command(self):
+        """Returns the command a user will want next."""
+        return f'attention-zoo predict {self.name} "{self.samples()[0]}" --attention entities.png'
+
+    @staticmethod
+    def ask(served, inputs, attention=False):
+        """Finds the entities of texts: a dict each, as `EntityTagger.tag` or, with attention, `attend` returns it."""
+        answers = ask_rows(served, attention, text=tf.constant(inputs))
+        for text, answer in zip(inputs, answers):
+            if answer["truncated"]:
+                answer["note"] = f"only the beginning was read of: {text[:60]}..."
+        return [{"input": text, **answer} for text, answer in zip(inputs, answers)]
