@@ -47,6 +47,7 @@ class NamedEntities(Task):
     answers_with = "entities"
     unit = "words"
     changeable_data_settings = ("strict",)
+    adapted_settings = ("data.vocabulary_size", "model.tagging")
     say = staticmethod(marked)
     view = staticmethod(spans_view)
 
@@ -57,13 +58,16 @@ class NamedEntities(Task):
             check_installed()
         self.sentences = read_tagged(data.dataset, data.files, data.dev, data.test, data.limit, data.strict)
         self.data_version = self.sentences["train"].version
-        self.labels = sorted({parts(tag)[1] for tags in self.sentences["train"].tags for tag in tags if tag != "O"})
         for split in SPLITS:
             print(describe_split(split, len(self.sentences[split]), "sentences"))
 
     def adapt(self):
         """Splits the text as serving does, learns the words and characters of the training split, numbers all tags."""
-        self.tags = names_of(self.labels, bilou=self.config.model.tagging == "bilou")
+        if not self.folder.labels.is_file():
+            found = {parts(tag)[1] for tags in self.sentences["train"].tags for tag in tags if tag != "O"}
+            atomic_write(self.folder.labels, "\n".join(sorted(found)))
+        labels = self.folder.labels.read_text(encoding="utf-8").split("\n")
+        self.tags = names_of(labels, bilou=self.config.model.tagging == "bilou")
         pieces = {split: split_words(tf.constant(self.sentences[split].texts())) for split in ("train", "validation")}
         files = (self.folder.words, self.folder.characters)
         if not all(path.is_file() for path in files):
@@ -81,8 +85,9 @@ class NamedEntities(Task):
         distinct, forms = np.unique(words.flat_values.numpy().astype(bytes), return_inverse=True)
         distinct = tf.constant([b"", *distinct.tolist()])
         sentences = self.sentences[split]
+        numbers = {tag: number for number, tag in enumerate(self.tags, 1)}  # 0 is padding
         rows = zip(sentences.words, sentences.tags, starts.to_list())
-        tags = [self.tags.index(tag) + 1 for row in rows for tag in tags_of_pieces(*row, bilou)]
+        tags = [numbers.get(tag, numbers["O"]) for row in rows for tag in tags_of_pieces(*row, bilou)]
         columns = {
             "forms": words.with_flat_values(tf.constant(forms + 1, tf.int32))[:, :limit],
             "tags": words.with_flat_values(tf.constant(tags, tf.int32))[:, :limit],
