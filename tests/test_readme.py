@@ -40,6 +40,12 @@ TINY = {  # settings of each task with which a training of the README takes seco
         "training": {"epochs": 1, "batch_tokens": 16},
         "drive": {"tracks": 1, "max_decisions": 3},
     },
+    "named_entities": {
+        "data": {"limit": 60},
+        "model": {"embedding_dim": 8, "hidden_dim": 8, "filters": 4},
+        "training": {"epochs": 1},
+        "baselines": {"names": []},
+    },
 }
 
 
@@ -101,6 +107,8 @@ def trained(tmp_path_factory):
     (directory / "pairs.tsv").write_text("".join(pairs))
     (directory / "test.en").write_text("a cat\na dog\n")
     (directory / "test.fr").write_text("un chat\nun chien\n")
+    tagged = [f"Ann{number} B-PER\nwent O\nto O\nRome B-LOC\n" for number in range(60)]
+    (directory / "names.conll").write_text("\n".join(tagged))
     write_pictures(directory / "pictures", directory / "photos")
     main_command = re.search(r"<!-- main-command -->\n```bash\n(.*?)\n```", README, re.DOTALL)[1]
     assert main_command == "pip install . && attention-zoo train translation"

@@ -127,7 +127,7 @@ def _read_dataset(dataset: str) -> dict[str, TaggedSentences]:
 
 def _tag_feature(builder: tfds.core.DatasetBuilder, dataset: str) -> tuple[str, list[str]]:
     """Returns the feature whose classes are entity tags, and their names."""
-    features = builder.info.features
+    features = dict(builder.info.features or {})  # pyright: ignore[reportCallIssue, reportArgumentType]
     for key, feature in features.items():
         names = getattr(getattr(feature, "feature", None), "names", None) or []
         if "tokens" in features and "O" in names and any(name.startswith(("B-", "I-")) for name in names):

@@ -115,7 +115,9 @@ class NamedEntities(Task):
             seed = tf.stack([tf.constant(training.seed * 10_007 + epoch, tf.int64), number])
             dropped = tf.random.stateless_uniform(tf.shape(words), seed) < share
             words = tf.where(dropped & tf.gather(forms["single"], batch["forms"]) & (words != 0), UNK, words)
-            return {"words": words, "characters": tf.gather(forms["characters"], batch["forms"]), "tags": batch["tags"]}
+            characters = tf.gather(forms["characters"], batch["forms"])  # (B, T, C)
+            longest = tf.reduce_max(tf.math.count_nonzero(characters, axis=-1))
+            return {"words": words, "characters": characters[:, :, :longest], "tags": batch["tags"]}
 
         return batches.enumerate().map(spell, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).prefetch(8)
 

@@ -25,7 +25,7 @@ def entity_scores(truths: Sequence[Sequence[str]], answers: Sequence[Sequence[st
     50.0
     """
     return {
-        name if label == "micro avg" else f"{name}_{label}": 100.0 * row[key]
+        name if label == "micro avg" else f"{name}_{label}": 100.0 * float(row[key])
         for label, row in entity_report(truths, answers).items()
         for name, key in (("f1", "f1-score"), ("precision", "precision"), ("recall", "recall"))
         if label == "micro avg" or name == "f1"
@@ -51,7 +51,7 @@ def entity_report(truths: Sequence[Sequence[str]], answers: Sequence[Sequence[st
     if [len(tags) for tags in truths] != [len(tags) for tags in answers]:
         raise ValueError("answers: expected as many tags as `truths` has for each sentence, received others")
     in_bio = ([tags_of(spans_of(tags), len(tags)) for tags in rows] for rows in (truths, answers))
-    report = classification_report(*in_bio, output_dict=True, zero_division=0)
+    report = classification_report(*in_bio, output_dict=True, zero_division=0)  # pyright: ignore[reportArgumentType]
     return {label: row for label, row in report.items() if label not in ("macro avg", "weighted avg")}
 
 

@@ -72,7 +72,7 @@ def split_words(texts: tf.Tensor) -> tuple[tf.RaggedTensor, tf.RaggedTensor, tf.
     ([0, 5, 8, 11, 15], [5, 7, 10, 14, 19])
     """
     words, starts, _ = tf_text.regex_split_with_offsets(texts, rf"(?:{_TOKEN})|[\s\pZ\pC]+", _TOKEN)
-    lengths = tf.cast(words.row_lengths(), tf.int64)
+    lengths = words.row_lengths()
     parts, offsets, ends = tf_text.regex_split_with_offsets(words.flat_values, _CLITIC, _CLITIC)  # (N, None)
     first = tf.gather(starts.flat_values, parts.value_rowids())
     flat = (parts.flat_values, first + offsets.flat_values, first + ends.flat_values)
@@ -80,7 +80,7 @@ def split_words(texts: tf.Tensor) -> tuple[tf.RaggedTensor, tf.RaggedTensor, tf.
         tf.RaggedTensor.from_nested_row_splits(values, [_splits(lengths), parts.row_splits]).merge_dims(1, 2)
         for values in flat
     )
-    kept = words.with_flat_values(says_something(words.flat_values))
+    kept = words.with_flat_values(says_something(words.flat_values))  # pyright: ignore[reportArgumentType]
     words, starts, ends = (tf.ragged.boolean_mask(values, kept) for values in (words, starts, ends))
     return words, starts, ends
 
