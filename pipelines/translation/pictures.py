@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from attention_zoo.pipelines.engine.errors import UserError
-from attention_zoo.pipelines.engine.scores.alignment_error import links_from_spans
+from attention_zoo.pipelines.engine.scores.alignment_error import links_from_spans, token_links
 from attention_zoo.pipelines.engine.views import Alignment
 
 
@@ -70,3 +70,28 @@ def heads_of(answer):
     names = [f"layer {layer}, head {head}" for layer in range(1, layers + 1) for head in range(1, heads + 1)]
     shown = weights[:, : len(view.target), : len(view.source)]
     return replace(view, weights=shown, names=names, columns=heads)
+
+
+def linked_views(weights, examples, links, subwords):
+    """Yields views of the attention on pairs whose words people linked, under teacher forcing.
+
+    Args:
+        weights: Row numbers and weights `(T, S)`, as `forced_weights` yields them.
+        examples: The sentence pairs.
+        links: For each pair the sets of sure and of possible links between words.
+        subwords: `Subwords`, of both languages.
+    """
+    for row, one in weights:
+        texts = examples.source[row], examples.target[row]
+        source, target = (
+            [piece.decode() for piece in subwords.pieces(subwords.tokenize(tf.constant([text])))[0].numpy()]
+            for text in texts
+        )
+        yield Alignment(
+            source,
+            target,
+            one[None, : len(target), : len(source)],
+            title=" → ".join(texts),
+            sides=("source", "reference"),
+            links=sorted(token_links(set.union(*links[row]), *texts, *map(subwords.spans, texts))),
+        )

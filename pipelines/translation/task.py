@@ -19,6 +19,7 @@ from attention_zoo.pipelines.datasets.parallel_files import read_aligned_files
 from attention_zoo.pipelines.datasets.tfds import SPLITS, describe_split
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.pictures.curves import draw_scores_by_length
+from attention_zoo.pipelines.engine.pictures.draw import draw
 from attention_zoo.pipelines.engine.scores.translations import scores_by_length, translation_scores
 from attention_zoo.pipelines.engine.serving.asking import answer_in_batches, ask_rows
 from attention_zoo.pipelines.engine.storage.files import atomic_write, digest
@@ -29,8 +30,8 @@ from attention_zoo.pipelines.engine.text.subwords import Subwords, learn_sentenc
 from attention_zoo.pipelines.engine.text.token_cache import cached_columns
 from attention_zoo.pipelines.engine.training.losses import smoothed_cross_entropy
 from attention_zoo.pipelines.engine.views import Alignment
-from attention_zoo.pipelines.translation.alignments import forced_links, human_scores, span_scores
-from attention_zoo.pipelines.translation.pictures import alignment_of, heads_of, truth_of
+from attention_zoo.pipelines.translation.alignments import forced_links, forced_weights, human_scores, span_scores
+from attention_zoo.pipelines.translation.pictures import alignment_of, heads_of, linked_views, truth_of
 from attention_zoo.pipelines.translation.settings import TranslationConfig
 from attention_zoo.pipelines.translation.translator import Translator
 
@@ -206,9 +207,15 @@ class Translation(Task):
         return [truth_of(self.examples["test"], row, self.subwords) for row in self.sample_rows()]
 
     def illustrate(self, model, directory):
-        """Draws the scores by length of the source."""
+        """Draws the scores by length of the source, and the attention on four pairs whose words people linked."""
         by_length = {self.config.model.name: json.loads(self.folder.test_by_length.read_text())}
-        return [draw_scores_by_length(by_length, directory / "bleu_by_length.png")]
+        pictures = [draw_scores_by_length(by_length, directory / "bleu_by_length.png")]
+        if model.attends and "aligned" in self.examples:
+            tokens = {side: rows[:4] for side, rows in self.encode_pairs("aligned").items()}
+            weights = forced_weights(model, self.teacher_forcing(tokens), EVALUATION_BATCH)
+            views = linked_views(weights, self.examples["aligned"], self.human_links, self.subwords)
+            pictures += [draw(view, directory / f"linked-{number}.png") for number, view in enumerate(views, 1)]
+        return pictures
 
     def next_command(self):
         """Returns the command a user will want next."""

@@ -230,13 +230,9 @@ def word_links(
     >>> sorted(word_links(links, "unrelated", "sans rapport", *offsets))
     [(0, 0), (0, 1)]
     """
-    words = [[match.span() for match in re.finditer(r"\S+", text)] for text in (source_text, target_text)]
     source, target = (
-        [
-            [number for number, (first, last) in enumerate(spans) if max(start, first) < min(end, last)]
-            for start, end in offsets
-        ]
-        for spans, offsets in zip(words, (source_token_offsets, target_token_offsets))
+        words_of_tokens(source_text, source_token_offsets),
+        words_of_tokens(target_text, target_token_offsets),
     )
     return {
         (source_word, target_word)
@@ -245,3 +241,48 @@ def word_links(
         for source_word in source[source_token]
         for target_word in target[target_token]
     }
+
+
+def token_links(
+    links: Set[Link],
+    source_text: str,
+    target_text: str,
+    source_token_offsets: Sequence[Span],
+    target_token_offsets: Sequence[Span],
+) -> set[Link]:
+    """Turns links between words into links between the tokens of these words, the reverse of `word_links`.
+
+    Args:
+        links: A set of (source word, target word).
+        source_text: The source; its words stand between spaces.
+        target_text: The target.
+        source_token_offsets: (start, end) of each source token, in characters.
+        target_token_offsets: The same for the target.
+
+    Returns:
+        A set of (source token, target token).
+
+    Example:
+
+    >>> sorted(token_links({(0, 1)}, "unrelated", "sans rapport", [(0, 2), (2, 9)], [(0, 4), (5, 12)]))
+    [(0, 1), (1, 1)]
+    """
+    source, target = (
+        words_of_tokens(source_text, source_token_offsets),
+        words_of_tokens(target_text, target_token_offsets),
+    )
+    return {
+        (source_token, target_token)
+        for source_token, source_words in enumerate(source)
+        for target_token, target_words in enumerate(target)
+        if any((first, second) in links for first in source_words for second in target_words)
+    }
+
+
+def words_of_tokens(text: str, offsets: Sequence[Span]) -> list[list[int]]:
+    """Returns for each token the numbers of the words, which stand between spaces, that it is a part of."""
+    words = [match.span() for match in re.finditer(r"\S+", text)]
+    return [
+        [number for number, (first, last) in enumerate(words) if max(start, first) < min(end, last)]
+        for start, end in offsets
+    ]

@@ -138,6 +138,8 @@ def test_attention_is_scored_against_the_words_that_people_aligned(text_files, t
     task, model = experiment.prepare(Translation, config, tmp_path / "run")
     metrics = task.evaluate(model, "test")
     assert 0 <= metrics["human_aer"] <= 1 and 0 <= metrics["human_alignment_precision"] <= 100
+    pictures = task.illustrate(model, tmp_path)
+    assert [path.name for path in pictures] == ["bleu_by_length.png", "linked-1.png", "linked-2.png"]
 
     examples = task.examples["aligned"]
     words = [[m.span() for m in re.finditer(r"\S+", text)] for text in (*examples.source, *examples.target)]
