@@ -12,6 +12,14 @@ from pathlib import Path
 
 import pytest
 
+LONGEST = ("tests/first_day/", "tests/test_readme.py", "tests/test_adding_a_task.py")  # many processes in one test
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items):
+    """Puts the longest tests first: a long one that comes last keeps one process busy while the others are done."""
+    items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
+
 
 @pytest.fixture(scope="session")
 def session_run():

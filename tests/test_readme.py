@@ -121,15 +121,19 @@ def test_the_test_command_is_the_one_that_ci_runs():
     assert 'pip install -e ".[test]" && pytest' in commands()
 
 
-def test_every_command_runs(trained):
-    own = [command for command in commands() if command.startswith("attention-zoo ")]
-    assert len(own) >= 6
-    for command in own:
-        words = shlex.split(command)[1:]
+OWN = [shlex.split(command)[1:] for command in commands() if command.startswith("attention-zoo ")]
+
+
+@pytest.mark.parametrize("task", sorted({words[1] if len(words) > 1 else "" for words in OWN}))
+def test_every_command_runs(task, trained):
+    for words in OWN:
+        if (words[1] if len(words) > 1 else "") != task:
+            continue
         if words[0] == "train" and "--help" not in words:
-            words += ["--config", f"{words[1]}.yaml"]
+            words = [*words, "--config", f"{task}.yaml"]
         attention_zoo(words, trained)
-    assert (trained / "alignment.png").read_bytes().startswith(b"\x89PNG")
+    if task == "translation":
+        assert (trained / "alignment.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_the_task_folder_is_the_command(trained):
