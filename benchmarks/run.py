@@ -10,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-SCRIPTS = ("attention", "decoding", "training", "input", "start")
+SCRIPTS = ("attention", "decoding", "training", "input", "word_embeddings", "start")
 
 
 def main():

@@ -1,6 +1,7 @@
 """Skip-gram with negative sampling: a word's vector predicts the words around it (Mikolov et al. 2013).
 
-Shapes: B rows of text, L centre words of a row, W window, T = W + L + W words of a row, K negatives, D embedding_dim.
+Shapes: B rows of text, L centre words of a row, W window, T = W + L + W words of a row, K negatives of a row, D
+embedding_dim.
 """
 
 import keras
@@ -15,12 +16,12 @@ class SkipGram(keras.Model):
 
     Every word has two vectors: one as the centre and one as a context. The score of a pair is their product. A row of
     text is scored as a whole: all its centre words with all its words, of which `pair_weights` selects those in the
-    window, and with K negatives that the whole batch shares. So a step is two matrix products, and reads and writes
-    two vectors a word, where drawing negatives for each pair takes 36 at a window of 5.
+    window, and with K negatives that its centre words share. So a step is one product of matrices for each row, and
+    reads and writes about three vectors a word, where drawing negatives for each pair takes 36 at a window of 5.
 
-    Three details differ from the paper's program. Its negatives are drawn for each pair; here each shared negative has
-    the weight `negatives / K` in each pair, which has the same expectation. A negative that is the context itself is
-    not drawn again. The vectors of a batch are updated together.
+    Three details differ from the paper's program. It draws negatives for each pair; here each of the K has the weight
+    `negatives / K` in each pair, which has the same expectation. A negative that is the context itself is not drawn
+    again. The vectors of a batch are updated together.
 
     Args:
         vocabulary_size: Number of words, V.
@@ -29,10 +30,10 @@ class SkipGram(keras.Model):
 
     Call arguments:
         inputs: Dict of `"text"`, ids `(B, T)`, whose first and last W words are contexts only, and `"negatives"`, ids
-            `(K,)`.
+            `(B, K)`.
 
     Returns:
-        Dict of logits, float32: `"near"` `(B, L, T)` of all pairs of a row, and `"far"` `(B, L, K)`.
+        Logits of all pairs of a row, float32 `(B, L, T + K)`.
 
     Attributes:
         words: Vectors of the words as centres, `(V, D)`: the result of the training.
@@ -42,9 +43,9 @@ class SkipGram(keras.Model):
 
     >>> model = SkipGram(vocabulary_size=10, embedding_dim=4, window=2)
     >>> text = ops.array([[1, 2, 3, 4, 5, 6, 7]])
-    >>> logits = model({"text": text, "negatives": ops.array([8, 9])})
-    >>> logits["near"].shape, logits["far"].shape
-    (TensorShape([1, 3, 7]), TensorShape([1, 3, 2]))
+    >>> logits = model({"text": text, "negatives": ops.array([[8, 9]])})
+    >>> logits.shape
+    TensorShape([1, 3, 9])
 
     Reference: Mikolov et al., "Distributed Representations of Words and Phrases and their Compositionality", 2013.
     """
@@ -66,16 +67,12 @@ class SkipGram(keras.Model):
         text, negatives = inputs["text"], inputs["negatives"]
         length = ops.shape(text)[1] - 2 * self.window  # L
         centres = gather_rows(self.words, text[:, self.window : self.window + length])  # (B, L, D)
-        contexts = gather_rows(self.contexts, text)  # (B, T, D)
-        random = gather_rows(self.contexts, negatives)  # (K, D)
-        near = ops.matmul(centres, ops.transpose(contexts, (0, 2, 1)))  # (B, L, T)
-        far = ops.matmul(ops.reshape(centres, (-1, self.embedding_dim)), ops.transpose(random))  # (B L, K)
-        return {"near": near, "far": ops.reshape(far, (-1, length, ops.shape(negatives)[0]))}
+        others = gather_rows(self.contexts, ops.concatenate([text, negatives], axis=1))  # (B, T + K, D)
+        return ops.matmul(centres, ops.transpose(others, (0, 2, 1)))  # (B, L, T + K)
 
     def compute_output_shape(self, input_shape):
-        rows, words = input_shape["text"]
-        length = words - 2 * self.window
-        return {"near": (rows, length, words), "far": (rows, length, input_shape["negatives"][0])}
+        (rows, words), (_, negatives) = input_shape["text"], input_shape["negatives"]
+        return rows, words - 2 * self.window, words + negatives
 
     def get_config(self):
         names = ("vocabulary_size", "embedding_dim", "window")
@@ -90,19 +87,17 @@ def pair_weights(left, right, window, negatives, shared):
         right: The same for the words after it.
         window: W.
         negatives: Negatives of a pair, 5 to 20 in the paper.
-        shared: K, the number of negatives that a batch shares.
+        shared: K, the number of negatives of a row.
 
     Returns:
-        Dict of float32 weights: `"near"` `(B, L, T)`, 1 for a centre word and its context, and 0 for other pairs;
-        `"far"` `(B, L, 1)`, at most 0, the weight of each shared negative.
+        float32 Tensor `(B, L, T + K)`: 1 for a centre word and its context, 0 for other pairs of words, and at most 0,
+        the negated weight, for a centre word and a negative.
 
     Example:
 
-    >>> weights = pair_weights(ops.array([[1, 2]]), ops.array([[2, 0]]), window=2, negatives=5, shared=10)
-    >>> ops.convert_to_numpy(weights["near"]).astype(int).tolist()
-    [[[0, 1, 0, 1, 1, 0], [0, 1, 1, 0, 0, 0]]]
-    >>> ops.convert_to_numpy(weights["far"]).tolist()
-    [[[-1.5], [-1.0]]]
+    >>> weights = pair_weights(ops.array([[1, 2]]), ops.array([[2, 0]]), window=2, negatives=5, shared=2)
+    >>> ops.convert_to_numpy(weights)[0].tolist()
+    [[0.0, 1.0, 0.0, 1.0, 1.0, 0.0, -7.5, -7.5], [0.0, 1.0, 1.0, 0.0, 0.0, 0.0, -5.0, -5.0]]
     """
     left, right = ops.cast(left, "int32"), ops.cast(right, "int32")
     length = ops.shape(left)[1]
@@ -110,19 +105,16 @@ def pair_weights(left, right, window, negatives, shared):
     offsets = ops.expand_dims(places, 0) - ops.expand_dims(ops.arange(length), 1)  # (L, T)
     before = ops.logical_and(offsets < 0, -offsets <= ops.expand_dims(left, -1))  # (B, L, T)
     after = ops.logical_and(offsets > 0, offsets <= ops.expand_dims(right, -1))
+    near = ops.cast(ops.logical_or(before, after), "float32")
     contexts = ops.cast(ops.expand_dims(left + right, -1), "float32")  # (B, L, 1)
-    return {
-        "near": ops.cast(ops.logical_or(before, after), "float32"),
-        "far": -contexts * (negatives / ops.maximum(ops.cast(shared, "float32"), 1.0)),
-    }
+    return ops.concatenate([near, ops.repeat(contexts * (-negatives / shared), shared, axis=-1)], axis=-1)
 
 
 def negative_sampling_loss(weights, logits):
     """Returns eq. 4 of the paper, negated and summed over pairs: `-log sigmoid(x)` for true pairs, `(-x)` for others.
 
     Args:
-        weights: Weight of each pair, positive for true pairs and negative for random ones; of the shape of `logits`,
-            or one that is broadcast to it.
+        weights: Weight of each pair, positive for true pairs and negative for random ones, see `pair_weights`.
         logits: Scores of pairs.
 
     Example:

@@ -1,6 +1,6 @@
 """Counts the words of texts, numbers them, and makes the batches that `SkipGram` trains on.
 
-Shapes as in `models.skip_gram`: B rows, L centre words, W window, T = W + L + W, K negatives.
+Shapes as in `models.skip_gram`: B rows, L centre words, W window, T = W + L + W, K negatives of a row.
 """
 
 from collections import Counter
@@ -95,14 +95,13 @@ class WindowBatches:
         relative = subsample / np.maximum(frequencies, 1e-12)
         kept = np.minimum(1.0, np.sqrt(relative) + relative) if subsample else np.ones(len(counts))
         self.kept = tf.constant(kept, tf.float32)
-        shares = np.cumsum(counts**0.75)
-        self.cumulated = tf.constant(shares / shares[-1], tf.float32)
+        self.chance, self.other = (tf.constant(column) for column in alias_table(counts**0.75))
 
     def epoch(self, corpus, seed, epoch, shuffle):
         """Returns the batches of an epoch as a `tf.data.Dataset`; the same arguments give the same batches.
 
         A batch is a dict: "text" `(B, T)`, "left" and "right" `(B, L)`, the words before and after each centre that are
-        its contexts, and "negatives" `(K,)`. Contexts are words of the same text. Rows of a batch are from different
+        its contexts, and "negatives" `(B, K)`. Contexts are words of the same text. Rows of a batch are from different
         parts of the corpus; the last batch of a chunk is filled with rows without contexts.
 
         Args:
@@ -159,11 +158,41 @@ class WindowBatches:
 
         padded = tf.pad(words, [[width, missing + width]])
         text = tf.signal.frame(padded, CENTRES + 2 * width, CENTRES)
-        chances = tf.random.stateless_uniform([batches * self.shared], seed + 2)
-        negatives = tf.minimum(tf.searchsorted(self.cumulated, chances, side="right"), tf.size(self.cumulated) - 1)
+        drawn, size = [batches, rows, self.shared], len(self.chance)
+        first = tf.random.stateless_uniform(drawn, seed + 2, 0, size, tf.int32)
+        stays = tf.random.stateless_uniform(drawn, seed + 3) < tf.gather(self.chance, first)
         return {
             "text": by_batch(text, CENTRES + 2 * width),
             "left": by_batch(tf.cast(tf.pad(left, [[0, missing]]), tf.int32)),
             "right": by_batch(tf.cast(tf.pad(right, [[0, missing]]), tf.int32)),
-            "negatives": tf.reshape(negatives, [batches, self.shared]),
+            "negatives": tf.where(stays, first, tf.gather(self.other, first)),
         }
+
+
+def alias_table(weights):
+    """Prepares draws in proportion to weights, in constant time each (Walker 1977).
+
+    A draw takes a place at random, and stays there with the `chance` of the place, or else goes to its `other`.
+
+    Args:
+        weights: Array `(V,)`, none negative.
+
+    Returns:
+        `(chance, other)`, float32 and int32 arrays `(V,)`.
+
+    Example:
+
+    >>> alias_table(np.array([3.0, 1.0]))
+    (array([1. , 0.5], dtype=float32), array([0, 0], dtype=int32))
+    """
+    scaled = (weights * (len(weights) / weights.sum())).tolist()
+    chance, other = np.ones(len(scaled), "float32"), np.arange(len(scaled), dtype="int32")
+    small = [place for place, weight in enumerate(scaled) if weight < 1]
+    large = [place for place, weight in enumerate(scaled) if weight >= 1]
+    while small and large:
+        low, high = small.pop(), large[-1]
+        chance[low], other[low] = scaled[low], high
+        scaled[high] -= 1 - scaled[low]
+        if scaled[high] < 1:
+            small.append(large.pop())
+    return chance, other

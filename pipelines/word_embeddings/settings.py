@@ -53,13 +53,13 @@ class ModelSettings:
         embedding_dim: Size of a word vector.
         window: Largest distance of a word and its context; that of each word is drawn from 1 to this.
         negatives: Random words that a pair is compared with, 5 to 20.
-        shared_negatives: Random words that are drawn for a batch; the weights of all of them are those of `negatives`.
+        shared_negatives: Random words that are drawn for 32 words of text; together they weigh as much as `negatives`.
     """
 
     embedding_dim: int = 100
     window: int = 5
     negatives: int = 5
-    shared_negatives: int = 64
+    shared_negatives: int = 32
 
     def __post_init__(self):
         names = ("embedding_dim", "window", "negatives", "shared_negatives")

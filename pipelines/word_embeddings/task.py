@@ -81,12 +81,13 @@ class WordEmbeddings(Task):
         """The loss of negative sampling, summed over the pairs of a word and a context."""
         options = self.config.model
         logits = model({"text": batch["text"], "negatives": batch["negatives"]}, training=training)
-        shared = tf.shape(batch["negatives"])[0]
+        shared = batch["negatives"].shape[1]
         weights = pair_weights(batch["left"], batch["right"], options.window, options.negatives, shared)
-        losses = [negative_sampling_loss(weights[kind], logits[kind]) for kind in ("near", "far")]
         pairs = tf.cast(tf.reduce_sum(batch["left"] + batch["right"]), tf.float32)
         replicas = tf.distribute.get_replica_context().num_replicas_in_sync
-        loss = scale_gradient(tf.add_n(losses), pairs * replicas)  # the trainer divides it by all pairs
+        loss = scale_gradient(
+            negative_sampling_loss(weights, logits), pairs * replicas
+        )  # the trainer divides it by all pairs
         return loss, pairs, {"loss": loss}
 
     def evaluate(self, model, split):
@@ -139,10 +140,9 @@ class WordEmbeddings(Task):
         return [vectors], signatures, {"text": tf.constant(self.samples()[:2])}
 
     def samples(self):
-        """Returns four words, of the pairs that people compared if they are known."""
-        known = set(self.words)
-        compared = [word for pair in self.similarities for word in pair[:2] if word in known]
-        return list(dict.fromkeys([*compared, *self.words]))[:4]
+        """Returns four frequent words, of the pairs that people compared if they are known."""
+        compared = {word for pair in self.similarities for word in pair[:2]}
+        return [*(word for word in self.words if word in compared), *self.words][:4]
 
     def illustrate(self, model, directory):
         """Draws the map of frequent words."""

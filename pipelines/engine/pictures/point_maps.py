@@ -57,7 +57,7 @@ def draw_point_map(view: PointMap, path: str | PathLike) -> Path:
     labels = [readable(label[:LONGEST] + "…" * (len(label) > LONGEST), missing) for label in view.labels]
 
     side = min(14.0, 4.0 + 0.5 * math.sqrt(count))  # inches
-    size = 9 if count <= 60 else 7
+    size = 9 if count <= 400 else 7
     figure = Figure(figsize=(1.25 * side, side), dpi=DOTS_PER_INCH, layout="constrained", facecolor="white")
     canvas = FigureCanvasAgg(figure)
     axes = figure.subplots()

@@ -15,7 +15,7 @@ def batch():
     rng = np.random.default_rng(0)
     text = rng.integers(0, 20, (3, 4 + 2 * WINDOW))
     left, right = rng.integers(0, WINDOW + 1, (2, 3, 4))
-    return {"text": text, "negatives": rng.integers(0, 20, 7), "left": left, "right": right}
+    return {"text": text, "negatives": rng.integers(0, 20, (3, 7)), "left": left, "right": right}
 
 
 @pytest.fixture
@@ -28,14 +28,11 @@ def model():
 
 
 def weights_of(batch):
-    return pair_weights(batch["left"], batch["right"], WINDOW, NEGATIVES, len(batch["negatives"]))
+    return pair_weights(batch["left"], batch["right"], WINDOW, NEGATIVES, batch["negatives"].shape[1])
 
 
 def loss_of(model, batch):
-    logits, weights = model(batch), weights_of(batch)
-    return negative_sampling_loss(weights["near"], logits["near"]) + negative_sampling_loss(
-        weights["far"], logits["far"]
-    )
+    return negative_sampling_loss(weights_of(batch), model(batch))
 
 
 def by_hand(words, contexts, batch):
@@ -58,8 +55,8 @@ def by_hand(words, contexts, batch):
             ]
             for other in around:
                 add(text[here], text[other], 1, 1.0)
-                for negative in batch["negatives"]:
-                    add(text[here], negative, 0, NEGATIVES / len(batch["negatives"]))
+                for negative in batch["negatives"][row]:
+                    add(text[here], negative, 0, NEGATIVES / batch["negatives"].shape[1])
     return loss, word_gradient, context_gradient
 
 
@@ -88,13 +85,12 @@ def test_fit_alone_brings_words_of_one_topic_together():
     data = tf.data.Dataset.from_tensor_slices({"text": text, "around": around}).batch(20).repeat(30)
 
     def example(rows):
-        negatives = tf.random.stateless_uniform([20], [1, 2], 0, 20, tf.int32)
-        weights = pair_weights(rows["around"], rows["around"], WINDOW, NEGATIVES, 20)
+        negatives = tf.random.stateless_uniform([20, 8], [1, 2], 0, 20, tf.int32)
+        weights = pair_weights(rows["around"], rows["around"], WINDOW, NEGATIVES, 8)
         return {"text": rows["text"], "negatives": negatives}, weights
 
     model = SkipGram(20, 8, WINDOW)
-    loss = {"near": negative_sampling_loss, "far": negative_sampling_loss}
-    model.compile(keras.optimizers.SGD(0.003), loss=loss)
+    model.compile(keras.optimizers.SGD(0.003), loss=negative_sampling_loss)
     losses = model.fit(data.map(example), verbose=0, epochs=2).history["loss"]
     vectors = np.array(model.words)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
@@ -107,5 +103,5 @@ def test_a_saved_model_file_gives_the_same_scores(model, batch, tmp_path):
     model(batch)
     model.save(tmp_path / "model.keras")
     again = keras.saving.load_model(tmp_path / "model.keras")
-    np.testing.assert_array_equal(again(batch)["near"], model(batch)["near"])
+    np.testing.assert_array_equal(again(batch), model(batch))
     assert again.get_config() == model.get_config()
