@@ -75,51 +75,47 @@ class NamedEntities(Task):
             for path, found in zip(files, learn_vocabulary(flat, self.config.data.vocabulary_size, CHARACTERS)):
                 atomic_write(path, "\n".join(found))
         self.vocabulary = TaggerVocabulary(*(path.read_text(encoding="utf-8").split("\n") for path in files))
-        self.columns, self.forms = {}, {}
-        for split, (words, starts, _) in pieces.items():
-            self.columns[split], self.forms[split] = self.number(split, words, starts)
-
-    def number(self, split, words, starts):
-        """Returns the columns of a split, and the distinct words with their ids, by which the columns number words."""
-        limit, bilou = self.config.data.max_words, self.config.model.tagging == "bilou"
-        distinct, forms = np.unique(words.flat_values.numpy().astype(bytes), return_inverse=True)
+        flat = tf.concat([words.flat_values for words, _, _ in pieces.values()], axis=0)
+        distinct, forms = np.unique(flat.numpy().astype(bytes), return_inverse=True)  # batches hold numbers of these
         distinct = tf.constant([b"", *distinct.tolist()])
+        self.ids = tf.concat([[0], self.vocabulary.word_ids(distinct)[1:]], axis=0)
+        self.characters = self.vocabulary.character_ids(distinct)
+        counts = tf.math.bincount(tf.gather(self.ids, forms[: pieces["train"][0].flat_values.shape[0]] + 1))
+        self.single = tf.gather(tf.pad(counts, [[0, self.vocabulary.sizes[0] - counts.shape[0]]]), self.ids) == 1
+        self.columns = {}
+        for split, (words, starts, _) in pieces.items():
+            self.columns[split] = self.number(
+                split, words.with_flat_values(forms[: starts.flat_values.shape[0]]), starts
+            )
+            forms = forms[starts.flat_values.shape[0] :]
+
+    def number(self, split, forms, starts):
+        """Returns the columns of a split: the numbers of its words and of their tags, 0 is padding."""
+        limit, bilou = self.config.data.max_words, self.config.model.tagging == "bilou"
         sentences = self.sentences[split]
-        numbers = {tag: number for number, tag in enumerate(self.tags, 1)}  # 0 is padding
+        numbers = {tag: number for number, tag in enumerate(self.tags, 1)}
         rows = zip(sentences.words, sentences.tags, starts.to_list())
         tags = [numbers.get(tag, numbers["O"]) for row in rows for tag in tags_of_pieces(*row, bilou)]
-        columns = {
-            "forms": words.with_flat_values(tf.constant(forms + 1, tf.int32))[:, :limit],
-            "tags": words.with_flat_values(tf.constant(tags, tf.int32))[:, :limit],
-        }
-        if cut := int(tf.math.count_nonzero(words.row_lengths() > limit)):
+        if cut := int(tf.math.count_nonzero(forms.row_lengths() > limit)):
             print(f"{split}: {cut:,} sentences above data.max_words={limit} are cut")
-        ids = self.vocabulary.word_ids(distinct)
-        counts = tf.math.bincount(tf.gather(ids, forms + 1), minlength=self.vocabulary.sizes[0])
-        return columns, {
-            "words": tf.concat([[0], ids[1:]], axis=0),
-            "characters": self.vocabulary.character_ids(distinct),
-            "single": tf.gather(counts, ids) == 1,
-        }
+        return {"forms": forms[:, :limit] + 1, "tags": forms.with_flat_values(tags)[:, :limit]}
 
     def preprocess(self, split, epoch):
         """Returns batches of like lengths; in training, words that occur once are read as unknown at random."""
-        training, forms = self.config.training, self.forms[split]
+        training = self.config.training
         share = self.config.model.word_dropout if split == "train" else 0.0
         batches = token_batches(
             self.columns[split], training.batch_tokens, seed=training.seed, epoch=epoch, shuffle=split == "train"
         )
 
-        def spell(number, batch):
-            words = tf.gather(forms["words"], batch["forms"])
+        def read(number, batch):
+            words = tf.gather(self.ids, batch["forms"])
             seed = tf.stack([tf.constant(training.seed * 10_007 + epoch, tf.int64), number])
-            dropped = tf.random.stateless_uniform(tf.shape(words), seed) < share
-            words = tf.where(dropped & tf.gather(forms["single"], batch["forms"]) & (words != 0), UNK, words)
-            characters = tf.gather(forms["characters"], batch["forms"])  # (B, T, C)
-            longest = tf.reduce_max(tf.math.count_nonzero(characters, axis=-1))
-            return {"words": words, "characters": characters[:, :, :longest], "tags": batch["tags"]}
+            dropped = tf.gather(self.single, batch["forms"]) & (words != 0)
+            dropped &= tf.random.stateless_uniform(tf.shape(words), seed) < share
+            return {"words": tf.where(dropped, UNK, words), **batch}
 
-        return batches.enumerate().map(spell, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).prefetch(8)
+        return batches.enumerate().map(read, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).prefetch(8)
 
     def build(self):
         """Returns the model, built by a call on one word."""
@@ -134,8 +130,9 @@ class NamedEntities(Task):
 
     def loss(self, model, batch, training):
         """Minus the log-likelihood of the tags, summed over the sentences; its weight is the number of words."""
-        mask = batch["words"] != 0
-        scores = model({"words": batch["words"], "characters": batch["characters"]}, training=training)
+        mask, characters = batch["words"] != 0, tf.gather(self.characters, batch["forms"])  # (B, T, C)
+        longest = tf.reduce_max(tf.math.count_nonzero(characters, axis=-1))
+        scores = model({"words": batch["words"], "characters": characters[:, :, :longest]}, training=training)
         loss = -tf.reduce_sum(model.log_likelihood(scores, batch["tags"] - 1, mask))
         return loss, tf.reduce_sum(tf.cast(mask, tf.float32)), {"loss": loss}
 
