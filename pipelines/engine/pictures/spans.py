@@ -76,14 +76,17 @@ def draw_spans(view: Spans, path: str | PathLike) -> Path:
         axes.tick_params(length=0)
         for side in axes.spines.values():
             side.set_color("0.7")
-        bar = figure.colorbar(image, ax=axes, shrink=0.8, aspect=12, pad=0.01)
+        bar = figure.colorbar(image, ax=axes, shrink=0.8, aspect=12, pad=0.01, panchor=(0.0, 0.5))
         bar.outline.set_visible(False)
         bar.ax.tick_params(labelsize=7, length=0)
     _outline(maps[0], [view.tag_names.index(tag) for tag in view.tags[:MOST_WORDS]])
     if view.title:
         figure.suptitle(readable(view.title, missing), family=families, size=10, parse_math=False)
-    if len(view.words) > MOST_WORDS:
-        figure.supxlabel(f"the first {MOST_WORDS} of {len(view.words):,} words", size=7, color="0.4")
+    notes = [f"the first {MOST_WORDS} of {len(view.words):,} words"] if len(view.words) > MOST_WORDS else []
+    if missing:
+        notes.append(f"no font here shows {len(missing)} of the characters (□)")
+    if notes:
+        figure.supxlabel("; ".join(notes), size=7, color="0.4")
     return save(figure, path)
 
 
