@@ -14,6 +14,7 @@ from attention_zoo.pipelines.word_embeddings.words import split_words
 
 TOGETHER = 1024  # texts that are split together
 CHUNK = 1_000_000  # words of texts that follow one another, from which batches are made at once
+FEWEST_STEPS = 600  # of a run: with fewer, the engine would add epochs
 CENTRES = 32  # L: a row is short, since the products of all pairs of a row are computed
 
 
@@ -167,6 +168,14 @@ class WindowBatches:
             "right": by_batch(tf.cast(tf.pad(right, [[0, missing]]), tf.int32)),
             "negatives": tf.where(stays, first, tf.gather(self.other, first)),
         }
+
+
+def empty_batches(window, shared):
+    """Returns an epoch of batches without pairs, whose steps change nothing."""
+    none = tf.zeros([1, CENTRES], tf.int32)
+    text, negatives = tf.zeros([1, CENTRES + 2 * window], tf.int32), tf.zeros([1, shared], tf.int32)
+    batch = {"text": text, "left": none, "right": none, "negatives": negatives}
+    return tf.data.Dataset.from_tensors(batch).repeat(FEWEST_STEPS)
 
 
 def alias_table(weights):

@@ -24,9 +24,17 @@ from attention_zoo.pipelines.engine.storage.files import atomic_write
 from attention_zoo.pipelines.engine.task import Task
 from attention_zoo.pipelines.engine.views import PointMap
 from attention_zoo.pipelines.models.skip_gram import SkipGram, negative_sampling_loss, pair_weights
-from attention_zoo.pipelines.word_embeddings.corpus import CENTRES, WindowBatches, count_words, number_words, split_all
+from attention_zoo.pipelines.word_embeddings.corpus import (
+    CENTRES,
+    WindowBatches,
+    count_words,
+    empty_batches,
+    number_words,
+    split_all,
+)
 from attention_zoo.pipelines.word_embeddings.files import write_projector, write_word2vec
 from attention_zoo.pipelines.word_embeddings.maps import map_of_answer, map_of_words
+from attention_zoo.pipelines.word_embeddings.other_runs import embeddings_of
 from attention_zoo.pipelines.word_embeddings.settings import WordEmbeddingsConfig
 from attention_zoo.pipelines.word_embeddings.vectors import Vectors
 
@@ -45,15 +53,25 @@ class WordEmbeddings(Task):
     def load(self):
         """Finds the texts of both splits, and what people say of pairs of words."""
         data = self.config.data
-        splits = (data.train_split, data.validation_split)
-        self.texts = read_texts(data.dataset, splits, data.files, data.limit, data.strict)
-        self.data_version = self.texts["train"].version
+        self.taken = None
+        if data.from_run:
+            *self.taken, weight = embeddings_of(data.from_run)
+            self.data_version = f"{weight} of {data.from_run}"
+        else:
+            splits = (data.train_split, data.validation_split)
+            self.texts = read_texts(data.dataset, splits, data.files, data.limit, data.strict)
+            self.data_version = self.texts["train"].version
         self.similarities = [] if data.similarities == "none" else read_similarities(data.similarities)
         self.analogies = [] if data.analogies == "none" else read_analogies(data.analogies)
 
     def adapt(self):
         """Learns the vocabulary from the training split, once a run, and numbers the words of both splits."""
         data, path = self.config.data, self.folder.words
+        if self.taken:
+            self.words = self.taken[0]
+            atomic_write(path, "\n".join(self.words))
+            print(f"{len(self.words):,} words with the vectors {self.data_version}")
+            return
         if not path.is_file():
             atomic_write(path, "\n".join(count_words(self.texts["train"].texts, data.min_count, data.vocabulary_size)))
         self.words = path.read_text(encoding="utf-8").split("\n")
@@ -67,14 +85,19 @@ class WordEmbeddings(Task):
         rows = training.batch_tokens // CENTRES
         if not rows:
             raise UserError(f"--training.batch_tokens: expected at least {CENTRES}, received {training.batch_tokens}")
+        if self.taken:
+            return empty_batches(model.window, model.shared_negatives)
         counts = np.bincount(self.corpora["train"].ids, minlength=len(self.words)).astype("float64")
         batches = WindowBatches(counts, model.window, self.config.data.subsample, model.shared_negatives, rows)
         return batches.epoch(self.corpora[split], training.seed, epoch, shuffle=split == "train")
 
     def build(self):
         """Returns the model."""
-        model = SkipGram(len(self.words), self.config.model.embedding_dim, self.config.model.window)
+        size = self.taken[1].shape[1] if self.taken else self.config.model.embedding_dim
+        model = SkipGram(len(self.words), size, self.config.model.window)
         model.build()
+        if self.taken:
+            model.words.assign(self.taken[1])
         return model
 
     def loss(self, model, batch, training):
@@ -115,7 +138,7 @@ class WordEmbeddings(Task):
         config, path = self.config, self.folder.baselines
         if path.is_file():
             return json.loads(path.read_text())
-        if "gensim" not in config.baselines.names:
+        if "gensim" not in config.baselines.names or self.taken:
             return {}
         print("baseline: gensim")
         texts = [words.tolist() for rows in split_all(self.texts["train"].texts) for words in rows.numpy()]
