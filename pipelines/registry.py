@@ -40,6 +40,12 @@ TASKS = {
         default_preset="car_racing",
         settings="attention_zoo.pipelines.steering.settings:SteeringConfig",
     ),
+    "document_classification": Entry(
+        task="attention_zoo.pipelines.document_classification.task:DocumentClassification",
+        summary="document in, class out, and what it read: hierarchical attention networks",
+        default_preset="bbc_news",
+        settings="attention_zoo.pipelines.document_classification.settings:DocumentClassificationConfig",
+    ),
     "captioning": Entry(
         task="attention_zoo.pipelines.captioning.task:Captioning",
         summary="image in, sentence out: Show, Attend and Tell with soft and hard attention",
@@ -84,6 +90,11 @@ DATASETS = [
         "conll2003_english",
         "sentences of Reuters news with persons, organisations, locations and others",
         "Reuters: for research, not to be redistributed",
+    ),
+    (
+        "needles",
+        "sentences of BBC News among sentences of the Bible; which of them decide the class is known",
+        "the BBC's texts, do not redistribute; World English Bible: public domain",
     ),
     ("bible_translation", "verses: en-fr, en-de, en-es, split by chapter", "public domain texts"),
     (

@@ -40,6 +40,12 @@ TINY = {  # settings of each task with which a training of the README takes seco
         "training": {"epochs": 1, "batch_tokens": 16},
         "drive": {"tracks": 1, "max_decisions": 3},
     },
+    "document_classification": {
+        "data": {"limit": 40},
+        "model": {"embedding_dim": 8, "units": 4, "attention_units": 4},
+        "training": {"epochs": 1},
+        "baselines": {"names": []},
+    },
     "named_entities": {
         "data": {"limit": 60},
         "model": {"embedding_dim": 8, "hidden_dim": 8, "filters": 4},
@@ -109,6 +115,8 @@ def trained(tmp_path_factory):
     (directory / "test.fr").write_text("un chat\nun chien\n")
     tagged = [f"Ann{number} B-PER\nwent O\nto O\nRome B-LOC\n" for number in range(60)]
     (directory / "names.conll").write_text("\n".join(tagged))
+    reviews = [f'"It is {word}. Number {i}, that is.",{word}\n' for i in range(30) for word in ("good", "bad")]
+    (directory / "reviews.csv").write_text("text,label\n" + "".join(reviews))
     write_pictures(directory / "pictures", directory / "photos")
     main_command = re.search(r"<!-- main-command -->\n```bash\n(.*?)\n```", README, re.DOTALL)[1]
     assert main_command == "pip install . && attention-zoo train translation"

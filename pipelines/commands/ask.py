@@ -66,19 +66,19 @@ def predict(tasks: Mapping[str, Entry], argv: Sequence[str]) -> int:
         raise UserError("--n-best: expected a whole number, at least 1, and no --attention beside it")
     batches = None if arguments.inputs else read_lines()
     task = load(entry.task, on_stderr=True)
-    inputs = [part for one in arguments.inputs for part in images_of(task, one)]
+    inputs = [part for one in arguments.inputs for part in files_of(task, one)]
     return Conversation(task, version, arguments).answer_all(batches or [inputs])
 
 
-def images_of(task: type[Task], argument: str) -> list[str]:
-    """Returns the images in a folder by name, if a task that reads files was given a folder; else the argument."""
-    if task.read_input is Task.read_input or not Path(argument).is_dir():
+def files_of(task: type[Task], argument: str) -> list[str]:
+    """Returns the files in a folder by name, if a task that reads files was given a folder; else the argument."""
+    if task.read_input is Task.read_input or not os.path.isdir(argument):  # `Path.is_dir` refuses a long text
         return [argument]
     kinds = {path: mimetypes.guess_type(path.name)[0] or "" for path in sorted(Path(argument).iterdir())}
-    images = [str(path) for path, kind in kinds.items() if kind.startswith("image/") and path.is_file()]
-    if not images:
-        raise UserError(f"expected a folder with images, received {argument}")
-    return images
+    files = [str(path) for path, kind in kinds.items() if kind.startswith(f"{task.reads}/") and path.is_file()]
+    if not files:
+        raise UserError(f"expected a folder with {task.reads} files, received {argument}")
+    return files
 
 
 def read_lines() -> Iterator[list[str]]:

@@ -9,6 +9,7 @@ from attention_zoo.pipelines.datasets.builders.dates import Dates
 from attention_zoo.pipelines.datasets.builders.digits import Digits
 from attention_zoo.pipelines.datasets.builders.emoji_scenes import EmojiScenes
 from attention_zoo.pipelines.datasets.builders.home_intents import HomeIntents
+from attention_zoo.pipelines.datasets.builders.needles import Needles
 from attention_zoo.pipelines.datasets.builders.newsgroups import Newsgroups
 
 __all__ = [
@@ -21,5 +22,6 @@ __all__ = [
     "Digits",
     "EmojiScenes",
     "HomeIntents",
+    "Needles",
     "Newsgroups",
 ]

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Container, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow_datasets as tfds
@@ -178,8 +179,8 @@ def read_dataset(dataset: str, dirt: Dirt) -> dict[str, LabelledTexts]:
 
 def keys_of(builder: tfds.core.DatasetBuilder) -> tuple[str, str]:
     """Returns the features of a dataset that are the text and the class: its supervised keys, or the only ones."""
-    features = builder.info.features
-    keys = builder.info.supervised_keys or ()
+    features: Any = builder.info.features
+    keys: Any = builder.info.supervised_keys or ()
     texts = [name for name, feature in features.items() if isinstance(feature, tfds.features.Text)]
     classes = [name for name, feature in features.items() if isinstance(feature, tfds.features.ClassLabel)]
     only = len(texts) == len(classes) == 1
@@ -195,9 +196,9 @@ def keys_of(builder: tfds.core.DatasetBuilder) -> tuple[str, str]:
 def read_tfds(builder: tfds.core.DatasetBuilder, split: str, keys: tuple[str, str], dirt: Dirt) -> LabelledTexts:
     """Returns one split of a TFDS dataset, without the examples that have no text or no class."""
     text_key, label_key = keys
-    names = list(builder.info.features[label_key].names)
+    features: Any = builder.info.features
+    names, known = list(features[label_key].names), "spans" in features
     texts, labels, spans = [], [], []
-    known = "spans" in builder.info.features
     for number, row in enumerate(builder.as_dataset(split=split).as_numpy_iterator()):
         text = row[text_key].decode("utf-8", "replace")
         if not text.strip() or not 0 <= row[label_key] < len(names):

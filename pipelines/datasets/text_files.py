@@ -1,6 +1,7 @@
 """A user's labelled texts: CSV, TSV and JSON Lines with a text and a label a row, or a folder of text files a class."""
 
 import csv
+import io
 import json
 import sys
 from collections.abc import Iterator, Sequence
@@ -55,7 +56,7 @@ def read_labelled(path: Path, columns: Sequence[str], dirt: Dirt, option: str) -
 def _of_table(text: str, delimiter: str, columns: Sequence[str]) -> Iterator[tuple[int, str, str, str]]:
     """Yields (line, text, label, fault) of the rows after the head; a quoted field may have several lines."""
     csv.field_size_limit(min(sys.maxsize, 2**31 - 1))  # the default refuses documents of 128 kB
-    reader = csv.reader(text.splitlines(keepends=True), delimiter=delimiter)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     head = [name.strip() for name in next(reader, [])]
     if missing := [name for name in columns if name not in head]:
         raise UserError(

@@ -106,6 +106,7 @@ class TrainingSettings:
         warmup_steps: Steps over which the learning rate rises linearly from zero; 0 is none.
         halve_after: Epoch after which `schedule=halving` begins to halve.
         halve_every: Epochs between two halvings.
+        momentum: Share of the last update that sgd adds to the next; 0 is plain SGD.
         beta_2: Decay of Adam's second moment.
         epsilon: Added to the denominator of Adam and Adadelta.
         weight_decay: Decoupled weight decay of adamw.
@@ -137,6 +138,7 @@ class TrainingSettings:
     warmup_steps: int = 0
     halve_after: float = 5.0
     halve_every: float = 1.0
+    momentum: float = 0.0
     beta_2: float = 0.999
     epsilon: float = 1e-7
     weight_decay: float = 0.0
@@ -162,7 +164,7 @@ class TrainingSettings:
             *("max_minutes", "warmup_steps", "halve_after", "weight_decay", "clip_norm"),
             *("patience", "evaluate_every", "checkpoint_every"),
         )
-        shares = ("beta_2", "label_smoothing", "ema")
+        shares = ("momentum", "beta_2", "label_smoothing", "ema")
         rules = {name: (getattr(self, name) >= 1, "at least 1") for name in counts}
         rules |= {name: (getattr(self, name) > 0, "above 0") for name in ("learning_rate", "epsilon", "halve_every")}
         rules |= {name: (getattr(self, name) >= 0, "at least 0") for name in from_zero}

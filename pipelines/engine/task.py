@@ -37,6 +37,7 @@ class Task:
             are higher.
         answers_with: Name of an output of `serving_default` that identifies an exported model of this task.
         asked_together: Largest number of inputs that `ask` takes at once; `None` takes all that a user gave.
+        reads: Kind of the files that `read_input` reads, as in their media types: "image" or "text".
         View: Class of the views that `view` returns, one of `engine.views`; `None` if the task has none.
         changeable_data_settings: Settings of the data section that change how the data is read, but not which data. A
             run may be continued with other values of them.
@@ -54,6 +55,7 @@ class Task:
     lower_is_better = ("loss",)
     unit = "tokens"
     asked_together: int | None = 32
+    reads = "image"
     View: type | None = None
     answers_with: str
     name: str

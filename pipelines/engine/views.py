@@ -147,3 +147,24 @@ class Spans:
     lattice: np.ndarray
     weights: np.ndarray | None = None
     title: str = ""
+
+
+@dataclass(frozen=True)
+class ShadedText:
+    """Attention in two levels: to the sentences of a text, and to the words of each sentence.
+
+    Args:
+        sentences: N lists of words, as they are written; a space that follows a word is at its end.
+        weights: N arrays, the weights of the words, which sum to 1 in each sentence.
+        sentence_weights: Array `(N,)`, which sums to 1.
+        title: A line above the picture. Defaults to `""`.
+        known: Whether each of the sentences is known to decide the answer. Defaults to an empty list: nothing is known.
+    """
+
+    suffixes: ClassVar = (".png", ".svg", ".pdf")
+
+    sentences: list[list[str]]
+    weights: list[np.ndarray]
+    sentence_weights: np.ndarray
+    title: str = ""
+    known: list[bool] = field(default_factory=list)

@@ -103,22 +103,35 @@ class HierarchicalAttentionNetwork(keras.Model):
         self.head.build((None, features))
 
     def call(self, token_ids, return_attention_scores=False, training=None):
-        mask = ops.not_equal(token_ids, 0)  # (B, N, W)
         b, n, w = ops.shape(token_ids)
-        rows, row_mask = ops.reshape(token_ids, (b * n, w)), ops.reshape(mask, (b * n, w))
-        embedded = self.drop(self.embedding(rows), training=training)  # (B N, W, E)
-        words = self.word_encoder(embedded, mask=row_mask, training=training)  # (B N, W, 2 U)
-        sentences, word_weights = self.word_pooling(words, mask=row_mask, return_attention_scores=True)
-        sentences = self.drop(ops.reshape(sentences, (b, n, 2 * self.units)), training=training)
-        sentence_mask = ops.any(mask, axis=-1)  # (B, N)
-        annotations = self.sentence_encoder(sentences, mask=sentence_mask, training=training)  # (B, N, 2 U)
-        document, sentence_weights = self.sentence_pooling(
-            annotations, mask=sentence_mask, return_attention_scores=True
-        )
-        logits = self.head(self.drop(document, training=training))  # (B, K)
+        rows = ops.reshape(token_ids, (b * n, w))
+        sentences, word_weights = self.encode_sentences(rows, training=training)
+        sentences = ops.reshape(sentences, (b, n, 2 * self.units))
+        mask = ops.any(ops.not_equal(token_ids, 0), axis=-1)  # (B, N)
+        logits, sentence_weights = self.classify(sentences, mask, training=training)
         if not return_attention_scores:
             return logits
         return logits, {"words": ops.reshape(word_weights, (b, n, w)), "sentences": sentence_weights}
+
+    def encode_sentences(self, token_ids, training=None):
+        """The first level (eq. 5 to 7): ids (R, W) of R sentences -> their vectors (R, 2 U) and weights (R, W).
+
+        A sentence has the same vector in any document, so that each is read once, however its document is changed.
+        """
+        mask = ops.not_equal(token_ids, 0)
+        embedded = self.drop(self.embedding(token_ids), training=training)  # (R, W, E)
+        words = self.word_encoder(embedded, mask=mask, training=training)  # (R, W, 2 U)
+        return self.word_pooling(words, mask=mask, return_attention_scores=True)
+
+    def classify(self, sentences, mask, training=None):
+        """The second level (eq. 8 to 11): vectors (B, N, 2 U) of sentences -> logits (B, K) and weights (B, N).
+
+        Sentences that `mask`, bool (B, N), leaves out are read nowhere, wherever they stand.
+        """
+        sentences = self.drop(sentences, training=training)
+        annotations = self.sentence_encoder(sentences, mask=mask, training=training)  # (B, N, 2 U)
+        document, weights = self.sentence_pooling(annotations, mask=mask, return_attention_scores=True)
+        return self.head(self.drop(document, training=training)), weights
 
     def get_config(self):
         names = ("vocabulary_size", "num_classes", "embedding_dim", "units", "attention_units", "pooling", "dropout")

@@ -117,6 +117,18 @@ def write_tagged(directory):
     }
 
 
+def write_reviews(directory):
+    """Documents of one to five sentences, of which one decides the class."""
+    rng, lines = random.Random(0), ["stars,review"]
+    for number in range(120):
+        label = ("good", "bad")[number % 2]
+        sentences = [f"the {rng.choice(ENGLISH)} was {rng.choice(ENGLISH)} number {number}" for _ in range(number % 5)]
+        sentences.insert(rng.randint(0, len(sentences)), f"It is {label}")
+        lines.append(f'{label},"{". ".join(sentence.capitalize() for sentence in sentences)}."')
+    (directory / "reviews.csv").write_text("\n".join(lines))
+    return {"files": str(directory / "reviews.csv"), "columns": ["review", "stars"], "min_count": 1}
+
+
 def broken_images():
     """Files that cannot be decoded, each with what is said of it."""
     noise = np.random.default_rng(3).integers(0, 255, (40, 40, 3), "uint8")
@@ -195,6 +207,21 @@ CASES = {
         {"image_bytes": [encoded(np.zeros((1, 1, 3), "uint8")), square("red", "left", "GIF")]},
         files={"one.png": IMAGES[0], "two.jpg": IMAGES[1]},
         broken=broken_images(),
+    ),
+    "document_classification": Case(
+        write_reviews,
+        {
+            "model": {"embedding_dim": 8, "units": 8, "attention_units": 8, "dropout": 0.0},
+            "training": {"epochs": 5, "batch_tokens": 300, "learning_rate": 2e-2, "checkpoint_every": 2},
+        },
+        {
+            *("test/accuracy", "test/macro_f1", "dev/accuracy", "baseline/svm", "baseline/mean_pooling"),
+            *("test/deletion_gap", "test/deletion_gap_low", "test/deletion_gap_high", "input/padding_share"),
+        },
+        {"attention-1.png", "attention-4.png", "confusion.png"},
+        {name: {"text": ["It is good. The cat was red.", "bad"]} for name in ("serving_default", "attention")},
+        {"text": [b"one two " * 5000, b"good. " * 3000, b"\xff\xfe bad", "猫。œuf".encode(), b"\x00\x01", b"", b"?!"]},
+        texts=["It is good. The cat was red.", "bad " * 100],
     ),
     "image_classification": Case(
         write_photos,

@@ -10,8 +10,17 @@ from attention_zoo.pipelines.engine.pictures.confusion import draw_confusion
 from attention_zoo.pipelines.engine.pictures.frames import draw_frames
 from attention_zoo.pipelines.engine.pictures.heat_maps import draw_heat_maps
 from attention_zoo.pipelines.engine.pictures.point_maps import draw_point_map
+from attention_zoo.pipelines.engine.pictures.shaded_text import draw_shaded_text
 from attention_zoo.pipelines.engine.pictures.spans import draw_spans
-from attention_zoo.pipelines.engine.views import Alignment, ConfusionMatrix, Frames, HeatMaps, PointMap, Spans
+from attention_zoo.pipelines.engine.views import (
+    Alignment,
+    ConfusionMatrix,
+    Frames,
+    HeatMaps,
+    PointMap,
+    ShadedText,
+    Spans,
+)
 
 DRAWERS = {
     Alignment: draw_alignment,
@@ -19,6 +28,7 @@ DRAWERS = {
     Frames: draw_frames,
     HeatMaps: draw_heat_maps,
     PointMap: draw_point_map,
+    ShadedText: draw_shaded_text,
     Spans: draw_spans,
 }
 

@@ -29,8 +29,8 @@ def classification_scores(truths: Sequence | np.ndarray, answers: Sequence | np.
 
     if not len(truths) or len(truths) != len(answers):
         raise ValueError(f"expected as many answers as truths, at least one; received {len(answers)} and {len(truths)}")
-    classes = sorted(set(truths))
+    options = {"labels": sorted(set(truths)), "average": "macro", "zero_division": 0}
     return {
         "accuracy": 100.0 * float(accuracy_score(truths, answers)),
-        "macro_f1": 100.0 * float(f1_score(truths, answers, labels=classes, average="macro", zero_division=0)),
+        "macro_f1": 100.0 * float(f1_score(truths, answers, **options)),
     }

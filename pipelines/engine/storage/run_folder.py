@@ -126,6 +126,11 @@ class RunFolder:
         """The vocabulary of characters, one a line."""
         return self.path / "characters.txt"
 
+    @property
+    def word_vectors(self) -> Path:
+        """Vectors that the embeddings begin with, one for each word, NPZ."""
+        return self.path / "word_vectors.npz"
+
     def vocabularies(self) -> list[Path]:
         """Returns the vocabularies that a task may have learned, by which the rows of embeddings are numbered."""
         return [self.subwords, self.words, self.characters]
@@ -176,7 +181,7 @@ class RunFolder:
 
     @property
     def test_answers(self) -> Path:
-        """Images, true classes, answers and their probabilities, TSV with a head."""
+        """True classes, answers and their probabilities of images or texts, TSV with a head."""
         return self.path / "test_answers.tsv"
 
     @property
@@ -193,6 +198,11 @@ class RunFolder:
     def example(self) -> Path:
         """An image of the test split, for trying out `predict`."""
         return self.path / "example.png"
+
+    @property
+    def example_text(self) -> Path:
+        """A text of the test split, for trying out `predict`."""
+        return self.path / "example.txt"
 
     # Results that the run is compared with.
 

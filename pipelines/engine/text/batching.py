@@ -117,7 +117,8 @@ def padding_share(dataset: tf.data.Dataset) -> dict[str, Any]:
     """Counts batches, tokens and padding of a dataset.
 
     Args:
-        dataset: `tf.data.Dataset` of dicts of integer Tensors, 0 is padding.
+        dataset: `tf.data.Dataset` of dicts of integer Tensors, 0 is padding. Those of one axis, such as labels, are not
+            counted.
 
     Returns:
         A dict: `batches`, `tokens` (ids that are not padding, over all columns) and `padding_share` (in [0, 1]).
@@ -129,8 +130,9 @@ def padding_share(dataset: tf.data.Dataset) -> dict[str, Any]:
     """
 
     def add(sums: tf.Tensor, batch: Mapping[str, tf.Tensor]) -> tf.Tensor:
-        tokens = tf.add_n([tf.math.count_nonzero(column) for column in batch.values()])
-        cells = tf.add_n([tf.size(column, out_type=tf.int64) for column in batch.values()])
+        columns = [column for column in batch.values() if column.shape.rank != 1]
+        tokens = tf.add_n([tf.math.count_nonzero(column) for column in columns])
+        cells = tf.add_n([tf.size(column, out_type=tf.int64) for column in columns])
         return sums + tf.stack([1, tokens, cells])
 
     batches, tokens, cells = dataset.reduce(tf.zeros([3], tf.int64), add).numpy().tolist()

@@ -75,8 +75,8 @@ def _after_an_end(words: tf.Tensor, starts: tf.Tensor, ends: tf.Tensor) -> tf.Te
         ended |= closes & _before(ended)
         ended_tightly |= closes & _before(ended_tightly)
     lower = tf.strings.regex_full_match(words, _LOWER_CASE)
-    loose = _before(ended) & ~touches & ~lower
-    tight = _before(ended_tightly) & ~closes & ~tf.strings.regex_full_match(words, _ENDS)
+    loose = _before(ended) & tf.logical_not(touches) & tf.logical_not(lower)
+    tight = _before(ended_tightly) & tf.logical_not(closes | tf.strings.regex_full_match(words, _ENDS))
     return loose | tight
 
 

@@ -57,7 +57,7 @@ def make_optimizer(settings: TrainingSettings) -> keras.optimizers.Optimizer:
         "adam": (keras.optimizers.Adam, adam),
         "adamw": (keras.optimizers.AdamW, adam | {"weight_decay": settings.weight_decay}),
         "adadelta": (keras.optimizers.Adadelta, {"rho": 0.95, "epsilon": settings.epsilon}),
-        "sgd": (keras.optimizers.SGD, {}),
+        "sgd": (keras.optimizers.SGD, {"momentum": settings.momentum}),
     }
     optimizer_class, options = classes[settings.optimizer]
     average = {"use_ema": True, "ema_momentum": settings.ema} if settings.ema else {}

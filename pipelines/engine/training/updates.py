@@ -40,7 +40,9 @@ class Update:
         self.scales = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
         # Gradients of embeddings stay lists of rows, duplicates included, where a step only adds them to the weights.
         # Other optimisers change all rows, and clipping, accumulation and replicas need the sum.
-        one_sum = not (settings.clip_norm or self.scales or settings.jit or settings.accumulate > 1)
+        one_sum = not (
+            settings.clip_norm or settings.momentum or self.scales or settings.jit or settings.accumulate > 1
+        )
         self.keeps_rows = settings.optimizer == "sgd" and one_sum and strategy.num_replicas_in_sync == 1
         signature = [spec, tf.TensorSpec([2], tf.float32)]
         self._compiled = tf.function(self._step, input_signature=signature, autograph=False)

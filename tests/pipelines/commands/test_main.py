@@ -298,7 +298,7 @@ def test_a_folder_stands_for_its_images_by_name(toy, monkeypatch, capsys):
     assert toy.calls.pop()[2] == ["x.png", "photos/a.JPG", "photos/b.png"]
     Path("empty").mkdir()
     capsys.readouterr()
-    assert "expected a folder with images, received empty" in refused(toy, capsys, "predict", "toy", "empty")
+    assert "expected a folder with image files, received empty" in refused(toy, capsys, "predict", "toy", "empty")
 
 
 @pytest.mark.parametrize("argv", [["datasets"], ["--help"], ["--version"]])

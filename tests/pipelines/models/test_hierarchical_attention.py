@@ -44,6 +44,16 @@ def test_weights_sum_to_one_over_words_and_sentences_and_skip_padding():
     np.testing.assert_allclose(sentences.sum(-1), 1.0, atol=1e-6)
 
 
+def test_a_sentence_that_the_mask_leaves_out_is_as_if_it_were_not_there():
+    model = tiny()
+    rows = np.array([[5, 6, 7], [8, 9, 0], [4, 4, 0], [10, 0, 0]], "int32")
+    vectors = np.array(model.encode_sentences(rows)[0])[None]
+    kept = np.array([[True, False, True, True]])
+    logits, weights = model.classify(vectors, kept)
+    np.testing.assert_allclose(logits, model(rows[None, kept[0]]), atol=1e-6)
+    assert np.array(weights)[0, 1] == 0.0
+
+
 def test_it_has_as_many_parameters_as_the_paper_describes():
     model = HierarchicalAttentionNetwork(1000, 5)
     model.build()
