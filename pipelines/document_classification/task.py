@@ -52,7 +52,7 @@ class DocumentClassification(Task):
     name = "document_classification"
     Config = DocumentClassificationConfig
     View = ShadedText
-    unit = "words"
+    unit = "documents"
     reads = "text"
     answers_with = "label"
     changeable_data_settings = ("strict",)
