@@ -2,7 +2,8 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import tensorflow_datasets as tfds
 
@@ -50,7 +51,8 @@ def read_tagged(
         dataset: Name of a TFDS dataset with a sequence of strings "tokens" and a sequence of class labels that are
             tags, such as conll2003_english, conll2003 or wikiann/en.
         files: Files in CoNLL's format, see `read_conll`, that stand in for the dataset.
-        dev: Files of the validation split; where there are none, a tenth of `files` is taken, by content.
+        dev: Files of the validation split; where there are none, a tenth of `files` is taken, by content, or the
+            validation split of the dataset.
         test: Files of the test split, likewise.
         limit: Takes so many training sentences at most, and a tenth as many of each other split; 0 takes all.
         strict: Whether faults in the files are an error; otherwise the sentences that have them are skipped.
@@ -62,7 +64,14 @@ def read_tagged(
         UserError: There is no such dataset, or it is not one of tagged sentences; a file cannot be read, or files have
             faults and `strict` is true; a split is empty, or no word has an entity tag.
     """
-    found = _read_files(files, dev, test, strict) if files else _read_dataset(dataset)
+    own, version = _read_files(files, dev, test, strict)
+    if files:
+        found = {split: TaggedSentences(*_columns(sentences), version) for split, sentences in own.items()}
+    else:
+        found = _read_dataset(dataset)
+        version = ", ".join(filter(None, (found["train"].version, version)))
+        own = {split: TaggedSentences(*_columns(sentences)) for split, sentences in own.items()}
+        found = {split: replace(own.get(split, found[split]), version=version) for split in SPLITS}
     setting = "--data.files" if files else "--data.dataset"
     for split, one in found.items():
         if not len(one):
@@ -80,25 +89,24 @@ def read_tagged(
 
 def _read_files(
     files: Sequence[str], dev: Sequence[str], test: Sequence[str], strict: bool
-) -> dict[str, TaggedSentences]:
+) -> tuple[dict[str, list[Sentence]], str]:
+    """Returns the sentences of the splits that a user gave files for, all of them if `files` are given; and version."""
     dirt, found = Dirt(strict), {}
     for split, option, paths in (("train", "files", files), ("validation", "dev", dev), ("test", "test", test)):
-        found[split] = []
         for path in paths:
             try:
                 sentences, scheme = read_conll(path, dirt)
             except UserError as error:
                 raise UserError(f"--data.{option}: {error}") from None
             print(f"{path}: {len(sentences):,} sentences in {scheme}")
-            found[split] += sentences
+            found[split] = found.get(split, []) + sentences
     dirt.report()
-    for split in ("test", "validation"):
-        if not {"test": test, "validation": dev}[split]:
-            taken = 0 if split == "test" else 1
-            found[split] = [one for one in found["train"] if _part_of(one) == taken]
-            found["train"] = [one for one in found["train"] if _part_of(one) != taken]
+    for number, split in enumerate(("test", "validation")):
+        if files and split not in found:
+            found[split] = [one for one in found["train"] if _part_of(one) == number]
+            found["train"] = [one for one in found["train"] if _part_of(one) != number]
     version = ", ".join(f"{path} SHA-256 {digest(path)}" for path in (*files, *dev, *test)) + dirt.version()
-    return {split: TaggedSentences(*_columns(sentences), version) for split, sentences in found.items()}
+    return found, version
 
 
 def _columns(sentences: Sequence[Sentence]) -> tuple[list[list[str]], list[list[str]]]:
@@ -119,15 +127,14 @@ def _read_dataset(dataset: str) -> dict[str, TaggedSentences]:
     for split in SPLITS:
         rows = tfds.as_numpy(builder.as_dataset(split=split))
         pairs = [([token.decode() for token in row["tokens"]], [names[tag] for tag in row[key]]) for row in rows]
-        pairs = [(words[: len(tags)], tags[: len(words)]) for words, tags in pairs if words]
-        bio = [(words, tags_of(spans_of(tags), len(tags))) for words, tags in pairs]
+        bio = [(words, tags_of(spans_of(tags), len(words))) for words, tags in pairs if words]
         found[split] = TaggedSentences(*_columns(bio), f"{builder.info.full_name}")
     return found
 
 
 def _tag_feature(builder: tfds.core.DatasetBuilder, dataset: str) -> tuple[str, list[str]]:
     """Returns the feature whose classes are entity tags, and their names."""
-    features = dict(builder.info.features or {})  # pyright: ignore[reportCallIssue, reportArgumentType]
+    features: Any = builder.info.features
     for key, feature in features.items():
         names = getattr(getattr(feature, "feature", None), "names", None) or []
         if "tokens" in features and "O" in names and any(name.startswith(("B-", "I-")) for name in names):

@@ -10,6 +10,7 @@ The file reads in the order in which a sentence travels: settings, `load`, `adap
 
 import copy
 import json
+import shlex
 
 import numpy as np
 import tensorflow as tf
@@ -76,18 +77,18 @@ class NamedEntities(Task):
                 atomic_write(path, "\n".join(found))
         self.vocabulary = TaggerVocabulary(*(path.read_text(encoding="utf-8").split("\n") for path in files))
         flat = tf.concat([words.flat_values for words, _, _ in pieces.values()], axis=0)
-        distinct, forms = np.unique(flat.numpy().astype(bytes), return_inverse=True)  # batches hold numbers of these
+        distinct, forms = np.unique(flat.numpy(), return_inverse=True)
+        # Batches hold the numbers of distinct words; 0 is padding.
+        forms = dict(zip(pieces, np.split(forms + 1, [pieces["train"][0].flat_values.shape[0]])))
         distinct = tf.constant([b"", *distinct.tolist()])
-        self.ids = tf.concat([[0], self.vocabulary.word_ids(distinct)[1:]], axis=0)
+        ids = self.vocabulary.word_ids(distinct).numpy() * (np.arange(len(distinct)) > 0)
+        single = np.bincount(ids[forms["train"]], minlength=self.vocabulary.sizes[0])[ids] == 1
+        self.ids, self.single = tf.constant(ids), tf.constant(single)
         self.characters = self.vocabulary.character_ids(distinct)
-        counts = tf.math.bincount(tf.gather(self.ids, forms[: pieces["train"][0].flat_values.shape[0]] + 1))
-        self.single = tf.gather(tf.pad(counts, [[0, self.vocabulary.sizes[0] - counts.shape[0]]]), self.ids) == 1
-        self.columns = {}
-        for split, (words, starts, _) in pieces.items():
-            self.columns[split] = self.number(
-                split, words.with_flat_values(forms[: starts.flat_values.shape[0]]), starts
-            )
-            forms = forms[starts.flat_values.shape[0] :]
+        self.columns = {
+            split: self.number(split, words.with_flat_values(tf.constant(forms[split])), starts)
+            for split, (words, starts, _) in pieces.items()
+        }
 
     def number(self, split, forms, starts):
         """Returns the columns of a split: the numbers of its words and of their tags, 0 is padding."""
@@ -98,7 +99,7 @@ class NamedEntities(Task):
         tags = [numbers.get(tag, numbers["O"]) for row in rows for tag in tags_of_pieces(*row, bilou)]
         if cut := int(tf.math.count_nonzero(forms.row_lengths() > limit)):
             print(f"{split}: {cut:,} sentences above data.max_words={limit} are cut")
-        return {"forms": forms[:, :limit] + 1, "tags": forms.with_flat_values(tags)[:, :limit]}
+        return {"forms": forms[:, :limit], "tags": forms.with_flat_values(tags)[:, :limit]}
 
     def preprocess(self, split, epoch):
         """Returns batches of like lengths; in training, words that occur once are read as unknown at random."""
@@ -202,7 +203,7 @@ class NamedEntities(Task):
 
     def next_command(self):
         """Returns the command a user will want next."""
-        return f'attention-zoo predict {self.name} "{self.samples()[0]}" --attention entities.png'
+        return f"attention-zoo predict {self.name} {shlex.quote(self.samples()[0])} --attention entities.png"
 
     @staticmethod
     def ask(served, inputs, attention=False):

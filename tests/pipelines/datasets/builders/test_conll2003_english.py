@@ -25,3 +25,7 @@ def test_the_builder_prepares_all_splits_in_their_order(monkeypatch, tmp_path):
     }
     assert found["test"].tags == [["B-ORG", "O"], ["B-PER", "I-PER"]]
     assert len(read_tagged("conll2003_english", limit=1)["train"]) == 1
+    (tmp_path / "own.conll").write_text("Ann B-PER\n")
+    own = read_tagged("conll2003_english", test=[str(tmp_path / "own.conll")])
+    assert own["test"].words == [["Ann"]] and own["train"].words == found["train"].words
+    assert "own.conll SHA-256" in own["test"].version == own["train"].version
