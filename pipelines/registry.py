@@ -64,6 +64,12 @@ TASKS = {
         default_preset="conll2003",
         settings="attention_zoo.pipelines.named_entities.settings:NamedEntitiesConfig",
     ),
+    "intents": Entry(
+        task="attention_zoo.pipelines.intents.task:Intents",
+        summary="sentence in, intent and entities out: DIET",
+        default_preset="home_en",
+        settings="attention_zoo.pipelines.intents.settings:IntentsConfig",
+    ),
 }
 
 # Name, what it holds, terms of use. The builders are in `attention_zoo.pipelines.datasets`.

@@ -46,6 +46,12 @@ TINY = {  # settings of each task with which a training of the README takes seco
         "training": {"epochs": 1},
         "baselines": {"names": []},
     },
+    "intents": {
+        "data": {"buckets": 256, "out_of_scope": []},
+        "model": {"hidden_dim": 8, "intermediate_dim": 8, "num_layers": 1},
+        "training": {"epochs": 1, "monitor": "dev/loss"},
+        "baselines": {"names": []},
+    },
     "named_entities": {
         "data": {"limit": 60},
         "model": {"embedding_dim": 8, "hidden_dim": 8, "filters": 4},
@@ -117,6 +123,9 @@ def trained(tmp_path_factory):
     (directory / "names.conll").write_text("\n".join(tagged))
     reviews = [f'"It is {word}. Number {i}, that is.",{word}\n' for i in range(30) for word in ("good", "bad")]
     (directory / "reviews.csv").write_text("text,label\n" + "".join(reviews))
+    examples = {intent: "".join(f"    - {intent} [lamp](thing) {n}\n" for n in range(20)) for intent in ("dim", "stop")}
+    entries = [f"- intent: {intent}\n  examples: |\n{lines}" for intent, lines in examples.items()]
+    (directory / "nlu.yml").write_text("nlu:\n" + "".join(entries))
     write_pictures(directory / "pictures", directory / "photos")
     main_command = re.search(r"<!-- main-command -->\n```bash\n(.*?)\n```", README, re.DOTALL)[1]
     assert main_command == "pip install . && attention-zoo train translation"

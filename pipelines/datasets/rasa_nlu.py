@@ -104,7 +104,10 @@ def read_nlu(path: str | Path, dirt: Dirt, found: Utterances) -> list[Utterance]
         elif kind == "synonym":
             found.synonyms |= {text.strip().lower(): str(name).strip() for _, text in examples}
         elif examples:
-            parts = [re.escape(text) if kind == "lookup" else text for _, text in examples]
+            if kind == "lookup":  # patterns are compared with single words
+                parts = [re.escape(word) for _, text in examples for word in text.split()]
+            else:
+                parts = [text for _, text in examples]
             found.patterns[str(name).strip()] = "|".join(f"(?:{part})" for part in parts)
     return rows
 

@@ -129,6 +129,28 @@ def write_reviews(directory):
     return {"files": str(directory / "reviews.csv"), "columns": ["review", "stars"], "min_count": 1}
 
 
+def write_commands(directory):
+    """Sentences of three intents with two entities, and texts that are out of scope."""
+    rng, lines = random.Random(0), []
+    for number in range(150):
+        verb, color, room = rng.choice(["light", "dim", "stop"]), rng.choice(["red", "green"]), rng.choice(ENGLISH)
+        text, entities = f"{verb} the {color} lamp number {number} in the {room}", []
+        for name, value in (("color", color), ("room", room)):
+            start = text.rindex(value)
+            entities.append({"start": start, "end": start + len(value), "entity": name, "value": value.upper()})
+        lines.append(json.dumps({"text": text, "intent": verb, "entities": entities}))
+    (directory / "own.jsonl").write_text("\n".join(lines))
+    (directory / "strange.txt").write_text(
+        "".join(f"{' '.join(rng.sample([*FRENCH.values()], 4))}\n" for _ in range(40))
+    )
+    return {
+        "files": [str(directory / "own.jsonl")],
+        "out_of_scope": [str(directory / "strange.txt")],
+        "buckets": 512,
+        "max_words": 32,
+    }
+
+
 def broken_images():
     """Files that cannot be decoded, each with what is said of it."""
     noise = np.random.default_rng(3).integers(0, 255, (40, 40, 3), "uint8")
@@ -291,6 +313,31 @@ CASES = {
             ]
         },
         texts=["Ann went to Rome .", "Eva came to " * 100],
+    ),
+    "intents": Case(
+        write_commands,
+        {
+            "model": {"hidden_dim": 8, "intermediate_dim": 8, "num_heads": 2, "num_layers": 1},
+            "training": {"epochs": 4, "batch_tokens": 256, "learning_rate": 1e-2, "checkpoint_every": 2},
+        },
+        {
+            *("test/intent_accuracy", "test/entity_f1", "test/exact_match", "test/out_of_scope_auc"),
+            *("baseline/intent_accuracy", "baseline/entity_f1"),
+        },
+        {"attention-1.png"},
+        {name: {"text": ["dim the red lamp in the house", "stop"]} for name in ("serving_default", "attention")},
+        {
+            "text": [
+                b"dim the " * 5000,
+                b"\xff\xfe lamp",
+                b"x" * 1_000_000,
+                "\u200b\u200b".encode(),
+                b"\x00\x01",
+                b"",
+                b"?!",
+            ]
+        },
+        texts=["dim the red lamp in the house", "stop " * 100],
     ),
     "steering": Case(
         write_drives,

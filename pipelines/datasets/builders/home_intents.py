@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tensorflow_datasets as tfds
 from etils import epath
 
@@ -58,7 +59,7 @@ class HomeIntents(DefaultDatasetBuilder):
     BUILDER_CONFIGS = [tfds.core.BuilderConfig(name=language) for language in LANGUAGES]
 
     def _info(self) -> tfds.core.DatasetInfo:
-        entity = {"start": "int32", "end": "int32", "entity": tfds.features.Text(), "value": tfds.features.Text()}
+        entity = {"start": np.int32, "end": np.int32, "entity": tfds.features.Text(), "value": tfds.features.Text()}
         features = {
             "text": tfds.features.Text(),
             "intent": tfds.features.Text(),

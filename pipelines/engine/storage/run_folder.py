@@ -131,6 +131,11 @@ class RunFolder:
         """Vectors that the embeddings begin with, one for each word, NPZ."""
         return self.path / "word_vectors.npz"
 
+    @property
+    def intents(self) -> Path:
+        """The intents, entities, synonyms and patterns of a run, JSON."""
+        return self.path / "intents.json"
+
     def vocabularies(self) -> list[Path]:
         """Returns the vocabularies that a task may have learned, by which the rows of embeddings are numbered."""
         return [self.subwords, self.words, self.characters]

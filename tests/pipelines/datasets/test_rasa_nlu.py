@@ -67,7 +67,7 @@ def test_a_file_of_the_wild_is_read_whole(tmp_path):
         ("morgen", "time", "morgen"),
     ]
     assert found.synonyms == {"nyc": "New York", "big apple": "New York"}
-    assert found.patterns == {"airline": r"(?:Air\ \(France\))|(?:KLM)", "flight_number": r"(?:[A-Z]{2}\d{3,4})"}
+    assert found.patterns == {"airline": r"(?:Air)|(?:\(France\))|(?:KLM)", "flight_number": r"(?:[A-Z]{2}\d{3,4})"}
 
 
 FAULTY = """nlu:
