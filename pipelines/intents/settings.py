@@ -103,13 +103,13 @@ class IntentsConfig(TaskConfig):
     Args:
         data: The sentences.
         model: DIET.
-        training: How the weights are learned; the tokens of batch_tokens are words.
         baselines: Baselines to compare with.
+        training: How the weights are learned; the tokens of batch_tokens are words.
         export: Where the SavedModel goes.
     """
 
     data: DataSettings = field(default_factory=DataSettings)
     model: ModelSettings = field(default_factory=ModelSettings)
-    training: TrainingSettings = field(default_factory=TrainingSettings)
     baselines: BaselineSettings = field(default_factory=BaselineSettings)
+    training: TrainingSettings = field(default_factory=TrainingSettings)
     export: ExportSettings = field(default_factory=ExportSettings)
