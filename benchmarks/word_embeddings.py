@@ -78,14 +78,14 @@ def gensim_model(texts):
 
 def main():
     """Prints one line per figure."""
-    parser = parser_of(__doc__, "1,000 messages, three rounds, no WordSim-353", repeats=3)
+    parser = parser_of(__doc__, "4,000 messages, three rounds, no WordSim-353", repeats=3)
     arguments = parser.parse_args()
     on_one_core()
     import numpy as np
 
     from attention_zoo.pipelines.word_embeddings.corpus import split_all
 
-    task = our_task(1000 if arguments.quick else 0)
+    task = our_task(4000 if arguments.quick else 0)
     rows = (words for batch in split_all(task.texts["train"].texts) for words in batch.numpy())
     texts = [[word.decode() for word in words] for words in rows]
     figures, count = {}, task.corpora["train"].read

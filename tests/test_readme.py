@@ -58,6 +58,13 @@ TINY = {  # settings of each task with which a training of the README takes seco
         "training": {"epochs": 1},
         "baselines": {"names": []},
     },
+    "word_embeddings": {
+        "data": {"files": ["novels.txt"], "min_count": 2, "similarities": "none", "analogies": "none"},
+        "model": {"embedding_dim": 8},
+        "training": {"epochs": 1, "batch_tokens": 256},
+        "picture": {"words": 10, "skip": 0, "groups": 2},
+        "baselines": {"names": []},
+    },
 }
 
 
@@ -115,6 +122,8 @@ def trained(tmp_path_factory):
     words = [f"{i % 7} cats and {i % 11} dogs" for i in range(60)]
     (directory / "train.en").write_text("\n".join(f"{w} {i}" for i, w in enumerate(words)) + "\n")
     (directory / "train.fr").write_text("\n".join(f"{w} {i} !" for i, w in enumerate(words)) + "\n")
+    for name in ("novels.txt", "letters.txt"):
+        (directory / name).write_text("\n".join(words))
     pairs = [f"{w} {i}\t{w} {i} !\tCC-BY 2.0 (France)\n" for i, w in enumerate(words)]
     (directory / "pairs.tsv").write_text("".join(pairs))
     (directory / "test.en").write_text("a cat\na dog\n")

@@ -56,4 +56,4 @@ def gensim_vectors(
         sg=1,
         workers=1,
     )
-    return list(model.wv.index_to_key), np.asarray(model.wv.vectors)
+    return [str(word) for word in model.wv.index_to_key], np.asarray(model.wv.vectors)

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import tensorflow as tf
 import tensorflow_datasets as tfds
@@ -78,14 +79,13 @@ def text_feature(info: tfds.core.DatasetInfo, dataset: str) -> str:
     Raises:
         UserError: There is none, or it is not clear which.
     """
-    names = [name for name, feature in info.features.items() if isinstance(feature, tfds.features.Text)]
-    first = (info.supervised_keys or [None])[0]
-    for name in (first, names[0] if len(names) == 1 else None, "text"):
+    features: Any = info.features
+    names = [name for name, feature in features.items() if isinstance(feature, tfds.features.Text)]
+    first = str((info.supervised_keys or [""])[0])
+    for name in (first, names[0] if len(names) == 1 else "", "text"):
         if name in names:
             return name
-    raise UserError(
-        f"--data.dataset: expected a dataset with a text, received {dataset} with {', '.join(info.features)}"
-    )
+    raise UserError(f"--data.dataset: expected a dataset with a text, received {dataset} with {', '.join(features)}")
 
 
 def read_lines(files: Sequence[str], strict: bool) -> dict[str, Texts]:

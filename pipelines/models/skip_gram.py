@@ -110,8 +110,11 @@ def pair_weights(left, right, window, negatives, shared):
     return ops.concatenate([near, ops.repeat(contexts * (-negatives / shared), shared, axis=-1)], axis=-1)
 
 
+@ops.custom_gradient
 def negative_sampling_loss(weights, logits):
     """Returns eq. 4 of the paper, negated and summed over pairs: `-log sigmoid(x)` for true pairs, `(-x)` for others.
+
+    Its gradient is written out, `w (sigmoid(x) - 1)` and `w sigmoid(x)`, since a step reads all pairs of a row.
 
     Args:
         weights: Weight of each pair, positive for true pairs and negative for random ones, see `pair_weights`.
@@ -123,5 +126,12 @@ def negative_sampling_loss(weights, logits):
     >>> round(float(loss), 4) == round(3 * 0.693147, 4)
     True
     """
-    losses = ops.softplus(ops.where(weights > 0, -logits, logits))
-    return ops.sum(ops.abs(weights) * losses)
+    sizes, true = ops.abs(weights), ops.relu(weights)
+    others = ops.sigmoid(-logits)
+    loss = -ops.sum(sizes * ops.log(ops.maximum(others, 1e-37))) - ops.sum(true * logits)
+
+    def gradient(*upstreams, upstream=None):
+        upstream = upstreams[0] if upstream is None else upstream
+        return None, upstream * (sizes * (1.0 - others) - true)
+
+    return loss, gradient

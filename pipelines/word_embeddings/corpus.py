@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from attention_zoo.pipelines.engine.errors import UserError
+from attention_zoo.pipelines.models.skip_gram import pair_weights
 from attention_zoo.pipelines.word_embeddings.words import split_words
 
 TOGETHER = 1024  # texts that are split together
@@ -91,6 +92,8 @@ class WindowBatches:
     """
 
     def __init__(self, counts, window, subsample, shared, rows):
+        self.traced = {}
+        self.options = (window, subsample, shared, rows)
         self.window, self.shared, self.rows = window, shared, rows
         frequencies = counts / counts.sum()
         relative = subsample / np.maximum(frequencies, 1e-12)
@@ -118,31 +121,44 @@ class WindowBatches:
         order = np.arange(len(bounds))
         if shuffle:
             order = np.random.default_rng([seed, epoch]).permutation(len(bounds))
-        ends, bounds = tf.constant(ends), tf.constant(bounds[order])
-        numbers = tf.constant(order, tf.int64)
-        epoch_seed = tf.constant([seed, epoch], tf.int64)
+        seeds = np.tile(np.array([seed, epoch], "int64"), [len(order), 1])
+        chunks = tf.data.Dataset.from_tensor_slices((bounds[order], order, seeds))
+        count, make = self.functions(corpus, shuffle)
+        total = chunks.map(count).reduce(tf.constant(0, tf.int64), lambda total, batches: total + batches)
+        return chunks.map(make).unbatch().apply(tf.data.experimental.assert_cardinality(total)).prefetch(4)
 
-        def thin(bound, number):
+    def functions(self, corpus, shuffle):
+        """Returns what counts and what makes the batches of a chunk of a corpus; traced once, not in each epoch."""
+        if (id(corpus), shuffle) in self.traced:
+            return self.traced[id(corpus), shuffle]
+        ends = tf.constant(np.concatenate([[0], np.cumsum(corpus.lengths)]), tf.int64)
+
+        def thin(bounds, chunk, seed):
             """Returns the texts of a chunk without the words that are left out, and the chunk's seed."""
-            chunk_seed = tf.random.experimental.stateless_fold_in(epoch_seed, number)
-            splits = ends[bound[0] : bound[1] + 1]
+            seed = tf.random.experimental.stateless_fold_in(seed, chunk)
+            splits = ends[bounds[0] : bounds[1] + 1]
             texts = tf.RaggedTensor.from_row_splits(corpus.ids[splits[0] : splits[-1]], splits - splits[0])
             if shuffle:
-                texts = tf.gather(texts, tf.random.experimental.stateless_shuffle(tf.range(texts.nrows()), chunk_seed))
-            chances = tf.random.stateless_uniform(tf.shape(texts.flat_values), chunk_seed)
+                texts = tf.gather(texts, tf.random.experimental.stateless_shuffle(tf.range(texts.nrows()), seed))
+            chances = tf.random.stateless_uniform(tf.shape(texts.flat_values), seed)
             stay = texts.with_flat_values(chances < tf.gather(self.kept, texts.flat_values))
-            return tf.ragged.boolean_mask(texts, stay), chunk_seed
+            return tf.ragged.boolean_mask(texts, stay), seed
 
-        def batches_of(words):
-            return -(-tf.size(words, tf.int64) // (self.rows * CENTRES))
+        spec = [tf.TensorSpec([2], tf.int64), tf.TensorSpec([], tf.int64), tf.TensorSpec([2], tf.int64)]
+        functions = (
+            lambda *chunk: self.batches_of(thin(*chunk)[0].flat_values),
+            lambda *chunk: self.cut(*thin(*chunk)),
+        )
+        self.traced[id(corpus), shuffle] = [
+            tf.function(one, input_signature=spec, autograph=False) for one in functions
+        ]
+        return self.traced[id(corpus), shuffle]
 
-        chunks = tf.data.Dataset.from_tensor_slices((bounds, numbers))
-        counted = chunks.map(lambda *chunk: batches_of(thin(*chunk)[0].flat_values))
-        total = counted.reduce(tf.constant(0, tf.int64), lambda total, count: total + count)
-        made = chunks.map(lambda *chunk: self.cut(*thin(*chunk), batches_of))
-        return made.unbatch().apply(tf.data.experimental.assert_cardinality(total)).prefetch(4)
+    def batches_of(self, words):
+        """Returns the number of batches that hold the words of a chunk."""
+        return -(-tf.size(words, tf.int64) // (self.rows * CENTRES))
 
-    def cut(self, texts, seed, batches_of):
+    def cut(self, texts, seed):
         """Cuts thinned texts into batches, with the batches as the first axis."""
         words, rows, width = texts.flat_values, self.rows, self.window
         places = tf.range(tf.size(words, tf.int64))
@@ -150,7 +166,7 @@ class WindowBatches:
         starts, ends = (tf.gather(splits, text_of) for splits in (texts.row_starts(), texts.row_limits()))
         windows = tf.random.stateless_uniform(tf.shape(places), seed + 1, 1, width + 1, tf.int64)
         left, right = tf.minimum(windows, places - starts), tf.minimum(windows, ends - 1 - places)
-        batches = batches_of(words)
+        batches = self.batches_of(words)
         missing = batches * rows * CENTRES - tf.size(words, tf.int64)
 
         def by_batch(values, size=CENTRES):
@@ -168,6 +184,26 @@ class WindowBatches:
             "right": by_batch(tf.cast(tf.pad(right, [[0, missing]]), tf.int32)),
             "negatives": tf.where(stays, first, tf.gather(self.other, first)),
         }
+
+
+def table_of_weights(window, negatives, shared):
+    """Returns `pair_weights` of each centre of a row for each number of words before and after it that are contexts.
+
+    To gather rows of it is faster than to compare offsets in each step.
+
+    Args:
+        window: W.
+        negatives: Negatives of a pair.
+        shared: K.
+
+    Returns:
+        Array `((W + 1) (W + 1) L, T + K)`; the row of `left`, `right` and centre i is `(left (W + 1) + right) L + i`.
+    """
+    left, right = np.divmod(np.arange((window + 1) ** 2), window + 1)
+    left, right = (np.repeat(side[:, None], CENTRES, axis=1) for side in (left, right))
+    with tf.init_scope():  # a constant, also where a training step is traced
+        weights = np.array(pair_weights(left, right, window, negatives, shared))
+    return weights.reshape(-1, weights.shape[-1])
 
 
 def empty_batches(window, shared):

@@ -23,7 +23,7 @@ from attention_zoo.pipelines.engine.serving.asking import rows_of
 from attention_zoo.pipelines.engine.storage.files import atomic_write
 from attention_zoo.pipelines.engine.task import Task
 from attention_zoo.pipelines.engine.views import PointMap
-from attention_zoo.pipelines.models.skip_gram import SkipGram, negative_sampling_loss, pair_weights
+from attention_zoo.pipelines.models.skip_gram import SkipGram, negative_sampling_loss
 from attention_zoo.pipelines.word_embeddings.corpus import (
     CENTRES,
     WindowBatches,
@@ -31,6 +31,7 @@ from attention_zoo.pipelines.word_embeddings.corpus import (
     empty_batches,
     number_words,
     split_all,
+    table_of_weights,
 )
 from attention_zoo.pipelines.word_embeddings.files import write_projector, write_word2vec
 from attention_zoo.pipelines.word_embeddings.maps import map_of_answer, map_of_words
@@ -75,6 +76,7 @@ class WordEmbeddings(Task):
         if not path.is_file():
             atomic_write(path, "\n".join(count_words(self.texts["train"].texts, data.min_count, data.vocabulary_size)))
         self.words = path.read_text(encoding="utf-8").split("\n")
+        self.batches = None
         self.corpora = {split: number_words(one.texts, self.words) for split, one in self.texts.items()}
         for split, corpus in self.corpora.items():
             print(f"{split}: {corpus.read:,} words, {len(corpus.ids):,} of them among the {len(self.words):,} known")
@@ -87,9 +89,11 @@ class WordEmbeddings(Task):
             raise UserError(f"--training.batch_tokens: expected at least {CENTRES}, received {training.batch_tokens}")
         if self.taken:
             return empty_batches(model.window, model.shared_negatives)
-        counts = np.bincount(self.corpora["train"].ids, minlength=len(self.words)).astype("float64")
-        batches = WindowBatches(counts, model.window, self.config.data.subsample, model.shared_negatives, rows)
-        return batches.epoch(self.corpora[split], training.seed, epoch, shuffle=split == "train")
+        options = (model.window, self.config.data.subsample, model.shared_negatives, rows)
+        if self.batches is None or self.batches.options != options:
+            counts = np.bincount(self.corpora["train"].ids, minlength=len(self.words)).astype("float64")
+            self.batches = WindowBatches(counts, *options)
+        return self.batches.epoch(self.corpora[split], training.seed, epoch, shuffle=split == "train")
 
     def build(self):
         """Returns the model."""
@@ -104,8 +108,9 @@ class WordEmbeddings(Task):
         """The loss of negative sampling, summed over the pairs of a word and a context."""
         options = self.config.model
         logits = model({"text": batch["text"], "negatives": batch["negatives"]}, training=training)
-        shared = batch["negatives"].shape[1]
-        weights = pair_weights(batch["left"], batch["right"], options.window, options.negatives, shared)
+        table = tf.constant(table_of_weights(options.window, options.negatives, options.shared_negatives))
+        windows = batch["left"] * (options.window + 1) + batch["right"]  # (B, L)
+        weights = tf.gather(table, windows * CENTRES + tf.range(CENTRES))  # (B, L, T + K)
         pairs = tf.cast(tf.reduce_sum(batch["left"] + batch["right"]), tf.float32)
         replicas = tf.distribute.get_replica_context().num_replicas_in_sync
         loss = scale_gradient(

@@ -50,3 +50,15 @@ def test_a_preset_of_a_papers_size_takes_a_step_on_data_of_its_kind(name, tmp_pa
     with tfds.testing.mock_data(num_examples=12):
         metrics = experiment.train(task, config, tmp_path, preset=name, callbacks=[callback])
     assert metrics["train/steps"] == 1 and 0 < callback.loss < 2 * np.log(30) and np.isfinite(metrics["dev/loss"])
+
+
+def test_word_embeddings_of_full_size_take_a_step_on_data_of_their_kind(tmp_path, monkeypatch):
+    monkeypatch.setattr(experiment, "publish", lambda task, model, metrics, reporter: metrics)
+    task = load(TASKS["word_embeddings"].task)
+    config = read(task.Config, presets_of("word_embeddings")["wiki40b"])
+    config.data.limit, config.data.min_count, config.data.subsample = 12, 1, 0.0
+    config.data.similarities = config.data.analogies = "none"
+    callback = OneStep()
+    with tfds.testing.mock_data(num_examples=12):
+        metrics = experiment.train(task, config, tmp_path, preset="wiki40b", callbacks=[callback])
+    assert metrics["train/steps"] == 1 and 0 < callback.loss < 10 and np.isfinite(metrics["dev/loss"])

@@ -96,7 +96,8 @@ def draw_point_map(view: PointMap, path: str | PathLike) -> Path:
             ends = inverse([place, (x, y)])
             axes.plot(*ends.T, color="0.75", linewidth=0.4, zorder=0)
         dark = tuple(0.65 * part for part in color[:3])
-        axes.text(*inverse((x, y)), label, size=size, ha="center", va="center", color=dark, **font)
+        across, up = inverse((x, y))
+        axes.text(across, up, label, size=size, ha="center", va="center", color=dark, **font)
     left_out = sum(spot is None for spot in found)
     if left_out:
         axes.set_xlabel(f"{left_out:,} labels without room are left out", size=8)

@@ -84,7 +84,8 @@ class Update:
         sums = replicas.all_reduce("SUM", [*self._sums(batch), signals])
         gradients, (total, weight, signals) = sums[: len(variables)], sums[len(variables) :]
         divisor = tf.maximum(weight, 1.0)
-        gradients = [divided(gradient, divisor) for gradient in gradients]
+        if not self.keeps_rows:  # else they are divided already
+            gradients = [gradient / tf.cast(divisor, gradient.dtype) for gradient in gradients]
         norm = tf.linalg.global_norm(gradients) / self._scale()
         if self.settings.clip_norm:
             gradients, _ = tf.clip_by_global_norm(gradients, self.settings.clip_norm, use_norm=norm)
@@ -111,28 +112,20 @@ class Update:
         with tf.GradientTape() as tape:
             total, weight, parts = self.task.loss(self.model, batch, training=True)
             # float16 holds the gradient of a mean better than that of a sum; the float32 gradients become that of the
-            # sum again.
-            divisor = tf.maximum(weight, 1.0) if self.scales else 1.0
+            # sum again. Rows that are kept are divided here, too, since dividing a scalar costs nothing.
+            divisor = tf.maximum(weight, 1.0) if self.scales or self.keeps_rows else 1.0
             scaled = total * self._scale() / divisor
         gradients = tape.gradient(scaled, variables, unconnected_gradients=tf.UnconnectedGradients.ZERO)
         if not self.keeps_rows:
             gradients = [tf.convert_to_tensor(gradient) for gradient in gradients]
-        if self.scales:
-            gradients = [gradient * divisor for gradient in gradients]
+            if self.scales:
+                gradients = [gradient * divisor for gradient in gradients]
         update_metrics(self.metrics, parts)
         return [*gradients, total, weight]
 
     def _scale(self):
         """Returns the factor of float16 losses, which keeps small gradients from vanishing."""
         return tf.convert_to_tensor(self.optimizer.dynamic_scale) if self.scales else 1.0
-
-
-def divided(gradient: tf.Tensor | tf.IndexedSlices, divisor: tf.Tensor) -> tf.Tensor | tf.IndexedSlices:
-    """Divides a gradient by a scalar; one that is a list of rows stays a list of rows."""
-    if isinstance(gradient, tf.IndexedSlices):
-        values = gradient.values / tf.cast(divisor, gradient.dtype)
-        return tf.IndexedSlices(values, gradient.indices, gradient.dense_shape)
-    return gradient / tf.cast(divisor, gradient.dtype)
 
 
 def update_metrics(metrics: Mapping[str, keras.Metric], parts: Mapping[str, Any]) -> dict[str, Any]:
