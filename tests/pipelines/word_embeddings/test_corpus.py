@@ -5,8 +5,17 @@ import pytest
 import tensorflow as tf
 
 from attention_zoo.pipelines.engine.errors import UserError
+from attention_zoo.pipelines.models.skip_gram import pair_weights
 from attention_zoo.pipelines.word_embeddings import corpus as module
-from attention_zoo.pipelines.word_embeddings.corpus import CENTRES, Corpus, WindowBatches, count_words, number_words
+from attention_zoo.pipelines.word_embeddings.corpus import (
+    CENTRES,
+    Corpus,
+    WindowBatches,
+    alias_table,
+    count_words,
+    number_words,
+    table_of_weights,
+)
 
 WINDOW = 3
 
@@ -78,6 +87,22 @@ def test_negatives_have_the_power_of_three_quarters():
     np.testing.assert_allclose(
         np.bincount(found, minlength=4) / len(found), counts**0.75 / sum(counts**0.75), atol=0.02
     )
+
+
+def test_the_alias_table_holds_the_exact_shares():
+    weights = np.random.default_rng(0).pareto(1.0, 500) + 1e-3
+    chance, other = alias_table(weights)
+    shares = chance.astype("float64")
+    np.add.at(shares, other, 1.0 - chance)
+    np.testing.assert_allclose(shares / 500, weights / weights.sum(), atol=1e-6)
+
+
+def test_the_table_of_weights_holds_those_of_every_window():
+    rng = np.random.default_rng(0)
+    left, right = rng.integers(0, WINDOW + 1, (2, 4, CENTRES))
+    rows = (left * (WINDOW + 1) + right) * CENTRES + np.arange(CENTRES)
+    found = table_of_weights(WINDOW, negatives=5, shared=7)[rows]
+    np.testing.assert_array_equal(found, np.array(pair_weights(left, right, WINDOW, 5, 7)))
 
 
 def test_words_are_counted_sorted_and_numbered():
