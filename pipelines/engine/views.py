@@ -134,6 +134,8 @@ class Spans:
         tag_names: Names of the K tags.
         lattice: Array `(K, T)`: the probability of each tag at each word.
         weights: Array `(T, T)`: what each word (row) attended to. Defaults to `None`, for a model without attention.
+        whole: The first word, if it stands for the whole text, such as "__CLS__": what it attended to is drawn, too.
+            Defaults to `""`.
         title: A line above the picture. Defaults to `""`.
     """
 
@@ -146,6 +148,7 @@ class Spans:
     tag_names: list[str]
     lattice: np.ndarray
     weights: np.ndarray | None = None
+    whole: str = ""
     title: str = ""
 
 

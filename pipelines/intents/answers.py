@@ -26,21 +26,24 @@ def line_of(answer):
 
 
 def spans_view(answer):
-    """Returns the `Spans` of an answer, with `__CLS__` as its first word; `None` if the text has no words."""
+    """Returns the `Spans` of an answer, whose first word is `__CLS__`, tagged with the intent; `None` without words."""
     count, words = answer["counts"], answer["word_counts"]
     if not words:
         return None
+    tags, used, marginals = list(answer["tag_names"]), {"O", *answer["tags"][:words]}, answer["marginals"][:words]
+    rows = [row for row, name in enumerate(tags) if name in used or marginals[:, row].max() > 0.05]
+    intent = f"B-{answer['intent']}"
+    lattice = np.pad(marginals[:, rows].T, [[1, 0], [1, 0]])  # (1 + C, 1 + T)
+    lattice[0, 0] = answer["confidence"]
     names = ("code_point_starts", "code_point_ends", "labels", "entity_confidences")
-    tags, used = list(answer["tag_names"]), {"O", *answer["tags"][:words]}
-    rows = [row for row, name in enumerate(tags) if name in used or answer["marginals"][:words, row].max() > 0.05]
-    lattice = np.concatenate([np.eye(1, len(tags)), answer["marginals"][:words]])[:, rows].T  # (C, T + 1)
     return Spans(
         text=answer["input"],
         spans=list(zip(*(answer[name][:count] for name in names))),
         words=[CLS, *answer["words"][:words]],
-        tags=["O", *answer["tags"][:words]],
-        tag_names=[tags[row] for row in rows],
+        tags=[intent, *answer["tags"][:words]],
+        tag_names=[intent, *(tags[row] for row in rows)],
         lattice=lattice,
         weights=answer["attention"][: words + 1, : words + 1],
+        whole=CLS,
         title=line_of(answer),
     )

@@ -53,8 +53,9 @@ def draw_spans(view: Spans, path: str | PathLike) -> Path:
     words, lattice = view.words[:MOST_WORDS], lattice[:, :MOST_WORDS]
     families, missing = fonts_for("".join([view.text, view.title, *view.tag_names, *(span[2] for span in view.spans)]))
     names = [label(word, missing) for word in words]
-    rows = _attended(view)[:, :MOST_WORDS] if view.weights is not None and view.spans else np.zeros((0, len(words)))
-    entities = [label(readable(view.text[start:end], missing)) for start, end, *_ in view.spans][: len(rows)]
+    rows = _attended(view)[:, :MOST_WORDS] if view.weights is not None else np.zeros((0, len(words)))
+    entities = [label(readable(view.text[start:end], missing)) for start, end, *_ in view.spans]
+    entities = [*([view.whole] if view.whole else []), *entities][: len(rows)]
 
     cell = min(0.28, LARGEST / len(words))  # inches
     margin = 0.09 * max(map(width, [*view.tag_names, *entities])) + 0.3
@@ -67,7 +68,10 @@ def draw_spans(view: Spans, path: str | PathLike) -> Path:
     top, *maps = figure.subplots(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0]
     _draw_text(top, lines, (across - 0.4) / COLUMN, families)
     font = {"family": families, "size": min(9, 72 * cell * 0.8), "parse_math": False}
-    panels = [(lattice, view.tag_names, "probability of each tag"), (rows, entities, "what entities attended to")]
+    panels = [
+        (lattice, view.tag_names, "probability of each tag"),
+        (rows, entities, "what entities attended to" if not view.whole else "what each attended to"),
+    ]
     for axes, (values, labels, title) in zip(maps, panels):
         image = axes.imshow(values, cmap=COLORS, vmin=0.0, vmax=1.0 if labels is view.tag_names else None)
         axes.set_yticks(range(len(labels)), labels, **font)
@@ -91,9 +95,10 @@ def draw_spans(view: Spans, path: str | PathLike) -> Path:
 
 
 def _attended(view):
-    """What the words of each entity attended to, `(N, T)`: the mean of their weights."""
-    places = _places(view)
-    return np.stack([np.asarray(view.weights)[first:last].mean(axis=0) for first, last in places])
+    """What the words of each entity attended to, `(N, T)`: the mean of their weights; first that of the whole text."""
+    weights = np.asarray(view.weights)
+    places = [*([(0, 1)] if view.whole else []), *(_places(view) if view.spans else [])]
+    return np.array([weights[first:last].mean(axis=0) for first, last in places]).reshape(-1, len(view.words))
 
 
 def _places(view):
