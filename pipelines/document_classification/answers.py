@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from attention_zoo.pipelines.engine.errors import UserError
+from attention_zoo.pipelines.engine.scores.deletion import deletion_scores
 from attention_zoo.pipelines.engine.scores.intervals import mean_interval
 from attention_zoo.pipelines.engine.stages import counted
 from attention_zoo.pipelines.engine.storage.files import atomic_write
@@ -107,6 +108,12 @@ def spread_line(name, right, other):
         f"{name}: accuracy {100 * other.mean():.1f}; this run is {gaps.mean():+.1f} points from it "
         f"(95% interval {low:+.1f} to {high:+.1f})"
     )
+
+
+def deletion(found):
+    """Returns the `deletion_scores` of the documents of several sentences."""
+    several = np.asarray(found["sentence_count"]) > 1
+    return deletion_scores(*(np.asarray(found[name])[several] for name in ("without_heaviest", "without_random")))
 
 
 def pointing(found, spans):

@@ -21,6 +21,7 @@ from attention_zoo.pipelines.document_classification.answers import (
     Document,
     answers_on,
     confusion_of,
+    deletion,
     keep_answers,
     pointing,
     right_answers,
@@ -34,7 +35,6 @@ from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.pictures.draw import draw
 from attention_zoo.pipelines.engine.run.twin import train_twin
 from attention_zoo.pipelines.engine.scores.classification import classification_scores
-from attention_zoo.pipelines.engine.scores.deletion import deletion_scores
 from attention_zoo.pipelines.engine.serving.asking import ask_rows
 from attention_zoo.pipelines.engine.settings import describe_change
 from attention_zoo.pipelines.engine.storage.files import atomic_write
@@ -118,7 +118,7 @@ class DocumentClassification(Task):
         model = HierarchicalAttentionNetwork(self.reader.vocabulary_size, len(self.labels), **options)
         model(tf.ones([1, 1, 1], tf.int32))
         if self.folder.word_vectors.is_file():
-            embeddings = model.embedding.embeddings
+            (embeddings,) = model.embedding.weights
             embeddings.assign(with_vectors(embeddings, self.folder.word_vectors, FIRST))
         return model
 
@@ -141,9 +141,7 @@ class DocumentClassification(Task):
         if split == "test":
             keep_answers(self.folder.test_answers, self.labels, texts.labels, found)
             if self.config.model.pooling == "attention":
-                several = found["sentence_count"] > 1
-                scores |= deletion_scores(found["without_heaviest"][several], found["without_random"][several])
-                scores |= pointing(found, texts.spans)
+                scores |= deletion(found) | pointing(found, texts.spans)
         return scores
 
     def baselines(self):
