@@ -201,8 +201,8 @@ class Captioning(Task):
             model=replace(settings.model, attention="mean"),
             training=replace(settings.training, epochs=settings.baseline.epochs, max_minutes=0.0),
         )
-        note = f"the same without attention, for baseline.epochs={settings.baseline.epochs}, to compare with"
-        twin, model, progress = train_twin(self, note, config=config)
+        note, sized = "the same without attention, to compare with", "baseline.epochs" not in settings.typed
+        twin, model, progress = train_twin(self, note, sized=sized, config=config)
         return twin.evaluate(model, "test") | {"minutes": progress.seconds / 60, "steps": progress.step}
 
     def signatures(self, model):

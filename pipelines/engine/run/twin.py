@@ -10,11 +10,12 @@ from attention_zoo.pipelines.engine.storage.checkpoints import CheckpointStore
 from attention_zoo.pipelines.engine.storage.run_folder import RunFolder
 from attention_zoo.pipelines.engine.task import Task
 from attention_zoo.pipelines.engine.training.progress import Progress
+from attention_zoo.pipelines.engine.training.sizing import size_to_data
 from attention_zoo.pipelines.engine.training.trainer import Trainer
 
 
 def train_twin(
-    task: Task, note: str, folder: RunFolder | None = None, **changes: Any
+    task: Task, note: str, folder: RunFolder | None = None, sized: bool = False, **changes: Any
 ) -> tuple[Task, keras.Model, Progress]:
     """Trains a twin of a task, with the same data, the same loop and the changes of the caller.
 
@@ -25,6 +26,8 @@ def train_twin(
         task: The `Task` of the run, with its data at hand.
         note: Line that is printed before the training.
         folder: Folder of the twin. Defaults to `None`, the run's `no_attention`.
+        sized: Whether to give the twin more epochs where a user's own data is small, as the run got them. Defaults to
+            `False`.
         **changes: Attributes of the twin that differ from the task's, such as `config`.
 
     Returns:
@@ -36,6 +39,10 @@ def train_twin(
         setattr(twin, name, value)
     twin.folder.path.mkdir(parents=True, exist_ok=True)
     reporter = TrainingReporter(twin.folder, unit=twin.unit)
+    if sized and task.config.typed:  # the user wrote something, such as the place of the data
+        kept = {"training.batch_tokens", "training.warmup_steps", *task.config.typed} - {"training.epochs"}
+        for line in size_to_data(twin.config.training, kept, lambda: twin.preprocess("train", 0)):
+            reporter.note(f"{line} ({note})")
     model = twin.build()
     reporter.note(f"{note}; {model.count_params():,} parameters")
     store = CheckpointStore(twin.folder.checkpoints, twin.config.training.keep_checkpoints)
