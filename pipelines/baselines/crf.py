@@ -20,7 +20,7 @@ def check_installed() -> None:
         UserError: It is not.
     """
     try:
-        import pycrfsuite  # noqa: F401
+        import pycrfsuite  # pyright: ignore[reportMissingImports]  # noqa: F401
     except ImportError:
         raise UserError(
             "--baselines.names: crf needs python-crfsuite; `pip install 'attention-zoo[entities]'`, or leave crf out"
@@ -82,7 +82,7 @@ def crf_tags(
         UserError: python-crfsuite is not installed.
     """
     check_installed()
-    import pycrfsuite
+    import pycrfsuite  # pyright: ignore[reportMissingImports]
 
     with stage("baseline: training python-crfsuite"), tempfile.TemporaryDirectory() as directory:
         trainer = pycrfsuite.Trainer(algorithm="lbfgs", verbose=False)

@@ -29,6 +29,7 @@ from attention_zoo.pipelines.engine.text.special_tokens import BOS, EOS, begin_r
 from attention_zoo.pipelines.engine.text.subwords import Subwords, learn_sentencepiece
 from attention_zoo.pipelines.engine.text.token_cache import cached_columns
 from attention_zoo.pipelines.engine.training.losses import smoothed_cross_entropy
+from attention_zoo.pipelines.engine.training.sizing import dropout_for
 from attention_zoo.pipelines.engine.views import Alignment
 from attention_zoo.pipelines.translation.alignments import forced_links, forced_weights, human_scores, span_scores
 from attention_zoo.pipelines.translation.pictures import alignment_of, heads_of, linked_views, truth_of
@@ -55,6 +56,7 @@ class Translation(Task):
     View = Alignment
     answers_with = "translation"
     changeable_data_settings = ("cache", "service", "alignment_files", "strict")
+    sized_settings = ("model.dropout",)
     adapted_settings = ("data.vocabulary_size", "data.subwords")
     lower_is_better = ("loss", "aer", "human_aer")
     view = staticmethod(alignment_of)
@@ -73,6 +75,10 @@ class Translation(Task):
         if data.alignment_files:
             pairs, self.human_links = read_aligned_files(data.alignment_files)
             self.examples["aligned"] = Examples(*map(list, zip(*pairs)))
+
+    def size_to_data(self, typed):
+        """Gives the model dropout where a user has few pairs."""
+        return dropout_for(self.config.model, len(self.examples["train"]), typed) if self.config.data.files else []
 
     def adapt(self):
         """Learns the subwords from the training split, once a run."""
@@ -123,10 +129,8 @@ class Translation(Task):
 
     def build(self):
         """Returns the model that `model.name` asks for, built by a call on one token."""
-        options = dict(vars(self.config.model))
+        options = {name: None if value == "none" else value for name, value in vars(self.config.model).items()}
         name = options.pop("name")
-        if options.get("window") == "none":
-            options["window"] = None
         size = self.subwords.vocabulary_size
         model = MODELS[name](source_vocabulary_size=size, target_vocabulary_size=size, **options)
         model({"source": tf.constant([[EOS]]), "target": tf.constant([[BOS]])})

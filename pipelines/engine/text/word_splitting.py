@@ -72,12 +72,12 @@ def split_words(texts: tf.Tensor) -> tuple[tf.RaggedTensor, tf.RaggedTensor, tf.
     ([0, 5, 8, 11, 15], [5, 7, 10, 14, 19])
     """
     words, starts, _ = tf_text.regex_split_with_offsets(texts, rf"(?:{_TOKEN})|[\s\pZ\pC]+", _TOKEN)
-    lengths = words.row_lengths()
+    row_splits = words.row_splits
     parts, offsets, ends = tf_text.regex_split_with_offsets(words.flat_values, _CLITIC, _CLITIC)  # (N, None)
     first = tf.gather(starts.flat_values, parts.value_rowids())
     flat = (parts.flat_values, first + offsets.flat_values, first + ends.flat_values)
     words, starts, ends = (
-        tf.RaggedTensor.from_nested_row_splits(values, [_splits(lengths), parts.row_splits]).merge_dims(1, 2)
+        tf.RaggedTensor.from_nested_row_splits(values, [row_splits, parts.row_splits]).merge_dims(1, 2)
         for values in flat
     )
     kept = words.with_flat_values(says_something(words.flat_values))  # pyright: ignore[reportArgumentType]
@@ -111,7 +111,3 @@ def code_point_offsets(texts: tf.Tensor, offsets: tf.RaggedTensor) -> tf.RaggedT
     rows = tf.cast(offsets.value_rowids(), tf.int64)
     places = tf.searchsorted(known, offsets.flat_values + stride * rows, out_type=tf.int64)
     return offsets.with_flat_values(places - tf.gather(tf.cast(bytes_of.row_starts(), tf.int64), rows))
-
-
-def _splits(lengths: tf.Tensor) -> tf.Tensor:
-    return tf.concat([[0], tf.cumsum(lengths)], axis=0)

@@ -1,11 +1,13 @@
 """Training settings are sized to small data where nobody typed them."""
 
+from types import SimpleNamespace
+
 import pytest
 import tensorflow as tf
 
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.settings import TrainingSettings
-from attention_zoo.pipelines.engine.training.sizing import size_to_data
+from attention_zoo.pipelines.engine.training.sizing import dropout_for, size_to_data
 
 
 def sized(rows, typed=(), longest=1, known_length=True, **settings):
@@ -60,3 +62,18 @@ def test_a_batch_keeps_room_for_the_longest_example():
     changed, _ = sized(40, longest=500)
     assert changed.get("batch_tokens", 800) >= 500
     assert sized(300, longest=100)[0] == {"epochs": 16}  # batches of eight rows have none to spare
+
+
+def test_few_examples_get_dropout_unless_the_user_wrote_it():
+    def raised(dropout, examples, typed=()):
+        model = SimpleNamespace(dropout=dropout)
+        return model, dropout_for(model, examples, typed)
+
+    model, (line,) = raised(0.0, 1500)
+    assert model.dropout == 0.2
+    assert line == "model.dropout: 0.2 instead of 0.0, since 1,500 examples are easily learned by heart"
+    for dropout, examples, typed in (
+        *((0.0, 1500, ["model.dropout"]), (0.0, 100, ["data.limit"]), (0.0, 20_000, ()), (0.5, 1500, ())),
+    ):
+        model, lines = raised(dropout, examples, typed)
+        assert model.dropout == dropout and lines == []
