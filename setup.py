@@ -28,7 +28,8 @@ for pattern, absolute in LINKS:
 
 DRIVING = ["gymnasium[box2d]>=1.0"]
 ENTITIES = ["python-crfsuite>=0.9.11"]
-TEST = ["pytest>=8", "pytest-xdist>=3.5", "hypothesis>=6.100", "ruff~=0.17.0", *DRIVING, *ENTITIES]
+VECTORS = ["gensim>=4.4"]
+TEST = ["pytest>=8", "pytest-xdist>=3.5", "hypothesis>=6.100", "ruff~=0.17.0", *DRIVING, *ENTITIES, *VECTORS]
 
 setup(
     name="attention-zoo",
@@ -84,7 +85,7 @@ setup(
     extras_require={
         "test": TEST,
         "driving": DRIVING,
-        "vectors": ["gensim>=4.3"],  # a peer of word embeddings
+        "vectors": VECTORS,
         "wandb": ["wandb>=0.19"],
         "entities": ENTITIES,
         "backends": ["jax>=0.5", "torch>=2.6", "transformers>=5"],
