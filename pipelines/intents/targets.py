@@ -85,8 +85,8 @@ def best_threshold(inside, outside):
 
     Example:
 
-    >>> best_threshold(np.array([2.0, 3.0, 9.0]), np.array([0.0, 1.0, 2.5]))
-    1.5
+    >>> best_threshold(np.array([2.0, 3.0, 9.0]), np.array([0.0, 1.0, 1.5]))
+    1.75
     """
     candidates = np.unique(np.concatenate([inside, outside]))
     if len(candidates) < 2:

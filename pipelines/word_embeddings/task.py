@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from attention_zoo.pipelines.baselines.word_vectors import gensim_vectors
 from attention_zoo.pipelines.datasets.plain_texts import read_texts
+from attention_zoo.pipelines.datasets.tfds import describe_split
 from attention_zoo.pipelines.datasets.word_pairs import read_analogies, read_similarities
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.pictures.draw import draw
@@ -62,6 +63,8 @@ class WordEmbeddings(Task):
             splits = (data.train_split, data.validation_split)
             self.texts = read_texts(data.dataset, splits, data.files, data.limit, data.strict)
             self.data_version = self.texts["train"].version
+        for split, one in self.texts.items():
+            print(describe_split(split, len(one.texts), "texts"))
         self.similarities = [] if data.similarities == "none" else read_similarities(data.similarities)
         self.analogies = [] if data.analogies == "none" else read_analogies(data.analogies)
 

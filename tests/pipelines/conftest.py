@@ -136,7 +136,7 @@ def write_commands(directory):
         verb, color, room = rng.choice(["light", "dim", "stop"]), rng.choice(["red", "green"]), rng.choice(ENGLISH)
         text, entities = f"{verb} the {color} lamp number {number} in the {room}", []
         for name, value in (("color", color), ("room", room)):
-            start = text.rindex(value)
+            start = text.index(value) if name == "color" else text.rindex(value)
             entities.append({"start": start, "end": start + len(value), "entity": name, "value": value.upper()})
         lines.append(json.dumps({"text": text, "intent": verb, "entities": entities}))
     (directory / "own.jsonl").write_text("\n".join(lines))

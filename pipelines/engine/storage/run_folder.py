@@ -227,7 +227,7 @@ class RunFolder:
         Example:
 
         >>> RunFolder("mine").evaluation(["--data.test", "my texts/a.en", "my texts/a.fr"]).path.name
-        'data.test-my-texts-a.en-my-texts-a.fr-4eb79d1f'
+        'data.test-my-texts-a.en-my-texts-a.fr-11e61059'
         """
         words = re.sub(r"[^\w.]+", "-", " ".join(changes)).strip("-")[:60]
         digest = hashlib.blake2b("\0".join(changes).encode(), digest_size=4).hexdigest()

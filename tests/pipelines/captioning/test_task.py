@@ -149,5 +149,6 @@ def test_captions_above_max_words_are_left_out(folder, tmp_path):
 def test_an_unknown_backbone_is_refused(folder, tmp_path):
     config = tiny(folder, tmp_path)
     config.model.backbone = "VGG"
-    with pytest.raises(UserError, match="model: .*`backbone` must be 'small' or a class of keras.applications"):
+    message = "--model.backbone: .*`backbone` must be 'small' or a class of keras.applications"
+    with pytest.raises(UserError, match=message):
         experiment.prepare(Captioning, config, tmp_path / "run")

@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -42,7 +43,33 @@ def spoil_drives(data):
         file.write("9,1.png\n")
 
 
+def spoil_reviews(data):
+    with open(data["files"], "a") as file:
+        file.write("\n,a text without a class\ngood,\n")
+
+
+def spoil_tagged(data):
+    path = Path(data["files"][0])
+    path.write_text(path.read_text() + "\nRome\n\nParis LOC\n")
+
+
+def spoil_commands(data):
+    with open(data["files"][0], "a") as file:
+        file.write('\n{\n{"text": "light the lamp"}\n')
+
+
+def spoil_texts(data):
+    path = Path(data["files"][0])
+    lines = path.read_bytes().split(b"\n")
+    lines[3], lines[5] = b"\xff", b"\xff"
+    path.write_bytes(b"\n".join(lines))
+
+
 SPOIL = {
+    "document_classification": spoil_reviews,
+    "named_entities": spoil_tagged,
+    "intents": spoil_commands,
+    "word_embeddings": spoil_texts,
     "translation": spoil_sentences,
     "captioning": spoil_captions,
     "image_classification": spoil_photos,
@@ -72,8 +99,8 @@ def test_a_users_data_is_read_without_its_faults(name, cases, tmp_path, capsys):
     SPOIL[name](data)
     task = load_data(name, data, tmp_path)
     printed = capsys.readouterr().out
-    assert printed.count("skipped 1 with") == 2
-    for split in SPLITS:
+    assert sum(map(int, re.findall(r"skipped (\d+) with", printed))) == 2
+    for split in SPLITS if name != "word_embeddings" else SPLITS[:2]:  # word vectors are tested on pairs of words
         assert f"{split}: " in printed
     assert task.data_version and whole.data_version
     with pytest.raises(UserError, match="--data.strict: expected no faults, received 2\n"):
