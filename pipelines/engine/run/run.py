@@ -188,12 +188,9 @@ def evaluate(task_class: type[Task], folder: PathLike[str] | str, changes: Seque
     """
     folder = RunFolder(folder)
     with alone_in(folder):
-        if changes:
-            task, model, metrics = on_other_data(task_class, folder, changes)
-        else:
-            task, model = finished(task_class, folder)
-            metrics = folder.read_metrics()  # keeps the figures of the training
-        metrics |= score(task, model)
+        task, model = on_other_data(task_class, folder, changes) if changes else finished(task_class, folder)
+        known = {} if changes else folder.read_metrics()  # keeps the figures of the training
+        metrics = known | score(task, model)
         write_metrics(task.folder, metrics)
         show_metrics(make_console(), metrics)
         if changes:
@@ -201,10 +198,8 @@ def evaluate(task_class: type[Task], folder: PathLike[str] | str, changes: Seque
     return metrics
 
 
-def on_other_data(
-    task_class: type[Task], folder: RunFolder, changes: Sequence[str]
-) -> tuple[Task, keras.Model, dict[str, float]]:
-    """Returns the task and model of a run on other data, and no metrics so far; the task has a folder of its own."""
+def on_other_data(task_class: type[Task], folder: RunFolder, changes: Sequence[str]) -> tuple[Task, keras.Model]:
+    """Returns the task and the model of a run on other data; the task has a folder of its own inside the run's."""
     fixed = "the model was made with the run's own; train another run to change it"
     refused = KEPT_IN_AN_EVALUATION | {
         name: fixed for name in (*task_class.sized_settings, *task_class.adapted_settings)
@@ -215,11 +210,15 @@ def on_other_data(
     copy_vocabulary(folder, other)
     if folder.labels.is_file():
         atomic_write(other.labels, folder.labels.read_bytes())
-    write_config(config, other, preset=preset_of(folder))
-    task, model = prepare(task_class, config, other)
+    try:
+        task, model = prepare(task_class, config, other)
+    except UserError:
+        if not other.metrics.is_file():  # no earlier scores on the same data
+            shutil.rmtree(other.path)
+        raise
     write_config(config, other, task.data_version, preset_of(folder))
     load_final_weights(task, model, folder)
-    return task, model, {}
+    return task, model
 
 
 def export(task_class: type[Task], folder: PathLike[str] | str, changes: Sequence[str] = ()) -> Path:
