@@ -55,7 +55,7 @@ class WordEmbeddings(Task):
     def load(self):
         """Finds the texts of both splits, and what people say of pairs of words."""
         data = self.config.data
-        self.taken = None
+        self.taken, self.texts = None, {}
         if data.from_run:
             *self.taken, weight = embeddings_of(data.from_run)
             self.data_version = f"{weight} of {data.from_run}"
