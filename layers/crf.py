@@ -124,8 +124,7 @@ class ConditionalRandomField(keras.layers.Layer):
     def call(self, inputs, mask=None):
         emissions, mask = self._prepare(inputs, mask)
         transitions, start, end = self._scores()
-        forward = _messages(emissions, transitions, start, mask)  # (B, T, K)
-        backward, _ = self._backward(emissions, transitions, end, mask)
+        forward, backward = _messages_of_both_directions(emissions, transitions, start, end, mask)
         log_z = self._log_z(forward + emissions, end, mask)
         marginals = ops.exp(forward + emissions + backward - log_z[:, None, None])  # (B, T, K)
         return ops.cast(ops.where(mask[..., None], marginals, 0.0), self.compute_dtype)
@@ -144,7 +143,7 @@ class ConditionalRandomField(keras.layers.Layer):
         emissions, mask = self._prepare(inputs, mask)
         transitions, start, end = self._scores()
         fixed = [ops.stop_gradient(scores) for scores in (emissions, transitions, start, end)]
-        forward = _messages(fixed[0], fixed[1], fixed[2], mask) + fixed[0]  # (B, T, K)
+        forward = _messages(*fixed[:3], mask, _first(mask)) + fixed[0]  # (B, T, K)
         log_z = self._log_z(forward, fixed[3], mask)  # (B,)
         backward, pairs = self._backward(fixed[0], fixed[1], fixed[3], mask, forward - log_z[:, None, None])
         marginals = ops.where(mask[..., None], ops.exp(forward + backward - log_z[:, None, None]), 0.0)
@@ -222,12 +221,9 @@ class ConditionalRandomField(keras.layers.Layer):
         at_end = ops.where(_last(mask)[..., None], forward, 0.0)  # (B, T, K), one position is left
         return ops.where(ops.any(mask, axis=1), ops.logsumexp(ops.sum(at_end, axis=1) + end, axis=-1), 0.0)
 
-    def _backward(self, emissions, transitions, end, mask, forward=None):
-        """Messages from the right (B, T, K); given the messages from the left, also the expected pairs (B, K, K)."""
+    def _backward(self, emissions, transitions, end, mask, forward):
+        """Messages from the right (B, T, K) and, by those from the left, the expected pairs (B, K, K)."""
         tags, last = self.num_tags, _last(mask)
-        if forward is None:
-            reverse = ops.flip(emissions, axis=1), ops.swapaxes(transitions, 0, 1), end, ops.flip(mask, axis=1)
-            return ops.flip(_messages(*reverse, first=ops.flip(last, axis=1)), axis=1), None
 
         def step(inputs, state):
             (after, pairs), emission, forward = state, inputs[:, :tags], inputs[:, tags : 2 * tags]
@@ -269,10 +265,18 @@ def _last(mask):
     return ops.logical_and(mask, after == 0)
 
 
-def _messages(emissions, transitions, start, mask, first=None):
-    """The log of the summed scores of all ways to each tag (B, T, K), without the emission of its own position."""
+def _messages(emissions, transitions, start, mask, first):
+    """The log of the summed scores of all ways to each tag (B, T, K), without the emission of its own position.
+
+    Args:
+        emissions: (B, T, K).
+        transitions: (K, K), or (B, K, K) where each row has its own.
+        start: (K,), or (B, K) where each row has its own.
+        mask: Bool (B, T).
+        first: Bool (B, T), where a sequence begins.
+    """
     tags = emissions.shape[-1]
-    marks = ops.cast(ops.stack([mask, _first(mask) if first is None else first], axis=-1), "float32")
+    marks = ops.cast(ops.stack([mask, first], axis=-1), "float32")
 
     def step(inputs, before):
         emission, seen, is_first = inputs[:, :tags], inputs[:, -2:-1] > 0, inputs[:, -1:] > 0
@@ -281,3 +285,27 @@ def _messages(emissions, transitions, start, mask, first=None):
         return (message,), ops.where(seen, message + emission, before)
 
     return loop(step, ops.concatenate([emissions, marks], axis=-1), ops.zeros_like(emissions[:, 0]))
+
+
+def _messages_of_both_directions(emissions, transitions, start, end, mask):
+    """The messages from the left and from the right, two of (B, T, K).
+
+    The rows of both directions go through one loop together: for a few short sequences, the number of steps is what a
+    loop takes its time for.
+    """
+
+    def both(left, right):
+        return ops.concatenate([left, ops.flip(right, axis=1)], axis=0)  # (2B, ...)
+
+    def for_each_row(left, right):
+        return ops.repeat(ops.stack([left, right]), ops.shape(emissions)[0], axis=0)  # (2B, ...)
+
+    messages = _messages(
+        both(emissions, emissions),
+        for_each_row(transitions, ops.swapaxes(transitions, 0, 1)),
+        for_each_row(start, end),
+        both(mask, mask),
+        both(_first(mask), _last(mask)),
+    )
+    forward, backward = ops.split(messages, 2, axis=0)
+    return forward, ops.flip(backward, axis=1)

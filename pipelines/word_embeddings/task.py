@@ -173,7 +173,8 @@ class WordEmbeddings(Task):
     def samples(self):
         """Returns four frequent words, of the pairs that people compared if they are known."""
         compared = {word for pair in self.similarities for word in pair[:2]}
-        return [*(word for word in self.words if word in compared), *self.words][:4]
+        telling = [word for word in self.words[self.config.picture.skip :] if word in compared]
+        return [*telling, *self.words][:4]
 
     def illustrate(self, model, directory):
         """Draws the map of frequent words."""
@@ -181,9 +182,14 @@ class WordEmbeddings(Task):
         return [draw(view, directory / "words.png")]
 
     def next_command(self):
-        """Returns the command a user will want next."""
-        first, second, third, *_ = [*self.samples(), *self.samples(), *self.samples()]
-        return f'attention-zoo predict {self.name} {first} "{first} - {second} + {third}"'
+        """Returns the command a user will want next; its sum is the known analogy of the most frequent words."""
+        rank = {word: place for place, word in enumerate(self.words)}
+        known = [words for words in self.analogies if all(word in rank for word in words)]
+        example, *_ = self.samples()
+        if not known:
+            return f"attention-zoo predict {self.name} {example}"
+        first, second, third, _ = min(known, key=lambda words: max(rank[word] for word in words))
+        return f'attention-zoo predict {self.name} {example} "{second} - {first} + {third}"'
 
     @staticmethod
     def ask(served, inputs, attention=False):

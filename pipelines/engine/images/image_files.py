@@ -53,9 +53,9 @@ def decode_image(image_bytes: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
     >>> decode_image(red, (2, 3))[0, 0].numpy().tolist()
     [255, 0, 0]
     """
-    pixels, error = _decode(image_bytes, size, run_plainly)
+    pixels, error = _decode_plainly(image_bytes, size)
     with tf.control_dependencies([tf.debugging.Assert(tf.equal(error, ""), [error])]):
-        return tf.identity(pixels)
+        return tf.ensure_shape(pixels, (*size, 3))
 
 
 def decode_images(image_bytes: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
@@ -98,9 +98,12 @@ def decode_each_image(image_bytes: tf.Tensor, size: tuple[int, int]) -> tuple[tf
     'image_bytes: expected a JPEG, PNG, GIF or BMP image, received 5 bytes that begin with 68 65 6c 6c'
     """
     specs = (tf.TensorSpec((*size, 3), tf.uint8), tf.TensorSpec((), tf.string))
-    return tf.map_fn(
-        lambda one: _decode(one, size, run_or_empty), image_bytes, fn_output_signature=specs, parallel_iterations=1
-    )
+
+    def decode_one(one):
+        pixels, error = _decode_or_empty(one, size)
+        return tf.ensure_shape(pixels, (*size, 3)), error
+
+    return tf.map_fn(decode_one, image_bytes, fn_output_signature=specs, parallel_iterations=1)
 
 
 def check_image(image_bytes: bytes, name: str) -> bytes:
@@ -198,14 +201,27 @@ def shown_image(image_bytes: bytes, longest: int = 512) -> np.ndarray:
     return decode_image(content, (height, width)).numpy()
 
 
+# Traced once for all sizes: a trace takes a second, and every epoch of every split maps one of these over its files.
+_SIGNATURE = [tf.TensorSpec([], tf.string), tf.TensorSpec([2], tf.int32)]
+
+
+@tf.function(input_signature=_SIGNATURE)
+def _decode_plainly(image_bytes, size):
+    return _decode(image_bytes, size, run_plainly)
+
+
+@tf.function(input_signature=_SIGNATURE)
+def _decode_or_empty(image_bytes, size):
+    return _decode(image_bytes, size, run_or_empty)
+
+
 def _decode(image_bytes, size, run):
     """Decodes a file to pixels `(height, width, 3)` and an error, string scalar; `run` is one of those in `formats`."""
-    height, width = size
     head = head_of(image_bytes)
     kind = format_of(head)
 
     def failed(error):
-        return tf.zeros((height, width, 3), tf.uint8), error
+        return tf.zeros(tf.concat([size, [3]], axis=0), tf.uint8), error
 
     def sized():
         rows, columns = tf.unstack(size_of(kind, head, image_bytes, run))
@@ -215,7 +231,7 @@ def _decode(image_bytes, size, run):
 
     def decoded(rows, columns):
         orientation = orientation_of(kind, image_bytes)
-        stored = tf.where(is_turned(orientation), (width, height), (height, width))  # as the file has rows and columns
+        stored = tf.where(is_turned(orientation), size[::-1], size)  # as the file has rows and columns
         shrink = tf.minimum(rows // stored[0], columns // stored[1])  # so many times larger than needed
         image = decode(kind, head, image_bytes, shrink, run)
         damaged = tf.equal(tf.size(image), 0)
@@ -228,8 +244,8 @@ def _decode(image_bytes, size, run):
     def resized(image, stored, orientation):
         image = tf.image.resize(image, stored, antialias=True)
         image = tf.saturate_cast(tf.round(image), tf.uint8)
-        return tf.ensure_shape(upright(image, orientation), (height, width, 3))
+        return upright(image, orientation)
 
     error = error_of_format(kind, head, image_bytes)
     pixels, error = tf.cond(tf.equal(error, ""), sized, lambda: failed(error))
-    return tf.ensure_shape(pixels, (height, width, 3)), error
+    return pixels, error
