@@ -5,10 +5,10 @@ Shapes: B texts, T words, F features of a word, N entities, K intents, C tags.
 
 import tensorflow as tf
 
-from attention_zoo.pipelines.engine.serving.answers import keep_rows
+from attention_zoo.pipelines.engine.serving.answers import dense_columns, keep_rows
 from attention_zoo.pipelines.engine.text.ngram_features import ngram_features
-from attention_zoo.pipelines.engine.text.tag_spans import entity_spans
-from attention_zoo.pipelines.engine.text.word_splitting import code_point_offsets, split_words
+from attention_zoo.pipelines.engine.text.tag_spans import entities_in_text
+from attention_zoo.pipelines.engine.text.word_splitting import split_words
 
 BYTES_A_WORD = 64  # a text is cut at so many bytes for each word that the model reads
 
@@ -107,7 +107,7 @@ class Interpreter(tf.Module):
         outputs, scores = outputs if return_attention_scores else (outputs, {})
         answer = self._intents(outputs["intent"])
         tags, marginals, best = self._tags(inputs, outputs["emissions"])
-        answer |= self._entities(text, words, starts, ends, tags, best)
+        answer |= self._entities(text, starts, ends, tags, best)
         shown = tf.where(inputs["features"][..., 0] != 0, tf.gather(tf.constant(self.model.options["tags"]), tags), "")
         size = tf.shape(tags)[1]
         spelled = words.to_tensor(shape=[None, None])
@@ -141,25 +141,14 @@ class Interpreter(tf.Module):
         marginals = tf.cast(self.model.crf(emissions, mask=mask), tf.float32)
         return tags, marginals, tf.gather(marginals, tags, batch_dims=2)
 
-    def _entities(self, text, words, starts, ends, tags, probabilities):
-        first, last, labels, confidences = entity_spans(
-            tags, words.row_lengths(), self.model.options["tags"], probabilities
-        )
-        begin, end = (tf.gather(offsets, places, batch_dims=1) for offsets, places in ((starts, first), (ends, last)))
-        of_text = tf.gather(text, begin.value_rowids())
-        found = tf.strings.substr(of_text, begin.flat_values, end.flat_values - begin.flat_values)
-        known = self.synonyms.lookup(tf.strings.lower(found, "utf-8"))
-        spans = {
-            "entities": found,
-            "labels": tf.strings.regex_replace(labels.flat_values, ":.*$", ""),
-            "roles": tf.strings.regex_replace(labels.flat_values, "^[^:]*:?", ""),
-            "values": tf.where(tf.equal(known, ""), found, known),
-            "starts": begin.flat_values,
-            "ends": end.flat_values,
-            "code_point_starts": code_point_offsets(text, begin).flat_values,
-            "code_point_ends": code_point_offsets(text, end).flat_values,
-            "entity_confidences": confidences.flat_values,
+    def _entities(self, text, starts, ends, tags, probabilities):
+        first, found = entities_in_text(text, starts, ends, tags, self.model.options["tags"], probabilities)
+        known = self.synonyms.lookup(tf.strings.lower(found["entities"], "utf-8"))
+        labels = found["labels"]
+        found |= {
+            "labels": tf.strings.regex_replace(labels, ":.*$", ""),
+            "roles": tf.strings.regex_replace(labels, "^[^:]*:?", ""),
+            "values": tf.where(tf.equal(known, ""), found["entities"], known),
+            "entity_confidences": found.pop("confidences"),
         }
-        return {name: begin.with_flat_values(values).to_tensor() for name, values in spans.items()} | {
-            "counts": first.row_lengths()
-        }
+        return dense_columns(first, found) | {"counts": first.row_lengths()}

@@ -5,8 +5,9 @@ Shapes: B texts, T words, N entities, K tags.
 
 import tensorflow as tf
 
-from attention_zoo.pipelines.engine.text.tag_spans import entity_spans
-from attention_zoo.pipelines.engine.text.word_splitting import code_point_offsets, split_words
+from attention_zoo.pipelines.engine.serving.answers import dense_columns
+from attention_zoo.pipelines.engine.text.tag_spans import entities_in_text
+from attention_zoo.pipelines.engine.text.word_splitting import split_words
 
 BYTES_A_WORD = 64  # a text is cut at so many bytes for each word that the model reads
 
@@ -84,22 +85,7 @@ class EntityTagger:
         tags, _ = self.model.decode(logits, mask)  # (B, T)
         marginals = self.model.marginals(logits, mask)  # (B, T, K)
         chosen = tf.gather(marginals, tags, batch_dims=2)  # (B, T)
-        first, last, labels, confidences = entity_spans(tags, words.row_lengths(), self.model.tags, chosen)
-        begin, end = (tf.gather(offsets, places, batch_dims=1) for offsets, places in ((starts, first), (ends, last)))
-        found = begin.with_flat_values(
-            tf.strings.substr(
-                tf.gather(text, begin.value_rowids()), begin.flat_values, end.flat_values - begin.flat_values
-            )
-        )
-        spans = {
-            "entities": found,
-            "labels": labels,
-            "starts": begin,
-            "ends": end,
-            "code_point_starts": code_point_offsets(text, begin),
-            "code_point_ends": code_point_offsets(text, end),
-            "confidences": confidences,
-        }
-        answer = {name: values.to_tensor() for name, values in spans.items()}
+        first, found = entities_in_text(text, starts, ends, tags, self.model.tags, chosen)
+        answer = dense_columns(first, found)
         answer |= {"counts": first.row_lengths(), "truncated": truncated, "error": tf.fill(tf.shape(text), "")}
         return answer, words, tags, marginals, scores

@@ -58,6 +58,29 @@ def keep_rows(kept: tf.Tensor, values: Mapping[str, tf.Tensor]) -> dict[str, tf.
     return emptied
 
 
+def dense_columns(rows: tf.RaggedTensor, columns: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    """Brings flat values into rows, padded at the right with 0, "" or False. All columns share one computed order.
+
+    Args:
+        rows: RaggedTensor `(B, None)` of N values, whose rows are taken.
+        columns: Tensors by name, each `(N,)`.
+
+    Returns:
+        The tensors by name, each `(B, longest row)`.
+
+    Example:
+
+    >>> rows = tf.ragged.constant([[0], [], [0, 0]])
+    >>> dense_columns(rows, {"starts": tf.constant([3, 5, 7])})["starts"].numpy().tolist()
+    [[3, 0], [0, 0], [5, 7]]
+    """
+    order = rows.with_flat_values(tf.range(1, tf.size(rows.flat_values) + 1)).to_tensor()  # 0 is padding
+    return {
+        name: tf.gather(tf.concat([tf.zeros([1], values.dtype), values], axis=0), order)
+        for name, values in columns.items()
+    }
+
+
 def first_error(errors: tf.Tensor, unit: str) -> tf.Tensor:
     """Names the first part of each row that has an error.
 

@@ -5,6 +5,55 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from attention_zoo.pipelines.engine.text.tags import BEGINS, ENDS, parts
+from attention_zoo.pipelines.engine.text.word_splitting import code_point_offsets
+
+
+def entities_in_text(
+    text: tf.Tensor,
+    starts: tf.RaggedTensor,
+    ends: tf.RaggedTensor,
+    tags: tf.Tensor,
+    names: Sequence[str],
+    probabilities: tf.Tensor,
+) -> tuple[tf.RaggedTensor, dict[str, tf.Tensor]]:
+    """Finds the entities of tagged words in their texts.
+
+    Args:
+        text: Strings `(B,)`.
+        starts: int64 `(B, None)`, the offset of each word in bytes, see `split_words`.
+        ends: int64 `(B, None)`, the offset of the byte after each word.
+        tags: Numbers of tags `(B, T)`.
+        names: Names of the tags, in BIO or BILOU.
+        probabilities: float32 `(B, T)`, of the tag of each word.
+
+    Returns:
+        `(first, values)`: int64 RaggedTensor `(B, N)`, the places of the first words; and a dict of the flat values of
+        all entities, `entities` as they stand in the text, `labels`, `starts` and `ends` in bytes,
+        `code_point_starts`, `code_point_ends` and `confidences`.
+
+    Example:
+
+    >>> words = tf.ragged.constant([["né", "à", "Rome"]])
+    >>> starts, ends = (tf.ragged.constant([offsets], tf.int64) for offsets in ([0, 4, 7], [3, 6, 11]))
+    >>> tags, names = tf.constant([[0, 0, 1]]), ["O", "B-LOC", "I-LOC"]
+    >>> _, found = entities_in_text(tf.constant(["né à Rome"]), starts, ends, tags, names, tf.ones([1, 3]))
+    >>> found["entities"].numpy().tolist(), found["starts"].numpy(), found["code_point_starts"].numpy()
+    ([b'Rome'], array([7]), array([5]))
+    """
+    first, last, labels, confidences = entity_spans(tags, starts.row_lengths(), names, probabilities)
+    row = first.value_rowids()
+    begin = tf.gather(starts.flat_values, tf.gather(starts.row_starts(), row) + first.flat_values)  # (N,)
+    end = tf.gather(ends.flat_values, tf.gather(ends.row_starts(), row) + last.flat_values)
+    points = code_point_offsets(text, first.with_flat_values(tf.stack([begin, end], axis=1))).flat_values  # (N, 2)
+    return first, {
+        "entities": tf.strings.substr(tf.gather(text, row), begin, end - begin),
+        "labels": labels.flat_values,
+        "starts": begin,
+        "ends": end,
+        "code_point_starts": points[:, 0],
+        "code_point_ends": points[:, 1],
+        "confidences": confidences.flat_values,
+    }
 
 
 def entity_spans(

@@ -91,11 +91,11 @@ def code_point_offsets(texts: tf.Tensor, offsets: tf.RaggedTensor) -> tf.RaggedT
     Args:
         texts: UTF-8 strings `(B,)`. A sequence of bytes that is not UTF-8 counts as `bytes.decode("utf-8", "replace")`
             writes it.
-        offsets: int64 RaggedTensor `(B, None)`, offsets in bytes of each text, each the start of a code point or the
-            end of the text.
+        offsets: int64 RaggedTensor `(B, None)` or `(B, None, k)`, offsets in bytes of each text, each the start of a
+            code point or the end of the text.
 
     Returns:
-        int64 RaggedTensor `(B, None)`.
+        int64 RaggedTensor of the same shape.
 
     Example:
 
@@ -108,6 +108,8 @@ def code_point_offsets(texts: tf.Tensor, offsets: tf.RaggedTensor) -> tf.RaggedT
         tf.reduce_max(tf.concat([tf.zeros([1], tf.int64), sizes], axis=0)) + 1
     )  # makes the offsets of all rows one sorted list
     known = bytes_of.flat_values + stride * tf.cast(bytes_of.value_rowids(), tf.int64)
-    rows = tf.cast(offsets.value_rowids(), tf.int64)
-    places = tf.searchsorted(known, offsets.flat_values + stride * rows, out_type=tf.int64)
-    return offsets.with_flat_values(places - tf.gather(tf.cast(bytes_of.row_starts(), tf.int64), rows))
+    rows, wanted = tf.cast(offsets.value_rowids(), tf.int64), offsets.flat_values
+    rows = tf.reshape(rows, [-1] + [1] * (wanted.shape.rank - 1))  # (N,) or (N, 1)
+    places = tf.searchsorted(known, tf.reshape(wanted + stride * rows, [-1]), out_type=tf.int64)
+    before = tf.gather(tf.cast(bytes_of.row_starts(), tf.int64), rows)
+    return offsets.with_flat_values(tf.reshape(places, tf.shape(wanted)) - before)

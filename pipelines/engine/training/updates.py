@@ -115,7 +115,10 @@ class Update:
             # sum again. Rows that are kept are divided here, too, since dividing a scalar costs nothing.
             divisor = tf.maximum(weight, 1.0) if self.scales or self.keeps_rows else 1.0
             scaled = total * self._scale() / divisor
-        gradients = tape.gradient(scaled, variables, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+        gradients = [
+            tf.zeros(variable.shape, variable.dtype) if gradient is None else gradient  # a loss that is off reaches none
+            for variable, gradient in zip(variables, tape.gradient(scaled, variables))
+        ]
         if not self.keeps_rows:
             gradients = [tf.convert_to_tensor(gradient) for gradient in gradients]
             if self.scales:

@@ -50,3 +50,24 @@ def test_plain_sgd_updates_the_rows_of_a_batch_as_the_whole_gradient_would(tmp_p
 def test_what_needs_the_whole_gradient_gets_it(tmp_path, applied, settings):
     run(tmp_path, task=Lookup, optimizer="sgd", epochs=1, **settings)
     assert applied and tf.IndexedSlices not in applied
+
+
+class TwoHeads(Line):
+    """A model with a head that the loss does not reach."""
+
+    def build(self):
+        keras.utils.set_random_seed(1)
+        x = keras.Input((1,))
+        return keras.Model(x, [keras.layers.Dense(1, name="used")(x), keras.layers.Dense(1, name="unused")(x)])
+
+    def loss(self, model, batch, training):
+        return super().loss(lambda x, training: model(x, training=training)[0], batch, training)
+
+
+@pytest.mark.parametrize("settings", [{}, {"optimizer": "sgd"}, {"accumulate": 2}])
+def test_weights_that_the_loss_does_not_reach_stay_as_they_are(tmp_path, settings):
+    before = TwoHeads(None, tmp_path).build()
+    trainer, _ = run(tmp_path, task=TwoHeads, **settings)
+    for head, changed in (("used", True), ("unused", False)):
+        old, new = (model.get_layer(head).get_weights()[0] for model in (before, trainer.model))
+        assert (old != new).all() == changed
