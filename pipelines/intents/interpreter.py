@@ -105,7 +105,8 @@ class Interpreter(tf.Module):
         inputs = self.inputs(words)
         outputs = self.model(inputs, training=False, return_attention_scores=return_attention_scores)
         outputs, scores = outputs if return_attention_scores else (outputs, {})
-        answer = self._intents(outputs["intent"])
+        # A text without words wants nothing; all else that is answered is about its words.
+        answer = keep_rows(words.row_lengths() > 0, self._intents(outputs["intent"]))
         tags, marginals, best = self._tags(inputs, outputs["emissions"])
         answer |= self._entities(text, starts, ends, tags, best)
         shown = tf.where(inputs["features"][..., 0] != 0, tf.gather(tf.constant(self.model.options["tags"]), tags), "")
@@ -117,7 +118,6 @@ class Interpreter(tf.Module):
             "word_confidences": best,
             "word_counts": words.row_lengths(),
         }
-        answer = keep_rows(words.row_lengths() > 0, answer)  # a text without words wants nothing
         return answer | {"truncated": truncated, "error": tf.fill(tf.shape(text), "")}, marginals, scores
 
     def _intents(self, similarities):

@@ -7,6 +7,25 @@ import numpy as np
 from attention_zoo.pipelines.engine.text.tags import tags_of
 
 
+def balanced_rows(intents, least):
+    """Returns the rows of an epoch `(M,)`, in which rare intents come again, up to `least` rows each.
+
+    Bunk et al. 2020 balance batches in this way, since in real data some intents have far more sentences than others.
+
+    Args:
+        intents: int array `(N,)`, the intent of each row.
+        least: Rows that an intent has at least, as far as whole repetitions of all its rows reach; each comes once or
+            more.
+
+    Example:
+
+    >>> balanced_rows(np.array([0, 1, 0, 0, 0]), least=2).tolist()
+    [0, 1, 1, 2, 3, 4]
+    """
+    _, numbers, counts = np.unique(intents, return_inverse=True, return_counts=True)
+    return np.repeat(np.arange(len(intents)), np.maximum(least // counts, 1)[numbers])
+
+
 def byte_spans(utterance):
     """Yields (start, end, entity) of the entities of an utterance, in bytes.
 

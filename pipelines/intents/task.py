@@ -31,7 +31,7 @@ from attention_zoo.pipelines.engine.views import Spans
 from attention_zoo.pipelines.intents.answers import line_of, spans_view
 from attention_zoo.pipelines.intents.interpreter import Interpreter, WordFeatures
 from attention_zoo.pipelines.intents.settings import IntentsConfig
-from attention_zoo.pipelines.intents.targets import best_threshold, synonyms_of, word_tags
+from attention_zoo.pipelines.intents.targets import balanced_rows, best_threshold, synonyms_of, word_tags
 from attention_zoo.pipelines.models.diet_classifier import DIETClassifier
 
 BATCH = 128  # sentences that evaluation answers together
@@ -113,6 +113,10 @@ class Intents(Task):
             "tags": words.with_flat_values(tf.constant(tags, tf.int32)),
             "intent": tf.RaggedTensor.from_tensor(tf.constant(known, tf.int32)),
         }
+        if split == "train":  # a rare intent is in about every other batch
+            batches = words.flat_values.shape[0] // self.config.training.batch_tokens
+            rows = balanced_rows(np.ravel(known), least=batches // 2)
+            columns = {name: tf.gather(column, rows) for name, column in columns.items()}
         return columns, self.features(tf.constant([b"", *distinct.tolist()]))
 
     def preprocess(self, split, epoch):
