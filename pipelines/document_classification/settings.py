@@ -56,7 +56,7 @@ class ModelSettings:
         units: Size of each direction's GRU.
         attention_units: Width of the attention's hidden layer.
         pooling: attention; or mean, the same without attention.
-        dropout: Share of activations set to zero in training.
+        dropout: Share of the words, and of the features of sentences and documents, that are dropped in training.
         vectors: Text file of word2vec or GloVe with vectors that the embeddings begin with, such as the vectors.txt of
             a run of word_embeddings.
     """

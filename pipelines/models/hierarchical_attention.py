@@ -27,7 +27,9 @@ class HierarchicalAttentionNetwork(keras.Model):
         attention_units: Width of the attention's hidden layer. Defaults to 100.
         pooling: `"attention"`, or `"mean"` for the mean of the annotations, to compare with. Defaults to
             `"attention"`.
-        dropout: Share of the features dropped in training, of the embeddings and of both summaries. Defaults to 0.
+        dropout: Share of the words dropped in training, each with its whole embedding (Iyyer et al. 2015, "Deep
+            Unordered Composition Rivals Syntactic Methods", sec. 3.1), and of the features of both summaries. The paper
+            drops nothing. Defaults to 0.
 
     Call arguments:
         token_ids: Integers (B, N, W), 0 = padding. A sentence whose ids are all 0 is padding.
@@ -89,6 +91,7 @@ class HierarchicalAttentionNetwork(keras.Model):
             for level in ("word", "sentence")
         )
         self.drop = keras.layers.Dropout(dropout, dtype=policy, name="drop")
+        self.drop_words = keras.layers.Dropout(dropout, (None, None, 1), dtype=policy, name="drop_words")
         self.head = keras.layers.Dense(num_classes, dtype="float32", name="head")
 
     def build(self, input_shape=None):
@@ -119,7 +122,7 @@ class HierarchicalAttentionNetwork(keras.Model):
         A sentence has the same vector in any document, so that each is read once, however its document is changed.
         """
         mask = ops.not_equal(token_ids, 0)
-        embedded = self.drop(self.embedding(token_ids), training=training)  # (R, W, E)
+        embedded = self.drop_words(self.embedding(token_ids), training=training)  # (R, W, E)
         words = self.word_encoder(embedded, mask=mask, training=training)  # (R, W, 2 U)
         return self.word_pooling(words, mask=mask, return_attention_scores=True)
 
