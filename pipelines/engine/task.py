@@ -130,9 +130,10 @@ class Task:
         raise NotImplementedError
 
     def baselines(self) -> dict[str, float]:
-        """Trains what the model has to beat, once a run, and returns its figures by name, such as `{"svm": 96.9}`.
+        """Trains what the model has to beat, and returns its figures by name, such as `{"svm": 96.9}`.
 
-        Training calls it and `attention-zoo evaluate` does not. They become `baseline/svm`. The default is no baseline.
+        Training calls it and `attention-zoo evaluate` does not. They become `baseline/svm`, and are kept: a finished
+        run whose command is repeated trains them only if its settings have changed. The default is no baseline.
         """
         return {}
 

@@ -8,7 +8,6 @@ The file reads in the order in which an image travels: settings, `load`, `adapt`
 `evaluate`, `baselines`, `signatures`, `ask`, `view`. `classifier.py` has what turns image files into answers.
 """
 
-import json
 import math
 from functools import partial
 
@@ -26,7 +25,6 @@ from attention_zoo.pipelines.engine.images.image_files import (
 )
 from attention_zoo.pipelines.engine.pictures.draw import draw
 from attention_zoo.pipelines.engine.serving.asking import ask_image_files
-from attention_zoo.pipelines.engine.storage.files import atomic_write
 from attention_zoo.pipelines.engine.storage.labels import keep_labels
 from attention_zoo.pipelines.engine.task import Task
 from attention_zoo.pipelines.engine.views import ConfusionMatrix, HeatMaps
@@ -179,11 +177,8 @@ class ImageClassification(Task):
         return {"accuracy": 100.0 * float(np.mean(truths == answers))}
 
     def baselines(self):
-        """Accuracies of the baselines in percent, trained once a run."""
-        settings, path = self.config.baselines, self.folder.baselines
-        if path.is_file() and list(known := json.loads(path.read_text())) == settings.names:
-            return known
-        found = {}
+        """Accuracies of the baselines in percent."""
+        settings, found = self.config.baselines, {}
         for name in settings.names:
             print(f"baseline: {name}")
             if name == "cnn":
@@ -200,7 +195,6 @@ class ImageClassification(Task):
             found[name] = 100.0 * float(
                 np.mean(predictions(train["image"], train["label"], test["image"]) == test["label"])
             )
-        atomic_write(path, json.dumps(found) + "\n")
         return found
 
     def signatures(self, model):

@@ -8,8 +8,6 @@ The file reads in the order in which a word travels: settings, `load`, `adapt`, 
 `evaluate`, `baselines`, `signatures`, `ask`, `view`. `corpus.py` has the windows, `vectors.py` the answers.
 """
 
-import json
-
 import numpy as np
 import tensorflow as tf
 
@@ -142,10 +140,8 @@ class WordEmbeddings(Task):
         return scores
 
     def baselines(self):
-        """Scores of gensim's vectors, trained once a run."""
-        config, path = self.config, self.folder.baselines
-        if path.is_file():
-            return json.loads(path.read_text())
+        """Scores of gensim's vectors."""
+        config = self.config
         if "gensim" not in config.baselines.names or self.taken:
             return {}
         print("baseline: gensim")
@@ -154,12 +150,10 @@ class WordEmbeddings(Task):
         sizes = (config.model.embedding_dim, config.model.window, config.model.negatives)
         options = (config.data.min_count, config.data.subsample, config.training.epochs, config.training.learning_rate)
         try:
-            found = self.scores(*gensim_vectors(texts, *sizes, *options, seed=config.training.seed))
+            return self.scores(*gensim_vectors(texts, *sizes, *options, seed=config.training.seed))
         except UserError as error:
             print(f"baseline left out: {error}")
             return {}
-        atomic_write(path, json.dumps(found) + "\n")
-        return found
 
     def signatures(self, model):
         """Returns what the SavedModel answers: vectors, neighbours, sums of words, and the vectors to draw them."""

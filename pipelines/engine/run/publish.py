@@ -4,6 +4,7 @@ import hashlib
 import json
 import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 
@@ -26,6 +27,19 @@ from attention_zoo.pipelines.engine.storage.run_folder import RunFolder
 from attention_zoo.pipelines.engine.task import Task
 
 
+def baselines(task: Task) -> dict[str, float]:
+    """Returns the scores of a task's baselines: computed once a run, and again if its settings have changed."""
+    settings = {section: value for section, value in asdict(task.config).items() if section != "export"}
+    path, settings = task.folder.baselines, json.loads(json.dumps(settings))
+    kept = json.loads(path.read_text()) if path.is_file() else {}
+    if kept.get("settings") == settings:
+        return kept["scores"]
+    scores = {name: float(value) for name, value in task.baselines().items()}
+    if scores:  # one that was left out may be there the next time
+        atomic_write(path, json.dumps({"settings": settings, "scores": scores}) + "\n")
+    return scores
+
+
 def publish(task: Task, model: keras.Model, metrics: dict[str, float], reporter: TrainingReporter) -> dict[str, float]:
     """Scores, draws and exports the finished model, measures the export, and prints all paths. Returns all metrics.
 
@@ -34,7 +48,7 @@ def publish(task: Task, model: keras.Model, metrics: dict[str, float], reporter:
     metrics = metrics | score(task, model)
     write_metrics(task.folder, metrics)
     with stage("training the baselines"):
-        metrics |= {f"baseline/{name}": value for name, value in task.baselines().items()}
+        metrics |= {f"baseline/{name}": value for name, value in baselines(task).items()}
     write_metrics(task.folder, metrics)
     with stage("drawing the pictures"):
         pictures = illustrate(task, model)

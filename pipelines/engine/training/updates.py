@@ -116,7 +116,9 @@ class Update:
             divisor = tf.maximum(weight, 1.0) if self.scales or self.keeps_rows else 1.0
             scaled = total * self._scale() / divisor
         gradients = [
-            tf.zeros(variable.shape, variable.dtype) if gradient is None else gradient  # a loss that is off reaches none
+            tf.zeros(variable.shape, variable.dtype)
+            if gradient is None
+            else gradient  # a loss that is off reaches none
             for variable, gradient in zip(variables, tape.gradient(scaled, variables))
         ]
         if not self.keeps_rows:
