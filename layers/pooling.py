@@ -41,8 +41,9 @@ class AttentionPooling(keras.layers.Layer):
     """output = Σ_s α_s input_s with α = softmax_s(uᵀ tanh(W input_s + b)) (sec. 2.2, eq. 5 to 7 and 8 to 10).
 
     The vector u, the paper's u_w or u_s, is learned: it asks every sequence the same question, "what is the informative
-    word?". Weights: `kernel` W (D, units), `bias` b (units,), `context` u (units,). Deviation: the paper does not say
-    how they are drawn; here W and u are Glorot-uniform, and b starts at zero.
+    word?". Weights: `kernel` W (D, units), `bias` b (units,), `context` u (units,). The paper does not say how they are
+    drawn; here W is Glorot-uniform, and b and u are zero: the layer starts as the mean, and training moves it away from
+    the mean where that pays. On small data, a u drawn at random leaves the network with words that it chose by chance.
 
     The layer reads masked positions nowhere. A sequence without any position gets zeros, and where the sequences are
     themselves elements of one, as the sentences of a document are, it is masked in the output's Keras mask: padding
@@ -89,8 +90,8 @@ class AttentionPooling(keras.layers.Layer):
                 "AttentionPooling: `inputs` must have the shape (..., S, D) with at least three axes. "
                 f"Received: inputs of shape {input_shape}"
             )
-        for name, shape in (("kernel", (input_shape[-1], self.units)), ("context", (self.units, 1))):
-            setattr(self, name, self.add_weight(name=name, shape=shape, initializer="glorot_uniform"))
+        self.kernel = self.add_weight(name="kernel", shape=(input_shape[-1], self.units), initializer="glorot_uniform")
+        self.context = self.add_weight(name="context", shape=(self.units, 1), initializer="zeros")
         self.bias = self.add_weight(name="bias", shape=(self.units,), initializer="zeros")
 
     def call(self, inputs, mask=None, return_attention_scores=False):

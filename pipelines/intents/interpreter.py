@@ -8,9 +8,7 @@ import tensorflow as tf
 from attention_zoo.pipelines.engine.serving.answers import dense_columns, keep_rows
 from attention_zoo.pipelines.engine.text.ngram_features import ngram_features
 from attention_zoo.pipelines.engine.text.tag_spans import entities_in_text
-from attention_zoo.pipelines.engine.text.word_splitting import split_words
-
-BYTES_A_WORD = 64  # a text is cut at so many bytes for each word that the model reads
+from attention_zoo.pipelines.engine.text.word_splitting import read_words
 
 
 class WordFeatures:
@@ -69,7 +67,7 @@ class Interpreter(tf.Module):
 
     def scope(self, text):
         """Returns the `scores` of texts `(B,)` by which they are in scope or not: the greatest similarity."""
-        words = split_words(tf.strings.substr(text, 0, self.max_words * BYTES_A_WORD))[0][:, : self.max_words]
+        words, *_ = read_words(text, self.max_words)
         return {"scores": tf.reduce_max(self.model(self.inputs(words), training=False)["intent"], axis=-1)}
 
     def understand(self, text):
@@ -98,10 +96,7 @@ class Interpreter(tf.Module):
         return answer | more
 
     def _answer(self, text, return_attention_scores=False):
-        room = self.max_words * BYTES_A_WORD
-        words, starts, ends = split_words(tf.strings.substr(text, 0, room))
-        truncated = (words.row_lengths() > self.max_words) | (tf.strings.length(text) > room)
-        words, starts, ends = (values[:, : self.max_words] for values in (words, starts, ends))
+        words, starts, ends, truncated = read_words(text, self.max_words)
         inputs = self.inputs(words)
         outputs = self.model(inputs, training=False, return_attention_scores=return_attention_scores)
         outputs, scores = outputs if return_attention_scores else (outputs, {})

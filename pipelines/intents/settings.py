@@ -62,10 +62,10 @@ class ModelSettings:
         mask_loss: Whether hidden words are predicted in training.
     """
 
-    hidden_dim: int = 128
+    hidden_dim: int = 256
     num_layers: int = 2
     num_heads: int = 4
-    intermediate_dim: int = 256
+    intermediate_dim: int = 512
     embedding_dim: int = 20
     negatives: int = 20
     relative_positions: bool = True

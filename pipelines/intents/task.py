@@ -26,7 +26,7 @@ from attention_zoo.pipelines.engine.storage.files import atomic_write
 from attention_zoo.pipelines.engine.task import Task
 from attention_zoo.pipelines.engine.text.batching import token_batches
 from attention_zoo.pipelines.engine.text.tags import names_of
-from attention_zoo.pipelines.engine.text.word_splitting import split_words
+from attention_zoo.pipelines.engine.text.word_splitting import read_words
 from attention_zoo.pipelines.engine.views import Spans
 from attention_zoo.pipelines.intents.answers import line_of, spans_view
 from attention_zoo.pipelines.intents.interpreter import Interpreter, WordFeatures
@@ -88,9 +88,8 @@ class Intents(Task):
             self.columns[split], self.tables[split] = self.number(split)
 
     def words_of(self, split):
-        """Returns the words of a split's sentences and their offsets, see `split_words`."""
-        words, starts, ends = split_words(tf.constant([row.text for row in self.utterances[split]]))
-        return [values[:, : self.config.data.max_words] for values in (words, starts, ends)]
+        """Returns the words of a split's sentences and their offsets, see `read_words`."""
+        return read_words(tf.constant([row.text for row in self.utterances[split]]), self.config.data.max_words)[:3]
 
     def tags_of(self, split):
         """Returns (words, tags): the true tag of each word of a split, two lists of lists of strings."""

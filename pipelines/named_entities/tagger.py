@@ -7,9 +7,7 @@ import tensorflow as tf
 
 from attention_zoo.pipelines.engine.serving.answers import dense_columns
 from attention_zoo.pipelines.engine.text.tag_spans import entities_in_text
-from attention_zoo.pipelines.engine.text.word_splitting import split_words
-
-BYTES_A_WORD = 64  # a text is cut at so many bytes for each word that the model reads
+from attention_zoo.pipelines.engine.text.word_splitting import read_words
 
 
 class EntityTagger:
@@ -25,13 +23,6 @@ class EntityTagger:
         self.model = model
         self.vocabulary = vocabulary
         self.max_words = max_words
-
-    def read(self, text):
-        """Returns the words of texts with their offsets, see `split_words`, and which texts were cut `(B,)`."""
-        room = self.max_words * BYTES_A_WORD
-        words, starts, ends = split_words(tf.strings.substr(text, 0, room))
-        truncated = (words.row_lengths() > self.max_words) | (tf.strings.length(text) > room)
-        return *(values[:, : self.max_words] for values in (words, starts, ends)), truncated
 
     def inputs(self, words):
         """Returns the inputs of the model for words, a string RaggedTensor `(B, None)`; at least one column."""
@@ -77,7 +68,7 @@ class EntityTagger:
         return answer
 
     def _answer(self, text, return_attention_scores=False):
-        words, starts, ends, truncated = self.read(text)
+        words, starts, ends, truncated = read_words(text, self.max_words)
         inputs = self.inputs(words)
         logits = self.model(inputs, training=False, return_attention_scores=return_attention_scores)
         logits, scores = logits if return_attention_scores else (logits, {})

@@ -53,6 +53,9 @@ def built(make, inputs):
     keras.utils.set_random_seed(3)
     layer = make()
     layer(**tensors(inputs))
+    for seed, weight in enumerate(layer.trainable_weights):
+        if not ops.convert_to_numpy(weight).any():  # at zero it would hide what it does
+            weight.assign(0.1 * floats(*weight.shape, seed=seed))
     return layer
 
 

@@ -89,8 +89,10 @@ def entity_spans(
     begins = inside & (opens | closed | (before != kind))
     after, opened = tf.pad(kind, [[0, 0], [0, 1]])[:, 1:], tf.pad(begins, [[0, 0], [0, 1]])[:, 1:]
     ends = inside & (opened | (after != kind))
-    places = tf.broadcast_to(tf.range(tf.shape(tags, out_type=tf.int64)[1]), tf.shape(tags))  # (B, T)
-    first, last = (tf.ragged.boolean_mask(places, where) for where in (begins, ends))
+    opened_at = tf.where(begins)  # (N, 2), row and place
+    rows = tf.shape(tags, out_type=tf.int64)[0]
+    first = tf.RaggedTensor.from_value_rowids(opened_at[:, 1], opened_at[:, 0], rows, validate=False)
+    last = first.with_flat_values(tf.where(ends)[:, 1])
     found = tf.gather(tf.constant(kinds), tf.boolean_mask(kind, begins))
     number = tf.cumsum(tf.cast(tf.boolean_mask(begins, inside), tf.int32)) - 1  # of the entity of each word in one
     lowest = tf.math.segment_min(tf.boolean_mask(probabilities, inside), number)

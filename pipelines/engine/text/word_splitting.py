@@ -12,6 +12,8 @@ import tensorflow_text as tf_text
 
 from attention_zoo.pipelines.engine.text.blank import says_something
 
+BYTES_A_WORD = 64  # a text is cut at so many bytes for each word that is read
+
 # In RE2's syntax. Scripts that are written without spaces; some marks that prolong or repeat a kana are of no script.
 _SPACELESS = (
     r"\p{Han}\p{Hiragana}\p{Katakana}\p{Bopomofo}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
@@ -71,18 +73,42 @@ def split_words(texts: tf.Tensor) -> tuple[tf.RaggedTensor, tf.RaggedTensor, tf.
     >>> starts.to_list()[0][:5], ends.to_list()[0][:5]
     ([0, 5, 8, 11, 15], [5, 7, 10, 14, 19])
     """
-    words, starts, _ = tf_text.regex_split_with_offsets(texts, rf"(?:{_TOKEN})|[\s\pZ\pC]+", _TOKEN)
-    row_splits = words.row_splits
-    parts, offsets, ends = tf_text.regex_split_with_offsets(words.flat_values, _CLITIC, _CLITIC)  # (N, None)
-    first = tf.gather(starts.flat_values, parts.value_rowids())
+    pieces, places, _ = tf_text.regex_split_with_offsets(texts, rf"(?:{_TOKEN})|[\s\pZ\pC]+", _TOKEN)
+    parts, offsets, ends = tf_text.regex_split_with_offsets(pieces.flat_values, _CLITIC, _CLITIC)  # (N, None)
+    first = tf.gather(places.flat_values, parts.value_rowids())
+    kept = says_something(parts.flat_values)
+    before = tf.cumsum(tf.pad(tf.cast(kept, tf.int64), [[1, 0]]))  # words before each part, and all of them
+    splits = tf.gather(before, tf.gather(parts.row_splits, pieces.row_splits))
+    # Checks that cannot fail, and one partition for each tensor, would take as long as the rest.
+    numbers = tf.RaggedTensor.from_row_splits(tf.where(kept)[:, 0], splits, validate=False)
     flat = (parts.flat_values, first + offsets.flat_values, first + ends.flat_values)
-    words, starts, ends = (
-        tf.RaggedTensor.from_nested_row_splits(values, [row_splits, parts.row_splits]).merge_dims(1, 2)
-        for values in flat
-    )
-    kept = words.with_flat_values(says_something(words.flat_values))  # pyright: ignore[reportArgumentType]
-    words, starts, ends = (tf.ragged.boolean_mask(values, kept) for values in (words, starts, ends))
+    words, starts, ends = (numbers.with_flat_values(tf.gather(values, numbers.flat_values)) for values in flat)
     return words, starts, ends
+
+
+def read_words(texts: tf.Tensor, most: int) -> tuple[tf.RaggedTensor, tf.RaggedTensor, tf.RaggedTensor, tf.Tensor]:
+    """Splits texts into words as `split_words`, and cuts long texts.
+
+    Args:
+        texts: UTF-8 strings `(B,)`.
+        most: Most words of a text. Texts are cut at 64 bytes for each word before, so that the time is bounded.
+
+    Returns:
+        `(words, starts, ends, truncated)`, with the bool Tensor `(B,)` of the texts that were cut.
+
+    Example:
+
+    >>> words, _, _, truncated = read_words(tf.constant(["one two three", "one"]), most=2)
+    >>> words.to_list(), truncated.numpy().tolist()
+    ([[b'one', b'two'], [b'one']], [True, False])
+    """
+    room = most * BYTES_A_WORD
+    words, starts, ends = split_words(tf.strings.substr(texts, 0, room))
+    lengths = words.row_lengths()
+    begin = words.row_starts()
+    numbers = tf.ragged.range(begin, begin + tf.minimum(lengths, most))
+    cut = (numbers.with_flat_values(tf.gather(v.flat_values, numbers.flat_values)) for v in (words, starts, ends))
+    return *cut, (lengths > most) | (tf.strings.length(texts) > room)
 
 
 def code_point_offsets(texts: tf.Tensor, offsets: tf.RaggedTensor) -> tf.RaggedTensor:
