@@ -5,12 +5,16 @@ without a network.
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.stages import counted, stage
 
+if TYPE_CHECKING:
+    import pycrfsuite  # pyright: ignore[reportMissingImports]
+
 WINDOW = 2  # words to either side
-OPTIONS = {"c1": 0.1, "c2": 0.1, "max_iterations": 80, "feature.possible_transitions": True}
+OPTIONS = {"c1": 0.1, "c2": 0.1, "feature.possible_transitions": True}
 
 
 def check_installed() -> None:
@@ -65,10 +69,40 @@ def features_of(words: Sequence[str]) -> Iterator[list[str]]:
         yield features
 
 
+def trained_tagger(
+    words: Sequence[Sequence[str]], tags: Sequence[Sequence[str]], path: str, max_iterations: int = 80
+) -> "pycrfsuite.Tagger":
+    """Trains a conditional random field by L-BFGS, c1 = c2 = .1.
+
+    Args:
+        words: The words of each training sentence.
+        tags: Their tags.
+        path: File that the model is written to.
+        max_iterations: Iterations of L-BFGS. Defaults to `80`.
+
+    Returns:
+        A `pycrfsuite.Tagger`, whose `tag` takes the `features_of` a sentence.
+
+    Raises:
+        UserError: python-crfsuite is not installed.
+    """
+    check_installed()
+    import pycrfsuite  # pyright: ignore[reportMissingImports]
+
+    trainer = pycrfsuite.Trainer(algorithm="lbfgs", verbose=False)
+    trainer.set_params(OPTIONS | {"max_iterations": max_iterations})
+    for sentence, truth in zip(words, tags):
+        trainer.append(list(features_of(sentence)), truth)
+    trainer.train(path)
+    tagger = pycrfsuite.Tagger()
+    tagger.open(path)
+    return tagger
+
+
 def crf_tags(
     words: Sequence[Sequence[str]], tags: Sequence[Sequence[str]], test: Sequence[Sequence[str]]
 ) -> list[list[str]]:
-    """Trains a conditional random field by L-BFGS, c1 = c2 = .1, 80 iterations, and tags other sentences.
+    """Trains a conditional random field, see `trained_tagger`, and tags other sentences.
 
     Args:
         words: The words of each training sentence.
@@ -81,18 +115,8 @@ def crf_tags(
     Raises:
         UserError: python-crfsuite is not installed.
     """
-    check_installed()
-    import pycrfsuite  # pyright: ignore[reportMissingImports]
-
     with stage("baseline: training python-crfsuite"), tempfile.TemporaryDirectory() as directory:
-        trainer = pycrfsuite.Trainer(algorithm="lbfgs", verbose=False)
-        trainer.set_params(OPTIONS)
-        for sentence, truth in zip(words, tags):
-            trainer.append(list(features_of(sentence)), truth)
-        path = str(Path(directory) / "model")
-        trainer.train(path)
-        tagger = pycrfsuite.Tagger()
-        tagger.open(path)
+        tagger = trained_tagger(words, tags, str(Path(directory) / "model"))
         try:
             return [tagger.tag(list(features_of(sentence))) for sentence in counted(test)]
         finally:

@@ -27,13 +27,15 @@ def ngram_features(words: tf.Tensor, buckets: int, largest: int = 4) -> tf.Tenso
     (TensorShape([3, 8]), True, 0)
     """
     words = tf.strings.unicode_transcode(words, "UTF-8", "UTF-8", errors="replace")
-    letters = tf.strings.unicode_split(tf.strings.lower(tf.strings.substr(words, 0, 4 * LONGEST), "utf-8"), "UTF-8")
-    letters = letters[:, :LONGEST]  # (N, L), of at most four bytes each
-    begin, end = (tf.fill([letters.nrows(), 1], mark) for mark in ("\u0002", "\u0003"))
-    marked = tf.concat([begin, letters, end], axis=1)  # (N, L + 2)
-    named = [tf.strings.join(["word ", tf.strings.reduce_join(marked, axis=1)])[:, None]]  # (N, 1)
-    for size in range(1, largest + 1):
-        named.append(tf.strings.ngrams(marked, size, separator=""))
-    grams = tf.concat(named, axis=1)  # (N, features), ragged
-    ids = tf.cast(tf.strings.to_hash_bucket_fast(grams.flat_values, buckets - 1), tf.int32) + 1
-    return tf.where(tf.equal(words, "")[:, None], 0, grams.with_flat_values(ids).to_tensor())
+    letters = tf.strings.lower(tf.strings.substr(words, 0, 4 * LONGEST), "utf-8")  # of at most four bytes each
+    marked = tf.strings.join(["\u0002", tf.strings.substr(letters, 0, LONGEST, unit="UTF8_CHAR"), "\u0003"])  # (N,)
+    named = tf.strings.join(["word ", marked])[:, None]  # (N, 1)
+
+    def numbers(strings):
+        return tf.cast(tf.strings.to_hash_bucket_fast(strings, buckets - 1), tf.int32) + 1
+
+    columns = [numbers(named)]
+    if largest:
+        grams = tf.strings.ngrams(tf.strings.unicode_split(marked, "UTF-8"), tuple(range(1, largest + 1)), separator="")
+        columns.append(grams.with_flat_values(numbers(grams.flat_values)).to_tensor())
+    return tf.where(tf.equal(words, "")[:, None], 0, tf.concat(columns, axis=1))

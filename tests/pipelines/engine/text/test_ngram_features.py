@@ -27,3 +27,8 @@ def test_words_that_are_long_broken_or_missing_are_bounded():
     assert not rows[2].numpy().any()
     assert rows[3].numpy().tolist() == expected("é" * 30, 500, 4)
     assert ngram_features(tf.constant([], tf.string), 500).shape[0] == 0
+
+
+def test_without_ngrams_a_feature_is_the_word():
+    features = ngram_features(tf.constant(["on", "ON", "off", ""]), 1000, largest=0).numpy()
+    assert features.shape == (4, 1) and features[0] == features[1] != features[2] and features[3] == 0
