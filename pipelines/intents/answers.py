@@ -32,7 +32,7 @@ def spans_view(answer):
         return None
     tags, used, marginals = list(answer["tag_names"]), {"O", *answer["tags"][:words]}, answer["marginals"][:words]
     rows = [row for row, name in enumerate(tags) if name in used or marginals[:, row].max() > 0.05]
-    intent = f"B-{answer['intent']}"
+    intent = answer["intent"]
     lattice = np.pad(marginals[:, rows].T, [[1, 0], [1, 0]])  # (1 + C, 1 + T)
     lattice[0, 0] = answer["confidence"]
     names = ("code_point_starts", "code_point_ends", "labels", "entity_confidences")

@@ -60,10 +60,11 @@ class Interpreter(tf.Module):
         self.synonyms = tf.lookup.StaticHashTable(initializer, "")
 
     def inputs(self, words):
-        """Returns the features of words, a string RaggedTensor `(B, None)`: int32 `(B, T, F)`, T and F at least 1."""
-        features = words.with_flat_values(self.features(words.flat_values)).to_tensor()
-        missing = tf.maximum(1 - tf.shape(features), 0)
-        return {"features": tf.pad(features, [[0, 0], [0, missing[1]], [0, missing[2]]])}
+        """Returns the model's inputs for words, a string RaggedTensor `(B, None)`: row 0 of the features is padding."""
+        features = tf.pad(self.features(words.flat_values), [[1, 0], [0, 0]])  # (1 + words of all texts, F)
+        rows = words.with_flat_values(tf.range(1, tf.shape(features)[0])).to_tensor()
+        missing = tf.maximum(1 - tf.shape(rows)[1], 0)
+        return {"features": features, "words": tf.pad(rows, [[0, 0], [0, missing]])}  # T is at least 1
 
     def scope(self, text):
         """Returns the `scores` of texts `(B,)` by which they are in scope or not: the greatest similarity."""
@@ -104,7 +105,7 @@ class Interpreter(tf.Module):
         answer = keep_rows(words.row_lengths() > 0, self._intents(outputs["intent"]))
         tags, marginals, best = self._tags(inputs, outputs["emissions"])
         answer |= self._entities(text, starts, ends, tags, best)
-        shown = tf.where(inputs["features"][..., 0] != 0, tf.gather(tf.constant(self.model.options["tags"]), tags), "")
+        shown = tf.where(inputs["words"] != 0, tf.gather(tf.constant(self.model.options["tags"]), tags), "")
         size = tf.shape(tags)[1]
         spelled = words.to_tensor(shape=[None, None])
         answer |= {
@@ -128,9 +129,9 @@ class Interpreter(tf.Module):
 
     def _tags(self, inputs, emissions):
         """Returns the best tags `(B, T)`, all probabilities `(B, T, C)` and those of the best `(B, T)`."""
-        mask = inputs["features"][..., 0] != 0
+        mask = inputs["words"] != 0
         if not self.model.entity_loss:
-            tags = tf.zeros_like(inputs["features"][..., 0])
+            tags = tf.zeros_like(inputs["words"])
             return tags, tf.zeros_like(emissions), tf.zeros_like(emissions[..., 0])
         tags, _ = self.model.crf.decode(emissions, mask)
         marginals = tf.cast(self.model.crf(emissions, mask=mask), tf.float32)

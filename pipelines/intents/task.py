@@ -83,9 +83,10 @@ class Intents(Task):
             except tf.errors.InvalidArgumentError as error:
                 raise UserError(f"--data.files: expected a regular expression in {name}, {error.message}") from None
         self.features = WordFeatures(data.buckets, data.largest_ngram, patterns.values())
-        self.columns, self.tables = {}, {}
-        for split in ("train", "validation"):
-            self.columns[split], self.tables[split] = self.number(split)
+        words = {split: self.words_of(split)[0] for split in ("train", "validation")}
+        forms = np.unique(np.concatenate([rows.flat_values.numpy().astype(bytes) for rows in words.values()]))
+        self.table = self.features(tf.constant([b"", *forms.tolist()]))  # (W, F), row 0 is padding
+        self.columns = {split: self.number(split, rows, forms) for split, rows in words.items()}
 
     def words_of(self, split):
         """Returns the words of a split's sentences and their offsets, see `read_words`."""
@@ -99,40 +100,30 @@ class Intents(Task):
         tags = [word_tags(*row, known) for row in rows]
         return [[word.decode("utf-8", "replace") for word in row] for row in words.to_list()], tags
 
-    def number(self, split):
-        """Returns the columns of a split, and the features of its distinct words, by which the columns number words."""
-        words = self.words_of(split)[0]
-        distinct, forms = np.unique(words.flat_values.numpy().astype(bytes), return_inverse=True)
+    def number(self, split, words, forms):
+        """Returns the columns of a split: the rows of its words in `table`, their tags, and the intents."""
+        rows = np.searchsorted(forms, words.flat_values.numpy().astype(bytes)) + 1
         numbers = {tag: number for number, tag in enumerate(self.tags)}
         tags = [numbers[tag] for row in self.tags_of(split)[1] for tag in row]
         intents = {name: number for number, name in enumerate(self.learned["intents"])}
         known = [[intents.get(row.intent, -1)] for row in self.utterances[split]]
         columns = {
-            "forms": words.with_flat_values(tf.constant(forms + 1, tf.int32)),
+            "forms": words.with_flat_values(tf.constant(rows, tf.int32)),
             "tags": words.with_flat_values(tf.constant(tags, tf.int32)),
             "intent": tf.RaggedTensor.from_tensor(tf.constant(known, tf.int32)),
         }
         if split == "train":  # a rare intent is in about every other batch
             batches = words.flat_values.shape[0] // self.config.training.batch_tokens
-            rows = balanced_rows(np.ravel(known), least=batches // 2)
-            columns = {name: tf.gather(column, rows) for name, column in columns.items()}
-        return columns, self.features(tf.constant([b"", *distinct.tolist()]))
+            again = balanced_rows(np.ravel(known), least=batches // 2)
+            columns = {name: tf.gather(column, again) for name, column in columns.items()}
+        return columns
 
     def preprocess(self, split, epoch):
         """Returns batches of sentences of like lengths; the training split in another order each epoch."""
-        training, table = self.config.training, self.tables[split]
-        batches = token_batches(
-            self.columns[split], training.batch_tokens, training.seed, epoch, shuffle=split == "train"
-        )
-
-        def spell(batch):
-            return {
-                "features": tf.gather(table, batch["forms"]),
-                "tags": batch["tags"],
-                "intent": batch["intent"][:, 0],
-            }
-
-        return batches.map(spell, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).prefetch(tf.data.AUTOTUNE)
+        training = self.config.training
+        order = {"seed": training.seed, "epoch": epoch, "shuffle": split == "train"}
+        batches = token_batches(self.columns[split], training.batch_tokens, **order)
+        return batches.map(lambda batch: batch | {"intent": batch["intent"][:, 0]}).prefetch(tf.data.AUTOTUNE)
 
     def build(self):
         """Returns the model, built by a call on one word."""
@@ -143,7 +134,8 @@ class Intents(Task):
 
     def loss(self, model, batch, training):
         """The sum of the losses that are on, summed over the sentences."""
-        inputs = {"features": batch["features"]}
+        distinct, rows = tf.unique(tf.reshape(batch["forms"], [-1]))  # words occur again and again
+        inputs = {"features": tf.gather(self.table, distinct), "words": tf.reshape(rows, tf.shape(batch["forms"]))}
         losses = model.losses_of(inputs, model(inputs, training=training), batch)
         sums = {name: tf.reduce_sum(loss) for name, loss in losses.items()}
         total = tf.add_n(list(sums.values()))

@@ -45,7 +45,8 @@ class DIETClassifier(keras.Model):
 
     Call arguments:
         inputs: A dict: "features", integers `(B, T, F)`, of which the first names the word and is 0 in padding;
-            optional "dense", `(B, T, V)`.
+            optional "dense", `(B, T, V)`. With "words", integers `(B, T)`, "features" is `(W, F)`, a row for each
+            distinct word, and "words" has the rows: each word is embedded once, however often it occurs.
         return_attention_scores: Whether to return the attention too.
         training: Whether to apply dropout and to hide words.
 
@@ -140,16 +141,16 @@ class DIETClassifier(keras.Model):
         present = ops.cast(features != 0, "float32")
         # Inverted dropout of features: the kept ones weigh more, so that the expected sum stays.
         weights = ops.cast(self.keep_features(present, training=training), self.compute_dtype)
-        words = ops.einsum("btf,btfd->btd", weights, self.sparse(features))  # (B, T, D)
+        words = of_each_word(inputs, ops.einsum("...f,...fd->...d", weights, self.sparse(features)))  # (B, T, D)
         if "dense" in inputs:
             words = ops.concatenate([words, ops.cast(inputs["dense"], words.dtype)], axis=-1)
-        mask = ops.cast(features[..., 0] != 0, words.dtype)[..., None]  # (B, T, 1)
+        mask = ops.cast(names_of_words(inputs) != 0, words.dtype)[..., None]  # (B, T, 1)
         count = ops.maximum(ops.sum(mask, axis=1, keepdims=True), 1.0)
         sentence = ops.sum(words * mask, axis=1, keepdims=True) / count  # (B, 1, D)
         return self.input_dropout(self.project(ops.concatenate([sentence, words], axis=1)), training=training)
 
     def call(self, inputs, return_attention_scores=False, training=None):
-        words = inputs["features"][..., 0]  # (B, T)
+        words = names_of_words(inputs)
         tokens = self.embed(inputs, training)  # (B, T + 1, D)
         hiding, outputs, scores, chosen = bool(training) and self.mask_loss, {}, {}, None
         states = tokens
@@ -182,7 +183,7 @@ class DIETClassifier(keras.Model):
         if self.intent_loss:
             losses["intent"] = self.intents.loss(outputs["intent"], targets["intent"])
         if self.entity_loss:
-            mask = inputs["features"][..., 0] != 0
+            mask = names_of_words(inputs) != 0
             losses["entity"] = -self.crf.log_likelihood(outputs["emissions"], targets["tags"], mask)
         if "mask_loss" in outputs:
             losses["mask"] = outputs["mask_loss"]
@@ -194,3 +195,13 @@ class DIETClassifier(keras.Model):
 
     def get_config(self):
         return super().get_config() | self.options
+
+
+def of_each_word(inputs, values):
+    """Returns values of "features" `(B, T, ...)`, of which "words", where the inputs have them, say the rows."""
+    return ops.take(values, inputs["words"], axis=0) if "words" in inputs else values
+
+
+def names_of_words(inputs):
+    """Returns the first feature of each word, integers `(B, T)`; 0 is padding."""
+    return of_each_word(inputs, inputs["features"][..., 0])

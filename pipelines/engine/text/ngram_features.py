@@ -31,7 +31,7 @@ def ngram_features(words: tf.Tensor, buckets: int, largest: int = 4) -> tf.Tenso
     marked = tf.strings.join(["\u0002", tf.strings.substr(letters, 0, LONGEST, unit="UTF8_CHAR"), "\u0003"])  # (N,)
     named = tf.strings.join(["word ", marked])[:, None]  # (N, 1)
 
-    def numbers(strings):
+    def numbers(strings: tf.Tensor) -> tf.Tensor:
         return tf.cast(tf.strings.to_hash_bucket_fast(strings, buckets - 1), tf.int32) + 1
 
     columns = [numbers(named)]

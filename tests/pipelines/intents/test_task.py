@@ -101,7 +101,7 @@ def test_probabilities_of_tags_and_intents_sum_to_one(interpreter):
     assert row["confidence"] == row["confidences"].max() and row["intent"] == row["intents"][0]
     assert len(row["word_confidences"]) == 3 and row["attention"].shape == (4, 4)
     view = spans_view({name: value for name, value in row.items()} | {"input": "fly to Rome", "intent": "fly"})
-    assert view.words[0] == "__CLS__" and view.tags[0] == view.tag_names[0] == "B-fly"
+    assert view.words[0] == "__CLS__" and view.tags[0] == view.tag_names[0] == "fly"
     assert view.lattice.shape == (len(view.tag_names), 4) and view.lattice[0, 0] == row["confidence"]
 
 
