@@ -21,7 +21,7 @@ from attention_zoo.pipelines.datasets.out_of_scope import read_out_of_scope
 from attention_zoo.pipelines.datasets.tfds import SPLITS, describe_split
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.scores.entities import entity_scores
-from attention_zoo.pipelines.engine.serving.asking import answer_in_batches, ask_rows
+from attention_zoo.pipelines.engine.serving.asking import answer_in_batches, ask_rows, once_a_model
 from attention_zoo.pipelines.engine.storage.files import atomic_write
 from attention_zoo.pipelines.engine.task import Task
 from attention_zoo.pipelines.engine.text.batching import token_batches
@@ -134,13 +134,14 @@ class Intents(Task):
 
     def loss(self, model, batch, training):
         """The sum of the losses that are on, summed over the sentences."""
-        distinct, rows = tf.unique(tf.reshape(batch["forms"], [-1]))  # words occur again and again
-        inputs = {"features": tf.gather(self.table, distinct), "words": tf.reshape(rows, tf.shape(batch["forms"]))}
+        features = tf.gather(self.table, batch["forms"])  # (B, T, F), since dropout is another in each place
+        inputs = {"features": tf.boolean_mask(features, tf.reduce_any(features != 0, axis=[0, 1]), axis=2)}
         losses = model.losses_of(inputs, model(inputs, training=training), batch)
         sums = {name: tf.reduce_sum(loss) for name, loss in losses.items()}
         total = tf.add_n(list(sums.values()))
         return total, tf.cast(tf.shape(batch["intent"])[0], tf.float32), {"loss": total} | sums
 
+    @once_a_model
     def interpreter(self, model, threshold=0.0):
         """Returns what answers raw text with a model, in evaluation and in serving."""
         learned = self.learned

@@ -19,7 +19,7 @@ from attention_zoo.pipelines.datasets.tagged_sentences import read_tagged
 from attention_zoo.pipelines.datasets.tfds import SPLITS, describe_split
 from attention_zoo.pipelines.engine.run.twin import train_twin
 from attention_zoo.pipelines.engine.scores.entities import entity_report, entity_scores, report_lines
-from attention_zoo.pipelines.engine.serving.asking import answer_in_batches, ask_rows
+from attention_zoo.pipelines.engine.serving.asking import answer_in_batches, ask_rows, once_a_model
 from attention_zoo.pipelines.engine.storage.files import atomic_write
 from attention_zoo.pipelines.engine.task import Task
 from attention_zoo.pipelines.engine.text.batching import token_batches
@@ -136,6 +136,7 @@ class NamedEntities(Task):
         loss = -tf.reduce_sum(model.log_likelihood(scores, batch["tags"] - 1, mask))
         return loss, tf.reduce_sum(tf.cast(mask, tf.float32)), {"loss": loss}
 
+    @once_a_model
     def tagger(self, model):
         """Returns what answers raw text with a model, in evaluation and in serving."""
         return EntityTagger(model, self.vocabulary, self.config.data.max_words)

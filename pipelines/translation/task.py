@@ -21,7 +21,7 @@ from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.pictures.curves import draw_scores_by_length
 from attention_zoo.pipelines.engine.pictures.draw import draw
 from attention_zoo.pipelines.engine.scores.translations import scores_by_length, translation_scores
-from attention_zoo.pipelines.engine.serving.asking import answer_in_batches, ask_rows
+from attention_zoo.pipelines.engine.serving.asking import answer_in_batches, ask_rows, once_a_model
 from attention_zoo.pipelines.engine.storage.files import atomic_write, digest
 from attention_zoo.pipelines.engine.task import Task
 from attention_zoo.pipelines.engine.text.batching import token_batches
@@ -145,6 +145,7 @@ class Translation(Task):
         loss, nll, tokens = smoothed_cross_entropy(batch["labels"], logits, smoothing)
         return loss, tokens, {"loss": nll}
 
+    @once_a_model
     def translator(self, model):
         """Returns what answers raw text with a model, in evaluation and in serving."""
         return Translator(model, self.subwords, self.config.decoding, self.config.data.max_tokens)
@@ -153,11 +154,10 @@ class Translation(Task):
         """BLEU, chrF and exact match of the translations, and alignment error rates where the data has the truth."""
         examples = self.examples[split]
         order = np.argsort([len(sentence) for sentence in examples.source], kind="stable")  # like lengths together
-        sources = [examples.source[row] for row in order]
-        answers = answer_in_batches(self.translator(model).translate, sources, EVALUATION_BATCH)
-        hypotheses = [""] * len(order)
-        for row, answer in zip(order, answers):
-            hypotheses[row] = answer["translation"]
+        translate = self.translator(model).translate
+        answers = answer_in_batches(translate, [examples.source[row] for row in order], EVALUATION_BATCH)
+        by_row = dict(zip(order, (answer["translation"] for answer in answers)))
+        hypotheses = [by_row[row] for row in range(len(order))]
         scores = translation_scores(hypotheses, examples.target, examples.target_language)
         if split == "test":
             self.keep_translations(examples, hypotheses)

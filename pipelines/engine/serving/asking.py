@@ -1,8 +1,9 @@
 """Asks an exported model, and returns the answers of a batch row by row."""
 
+import functools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import tensorflow as tf
@@ -10,6 +11,8 @@ import tensorflow as tf
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.images.image_files import ImageFile
 from attention_zoo.pipelines.engine.stages import counted
+
+Method = TypeVar("Method", bound=Callable[..., Any])
 
 
 def ask_rows(served: Any, attention: bool, **inputs: tf.Tensor) -> list[dict[str, Any]]:
@@ -88,7 +91,8 @@ def answer_in_batches(
     """Answers many inputs with the function of a signature, compiled once, so that evaluation does what serving does.
 
     Args:
-        answer: Function of a string Tensor `(B,)` to a dict of Tensors, each with B rows.
+        answer: Function of a string Tensor `(B,)` to a dict of Tensors, each with B rows. The same function, or method
+            of the same object, is traced once, however many epochs are evaluated; see `once_a_model`.
         inputs: List of strings or bytes.
         batch_size: Number of inputs that are answered together.
 
@@ -101,13 +105,49 @@ def answer_in_batches(
     >>> [answer["length"] for answer in answers]
     [3, 2, 0]
     """
-    compiled = tf.function(answer, input_signature=[tf.TensorSpec([None], tf.string)], autograph=False)
+    compiled = _compiled(answer)
     answers = (
         answer
         for start in range(0, len(inputs), batch_size)
         for answer in rows_of(compiled(tf.constant(inputs[start : start + batch_size])))
     )
     return counted(answers, len(inputs))
+
+
+@functools.lru_cache(maxsize=16)
+def _compiled(answer):
+    return tf.function(answer, input_signature=[tf.TensorSpec([None], tf.string)], autograph=False)
+
+
+def once_a_model(method: Method) -> Method:
+    """Decorates a method of a task that makes what answers with a model, so that it makes one for each model.
+
+    Args:
+        method: Takes the model, and hashable arguments.
+
+    Example:
+
+    >>> class Counting:
+    ...     made = 0
+    ...
+    ...     @once_a_model
+    ...     def answerer(self, model):
+    ...         self.made += 1
+    ...         return f"answers with {model}"
+    >>> task = Counting()
+    >>> task.answerer("a model"), task.answerer("a model"), task.made
+    ('answers with a model', 'answers with a model', 1)
+    """
+
+    @functools.wraps(method)
+    def of_model(self, model, *arguments):
+        made = vars(self).setdefault("_made_once", {})
+        key = (method.__name__, id(model), *arguments)
+        if key not in made:
+            made[key] = (model, method(self, model, *arguments))  # kept, so that no other model gets its id
+        return made[key][1]
+
+    return of_model
 
 
 def rows_of(outputs: Mapping[str, tf.Tensor]) -> list[dict[str, Any]]:
