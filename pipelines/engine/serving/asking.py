@@ -3,7 +3,7 @@
 import functools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import tensorflow as tf
@@ -147,7 +147,7 @@ def once_a_model(method: Method) -> Method:
             made[key] = (model, method(self, model, *arguments))  # kept, so that no other model gets its id
         return made[key][1]
 
-    return of_model
+    return cast(Method, of_model)
 
 
 def rows_of(outputs: Mapping[str, tf.Tensor]) -> list[dict[str, Any]]:
