@@ -26,6 +26,7 @@ def exported(directory):
     import keras
     import tensorflow as tf
 
+    from attention_zoo.pipelines.engine.serving.export import export_saved_model
     from attention_zoo.pipelines.intents.interpreter import Interpreter, WordFeatures
     from attention_zoo.pipelines.intents.settings import DataSettings, ModelSettings
     from attention_zoo.pipelines.models import DIETClassifier
@@ -36,13 +37,9 @@ def exported(directory):
     model({"features": tf.constant([[[1]]])})
     features = WordFeatures(data.buckets, data.largest_ngram)
     interpreter = Interpreter(model, features, [f"intent {n}" for n in range(42)], {}, data.max_words, 0.0)
-    archive = keras.export.ExportArchive()
-    archive.track(model)
-    archive.track(interpreter)
-    spec = tf.TensorSpec([None], tf.string, name="text")
-    archive.add_endpoint("serving_default", interpreter.understand, [spec])
-    archive.write_out(directory, verbose=False)
-    return tf.saved_model.load(directory).signatures["serving_default"]
+    signatures = {"serving_default": (interpreter.understand, {"text": tf.TensorSpec([None], tf.string, name="text")})}
+    version = export_saved_model(f"{directory}/intents", [model, interpreter], signatures)
+    return tf.saved_model.load(version).signatures["serving_default"]
 
 
 def main():

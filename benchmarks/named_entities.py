@@ -21,15 +21,11 @@ def exported(task, directory):
     import keras
     import tensorflow as tf
 
+    from attention_zoo.pipelines.engine.serving.export import export_saved_model
+
     keras.utils.set_random_seed(1)
     trackables, signatures, _ = task.signatures(task.build())
-    archive = keras.export.ExportArchive()
-    for trackable in trackables:
-        archive.track(trackable)
-    function, spec = signatures["serving_default"]
-    archive.add_endpoint("serving_default", function, list(spec.values()))
-    archive.write_out(directory, verbose=False)
-    return tf.saved_model.load(directory).signatures["serving_default"]
+    return tf.saved_model.load(export_saved_model(directory, trackables, signatures)).signatures["serving_default"]
 
 
 def main():

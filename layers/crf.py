@@ -228,7 +228,7 @@ class ConditionalRandomField(keras.layers.Layer):
             (after, pairs), emission, forward = state, inputs[:, :tags], inputs[:, tags : 2 * tags]
             seen, is_last = inputs[:, -2:-1] > 0, inputs[:, -1:] > 0
             scores = transitions + after[:, None, :]  # (B, K, K), of this tag and the next
-            message = ops.where(is_last, end, ops.logsumexp(scores, axis=-1))
+            message = ops.where(is_last, end, _log_sum_exp(scores, axis=-1))
             counted = ops.reshape(ops.exp(ops.minimum(forward[:, :, None] + scores, 0.0)), (-1, tags * tags))
             pairs = pairs + ops.where(ops.logical_and(seen, ops.logical_not(is_last)), counted, 0.0)
             return (message,), (ops.where(seen, message + emission, after), pairs)
@@ -256,6 +256,12 @@ def _last(mask):
     """Which position is the last one of its sequence, bool (B, T)."""
     after = ops.pad(ops.cast(mask, "int32"), [[0, 0], [0, 1]])[:, 1:]
     return ops.logical_and(mask, after == 0)
+
+
+def _log_sum_exp(scores, axis):
+    """`ops.logsumexp` of finite scores, which needs fewer operations: they are what a step of a loop costs."""
+    greatest = ops.max(scores, axis=axis, keepdims=True)
+    return ops.squeeze(ops.log(ops.sum(ops.exp(scores - greatest), axis=axis, keepdims=True)) + greatest, axis=axis)
 
 
 def _with_start(transitions, start):
@@ -287,9 +293,7 @@ def _messages(emissions, transitions, mask):
     def step(inputs, before):
         emission, seen = inputs[:, :-1], inputs[:, -1:] > 0
         scores = before[:, :, None] + transitions  # (B, K + 1, K + 1)
-        # All scores are finite, so this needs fewer operations than `ops.logsumexp`, and they are what a step costs.
-        greatest = ops.max(scores, axis=1)
-        message = ops.log(ops.sum(ops.exp(scores - greatest[:, None]), axis=1)) + greatest
+        message = _log_sum_exp(scores, axis=1)
         return (message,), ops.where(seen, message + emission, before)
 
     return loop(step, _steps(emissions, mask), _before_the_start(emissions))[..., :-1]

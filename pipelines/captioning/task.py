@@ -25,10 +25,11 @@ from attention_zoo.pipelines.engine.images.image_files import (
     decode_images,
     read_image_file,
 )
+from attention_zoo.pipelines.engine.once import once
 from attention_zoo.pipelines.engine.run.twin import train_twin
 from attention_zoo.pipelines.engine.scores.captions import caption_scores, scores_by_count
 from attention_zoo.pipelines.engine.scores.pointing import pointing_scores
-from attention_zoo.pipelines.engine.serving.asking import answer_in_batches, ask_image_files, once_a_model
+from attention_zoo.pipelines.engine.serving.asking import answer_in_batches, ask_image_files
 from attention_zoo.pipelines.engine.storage.files import atomic_write
 from attention_zoo.pipelines.engine.task import Task
 from attention_zoo.pipelines.engine.text.special_tokens import BOS, begin_rows, end_rows
@@ -152,7 +153,7 @@ class Captioning(Task):
             loss += tf.reduce_sum(model.attention_loss(scores, mask, log_likelihood, **weights))
         return loss, tokens, {"loss": nll}
 
-    @once_a_model
+    @once
     def captioner(self, model):
         """Returns what answers image files with a model, in evaluation and in serving."""
         return Captioner(model, self.words, self.size, self.config.decoding, self.config.data.max_words)

@@ -6,7 +6,7 @@ Shapes: B documents, N sentences, W words of a sentence, R sentences of all docu
 import tensorflow as tf
 
 from attention_zoo.pipelines.engine.scores.deletion import deletion_masks
-from attention_zoo.pipelines.engine.serving.answers import keep_rows
+from attention_zoo.pipelines.engine.serving.answers import dense_columns, keep_rows
 
 SENTENCES_TOGETHER = 512  # that are encoded at once, whatever the documents: it bounds the memory
 
@@ -136,12 +136,12 @@ class DocumentClassifier:
             "word_ends": ends.flat_values,
             "word_sentences": of_words,
         }
-        merged = {name: words.with_flat_values(value).merge_dims(1, 2) for name, value in flat.items()}
+        of_document = words.merge_dims(1, 2)
         return {
             "sentence_starts": starts.with_values(tf.reduce_min(starts.values, axis=1)).to_tensor(),
             "sentence_ends": ends.with_values(tf.reduce_max(ends.values, axis=1)).to_tensor(),
             "sentence_weights": weights[:, : tf.cast(starts.bounding_shape(axis=1), tf.int32)],
             "sentence_count": counts,
-            **{name: value.to_tensor() for name, value in merged.items()},
-            "word_count": merged["words"].row_lengths(),
+            **dense_columns(of_document, flat),
+            "word_count": of_document.row_lengths(),
         }

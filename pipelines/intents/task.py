@@ -20,8 +20,9 @@ from attention_zoo.pipelines.datasets.intent_sets import read_utterances
 from attention_zoo.pipelines.datasets.out_of_scope import read_out_of_scope
 from attention_zoo.pipelines.datasets.tfds import SPLITS, describe_split
 from attention_zoo.pipelines.engine.errors import UserError
+from attention_zoo.pipelines.engine.once import once
 from attention_zoo.pipelines.engine.scores.entities import entity_scores
-from attention_zoo.pipelines.engine.serving.asking import answer_in_batches, ask_rows, once_a_model
+from attention_zoo.pipelines.engine.serving.asking import answer_in_batches, ask_rows
 from attention_zoo.pipelines.engine.storage.files import atomic_write
 from attention_zoo.pipelines.engine.task import Task
 from attention_zoo.pipelines.engine.text.batching import token_batches
@@ -88,10 +89,12 @@ class Intents(Task):
         self.table = self.features(tf.constant([b"", *forms.tolist()]))  # (W, F), row 0 is padding
         self.columns = {split: self.number(split, rows, forms) for split, rows in words.items()}
 
+    @once
     def words_of(self, split):
         """Returns the words of a split's sentences and their offsets, see `read_words`."""
         return read_words(tf.constant([row.text for row in self.utterances[split]]), self.config.data.max_words)[:3]
 
+    @once
     def tags_of(self, split):
         """Returns (words, tags): the true tag of each word of a split, two lists of lists of strings."""
         words, starts, ends = self.words_of(split)
@@ -141,7 +144,7 @@ class Intents(Task):
         total = tf.add_n(list(sums.values()))
         return total, tf.cast(tf.shape(batch["intent"])[0], tf.float32), {"loss": total} | sums
 
-    @once_a_model
+    @once
     def interpreter(self, model, threshold=0.0):
         """Returns what answers raw text with a model, in evaluation and in serving."""
         learned = self.learned

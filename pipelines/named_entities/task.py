@@ -17,9 +17,10 @@ import tensorflow as tf
 from attention_zoo.pipelines.baselines.crf import check_installed, crf_tags
 from attention_zoo.pipelines.datasets.tagged_sentences import read_tagged
 from attention_zoo.pipelines.datasets.tfds import SPLITS, describe_split
+from attention_zoo.pipelines.engine.once import once
 from attention_zoo.pipelines.engine.run.twin import train_twin
 from attention_zoo.pipelines.engine.scores.entities import entity_report, entity_scores, report_lines
-from attention_zoo.pipelines.engine.serving.asking import answer_in_batches, ask_rows, once_a_model
+from attention_zoo.pipelines.engine.serving.asking import answer_by_length, ask_rows
 from attention_zoo.pipelines.engine.storage.files import atomic_write
 from attention_zoo.pipelines.engine.task import Task
 from attention_zoo.pipelines.engine.text.batching import token_batches
@@ -136,21 +137,19 @@ class NamedEntities(Task):
         loss = -tf.reduce_sum(model.log_likelihood(scores, batch["tags"] - 1, mask))
         return loss, tf.reduce_sum(tf.cast(mask, tf.float32)), {"loss": loss}
 
-    @once_a_model
+    @once
     def tagger(self, model):
         """Returns what answers raw text with a model, in evaluation and in serving."""
         return EntityTagger(model, self.vocabulary, self.config.data.max_words)
 
     def answers(self, model, split):
         """Returns the tags of the words of a split, of the entities that serving finds in the text of its sentences."""
-        sentences = self.sentences[split]
-        order = np.argsort([len(words) for words in sentences.words], kind="stable")  # like lengths together
-        texts, found = sentences.texts(), [[]] * len(order)
-        rows = answer_in_batches(self.tagger(model).tag, [texts[row] for row in order], EVALUATION_BATCH)
-        for row, answer in zip(order, rows):
+        sentences, found = self.sentences[split], []
+        answers = answer_by_length(self.tagger(model).tag, sentences.texts(), EVALUATION_BATCH)
+        for words, answer in zip(sentences.words, answers):
             count = answer["counts"]
             spans = zip(answer["starts"][:count], answer["ends"][:count], answer["labels"][:count])
-            found[row] = tags_of_words(sentences.words[row], spans)
+            found.append(tags_of_words(words, spans))
         return found
 
     def evaluate(self, model, split):

@@ -18,10 +18,11 @@ from attention_zoo.pipelines.datasets.parallel import Examples, read_parallel
 from attention_zoo.pipelines.datasets.parallel_files import read_aligned_files
 from attention_zoo.pipelines.datasets.tfds import SPLITS, describe_split
 from attention_zoo.pipelines.engine.errors import UserError
+from attention_zoo.pipelines.engine.once import once
 from attention_zoo.pipelines.engine.pictures.curves import draw_scores_by_length
 from attention_zoo.pipelines.engine.pictures.draw import draw
 from attention_zoo.pipelines.engine.scores.translations import scores_by_length, translation_scores
-from attention_zoo.pipelines.engine.serving.asking import answer_in_batches, ask_rows, once_a_model
+from attention_zoo.pipelines.engine.serving.asking import answer_by_length, ask_rows
 from attention_zoo.pipelines.engine.storage.files import atomic_write, digest
 from attention_zoo.pipelines.engine.task import Task
 from attention_zoo.pipelines.engine.text.batching import token_batches
@@ -145,7 +146,7 @@ class Translation(Task):
         loss, nll, tokens = smoothed_cross_entropy(batch["labels"], logits, smoothing)
         return loss, tokens, {"loss": nll}
 
-    @once_a_model
+    @once
     def translator(self, model):
         """Returns what answers raw text with a model, in evaluation and in serving."""
         return Translator(model, self.subwords, self.config.decoding, self.config.data.max_tokens)
@@ -153,14 +154,12 @@ class Translation(Task):
     def evaluate(self, model, split):
         """BLEU, chrF and exact match of the translations, and alignment error rates where the data has the truth."""
         examples = self.examples[split]
-        order = np.argsort([len(sentence) for sentence in examples.source], kind="stable")  # like lengths together
-        translate = self.translator(model).translate
-        answers = answer_in_batches(translate, [examples.source[row] for row in order], EVALUATION_BATCH)
-        by_row = dict(zip(order, (answer["translation"] for answer in answers)))
-        hypotheses = [by_row[row] for row in range(len(order))]
+        answers = answer_by_length(self.translator(model).translate, examples.source, EVALUATION_BATCH)
+        hypotheses = [answer["translation"] for answer in answers]
         scores = translation_scores(hypotheses, examples.target, examples.target_language)
         if split == "test":
             self.keep_translations(examples, hypotheses)
+            order = np.argsort([len(sentence) for sentence in examples.source], kind="stable")
             for row in order[:: max(1, len(order) // 5)][:5]:
                 print(f"  {examples.source[row]}\n    = {hypotheses[row]}\n    ({examples.target[row]})")
         if model.attends and examples.alignment is not None:

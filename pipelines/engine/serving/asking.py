@@ -3,7 +3,7 @@
 import functools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, TypeVar, cast
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -11,8 +11,6 @@ import tensorflow as tf
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.images.image_files import ImageFile
 from attention_zoo.pipelines.engine.stages import counted
-
-Method = TypeVar("Method", bound=Callable[..., Any])
 
 
 def ask_rows(served: Any, attention: bool, **inputs: tf.Tensor) -> list[dict[str, Any]]:
@@ -92,7 +90,7 @@ def answer_in_batches(
 
     Args:
         answer: Function of a string Tensor `(B,)` to a dict of Tensors, each with B rows. The same function, or method
-            of the same object, is traced once, however many epochs are evaluated; see `once_a_model`.
+            of the same object, is traced once, however many epochs are evaluated.
         inputs: List of strings or bytes.
         batch_size: Number of inputs that are answered together.
 
@@ -119,35 +117,20 @@ def _compiled(answer):
     return tf.function(answer, input_signature=[tf.TensorSpec([None], tf.string)], autograph=False)
 
 
-def once_a_model(method: Method) -> Method:
-    """Decorates a method of a task that makes what answers with a model, so that it makes one for each model.
-
-    Args:
-        method: Takes the model, and hashable arguments.
+def answer_by_length(
+    answer: Callable[[tf.Tensor], dict[str, tf.Tensor]], texts: Sequence[str], batch_size: int
+) -> list[dict[str, Any]]:
+    """Returns the answers of `answer_in_batches` in the order of the texts, of which like lengths share a batch.
 
     Example:
 
-    >>> class Counting:
-    ...     made = 0
-    ...
-    ...     @once_a_model
-    ...     def answerer(self, model):
-    ...         self.made += 1
-    ...         return f"answers with {model}"
-    >>> task = Counting()
-    >>> task.answerer("a model"), task.answerer("a model"), task.made
-    ('answers with a model', 'answers with a model', 1)
+    >>> answers = answer_by_length(lambda text: {"length": tf.strings.length(text)}, ["yes", "", "no"], batch_size=2)
+    >>> [answer["length"] for answer in answers]
+    [3, 0, 2]
     """
-
-    @functools.wraps(method)
-    def of_model(self, model, *arguments):
-        made = vars(self).setdefault("_made_once", {})
-        key = (method.__name__, id(model), *arguments)
-        if key not in made:
-            made[key] = (model, method(self, model, *arguments))  # kept, so that no other model gets its id
-        return made[key][1]
-
-    return cast(Method, of_model)
+    order = sorted(range(len(texts)), key=lambda row: len(texts[row]))
+    answers = list(answer_in_batches(answer, [texts[row] for row in order], batch_size))
+    return [answers[place] for place in np.argsort(order)]
 
 
 def rows_of(outputs: Mapping[str, tf.Tensor]) -> list[dict[str, Any]]:

@@ -80,13 +80,19 @@ def lines_from(monkeypatch, text):
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
 
 
-def test_lines_of_answers_keep_the_numbers_of_the_input_lines(toy, monkeypatch, capsys):
+def reads_no_none(toy, monkeypatch):
+    """Makes the task refuse the input "none"."""
+
     def read(argument):
         if argument == "none":
             raise UserError("none: expected a file")
         return argument
 
     monkeypatch.setattr(toy.task.Toy, "read_input", staticmethod(read))
+
+
+def test_lines_of_answers_keep_the_numbers_of_the_input_lines(toy, monkeypatch, capsys):
+    reads_no_none(toy, monkeypatch)
     lines_from(monkeypatch, "a\n\nnone\n7\n \nb\n")
     assert toy.run("predict", "toy") == 1
     assert capsys.readouterr().out == "A\n\n\n\n\nB\n"
@@ -165,12 +171,7 @@ def test_inputs_are_asked_in_batches_of_the_tasks_size(toy, monkeypatch):
 
 
 def test_each_bad_input_costs_one_line_and_the_others_are_answered(toy, monkeypatch, capsys):
-    def read(argument):
-        if argument == "none":
-            raise UserError("none: expected a file")
-        return argument
-
-    monkeypatch.setattr(toy.task.Toy, "read_input", staticmethod(read))
+    reads_no_none(toy, monkeypatch)
     assert toy.run("predict", "toy", "a", "none", "7", "b") == 1
     shown = capsys.readouterr()
     assert shown.out == "A\nB\n"

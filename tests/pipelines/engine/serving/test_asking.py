@@ -2,7 +2,8 @@
 
 import tensorflow as tf
 
-from attention_zoo.pipelines.engine.serving.asking import answer_in_batches, once_a_model
+from attention_zoo.pipelines.engine.once import once
+from attention_zoo.pipelines.engine.serving.asking import answer_in_batches
 
 
 def test_a_method_is_traced_once_however_often_a_split_is_answered():
@@ -14,7 +15,7 @@ def test_a_method_is_traced_once_however_often_a_split_is_answered():
             return {"length": tf.strings.length(text)}
 
     class Holder:
-        @once_a_model
+        @once
         def answerer(self, model):
             return Answerer()
 
