@@ -23,6 +23,7 @@ class TransformerBlock(keras.layers.Layer):
         layer_norm_epsilon: Added to the variance. Defaults to 1e-6.
         stochastic_depth: Probability that training leaves out a sublayer for an example; see `StochasticDepth`.
             Defaults to 0.
+        kernel_initializer: Of all projections; each gets a copy. Defaults to `"glorot_uniform"`.
 
     Example:
 
@@ -41,6 +42,7 @@ class TransformerBlock(keras.layers.Layer):
         normalize_first=False,
         layer_norm_epsilon=1e-6,
         stochastic_depth=0.0,
+        kernel_initializer="glorot_uniform",
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -57,6 +59,7 @@ class TransformerBlock(keras.layers.Layer):
         self.normalize_first = normalize_first
         self.layer_norm_epsilon = layer_norm_epsilon
         self.stochastic_depth = stochastic_depth
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.stochastic_depth_layer = StochasticDepth(
             stochastic_depth, dtype=self.dtype_policy, name="stochastic_depth"
         )
@@ -70,7 +73,12 @@ class TransformerBlock(keras.layers.Layer):
                 f"The width of `query` must be a multiple of num_heads={self.num_heads}. Received shape: {query_shape}"
             )
         attention = attention_class(
-            self.num_heads, dim // self.num_heads, dropout=self.attention_dropout, dtype=self.dtype_policy, name=name
+            self.num_heads,
+            dim // self.num_heads,
+            dropout=self.attention_dropout,
+            kernel_initializer=self.kernel_initializer.clone(),
+            dtype=self.dtype_policy,
+            name=name,
         )
         attention.build(query_shape, *other_shapes)
         return attention
@@ -82,10 +90,17 @@ class TransformerBlock(keras.layers.Layer):
 
     def _build_feed_forward(self, shape):
         self.feed_forward_norm = self._build_norm("feed_forward_norm", shape)
-        self.feed_forward_in = Projection((self.intermediate_dim,), dtype=self.dtype_policy, name="feed_forward_in")
-        self.feed_forward_in.build(shape)
-        self.feed_forward_out = Projection((shape[-1],), dtype=self.dtype_policy, name="feed_forward_out")
-        self.feed_forward_out.build((*shape[:-1], self.intermediate_dim))
+        self.feed_forward_in = self._build_projection("feed_forward_in", self.intermediate_dim, shape)
+        self.feed_forward_out = self._build_projection(
+            "feed_forward_out", shape[-1], (*shape[:-1], self.intermediate_dim)
+        )
+
+    def _build_projection(self, name, dim, shape):
+        projection = Projection(
+            (dim,), kernel_initializer=self.kernel_initializer.clone(), dtype=self.dtype_policy, name=name
+        )
+        projection.build(shape)
+        return projection
 
     def _enter(self, features, norm):
         return norm(features) if self.normalize_first else features
@@ -113,4 +128,5 @@ class TransformerBlock(keras.layers.Layer):
             "normalize_first": self.normalize_first,
             "layer_norm_epsilon": self.layer_norm_epsilon,
             "stochastic_depth": self.stochastic_depth,
+            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
         }

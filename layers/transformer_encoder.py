@@ -27,6 +27,7 @@ class TransformerEncoderBlock(TransformerBlock):
         layer_norm_epsilon: Added to the variance. Defaults to 1e-6.
         stochastic_depth: Probability that training leaves out a sublayer for an example; see `StochasticDepth`.
             Defaults to 0.
+        kernel_initializer: Of all projections; each gets a copy. Defaults to `"glorot_uniform"`.
 
     Call arguments:
         query: `(B, T, D)`.

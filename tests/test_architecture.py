@@ -127,6 +127,17 @@ def test_only_a_main_module_imports_commands(path):
         assert not any(within(module, package) for module in imports(path))
 
 
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_models_and_the_engine_know_no_checkpoints_and_checkpoints_no_task(path):
+    name, hub = module_name(path), "attention_zoo.pipelines.hub"
+    tasks = [f"attention_zoo.pipelines.{folder.name}" for folder in TASK_FOLDERS]
+    for module in imports(path):
+        if any(within(name, f"attention_zoo.{below}") for below in ("layers", "pipelines.models", "pipelines.engine")):
+            assert not within(module, hub), f"{path} imports {module}"
+        if within(name, hub):
+            assert not any(within(module, task) for task in tasks), f"{path} imports {module}"
+
+
 @pytest.mark.parametrize("folder", TASK_FOLDERS, ids=lambda folder: folder.name)
 def test_tasks_do_not_import_one_another(folder):
     others = [f"attention_zoo.pipelines.{other.name}" for other in TASK_FOLDERS if other != folder]

@@ -1,0 +1,142 @@
+"""Reads a folder of the Hugging Face Hub into one of our models, and writes one."""
+
+import json
+from collections.abc import Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from attention_zoo.pipelines.engine.errors import UserError
+from attention_zoo.pipelines.engine.storage.files import atomic_write
+from attention_zoo.pipelines.hub.family import Family, Head
+from attention_zoo.pipelines.hub.folder import SINGLE, Tensors, read_json
+from attention_zoo.pipelines.hub.tables import Row, read_weights, write_weights
+
+if TYPE_CHECKING:
+    import keras
+
+FAMILIES = ("albert", "distilbert", "bert", "roberta")  # of two that have one class, the more special one comes first
+POOLERS = ("pooler.weight", "pooler.dense.weight")  # names of tensors that only an encoder with a pooler has
+SAME_HEAD = {"PreTraining": "MaskedLM"}  # "BertForPreTraining" predicts hidden tokens, too
+
+
+def family_of(model_type: str) -> Family:
+    """Returns the family of a "model_type".
+
+    Raises:
+        UserError: There is none.
+
+    Example:
+
+    >>> family_of("bert").prefix
+    'bert.'
+    """
+    if model_type not in FAMILIES:
+        raise UserError(f"config.json: expected a model_type of {', '.join(sorted(FAMILIES))}; received {model_type}")
+    return getattr(import_module(f"attention_zoo.pipelines.hub.{model_type}"), model_type.upper())
+
+
+def from_pretrained(folder: Path | str) -> "keras.Model":
+    """Returns the model that a folder of the Hugging Face Hub holds, with its weights.
+
+    The first of "architectures" in config.json says which head it has. Names of tensors that the model does not have
+    are printed. No code of the folder is run, and no pickle is read.
+
+    Args:
+        folder: Has config.json and model.safetensors, or shards with model.safetensors.index.json.
+
+    Returns:
+        An encoder, such as `BertEncoder`, or one with a head, such as `MaskedLanguageModel`, whose `encoder` it is.
+
+    Raises:
+        UserError: The folder lacks a file or is of no known family, a tensor is missing or has another shape.
+    """
+    folder = Path(folder)
+    config = read_json(folder / "config.json")
+    family = family_of(config.get("model_type"))
+    head = head_of(family, config)
+    tensors = Tensors(folder, family.prefix)
+    options = {"pooler": any(name in tensors for name in POOLERS)} | family.read_options(config)
+    encoder = our_class(family.encoder)(**options, name="encoder")
+    model = our_class(head.model)(encoder, **head.options(config)) if head else encoder
+    model({"tokens": np.ones((1, 2), "int32")})  # builds it
+    unexpected = read_weights(model, tensors, rows_of(family, head, encoder.options))
+    known = {*family.ignored, *(head.ignored if head else ())}
+    if left := [name for name in unexpected if name not in known]:
+        print(f"{folder}: not used: {', '.join(left)}")
+    return model
+
+
+def to_pretrained(model: "keras.Model", folder: Path | str) -> None:
+    """Writes a model as a folder that transformers loads: config.json and model.safetensors.
+
+    Args:
+        model: A model that `from_pretrained` can return, however it was made.
+        folder: Created if it does not exist.
+
+    Raises:
+        UserError: The model is of no known family.
+    """
+    from safetensors.numpy import save
+
+    folder = Path(folder)
+    encoder: Any = getattr(model, "encoder", model)
+    family = next((family for family in map(family_of, FAMILIES) if encodes(family, encoder)), None)
+    names = {head.model: name for name, head in (family.heads if family else {}).items()}
+    if family is None or (model is not encoder and type(model).__name__ not in names):
+        raise UserError(f"model: expected one of {', '.join(sorted(FAMILIES))}; received {type(model).__name__}")
+    end = names.get(type(model).__name__)
+    head = family.heads[end] if end else None
+    config = family.write_config(encoder.options)
+    config["architectures"] = [f"{family.classes}{f'For{end}' if end else 'Model'}"]
+    if labels := getattr(model, "labels", None):
+        config |= {"id2label": dict(enumerate(labels)), "label2id": {name: n for n, name in enumerate(labels)}}
+    tensors = write_weights(model, rows_of(family, head, encoder.options, family.prefix if head else ""))
+    atomic_write(folder / SINGLE, save(tensors, metadata={"format": "pt"}))
+    atomic_write(folder / "config.json", json.dumps(config, indent=2))
+
+
+def our_class(name: str) -> Any:
+    """Returns a class of `attention_zoo.pipelines.models`."""
+    return getattr(import_module("attention_zoo.pipelines.models"), name)
+
+
+def encodes(family: Family, encoder: "keras.Model") -> bool:
+    """Returns whether an encoder can be written as a checkpoint of a family."""
+    if type(encoder).__name__ != family.encoder:
+        return False
+    return all(encoder.options[name] == value for name, value in family.fixed.items())
+
+
+def head_of(family: Family, config: Mapping[str, Any]) -> Head | None:
+    """Returns the head that a config.json names, or `None` for an encoder alone.
+
+    Raises:
+        UserError: The family has no such head.
+    """
+    name = (config.get("architectures") or [f"{family.classes}Model"])[0]
+    end = name.removeprefix(family.classes).removeprefix("For")
+    if end == "Model":
+        return None
+    end = SAME_HEAD.get(end, end)
+    if end not in family.heads:
+        expected = ", ".join(f"{family.classes}For{known}" for known in family.heads)
+        raise UserError(f"config.json: expected architectures of {family.classes}Model, {expected}; received {name}")
+    return family.heads[end]
+
+
+def rows_of(family: Family, head: Head | None, options: Mapping[str, Any], prefix: str = "") -> list[Row]:
+    """Returns the rows of an encoder and its head.
+
+    Args:
+        family: Of the encoder.
+        head: Its head, or `None`.
+        options: Of the encoder.
+        prefix: What the names of the encoder's tensors begin with. Defaults to "".
+    """
+    rows = family.rows(options)
+    if head is None:
+        return rows
+    return [Row(f"encoder/{path}", f"{prefix}{name}", hook) for path, name, hook in rows] + head.rows

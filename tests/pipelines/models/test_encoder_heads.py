@@ -1,0 +1,105 @@
+"""Heads of encoders: what they compute, saving, and learning by `fit` alone."""
+
+import keras
+import numpy as np
+import pytest
+
+from attention_zoo.pipelines.models import (
+    AnswerFinder,
+    BertEncoder,
+    MaskedLanguageModel,
+    SentenceEncoder,
+    SequenceClassifier,
+    TokenClassifier,
+)
+
+TOKENS = np.array([[5, 6, 7, 8], [9, 5, 0, 0]])
+LABELS = ["a", "b", "c"]
+HEADS = {
+    "masked": MaskedLanguageModel,
+    "classes": lambda encoder: SequenceClassifier(encoder, LABELS),
+    "hidden": lambda encoder: SequenceClassifier(encoder, LABELS, hidden_activation="tanh"),
+    "tags": lambda encoder: TokenClassifier(encoder, LABELS),
+    "answer": AnswerFinder,
+    "sentence": lambda encoder: SentenceEncoder(encoder, pooling="max", normalize=False),
+}
+
+
+def encoder(**options):
+    keras.utils.set_random_seed(1)
+    sizes = {"num_layers": 1, "num_heads": 2, "hidden_dim": 8, "intermediate_dim": 12, "max_length": 16}
+    return BertEncoder(20, **sizes, **options, name="encoder")
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_a_saved_model_answers_as_before(head, tmp_path):
+    model = HEADS[head](encoder())
+    before = model({"tokens": TOKENS})
+    model.save(tmp_path / "model.keras")
+    after = keras.saving.load_model(tmp_path / "model.keras")({"tokens": TOKENS})
+    assert set(after) == set(before)
+    for name in before:
+        np.testing.assert_array_equal(after[name], before[name])
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_scores_of_the_encoder_are_passed_on(head):
+    model = HEADS[head](encoder())
+    outputs, scores = model({"tokens": TOKENS}, return_attention_scores=True)
+    assert set(outputs) == set(model({"tokens": TOKENS})) and scores["encoder/1"].shape == (2, 2, 4, 4)
+
+
+def test_hidden_tokens_are_compared_with_the_embeddings():
+    model = MaskedLanguageModel(encoder())
+    outputs = model({"tokens": TOKENS})
+    head = model.predictions
+    features = np.array(head.norm(head.dense(outputs["states"])))
+    expected = features @ np.array(model.encoder.embeddings.token_embedding.embeddings).T + np.array(head.bias)
+    np.testing.assert_allclose(outputs["logits"], expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("pooling, normalize", [("mean", True), ("mean", False), ("max", True), ("first", False)])
+def test_sentence_vectors_leave_padding_out(pooling, normalize):
+    model = SentenceEncoder(encoder(), pooling, normalize)
+    outputs = model({"tokens": TOKENS})
+    states = np.array(outputs["states"])
+    rows = [states[0], states[1, :2]]
+    pooled = np.array([{"mean": row.mean(0), "max": row.max(0), "first": row[0]}[pooling] for row in rows])
+    if normalize:
+        pooled /= np.linalg.norm(pooled, axis=1, keepdims=True)
+    np.testing.assert_allclose(outputs["embedding"], pooled, atol=1e-5)
+
+
+def test_an_unknown_pooling_is_refused():
+    with pytest.raises(ValueError, match='`pooling` must be "mean", "max" or "first". Received: pooling=\'sum\''):
+        SentenceEncoder(encoder(), "sum")
+
+
+def test_a_classifier_of_the_first_token_needs_the_pooler_or_a_layer():
+    outputs = SequenceClassifier(encoder(), LABELS)({"tokens": TOKENS})
+    assert outputs["logits"].shape == (2, 3)
+    assert "pooled" not in SequenceClassifier(encoder(pooler=False), LABELS, "relu")({"tokens": TOKENS})
+
+
+class Logits(keras.Model):
+    """Gives `fit` one output."""
+
+    def __init__(self, model):
+        super().__init__()
+        self.model = model
+
+    def call(self, inputs, training=None):
+        return self.model(inputs, training=training)["logits"]
+
+
+@pytest.mark.parametrize("head", ["masked", "classes", "hidden", "tags", "answer"])
+def test_heads_learn_by_fit_alone(head):
+    """The class is whether the first token is 5; hidden tokens and tags are functions of a token."""
+    random = np.random.default_rng(1)
+    tokens = random.integers(3, 9, (64, 4))
+    targets = {"masked": tokens, "tags": tokens % 3, "answer": tokens % 2}.get(head, (tokens[:, 0] == 5) * 1)
+    model = Logits(HEADS[head](encoder()))
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.Adam(0.01), loss)
+    history = model.fit({"tokens": tokens}, targets, epochs=12, batch_size=16, verbose=0).history["loss"]
+    assert history[-1] < 0.6 * history[0]
