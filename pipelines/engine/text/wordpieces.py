@@ -1,0 +1,133 @@
+"""WordPiece: words, and the longest known pieces of them, as BERT reads text.
+
+The ids are those of Hugging Face's BERT tokeniser. Its normaliser and its splitting into words are written with regular
+expressions; tensorflow_text finds the pieces. tensorflow_text's own `FastBertTokenizer` differs: it keeps control
+characters (tensorflow/text #817) and limits words by bytes.
+"""
+
+import re
+from collections.abc import Sequence
+
+import tensorflow as tf
+import tensorflow_text
+
+PUNCTUATION = r"[!-/:-@\[-`{-~\pP]"
+WHITE_SPACE = r"[\t\n\r\pZ]"
+CONTROL = r"[\x{FFFD}\p{Cc}\p{Cf}\p{Co}]"  # other control characters than these three are left out
+CHINESE = (
+    r"([\x{4E00}-\x{9FFF}\x{3400}-\x{4DBF}\x{20000}-\x{2A6DF}\x{2A700}-\x{2B73F}\x{2B740}-\x{2B81F}"
+    r"\x{2B920}-\x{2CEAF}\x{F900}-\x{FAFF}\x{2F800}-\x{2FA1F}])"
+)
+CONTINUES = "##"  # what a piece begins with that does not begin a word
+
+
+class WordPieces(tf.Module):
+    """Tokenises text into the pieces of BERT's vocabulary, in the graph (Devlin et al. 2019; Wu et al. 2016).
+
+    Deviation: Hugging Face's classes of characters are those of Unicode 8. Punctuation marks and accents that Unicode
+    has had since then, such as U+2E4F, are letters there, and punctuation marks and accents here.
+
+    Args:
+        vocabulary: The pieces in the order of their ids; those within words begin with "##".
+        lowercase: Whether text is put in lower case. Defaults to `True`.
+        strip_accents: Whether accents are removed. Defaults to `None`: as `lowercase` says.
+        split_chinese: Whether each Chinese character is a word. Defaults to `True`.
+        unknown: Piece of a word that cannot be divided into pieces. Defaults to "[UNK]".
+        specials: Pieces that are taken as they are where a text has them. Defaults to BERT's.
+        max_word_length: Largest number of characters of a word; longer ones are unknown. Defaults to 100, BERT's.
+
+    Raises:
+        ValueError: `unknown` is not in the vocabulary.
+
+    Example:
+
+    >>> pieces = WordPieces(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "cafe", "un", "##s", "!"])
+    >>> ids = pieces.tokenize(tf.constant(["Un[MASK] Cafés!", ""]))
+    >>> ids.to_list()
+    [[6, 4, 5, 7, 8], []]
+    >>> pieces.detokenize(ids).numpy().tolist()
+    [b'un [MASK] cafes !', b'']
+    """
+
+    def __init__(
+        self,
+        vocabulary: Sequence[str],
+        lowercase: bool = True,
+        strip_accents: bool | None = None,
+        split_chinese: bool = True,
+        unknown: str = "[UNK]",
+        specials: Sequence[str] = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"),
+        max_word_length: int = 100,
+    ):
+        super().__init__(name="word_pieces")
+        self._ids = {piece: number for number, piece in enumerate(vocabulary)}
+        if unknown not in self._ids:
+            raise ValueError(f"expected a vocabulary with {unknown!r}, received {len(vocabulary):,} pieces without")
+        self.lowercase = lowercase
+        self.strip_accents = lowercase if strip_accents is None else strip_accents
+        self.split_chinese, self.unknown, self.max_word_length = split_chinese, unknown, max_word_length
+        self._pieces = tuple(vocabulary)
+        # A piece that another one begins with must not win.
+        self._special = "|".join(re.escape(piece) for piece in sorted(specials, key=len, reverse=True))
+        self._tokenizer = tensorflow_text.FastWordpieceTokenizer(
+            list(vocabulary),
+            suffix_indicator=CONTINUES,
+            max_bytes_per_word=8 * max_word_length,  # more than a word of that many characters has
+            unknown_token=unknown,
+            no_pretokenization=True,
+        )
+
+    @property
+    def vocabulary_size(self) -> int:
+        """Number of pieces."""
+        return len(self._pieces)
+
+    def id_of(self, piece: str) -> int:
+        """Returns the id of a piece.
+
+        Raises:
+            KeyError: The vocabulary does not have it.
+        """
+        return self._ids[piece]
+
+    def tokenize(self, text: tf.Tensor) -> tf.RaggedTensor:
+        """Tokenises texts into ids, without "[CLS]" and "[SEP]".
+
+        Args:
+            text: UTF-8 strings `(B,)`. Bytes that are not UTF-8 are left out.
+
+        Returns:
+            int32 RaggedTensor `(B, None)`.
+        """
+        text = tf.strings.unicode_transcode(text, "UTF-8", "UTF-8", errors="replace")
+        text = tf.strings.regex_replace(text, r"\x{0}", "")  # `regex_split` ends a string there
+        parts = tensorflow_text.regex_split(text, self._special, self._special)  # (B, parts)
+        special = tf.strings.regex_full_match(parts.flat_values, self._special)
+        kept = tf.RaggedTensor.from_row_lengths(parts.flat_values[special], tf.cast(special, tf.int64))
+        words = self._words(tf.where(special, "", parts.flat_values))
+        words = parts.with_flat_values(tf.concat([words, kept], axis=1)).merge_dims(1, 2)  # (B, words)
+        long = tf.strings.length(words.flat_values, "UTF8_CHAR") > self.max_word_length
+        words = words.with_flat_values(tf.where(long, self.unknown, words.flat_values))
+        return words.with_flat_values(self._tokenizer.tokenize(words.flat_values)).merge_dims(1, 2)
+
+    def _words(self, text: tf.Tensor) -> tf.RaggedTensor:
+        """Normalises texts `(N,)` and splits them into words and punctuation marks `(N, None)`."""
+        text = tf.strings.regex_replace(text, WHITE_SPACE, " ")
+        text = tf.strings.regex_replace(text, CONTROL, "")
+        if self.split_chinese:
+            text = tf.strings.regex_replace(text, CHINESE, r" \1 ")
+        if self.strip_accents:
+            text = tf.strings.regex_replace(tensorflow_text.normalize_utf8(text, "NFD"), r"\p{Mn}", "")
+        if self.lowercase:
+            # `lower` makes another letter of a sigma that ends a word; BERT's tokeniser lowers each letter by itself.
+            text = tf.strings.lower(tf.strings.regex_replace(text, "\u03a3", "\u03c3"), "utf-8")
+        return tensorflow_text.regex_split(text, f" +|{PUNCTUATION}", PUNCTUATION)
+
+    def detokenize(self, ids: tf.RaggedTensor | tf.Tensor) -> tf.Tensor:
+        """Joins token ids `(B, None)` to text, strings `(B,)`, with a space between words and punctuation marks."""
+        joined = tf.strings.reduce_join(self.pieces(ids), axis=-1, separator=" ")
+        return tf.strings.regex_replace(joined, f" {CONTINUES}", "")
+
+    def pieces(self, ids: tf.RaggedTensor | tf.Tensor) -> tf.RaggedTensor | tf.Tensor:
+        """Returns the pieces of token ids, as strings of the same shape."""
+        return tf.gather(tf.constant(self._pieces), ids)
