@@ -16,7 +16,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit code.
     """
-    return command_line.main(registry.TASKS, registry.DATASETS, argv)
+    return command_line.main(registry.TASKS, registry.DATASETS, argv, registry.ABILITIES)
 
 
 if __name__ == "__main__":

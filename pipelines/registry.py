@@ -10,16 +10,32 @@ class Entry:
     Args:
         task: "module:class" of the `Task`; imported when a command needs it.
         summary: One line that says what the task does.
-        default_preset: The preset of a run without flags.
+        default_preset: The preset of a run without flags. Defaults to `""`: there is nothing to train.
         settings: "module:class" of its settings, importable without TensorFlow, so that help and error messages need
             not wait for it. Defaults to `""`, which takes the task's own `Config`.
     """
 
     task: str
     summary: str
-    default_preset: str
+    default_preset: str = ""
     settings: str = ""
 
+
+ABILITIES = {
+    "embed": Entry(
+        task="attention_zoo.pipelines.hub.abilities.embed:Embed",
+        summary="text in, vector out",
+    ),
+    "fill_mask": Entry(
+        task="attention_zoo.pipelines.hub.abilities.fill_mask:FillMask",
+        summary="text with [MASK] in, the most probable tokens out",
+    ),
+    "classify": Entry(
+        task="attention_zoo.pipelines.hub.abilities.classify:Classify",
+        summary="text in, class out",
+    ),
+}
+"""What `attention-zoo load` exports of other people's models. They are asked like tasks, and not trained."""
 
 TASKS = {
     "translation": Entry(

@@ -49,6 +49,10 @@ def command_tree(tasks: Mapping[str, Entry]) -> argparse.ArgumentParser:
     predict.add_argument("--scores", action="store_true", help="print the score of an answer before it")
     predict.add_argument("--json", action="store_true", help="print a JSON object an answer")
     predict.add_argument("--model", help="folder of the exports").complete = shtab.DIRECTORY
+    loading = commands.add_parser("load", help="export a model folder of the Hugging Face Hub")
+    loading.add_argument("folder").complete = shtab.DIRECTORY
+    loading.add_argument("--task", help="what the export answers")
+    loading.add_argument("--directory", help="where SavedModels go").complete = shtab.DIRECTORY
     listing = commands.add_parser("runs", help="list the runs")
     listing.add_argument("task", nargs="?", choices=list(tasks))
     listing.add_argument("--directory").complete = shtab.DIRECTORY

@@ -23,6 +23,8 @@ HELP = """usage: attention-zoo COMMAND ...
                                 writes the next version of a run's SavedModel, with other settings if they are given
   predict TASK [INPUT ...] [--attention PICTURE] [--n-best N] [--scores] [--pieces] [--json] [--model DIR]
                                 answers with the exported model; without INPUT, reads lines from standard input
+  load FOLDER [--task TASK] [--directory DIR]
+                                exports a model folder of the Hugging Face Hub: embed, fill_mask or classify
   runs [TASK]                   lists the runs: preset, date, state and scores
   compare RUN RUN [--picture PNG]
                                 prints scores and settings that differ, and draws the curves in one picture
@@ -40,7 +42,10 @@ A run is kept in runs/TASK/PRESET (or runs/TASK/RUN), the exported model in save
 
 
 def main(
-    tasks: Mapping[str, Entry], datasets: Sequence[tuple[str, str, str]] = (), argv: Sequence[str] | None = None
+    tasks: Mapping[str, Entry],
+    datasets: Sequence[tuple[str, str, str]] = (),
+    argv: Sequence[str] | None = None,
+    abilities: Mapping[str, Entry] | None = None,
 ) -> int:
     """Runs one command.
 
@@ -48,6 +53,7 @@ def main(
         tasks: Dict of task names to `Entry`.
         datasets: Sequence of (name, what it holds, terms of use). Defaults to `()`.
         argv: The arguments. Defaults to `None`, which takes those of the process.
+        abilities: What models of others are exported for, like `tasks`. Defaults to `None`: nothing.
 
     Returns:
         The exit code: 0; 2 for an error that the user can correct, after one line on standard error; 130 after Ctrl-C.
@@ -69,7 +75,8 @@ def main(
         "train": lambda: module("train").train(tasks, rest),
         "evaluate": lambda: module("evaluate").evaluate(tasks, rest),
         "export": lambda: module("export").export(tasks, rest),
-        "predict": lambda: module("ask").predict(tasks, rest),
+        "predict": lambda: module("ask").predict({**tasks, **(abilities or {})}, rest),
+        "load": lambda: module("load").load_folder(abilities or {}, rest),
         "runs": lambda: module("runs").runs(tasks, rest),
         "compare": lambda: module("compare").compare(rest),
         "completion": lambda: module("completion").completion(tasks, rest),

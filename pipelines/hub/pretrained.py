@@ -13,6 +13,7 @@ from attention_zoo.pipelines.engine.storage.files import atomic_write
 from attention_zoo.pipelines.hub.family import Family, Head
 from attention_zoo.pipelines.hub.folder import SINGLE, Tensors, read_json
 from attention_zoo.pipelines.hub.tables import Row, read_weights, write_weights
+from attention_zoo.pipelines.hub.tokenizers import has_word_pieces, text_reader_of
 
 if TYPE_CHECKING:
     import keras
@@ -48,7 +49,9 @@ def from_pretrained(folder: Path | str) -> "keras.Model":
         folder: Has config.json and model.safetensors, or shards with model.safetensors.index.json.
 
     Returns:
-        An encoder, such as `BertEncoder`, or one with a head, such as `MaskedLanguageModel`, whose `encoder` it is.
+        An encoder, such as `BertEncoder`, or one with a head, such as `MaskedLanguageModel`, whose `encoder` it is. Its
+        `tokenizer` is a `TextReader`, a function of strings `(B,)` to the inputs of the model, or `None` if the folder
+        has none that is known here.
 
     Raises:
         UserError: The folder lacks a file or is of no known family, a tensor is missing or has another shape.
@@ -66,6 +69,7 @@ def from_pretrained(folder: Path | str) -> "keras.Model":
     known = {*family.ignored, *(head.ignored if head else ())}
     if left := [name for name in unexpected if name not in known]:
         print(f"{folder}: not used: {', '.join(left)}")
+    model.tokenizer = text_reader_of(folder, encoder.options) if has_word_pieces(folder) else None
     return model
 
 

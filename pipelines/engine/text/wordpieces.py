@@ -108,7 +108,8 @@ class WordPieces(tf.Module):
         words = parts.with_flat_values(tf.concat([words, kept], axis=1)).merge_dims(1, 2)  # (B, words)
         long = tf.strings.length(words.flat_values, "UTF8_CHAR") > self.max_word_length
         words = words.with_flat_values(tf.where(long, self.unknown, words.flat_values))
-        return words.with_flat_values(self._tokenizer.tokenize(words.flat_values)).merge_dims(1, 2)
+        ids = words.with_flat_values(self._tokenizer.tokenize(words.flat_values)).merge_dims(1, 2)
+        return tf.cast(ids, tf.int32)  # pyright: ignore[reportArgumentType, reportCallIssue]
 
     def _words(self, text: tf.Tensor) -> tf.RaggedTensor:
         """Normalises texts `(N,)` and splits them into words and punctuation marks `(N, None)`."""
@@ -121,7 +122,8 @@ class WordPieces(tf.Module):
         if self.lowercase:
             # `lower` makes another letter of a sigma that ends a word; BERT's tokeniser lowers each letter by itself.
             text = tf.strings.lower(tf.strings.regex_replace(text, "\u03a3", "\u03c3"), "utf-8")
-        return tensorflow_text.regex_split(text, f" +|{PUNCTUATION}", PUNCTUATION)
+        split = tensorflow_text.regex_split(text, f" +|{PUNCTUATION}", PUNCTUATION)
+        return split  # pyright: ignore[reportReturnType]
 
     def detokenize(self, ids: tf.RaggedTensor | tf.Tensor) -> tf.Tensor:
         """Joins token ids `(B, None)` to text, strings `(B,)`, with a space between words and punctuation marks."""

@@ -77,6 +77,7 @@ def test_a_batch_is_tokenised_as_its_texts_are():
     together = pieces.tokenize(tf.constant(texts)).to_list()
     assert together == [pieces.tokenize(tf.constant([text])).to_list()[0] for text in texts]
     assert pieces.tokenize(tf.constant([], tf.string)).to_list() == []
+    assert pieces.tokenize(tf.constant(texts)).dtype == tf.int32
 
 
 def test_a_megabyte_on_one_line_is_tokenised():

@@ -1,0 +1,52 @@
+"""`attention-zoo load FOLDER`: exports a model of the Hugging Face Hub."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from attention_zoo.pipelines.commands.arguments import Parser
+from attention_zoo.pipelines.commands.loading import load
+from attention_zoo.pipelines.engine.stages import stage
+from attention_zoo.pipelines.registry import Entry
+
+
+def load_folder(abilities: Mapping[str, Entry], argv: Sequence[str]) -> int:
+    """`load FOLDER [--task NAME] [--directory DIR]`
+
+    Returns:
+        The exit code, 0.
+    """
+    parser = Parser(
+        prog="attention-zoo load",
+        description="Reads a model folder of the Hugging Face Hub, of BERT or DistilBERT, and writes it as a "
+        "SavedModel that answers raw text. No code of the folder is run. Exit codes: 0; 2 for a mistake.",
+    )
+    parser.add_argument(
+        "folder", metavar="FOLDER", type=Path, help="has config.json, model.safetensors (or shards) and a tokeniser"
+    )
+    told = "; ".join(f"{name}: {entry.summary}" for name, entry in abilities.items())
+    parser.add_argument(
+        "--task", choices=list(abilities), help=f"what the export answers ({told}; default: what its head is for)"
+    )
+    parser.add_argument(
+        "--directory",
+        metavar="DIR",
+        type=Path,
+        default=Path("saved_models"),
+        help="where SavedModels go, DIR/TASK/VERSION (default: saved_models)",
+    )
+    arguments = parser.parse_args(argv)
+    ability = load("attention_zoo.pipelines.hub.loading:load_ability")(arguments.folder, arguments.task)
+    from attention_zoo.pipelines.engine.serving.export import export_saved_model
+
+    options = getattr(ability.model, "encoder", ability.model).options
+    print(
+        f"{arguments.folder}: {ability.model.count_params():,} parameters, {options['num_layers']} layers of "
+        f"{options['num_heads']} heads, {options['vocabulary_size']:,} tokens, "
+        f"texts of at most {ability.reader.max_tokens} tokens"
+    )
+    with stage("exporting the model"):
+        version = export_saved_model(arguments.directory / ability.name, *ability.signatures(ability.model))
+    print(f"SavedModel: {version}")
+    elsewhere = arguments.directory != Path("saved_models")
+    print(f"next: {ability.next_command()}" + (f" --model {arguments.directory / ability.name}" if elsewhere else ""))
+    return 0

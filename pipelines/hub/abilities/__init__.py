@@ -1,0 +1,1 @@
+"""What models of the Hub answer when they are served, one file an ability."""

@@ -1,0 +1,117 @@
+"""What the abilities share: signatures on raw text, and the attention of every layer and head.
+
+Shapes: B texts, T tokens, L layers, H heads.
+"""
+
+import numpy as np
+import tensorflow as tf
+
+from attention_zoo.pipelines.engine.serving.answers import empty_where, keep_rows
+from attention_zoo.pipelines.engine.serving.asking import ask_rows
+from attention_zoo.pipelines.engine.task import Task
+from attention_zoo.pipelines.engine.text.blank import says_something
+from attention_zoo.pipelines.engine.views import Alignment
+
+
+class Ability(Task):
+    """A task without training: a model answers raw text with what it learned elsewhere.
+
+    A text without content gets empty values and no error.
+
+    `attention-zoo load` exports its `signatures`; `attention-zoo predict` asks what was exported.
+
+    Args:
+        model: A model of the Hub, called with the inputs of `reader`.
+        reader: A `TextReader`.
+    """
+
+    View = Alignment
+
+    def __init__(self, model, reader):
+        self.model = model
+        self.reader = reader
+
+    def answer(self, outputs, inputs):
+        """Returns the answers to texts: a dict of tensors, each `(B, ...)`, and the errors `(B,)`."""
+        raise NotImplementedError
+
+    def respond(self, text):
+        """Returns the answers to texts `(B,)`, whether each was `truncated`, and its `error`."""
+        return self._respond(text)[0]
+
+    def attend(self, text):
+        """Returns the answers of `respond`, and what they come from.
+
+        `tokens`, `(B, T)`, their number `token_counts`, and `attention` `(B, L, H, T, T)`, float32.
+        """
+        answer, inputs, scores = self._respond(text, return_attention_scores=True)
+        weights = tf.stack(list(scores.values()), axis=1)
+        visible = inputs["mask"][:, None, None, :, None]  # what padding attends to says nothing
+        seen = {
+            "tokens": tf.where(inputs["mask"], self.reader.pieces(inputs["tokens"]), ""),
+            "token_counts": tf.reduce_sum(tf.cast(inputs["mask"], tf.int32), axis=1),
+            "attention": tf.where(visible, weights, 0.0),
+        }
+        return answer | keep_rows(says_something(text), seen)
+
+    def _respond(self, text, return_attention_scores=False):
+        inputs, truncated = self.reader.read(text)
+        outputs = self.model(inputs, training=False, return_attention_scores=return_attention_scores)
+        outputs, scores = outputs if return_attention_scores else (outputs, {})
+        answer, error = self.answer(outputs, inputs)
+        speaks = says_something(text)
+        empty = empty_where(tf.where(speaks, error, "nothing to read"), answer | {"truncated": truncated})
+        return empty | {"error": tf.where(speaks, error, "")}, inputs, scores
+
+    def signatures(self, model):
+        """Returns what the SavedModel answers, with and without attention."""
+        spec = {"text": tf.TensorSpec([None], tf.string, name="text")}
+        signatures = {"serving_default": (self.respond, spec), "attention": (self.attend, spec)}
+        return [model, self.reader], signatures, {"text": [self.example()]}
+
+    def example(self):
+        """Returns a text that the model can answer."""
+        return "The cat sat on the mat."
+
+    def next_command(self):
+        """Returns the command a user will want next."""
+        return f'attention-zoo predict {self.name} "{self.example()}" --attention attention.png'
+
+    @staticmethod
+    def ask(served, inputs, attention=False):
+        """Answers texts: a dict each, as `respond` or, with attention, `attend` returns it."""
+        rows = ask_rows(served, attention, text=tf.constant(inputs))
+        note = {"note": "only the beginning was read"}
+        return [{"input": text, **row} | (note if row["truncated"] else {}) for text, row in zip(inputs, rows)]
+
+    @staticmethod
+    def view(answer):
+        """Returns the mean attention of the heads of each layer."""
+        return _alignment(answer, lambda weights: weights.mean(axis=1), lambda layers, heads: _numbers(layers))
+
+    @staticmethod
+    def view_heads(answer):
+        """Returns the attention of every head of every layer."""
+        return _alignment(
+            answer,
+            lambda weights: weights.reshape(-1, *weights.shape[-2:]),
+            lambda layers, heads: [
+                f"{layer}, head {head}" for layer in _numbers(layers) for head in range(1, heads + 1)
+            ],
+        )
+
+
+def _numbers(layers):
+    return [f"layer {number}" for number in range(1, layers + 1)]
+
+
+def _alignment(answer, maps, names):
+    count = answer["token_counts"]
+    if answer.get("error") or not count:
+        return None
+    weights = np.asarray(answer["attention"])[:, :, :count, :count]  # (L, H, T, T)
+    tokens = [str(token) for token in answer["tokens"][:count]]
+    sides = ("attended to", "token")
+    return Alignment(
+        tokens, tokens, maps(weights), names(*weights.shape[:2]), answer["input"], sides=sides, join=False, columns=3
+    )

@@ -1,0 +1,72 @@
+"""Chooses what a folder's model can do, and makes it ready to be exported."""
+
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from attention_zoo.pipelines.engine.errors import UserError
+from attention_zoo.pipelines.hub.folder import read_optional_json
+from attention_zoo.pipelines.hub.pretrained import from_pretrained
+
+ABILITIES = {"MaskedLanguageModel": "fill_mask", "SequenceClassifier": "classify"}
+"""What a model with a head does if nobody asks for something else; all can embed."""
+CLASSES = {"embed": "Embed", "fill_mask": "FillMask", "classify": "Classify"}
+POOLING = {
+    "pooling_mode_mean_tokens": "mean",
+    "pooling_mode_cls_token": "first",
+    "pooling_mode_max_tokens": "max",
+}
+"""Settings of sentence-transformers' 1_Pooling/config.json, and `SentenceEncoder`'s names."""
+
+
+def load_ability(folder: Path | str, name: str | None = None) -> Any:
+    """Returns an `Ability` of the model in a folder of the Hugging Face Hub.
+
+    Args:
+        folder: As in `from_pretrained`; it has a tokeniser.
+        name: "embed", "fill_mask" or "classify". Defaults to `None`: what the model's head is for, or else "embed".
+
+    Raises:
+        UserError: The folder cannot be read, has no tokeniser that is known here, or its model cannot do that.
+    """
+    folder = Path(folder)
+    model: Any = from_pretrained(folder)
+    if model.tokenizer is None:
+        raise UserError(f"{folder}: expected tokenizer.json or vocab.txt of BERT or DistilBERT, received none")
+    own = ABILITIES.get(type(model).__name__, "embed")
+    name = name or own
+    if name not in (own, "embed"):
+        raise UserError(f"--task: expected {' or '.join(dict.fromkeys([own, 'embed']))}, received {name}")
+    reader = model.tokenizer
+    if name == "embed":
+        model = sentence_encoder(folder, getattr(model, "encoder", model))
+        model(reader(tf.constant([""])))  # builds it
+    ability = getattr(import_module(f"attention_zoo.pipelines.hub.abilities.{name}"), CLASSES[name])
+    return ability(model, reader)
+
+
+def sentence_encoder(folder: Path, encoder: Any) -> Any:
+    """Returns the `SentenceEncoder` that a folder describes as sentence-transformers does.
+
+    modules.json lists the steps after the encoder. A folder without it gets the mean of the states, normalised.
+
+    Raises:
+        UserError: A step is of a kind that is not known here.
+    """
+    from attention_zoo.pipelines.models import SentenceEncoder
+
+    modules = read_optional_json(folder / "modules.json")
+    if modules is None:
+        return SentenceEncoder(encoder)
+    kinds = {module["type"].rpartition(".")[2]: module for module in modules}
+    unknown = sorted(set(kinds) - {"Transformer", "Pooling", "Normalize"})
+    settings = (
+        read_optional_json(folder / Path(kinds.get("Pooling", {}).get("path", "1_Pooling")).name / "config.json") or {}
+    )
+    chosen = [name for name, value in settings.items() if name.startswith("pooling_mode_") and value is True]
+    if unknown or len(chosen) != 1 or chosen[0] not in POOLING:
+        expected = f"Transformer, Pooling by one of {', '.join(POOLING)}, and Normalize"
+        raise UserError(f"{folder}/modules.json: expected {expected}; received {', '.join(unknown + chosen)}")
+    return SentenceEncoder(encoder, POOLING[chosen[0]], normalize="Normalize" in kinds)
