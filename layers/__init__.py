@@ -32,6 +32,7 @@ from attention_zoo.layers.spatial import SpatialAttention
 from attention_zoo.layers.transformer_decoder import TransformerDecoderBlock
 from attention_zoo.layers.transformer_encoder import TransformerEncoderBlock
 from attention_zoo.layers.transformer_xl import TransformerXLAttention
+from attention_zoo.layers.two_stream import TwoStreamAttention
 from attention_zoo.layers.uniform import UniformAlignment, ZeroScore
 
 __all__ = [
@@ -67,6 +68,7 @@ __all__ = [
     "TransformerDecoderBlock",
     "TransformerEncoderBlock",
     "TransformerXLAttention",
+    "TwoStreamAttention",
     "UniformAlignment",
     "ZeroScore",
     "causal_mask",

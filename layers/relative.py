@@ -116,7 +116,7 @@ class RelativeAttention(keras.layers.Layer):
         dense.build(input_shape)
         return dense
 
-    def scores(self, query_heads, key_heads):
+    def scores(self, query_heads, key_heads, **options):
         """Scores before the softmax: queries `(B, H, T, d)` and keys `(B, H, S, d)` to `(B, H, T, S)`."""
         raise NotImplementedError
 
@@ -128,7 +128,7 @@ class RelativeAttention(keras.layers.Layer):
         """Projects keys and values, `(B, S, D)` to two of `(B, H, S, d)`."""
         return ops.swapaxes(self.key_dense(value), -3, -2), ops.swapaxes(self.value_dense(value), -3, -2)
 
-    def attend(self, query, key_heads, value_heads, mask=None, training=None):
+    def attend(self, query, key_heads, value_heads, mask=None, training=None, **options):
         """Attends to projected keys and values.
 
         Args:
@@ -137,12 +137,13 @@ class RelativeAttention(keras.layers.Layer):
             value_heads: `(B, H, S, d)`.
             mask: Bool, broadcastable to `(B, T, S)` or `(B, H, T, S)`.
             training: Whether to apply dropout.
+            **options: Further arguments of `scores`.
 
         Returns:
             (output, weights): `(B, T, D)` and float32 `(B, H, T, S)`.
         """
         query_heads = widen(ops.swapaxes(self.query_dense(query), -3, -2))  # (B, H, T, d)
-        scores = self.scores(query_heads, widen(key_heads)) * self.key_dim**-0.5
+        scores = self.scores(query_heads, widen(key_heads), **options) * self.key_dim**-0.5
         has_heads = mask is not None and len(mask.shape) > len(query.shape)
         head_mask = mask if mask is None or len(mask.shape) <= 2 or has_heads else ops.expand_dims(mask, -3)
         weights = masked_softmax(scores, head_mask)
@@ -156,12 +157,16 @@ class RelativeAttention(keras.layers.Layer):
 
     def _attend_masked(self, query, value, query_mask, value_mask, attention_mask, use_causal_mask, training):
         """`attend` with the masks of `call`."""
+        mask = self._mask(query, value, query_mask, value_mask, attention_mask, use_causal_mask)
+        return self.attend(query, *self.project_key_value(value), mask, training=training)
+
+    def _mask(self, query, value, query_mask, value_mask, attention_mask, use_causal_mask):
+        """The masks of `call` as the one that `attend` takes."""
         masks = (query_mask, value_mask, attention_mask)
         check_mask_shapes(type(self).__name__, query.shape, value.shape, *masks)
         length, total = ops.shape(query)[-2], ops.shape(value)[-2]
         order = causal_mask(length, total, total - length) if use_causal_mask else None
-        mask = combine_head_masks(*masks, order, len(query.shape))
-        return self.attend(query, *self.project_key_value(value), mask, training=training)
+        return combine_head_masks(*masks, order, len(query.shape))
 
     def compute_output_shape(self, query_shape, value_shape=None):
         return tuple(query_shape)

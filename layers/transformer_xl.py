@@ -6,10 +6,11 @@ Shapes: B batch (one or more leading axes), T queries, S keys, R = T + S - 1 dis
 import keras
 from keras import ops
 
+from attention_zoo.layers.checks import check_positive_integer
 from attention_zoo.layers.relative import RelativeAttention, relative_shift
 
 
-def relative_sinusoids(length, total, dim):
+def relative_sinusoids(length, total, dim, clamp_length=None):
     """Sinusoids of the distances from T queries to S keys, from the farthest key before to the farthest one after.
 
     Row p has the sines, then the cosines of the distance S - 1 - p of the key before the query, as in the authors'
@@ -19,6 +20,7 @@ def relative_sinusoids(length, total, dim):
         length: T, an integer or a scalar tensor.
         total: S, an integer or a scalar tensor.
         dim: D, even.
+        clamp_length: Distance from which on all are alike. Defaults to `None`: no limit.
 
     Returns:
         float32 `(R, D)`.
@@ -31,6 +33,8 @@ def relative_sinusoids(length, total, dim):
     """
     rates = ops.convert_to_tensor([10000.0 ** (-2 * i / dim) for i in range(dim // 2)], dtype="float32")
     distances = ops.cast(total - 1 - ops.arange(length + total - 1), "float32")  # (R,)
+    if clamp_length is not None:
+        distances = ops.clip(distances, -clamp_length, clamp_length)
     angles = distances[:, None] * rates  # (R, D / 2)
     return ops.concatenate([ops.sin(angles), ops.cos(angles)], axis=-1)
 
@@ -51,6 +55,7 @@ class TransformerXLAttention(RelativeAttention):
         dropout: Share of the attention weights that are dropped in training. Defaults to 0.
         use_bias: Whether the projections add a bias; the paper's do not. Defaults to `False`.
         kernel_initializer: Of all projections; each gets a copy. Defaults to `"glorot_uniform"`.
+        clamp_length: Distance from which on all are alike. Defaults to `None`: no limit.
 
     Call arguments:
         query: `(B, T, D)`; B may be several axes. D is even.
@@ -81,13 +86,24 @@ class TransformerXLAttention(RelativeAttention):
     ((3, 5, 8), (3, 2, 5, 12))
     """
 
-    def __init__(self, num_heads, key_dim, dropout=0.0, use_bias=False, kernel_initializer="glorot_uniform", **kwargs):
+    def __init__(
+        self,
+        num_heads,
+        key_dim,
+        dropout=0.0,
+        use_bias=False,
+        kernel_initializer="glorot_uniform",
+        clamp_length=None,
+        **kwargs,
+    ):
         super().__init__(num_heads, key_dim, dropout, use_bias, kernel_initializer, **kwargs)
+        check_positive_integer("clamp_length", clamp_length, optional=True)
+        self.clamp_length = clamp_length
 
     def build(self, query_shape, value_shape=None):
         if query_shape[-1] % 2:
             raise ValueError(
-                f"TransformerXLAttention: the width of `query` must be even. Received: query of shape {query_shape}"
+                f"{type(self).__name__}: the width of `query` must be even. Received: query of shape {query_shape}"
             )
         super().build(query_shape, value_shape)
         heads = (self.num_heads, self.key_dim)
@@ -97,13 +113,23 @@ class TransformerXLAttention(RelativeAttention):
         self.width = query_shape[-1]
 
     def scores(self, query_heads, key_heads):
-        dtype, length, total = query_heads.dtype, ops.shape(query_heads)[-2], ops.shape(key_heads)[-2]
-        sinusoids = ops.cast(relative_sinusoids(length, total, self.width), self.compute_dtype)  # (R, D)
-        positions = ops.transpose(self.position_dense(sinusoids), (1, 2, 0))  # (H, d, R)
-        u, v = (ops.cast(bias, dtype)[:, None, :] for bias in (self.content_bias, self.position_bias))  # (H, 1, d)
-        content = ops.matmul(query_heads + u, ops.swapaxes(key_heads, -2, -1))  # (B, H, T, S)
-        by_distance = ops.matmul(query_heads + v, ops.cast(positions, dtype))  # (B, H, T, R)
-        return content + relative_shift(by_distance, total)
+        length, total = ops.shape(query_heads)[-2], ops.shape(key_heads)[-2]
+        by_distance = self.distance_scores(query_heads, length, total)  # (B, H, T, R)
+        return self.content_scores(query_heads, key_heads) + relative_shift(by_distance, total)
+
+    def content_scores(self, query_heads, key_heads):
+        """`(q_i + u)^T k_j` for all keys: `(B, H, T, S)`."""
+        return ops.matmul(self._biased(query_heads, self.content_bias), ops.swapaxes(key_heads, -2, -1))
+
+    def distance_scores(self, query_heads, length, total):
+        """`(q_i + v)^T W_{k,R} R` for all distances of T = `length` queries to S = `total` keys: `(B, H, ..., R)`."""
+        sinusoids = relative_sinusoids(length, total, self.width, self.clamp_length)  # (R, D)
+        positions = self.position_dense(ops.cast(sinusoids, self.compute_dtype))  # (R, H, d)
+        positions = ops.cast(ops.transpose(positions, (1, 2, 0)), query_heads.dtype)  # (H, d, R)
+        return ops.matmul(self._biased(query_heads, self.position_bias), positions)
+
+    def _biased(self, query_heads, bias):
+        return query_heads + ops.cast(bias, query_heads.dtype)[:, None, :]
 
     def call(
         self,
@@ -130,3 +156,6 @@ class TransformerXLAttention(RelativeAttention):
         total = (query if value is None else value).shape[-2]
         scores = keras.KerasTensor((*query.shape[:-2], self.num_heads, query.shape[-2], total), dtype="float32")
         return (output, scores) if return_attention_scores else output
+
+    def get_config(self):
+        return {**super().get_config(), "clamp_length": self.clamp_length}

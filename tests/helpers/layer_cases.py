@@ -123,6 +123,19 @@ CASES = {
         value_mask=False,
     ),
     "TransformerXLAttention with a memory": Case(lambda: layers.TransformerXLAttention(2, 4), attends=True),
+    "TwoStreamAttention": attention(
+        lambda: layers.TwoStreamAttention(2, 4, clamp_length=3),
+        lambda: layers.TwoStreamAttention(2, 4, dropout=0.5),
+        inputs=SELF,
+        value_mask=False,
+    ),
+    "TwoStreamAttention with a memory": Case(lambda: layers.TwoStreamAttention(2, 4), attends=True),
+    "TwoStreamAttention with both streams": Case(
+        lambda: layers.TwoStreamAttention(2, 4),
+        QUERY_VALUE
+        | {"query_stream": floats(B, 3, D, seed=3), "targets": np.array([[4, 0, 2], [1, 3, 3]], "int32")}
+        | {"segments": np.array([[0, 0, 1, 1, 1], [0, 1, 1, 2, 2]], "int32")},
+    ),
     "AttentionPooling": Case(lambda: layers.AttentionPooling(4), {"inputs": QUERY}),
     "ConditionalRandomField": Case(lambda: layers.ConditionalRandomField(D, [[0, 1]], [2], [3]), {"inputs": QUERY}),
     "PatchEmbedding": Case(lambda: layers.PatchEmbedding((2, 3), 5, (4, 6)), {"images": floats(B, 4, 6, 3)}),

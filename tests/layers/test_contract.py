@@ -82,7 +82,7 @@ def test_every_argument_is_an_attribute_and_in_the_config(case):
 SIZES = {
     *("units", "attentional_units", "window_size", "max_length", "num_heads", "key_dim", "value_dim", "head_dim"),
     *("num_query_heads", "num_key_value_heads", "output_shape", "sliding_window", "intermediate_dim"),
-    *("patch_size", "image_size", "dim", "vocabulary_size", "num_tags"),
+    *("patch_size", "image_size", "dim", "vocabulary_size", "num_tags", "clamp_length"),
 }
 SHARES = {"dropout", "attention_dropout", "stochastic_depth", "rate", "expected_share"}
 
