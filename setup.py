@@ -28,8 +28,9 @@ for pattern, absolute in LINKS:
 
 DRIVING = ["gymnasium[box2d]>=1.0"]
 ENTITIES = ["python-crfsuite>=0.9.11"]
+HUB = ["tokenizers>=0.21"]  # learns byte pairs
 VECTORS = ["gensim>=4.4"]
-TEST = ["pytest>=8", "pytest-xdist>=3.5", "hypothesis>=6.100", "ruff~=0.17.0", *DRIVING, *ENTITIES, *VECTORS]
+TEST = ["pytest>=8", "pytest-xdist>=3.5", "hypothesis>=6.100", "ruff~=0.17.0", *DRIVING, *ENTITIES, *HUB, *VECTORS]
 
 setup(
     name="attention-zoo",
@@ -86,6 +87,7 @@ setup(
         "test": TEST,
         "driving": DRIVING,
         "vectors": VECTORS,
+        "hub": HUB,
         "wandb": ["wandb>=0.19"],
         "entities": ENTITIES,
         "backends": ["jax>=0.5", "torch>=2.6", "transformers>=5"],
