@@ -12,6 +12,7 @@ from attention_zoo.pipelines.models.encoder_heads import (
     SequenceClassifier,
     TokenClassifier,
 )
+from attention_zoo.pipelines.models.gpt2 import GPT2Decoder
 from attention_zoo.pipelines.models.hierarchical_attention import HierarchicalAttentionNetwork
 from attention_zoo.pipelines.models.luong_translator import LuongTranslator
 from attention_zoo.pipelines.models.recurrent_encoder_decoder import RecurrentEncoderDecoder
@@ -21,6 +22,7 @@ from attention_zoo.pipelines.models.skip_gram import SkipGram
 from attention_zoo.pipelines.models.stacked_seq2seq import StackedSeq2Seq
 from attention_zoo.pipelines.models.transformer_translator import TransformerTranslator
 from attention_zoo.pipelines.models.vision_transformer import VisionTransformer
+from attention_zoo.pipelines.models.xlnet import XLNetEncoder
 
 __all__ = [
     "AlbertEncoder",
@@ -29,6 +31,7 @@ __all__ = [
     "BahdanauTranslator",
     "BertEncoder",
     "DIETClassifier",
+    "GPT2Decoder",
     "HierarchicalAttentionNetwork",
     "LuongTranslator",
     "MaskedLanguageModel",
@@ -43,4 +46,5 @@ __all__ = [
     "TransformerTranslator",
     "UniformDriver",
     "VisionTransformer",
+    "XLNetEncoder",
 ]

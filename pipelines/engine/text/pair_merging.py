@@ -4,6 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 NONE = 2**31 - 1  # rank of a pair that is not merged
+FIRST_PASSES = 8  # after so many, words that are done are set aside
 
 
 class PairMerging(tf.Module):
@@ -50,13 +51,28 @@ class PairMerging(tf.Module):
     # Run eagerly, each pass of the loop would take as long as the whole call does in a graph.
     @tf.function(input_signature=[tf.TensorSpec([None], tf.int32), tf.TensorSpec([None], tf.int64)], autograph=False)
     def __call__(self, ids: tf.Tensor, words: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        ids, words, _ = tf.while_loop(
+        ids, words, ranks = self._run(ids, words, self._ranks_of(ids, words), FIRST_PASSES)
+        # Most words are done by now, and the few long ones would take all others with them through their passes.
+        count = tf.reduce_max(tf.concat([words, [-1]], axis=0)) + 1
+        lowest = tf.math.unsorted_segment_min(ranks, words, count)
+        busy = tf.gather(lowest < NONE, words)
+        rest, rest_words, _ = self._run(ids[busy], words[busy], ranks[busy])
+        done = tf.logical_not(busy)
+        pairs = [(ids[done], words[done]), (rest, rest_words)]  # a word is in one of the two
+        rows = [tf.RaggedTensor.from_value_rowids(*pair, count, validate=False) for pair in pairs]
+        together = tf.concat(rows, axis=1)
+        return together.flat_values, together.value_rowids()
+
+    def _run(
+        self, ids: tf.Tensor, words: tf.Tensor, ranks: tf.Tensor, passes: int | None = None
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        return tf.while_loop(
             lambda ids, words, ranks: tf.reduce_any(ranks < NONE),
             self._merge,
-            (ids, words, self._ranks_of(ids, words)),
+            (ids, words, ranks),
             shape_invariants=(tf.TensorShape([None]),) * 3,
+            maximum_iterations=passes,
         )
-        return ids, words
 
     def _ranks_of(self, ids: tf.Tensor, words: tf.Tensor) -> tf.Tensor:
         """Returns the place in the list of each id with the next one of its word, int32 `(N,)`, or `NONE`."""

@@ -45,7 +45,10 @@ class MaskedTokenHead(keras.layers.Layer):
     def build(self, states_shape):
         self.dense.build(states_shape)
         self.norm.build((*states_shape[:-1], self.dim))
-        self.bias = self.add_weight(name="bias", shape=(self.vocabulary_size,), initializer="zeros", dtype="float32")
+        # Logits are float32 whatever the policy, and so is what is added to them.
+        self.bias = self.add_weight(
+            name="bias", shape=(self.vocabulary_size,), initializer="zeros", dtype="float32", autocast=False
+        )
 
     def call(self, states, embeddings):
         return embeddings.logits(self.norm(self.dense(states))) + self.bias

@@ -70,6 +70,17 @@ def test_sentence_vectors_leave_padding_out(pooling, normalize):
     np.testing.assert_allclose(outputs["embedding"], pooled, atol=1e-5)
 
 
+@pytest.mark.parametrize("head", ["masked", "classes", "tags", "answer"])
+def test_logits_are_float32_in_mixed_precision(head):
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        model = HEADS[head](encoder())
+    finally:
+        keras.config.set_dtype_policy("float32")
+    outputs = model({"tokens": TOKENS})
+    assert outputs["states"].dtype == "bfloat16" and outputs["logits"].dtype == "float32"
+
+
 def test_an_unknown_pooling_is_refused():
     with pytest.raises(ValueError, match='`pooling` must be "mean", "max" or "first". Received: pooling=\'sum\''):
         SentenceEncoder(encoder(), "sum")
