@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from attention_zoo.pipelines.engine.errors import UserError
-from attention_zoo.pipelines.engine.text.byte_words import split_byte_words
+from attention_zoo.pipelines.engine.text.byte_words import row_numbers, split_byte_words
 from attention_zoo.pipelines.engine.text.pair_merging import PairMerging
 
 _READABLE = [*range(ord("!"), ord("~") + 1), *range(0xA1, 0xAC + 1), *range(0xAE, 0xFF + 1)]
@@ -163,7 +163,7 @@ class BytePairs(tf.Module):
 
     def _tokens(self, words: tf.RaggedTensor, specials: tf.Tensor) -> tf.RaggedTensor:
         """Returns the ids of words given as bytes `(W, None)`, RaggedTensor `(W, None)`."""
-        rows = words.value_rowids()
+        rows = row_numbers(words)
         ids = tf.gather(tf.constant(self._byte_ids), words.flat_values)
         kept = ids >= 0
         if self._specials:  # one id in the place of the first byte, which then has no neighbour to be merged with
@@ -189,7 +189,11 @@ class BytePairs(tf.Module):
         if skip_specials:
             left_out = set(self._specials.values())
             pieces = tuple(b"" if number in left_out else piece for number, piece in enumerate(pieces))
-        return tf.strings.reduce_join(tf.gather(tf.constant(pieces), ids), axis=-1)
+        found = tf.gather(tf.constant(pieces), ids)
+        if isinstance(found, tf.RaggedTensor):
+            rows = row_numbers(found)  # pyright: ignore[reportArgumentType]
+            return tf.strings.unsorted_segment_join(found.values, rows, found.nrows())
+        return tf.strings.reduce_join(found, axis=-1)
 
     def pieces(self, ids: tf.RaggedTensor | tf.Tensor) -> tf.RaggedTensor | tf.Tensor:
         """Returns the bytes of token ids, as strings of the same shape."""

@@ -58,10 +58,9 @@ class PairMerging(tf.Module):
         busy = tf.gather(lowest < NONE, words)
         rest, rest_words, _ = self._run(ids[busy], words[busy], ranks[busy])
         done = tf.logical_not(busy)
-        pairs = [(ids[done], words[done]), (rest, rest_words)]  # a word is in one of the two
-        rows = [tf.RaggedTensor.from_value_rowids(*pair, count, validate=False) for pair in pairs]
-        together = tf.concat(rows, axis=1)
-        return together.flat_values, together.value_rowids()
+        ids, words = tf.concat([ids[done], rest], axis=0), tf.concat([words[done], rest_words], axis=0)
+        order = tf.argsort(words, stable=True)  # a word is in one of the two parts
+        return tf.gather(ids, order), tf.gather(words, order)
 
     def _run(
         self, ids: tf.Tensor, words: tf.Tensor, ranks: tf.Tensor, passes: int | None = None

@@ -220,6 +220,15 @@ def test_ten_thousand_letters_without_a_space_are_no_trouble(learned):
     assert ids.row_lengths().numpy() < 8_000
 
 
+def test_a_long_line_beside_many_short_ones_round_trips(learned):
+    pairs = BytePairs(*learned, {"<s>": 900})
+    texts = [*mixed_texts(1000), "日本語 " * 33_333, "日本語" * 10_000]
+    pairs.tokenize(tf.constant(texts[:2]))
+    start = time.perf_counter()
+    ids = pairs.tokenize(tf.constant(texts))
+    assert pairs.detokenize(ids).numpy().tolist() == [text.encode() for text in texts]
+
+
 def test_wrong_merges_and_names_are_refused():
     with pytest.raises(ValueError, match="merges: expected pairs of pieces .*, received 'a b'"):
         BytePairs(PLAIN, ["a b"])
