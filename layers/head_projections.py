@@ -127,12 +127,16 @@ class HeadProjections(keras.layers.Layer):
         sizes = query_shape[-1:] if self.output_shape is None else self.output_shape
         self._output_dense = self._projection("attention_output", joined_shape, sizes, input_axes=2)
 
+    def _initializer_of(self, name):
+        """The initialiser of the projection with this name; a subclass may draw one of them otherwise."""
+        return self.kernel_initializer
+
     def _projection(self, name, input_shape, output_sizes, input_axes=1, activation=None):
         dense = Projection(
             output_sizes,
             input_axes,
             self.use_bias,
-            self.kernel_initializer,
+            self._initializer_of(name),
             activation=activation,
             bias_initializer=self.bias_initializer.clone(),
             kernel_regularizer=self.kernel_regularizer,

@@ -7,6 +7,7 @@ import keras
 from keras import ops
 
 from attention_zoo.layers.checks import check_positive_integer, check_share
+from attention_zoo.layers.tied_logits import output_matrix, tied_logits
 
 
 def sinusoids(length, dim, offset=0, max_wavelength=10000.0):
@@ -193,12 +194,11 @@ class PositionalEmbedding(keras.layers.Layer):
         Returns:
             float32 `(..., V)`.
         """
-        matrix = self.output_matrix() if matrix is None else matrix
-        return ops.cast(ops.matmul(ops.cast(features, self.compute_dtype), matrix), "float32")
+        return tied_logits(features, self.token_embedding, matrix)
 
     def output_matrix(self):
         """The embeddings as the matrix that `logits` multiplies by: `(D, V)`, in the compute dtype."""
-        return ops.transpose(ops.cast(self.token_embedding.embeddings, self.compute_dtype))
+        return output_matrix(self.token_embedding)
 
     def compute_mask(self, token_ids, previous_mask=None):
         return ops.not_equal(token_ids, 0) if self.mask_zero else None

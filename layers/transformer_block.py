@@ -95,10 +95,13 @@ class TransformerBlock(keras.layers.Layer):
             "feed_forward_out", shape[-1], (*shape[:-1], self.intermediate_dim)
         )
 
+    def _initializer_of(self, name):
+        """The initialiser of the projection with this name; a subclass may draw one of them otherwise."""
+        return self.kernel_initializer
+
     def _build_projection(self, name, dim, shape):
-        projection = Projection(
-            (dim,), kernel_initializer=self.kernel_initializer.clone(), dtype=self.dtype_policy, name=name
-        )
+        initializer = self._initializer_of(name).clone()
+        projection = Projection((dim,), kernel_initializer=initializer, dtype=self.dtype_policy, name=name)
         projection.build(shape)
         return projection
 

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from attention_zoo.pipelines.hub.bert import EMBEDDINGS, OPTIONS
+from attention_zoo.pipelines.hub.bert import OPTIONS, encoder_rows
 from attention_zoo.pipelines.hub.family import Family
 from attention_zoo.pipelines.hub.heads import answers, classifier, masked_tokens, tagger
-from attention_zoo.pipelines.hub.tables import SAME, Row, block_rows, dense_rows, embedding_rows, norm_rows
+from attention_zoo.pipelines.hub.tables import SAME, Row, dense_rows, norm_rows
 
 BLOCK = {
     "query": "attention.query",
@@ -22,10 +22,8 @@ BLOCK = {
 
 def rows(options: Mapping[str, Any]) -> list[Row]:
     """Returns the rows of an `AlbertEncoder` with these options."""
-    found = embedding_rows("embeddings", EMBEDDINGS) + norm_rows("embeddings/norm", "embeddings.LayerNorm")
-    found += dense_rows("widen", "encoder.embedding_hidden_mapping_in")
-    for number in range(options["num_groups"]):
-        found += block_rows(f"encoder_{number}", f"encoder.albert_layer_groups.{number}.albert_layers.0", BLOCK)
+    blocks = [f"encoder.albert_layer_groups.{number}.albert_layers.0" for number in range(options["num_groups"])]
+    found = encoder_rows(options, blocks, BLOCK) + dense_rows("widen", "encoder.embedding_hidden_mapping_in")
     return found + (dense_rows("pooler", "pooler") if options["pooler"] else [])
 
 

@@ -1,6 +1,6 @@
 """BERT's checkpoints: how Hugging Face names their settings and tensors."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from attention_zoo.pipelines.hub.family import Family
@@ -40,10 +40,23 @@ EMBEDDINGS = {
 
 def rows(options: Mapping[str, Any]) -> list[Row]:
     """Returns the rows of a `BertEncoder` or `RobertaEncoder` with these options."""
-    found = embedding_rows("embeddings", EMBEDDINGS) + norm_rows("embeddings/norm", "embeddings.LayerNorm")
-    for number in range(options["num_layers"]):
-        found += block_rows(f"encoder_{number}", f"encoder.layer.{number}", BLOCK)
-    return found + (dense_rows("pooler", "pooler.dense") if options["pooler"] else [])
+    blocks = [f"encoder.layer.{number}" for number in range(options["num_layers"])]
+    return encoder_rows(options, blocks, BLOCK) + (dense_rows("pooler", "pooler.dense") if options["pooler"] else [])
+
+
+def encoder_rows(options: Mapping[str, Any], blocks: Sequence[str], names: Mapping[str, str]) -> list[Row]:
+    """Returns the rows of the embeddings and blocks of BERT or a relative.
+
+    Args:
+        options: Of the encoder.
+        blocks: Their names of the blocks.
+        names: As of `block_rows`.
+    """
+    embeddings = {ours: theirs for ours, theirs in EMBEDDINGS.items() if ours != "segments" or options["num_segments"]}
+    found = embedding_rows("embeddings", embeddings) + norm_rows("embeddings/norm", "embeddings.LayerNorm")
+    for number, name in enumerate(blocks):
+        found += block_rows(f"encoder_{number}", name, names)
+    return found
 
 
 PREDICTIONS = [

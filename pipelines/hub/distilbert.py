@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from attention_zoo.pipelines.hub.bert import EMBEDDINGS
+from attention_zoo.pipelines.hub.bert import encoder_rows
 from attention_zoo.pipelines.hub.family import Family
 from attention_zoo.pipelines.hub.heads import answers, classifier, masked_tokens, tagger
-from attention_zoo.pipelines.hub.tables import SAME, Row, block_rows, dense_rows, embedding_rows, norm_rows
+from attention_zoo.pipelines.hub.tables import SAME, Row, dense_rows, norm_rows
 
 OPTIONS = {
     "vocabulary_size": "vocab_size",
@@ -34,11 +34,7 @@ BLOCK = {
 
 def rows(options: Mapping[str, Any]) -> list[Row]:
     """Returns the rows of a `BertEncoder` without segments and pooler, with these options."""
-    names = {name: theirs for name, theirs in EMBEDDINGS.items() if name != "segments"}
-    found = embedding_rows("embeddings", names) + norm_rows("embeddings/norm", "embeddings.LayerNorm")
-    for number in range(options["num_layers"]):
-        found += block_rows(f"encoder_{number}", f"transformer.layer.{number}", BLOCK)
-    return found
+    return encoder_rows(options, [f"transformer.layer.{number}" for number in range(options["num_layers"])], BLOCK)
 
 
 PREDICTIONS = [

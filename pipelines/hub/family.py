@@ -67,18 +67,51 @@ class Family:
         Raises:
             UserError: The settings need something that the model does not have.
         """
-        for name, needed in (NEEDS | dict(self.needs)).items():
-            if config.get(name, needed) != needed:
-                raise UserError(f"config.json: expected {name} {needed}, received {config[name]}")
-        found = {ours: config[theirs] for ours, theirs in self.options.items() if config.get(theirs) is not None}
-        activation = found.get("activation", "gelu")
-        if activation not in ACTIVATIONS:
-            raise UserError(f"config.json: expected the activation {' or '.join(ACTIVATIONS)}, received {activation}")
-        return {**found, "activation": ACTIVATIONS[activation], **self.fixed}
+        return {**read_options(config, self.options, NEEDS | dict(self.needs)), **self.fixed}
 
     def write_config(self, options: Mapping[str, Any]) -> dict[str, Any]:
         """Returns the settings of config.json for options of our encoder; the inverse of `read_options`."""
-        theirs = {ours: name for name, ours in ACTIVATIONS.items()}
-        written = {name: options[ours] for ours, name in self.options.items()}
-        activation = self.options["activation"]
-        return written | {"model_type": self.model_type, activation: theirs[written[activation]]}
+        return write_options(options, self.options) | {"model_type": self.model_type}
+
+
+def read_options(
+    config: Mapping[str, Any], names: Mapping[str, str], needs: Mapping[str, Any], activation: str = "gelu"
+) -> dict[str, Any]:
+    """Returns the options of one of our models that a config.json says.
+
+    Args:
+        config: The settings.
+        names: Dict of our names of options to theirs; "activation" is one of them.
+        needs: Settings that only have one value here, which is theirs by default.
+        activation: Their default of the activation. Defaults to "gelu".
+
+    Raises:
+        UserError: The settings need something that the model does not have.
+
+    Example:
+
+    >>> names = {"hidden_dim": "hidden_size", "activation": "hidden_act"}
+    >>> read_options({"hidden_size": 8, "hidden_act": "gelu_new"}, names, needs={"is_decoder": False})
+    {'hidden_dim': 8, 'activation': 'gelu_tanh'}
+    """
+    for name, needed in needs.items():
+        if config.get(name, needed) != needed:
+            raise UserError(f"config.json: expected {name} {needed}, received {config[name]}")
+    found = {ours: config[theirs] for ours, theirs in names.items() if config.get(theirs) is not None}
+    activation = found.get("activation", activation)
+    if activation not in ACTIVATIONS:
+        raise UserError(f"config.json: expected the activation {' or '.join(ACTIVATIONS)}, received {activation}")
+    return {**found, "activation": ACTIVATIONS[activation]}
+
+
+def write_options(options: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    """Returns the settings of config.json for options of one of our models; the inverse of `read_options`.
+
+    Example:
+
+    >>> write_options({"activation": "gelu_tanh"}, {"activation": "hidden_act"})
+    {'hidden_act': 'gelu_new'}
+    """
+    activations = {ours: theirs for theirs, ours in ACTIVATIONS.items()}
+    written = {theirs: options[ours] for ours, theirs in names.items()}
+    return written | {names["activation"]: activations[options["activation"]]}

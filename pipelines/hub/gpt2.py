@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from attention_zoo.pipelines.engine.errors import UserError
-from attention_zoo.pipelines.hub.family import ACTIVATIONS
+from attention_zoo.pipelines.hub.family import read_options, write_options
 from attention_zoo.pipelines.hub.tables import CONV1D, CONV1D_FROM_HEADS, FLAT, SAME, Row, dense_rows, norm_rows, part
 
 PREFIX = "transformer."  # of the names of tensors where the checkpoint has a head
@@ -44,17 +44,10 @@ def options(config: Mapping[str, Any]) -> dict[str, Any]:
     >>> found["hidden_dim"], found["intermediate_dim"], found["activation"]
     (768, 3072, 'gelu_tanh')
     """
-    for name, needed in NEEDS.items():
-        if config.get(name, needed) != needed:
-            raise UserError(f"config.json: expected {name} {needed}, received {config[name]}")
+    found = read_options(config, OPTIONS, NEEDS, activation="gelu_new")
     residual, embedding = config.get("resid_pdrop", 0.1), config.get("embd_pdrop", 0.1)
     if residual != embedding:
         raise UserError(f"config.json: expected embd_pdrop {residual}, that of resid_pdrop; received {embedding}")
-    found = {ours: config[theirs] for ours, theirs in OPTIONS.items() if config.get(theirs) is not None}
-    activation = found.get("activation", "gelu_new")
-    if activation not in ACTIVATIONS:
-        raise UserError(f"config.json: expected the activation {' or '.join(ACTIVATIONS)}, received {activation}")
-    found["activation"] = ACTIVATIONS[activation]
     if "hidden_dim" in found:
         found.setdefault("intermediate_dim", 4 * found["hidden_dim"])
     return found
@@ -62,10 +55,7 @@ def options(config: Mapping[str, Any]) -> dict[str, Any]:
 
 def config(options: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the settings of config.json for options of our model; the inverse of `options`."""
-    theirs = {ours: name for name, ours in ACTIVATIONS.items()}
-    written = {name: options[ours] for ours, name in OPTIONS.items()}
-    changed = {"activation_function": theirs[options["activation"]], "embd_pdrop": options["dropout"]}
-    return {**written, **changed, "model_type": "gpt2"}
+    return {**write_options(options, OPTIONS), "embd_pdrop": options["dropout"], "model_type": "gpt2"}
 
 
 def rows(options: Mapping[str, Any]) -> list[Row]:

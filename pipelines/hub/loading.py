@@ -1,18 +1,19 @@
 """Chooses what a folder's model can do, and makes it ready to be exported."""
 
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
 
 from attention_zoo.pipelines.engine.errors import UserError
+from attention_zoo.pipelines.hub.abilities.classify import Classify
+from attention_zoo.pipelines.hub.abilities.embed import Embed
+from attention_zoo.pipelines.hub.abilities.fill_mask import FillMask
 from attention_zoo.pipelines.hub.folder import read_optional_json
 from attention_zoo.pipelines.hub.pretrained import from_pretrained
 
-ABILITIES = {"MaskedLanguageModel": "fill_mask", "SequenceClassifier": "classify"}
+ABILITIES = {"MaskedLanguageModel": FillMask, "SequenceClassifier": Classify}
 """What a model with a head does if nobody asks for something else; all can embed."""
-CLASSES = {"embed": "Embed", "fill_mask": "FillMask", "classify": "Classify"}
 POOLING = {
     "pooling_mode_mean_tokens": "mean",
     "pooling_mode_cls_token": "first",
@@ -35,15 +36,14 @@ def load_ability(folder: Path | str, name: str | None = None) -> Any:
     model: Any = from_pretrained(folder)
     if model.tokenizer is None:
         raise UserError(f"{folder}: expected tokenizer.json or vocab.txt of BERT or DistilBERT, received none")
-    own = ABILITIES.get(type(model).__name__, "embed")
-    name = name or own
-    if name not in (own, "embed"):
-        raise UserError(f"--task: expected {' or '.join(dict.fromkeys([own, 'embed']))}, received {name}")
-    reader = model.tokenizer
-    if name == "embed":
+    own = ABILITIES.get(type(model).__name__, Embed)
+    offered = {ability.name: ability for ability in (own, Embed)}
+    if name not in (None, *offered):
+        raise UserError(f"--task: expected {' or '.join(offered)}, received {name}")
+    ability, reader = offered[name or own.name], model.tokenizer
+    if ability is Embed:
         model = sentence_encoder(folder, getattr(model, "encoder", model))
         model(reader(tf.constant([""])))  # builds it
-    ability = getattr(import_module(f"attention_zoo.pipelines.hub.abilities.{name}"), CLASSES[name])
     return ability(model, reader)
 
 
@@ -62,9 +62,8 @@ def sentence_encoder(folder: Path, encoder: Any) -> Any:
         return SentenceEncoder(encoder)
     kinds = {module["type"].rpartition(".")[2]: module for module in modules}
     unknown = sorted(set(kinds) - {"Transformer", "Pooling", "Normalize"})
-    settings = (
-        read_optional_json(folder / Path(kinds.get("Pooling", {}).get("path", "1_Pooling")).name / "config.json") or {}
-    )
+    pooling = Path(kinds.get("Pooling", {}).get("path", "1_Pooling")).name  # in the folder, whatever the file says
+    settings = read_optional_json(folder / pooling / "config.json") or {}
     chosen = [name for name, value in settings.items() if name.startswith("pooling_mode_") and value is True]
     if unknown or len(chosen) != 1 or chosen[0] not in POOLING:
         expected = f"Transformer, Pooling by one of {', '.join(POOLING)}, and Normalize"

@@ -13,7 +13,7 @@ from attention_zoo.pipelines.engine.storage.files import atomic_write
 from attention_zoo.pipelines.hub.family import Family, Head
 from attention_zoo.pipelines.hub.folder import SINGLE, Tensors, read_json
 from attention_zoo.pipelines.hub.tables import Row, read_weights, write_weights
-from attention_zoo.pipelines.hub.tokenizers import has_word_pieces, text_reader_of
+from attention_zoo.pipelines.hub.tokenizers import text_reader_of
 
 if TYPE_CHECKING:
     import keras
@@ -69,7 +69,7 @@ def from_pretrained(folder: Path | str) -> "keras.Model":
     known = {*family.ignored, *(head.ignored if head else ())}
     if left := [name for name in unexpected if name not in known]:
         print(f"{folder}: not used: {', '.join(left)}")
-    model.tokenizer = text_reader_of(folder, encoder.options) if has_word_pieces(folder) else None
+    model.tokenizer = text_reader_of(folder, family.model_type, encoder.options)
     return model
 
 

@@ -128,13 +128,15 @@ def read_weights(model: "keras.Model", tensors: Mapping[str, Any], rows: Iterabl
     if missing:
         more = f" and {len(missing) - NAMES_SHOWN} more" if len(missing) > NAMES_SHOWN else ""
         raise UserError(f"weights: expected {', '.join(missing[:NAMES_SHOWN])}{more}; received a checkpoint without")
+    weights = []  # each tensor is read once, and all are checked before the first weight is set
     for row in rows:
-        expected, received = shape_in_file(variables[row.path].shape, row.hook), tuple(tensors[row.name].shape)
-        if expected != received:
-            raise UserError(f"weights: expected {row.name} of shape {expected}, received {received}")
-    for row in rows:
-        variable = variables[row.path]
-        variable.assign(weight_of(np.asarray(tensors[row.name]), tuple(variable.shape), row.hook))
+        variable, tensor = variables[row.path], np.asarray(tensors[row.name])
+        expected = shape_in_file(variable.shape, row.hook)
+        if expected != tensor.shape:
+            raise UserError(f"weights: expected {row.name} of shape {expected}, received {tensor.shape}")
+        weights.append((variable, weight_of(tensor, tuple(variable.shape), row.hook)))
+    for variable, weight in weights:
+        variable.assign(weight)
     return sorted(set(tensors) - {row.name for row in rows})
 
 

@@ -9,56 +9,58 @@ from pathlib import Path
 from typing import Any
 
 from attention_zoo.pipelines.engine.errors import UserError
-from attention_zoo.pipelines.hub.folder import read_json, read_optional_json
+from attention_zoo.pipelines.hub.folder import read_optional_json
 from attention_zoo.pipelines.hub.text_reader import TextReader
 
 WORD_PIECES = ("bert", "distilbert")  # values of "model_type" whose tokeniser is WordPiece
 BERT_TOKENS = {"first": "[CLS]", "last": "[SEP]", "pad": "[PAD]", "mask": "[MASK]"}
 
 
-def has_word_pieces(folder: Path) -> bool:
-    """Returns whether a folder has the files of a tokeniser that `text_reader_of` makes."""
-    kind = read_json(folder / "config.json")["model_type"]
-    return kind in WORD_PIECES and any((folder / name).is_file() for name in ("tokenizer.json", "vocab.txt"))
-
-
-def text_reader_of(folder: Path, options: Mapping[str, Any]) -> TextReader:
+def text_reader_of(folder: Path, model_type: str, options: Mapping[str, Any]) -> TextReader | None:
     """Returns what turns text into the inputs of the encoder of a folder.
 
     Args:
-        folder: Has tokenizer.json or vocab.txt.
+        folder: May have tokenizer.json or vocab.txt.
+        model_type: "model_type" of its config.json.
         options: Of the encoder.
 
+    Returns:
+        `None` if the folder has neither, or its tokeniser is of a kind that is not known here.
+
     Raises:
-        UserError: The folder has neither, or its tokeniser is of a kind that is not known here.
+        UserError: A file cannot be read, or the vocabulary lacks a special token.
     """
-    config = read_json(folder / "config.json")
-    if config["model_type"] not in WORD_PIECES:
-        raise UserError(
-            f"{folder}: expected a tokeniser of {' or '.join(WORD_PIECES)}; received one of {config['model_type']}"
-        )
-    tokenizer, names = word_pieces(folder)
+    if model_type not in WORD_PIECES or not any((folder / name).is_file() for name in ("tokenizer.json", "vocab.txt")):
+        return None
+    settings = read_optional_json(folder / "tokenizer_config.json") or {}
+    tokenizer, names = word_pieces(folder, settings)
     try:
         ids = {name: tokenizer.id_of(piece) for name, piece in names.items()}
     except KeyError as error:
         raise UserError(f"{folder}: expected a vocabulary with {error}, received one without") from None
-    return TextReader(tokenizer, **ids, max_tokens=max_tokens_of(folder, options))
+    return TextReader(tokenizer, **ids, max_tokens=max_tokens_of(folder, settings, options))
 
 
-def max_tokens_of(folder: Path, options: Mapping[str, Any]) -> int:
+def max_tokens_of(folder: Path, settings: Mapping[str, Any], options: Mapping[str, Any]) -> int:
     """Returns the largest number of tokens that a folder's model reads."""
     room = options["max_length"]
-    settings = read_optional_json(folder / "tokenizer_config.json") or {}
     of_sentences = read_optional_json(folder / "sentence_bert_config.json") or {}
     return min(room, int(settings.get("model_max_length") or room), of_sentences.get("max_seq_length") or room)
 
 
-def word_pieces(folder: Path) -> tuple[Any, dict[str, str]]:
-    """Returns the `WordPieces` of a folder, and the names of its special tokens."""
+def word_pieces(folder: Path, settings: Mapping[str, Any]) -> tuple[Any, dict[str, str]]:
+    """Returns the `WordPieces` of a folder, and the names of its special tokens.
+
+    Args:
+        folder: Has tokenizer.json or vocab.txt.
+        settings: Its tokenizer_config.json.
+
+    Raises:
+        UserError: A file cannot be read, or its normaliser is not BERT's.
+    """
     from attention_zoo.pipelines.engine.text.wordpieces import WordPieces
 
     whole = read_optional_json(folder / "tokenizer.json") or {}
-    settings = read_optional_json(folder / "tokenizer_config.json") or {}
     normalizer = whole.get("normalizer") or {}
     if normalizer and normalizer.get("type") != "BertNormalizer":
         raise UserError(f"{folder}/tokenizer.json: expected a BertNormalizer, received {normalizer.get('type')}")
@@ -106,11 +108,9 @@ def read_lines(path: Path) -> list[str]:
     """Reads the lines of a file of a folder.
 
     Raises:
-        UserError: There is no such file, or it is not UTF-8.
+        UserError: It is not UTF-8.
     """
     try:
         return path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
-    except FileNotFoundError:
-        raise UserError(f"{path.parent}: expected tokenizer.json or {path.name}, received a folder without") from None
     except UnicodeDecodeError:
         raise UserError(f"{path}: expected text in UTF-8, received other bytes") from None

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from attention_zoo.pipelines.engine.errors import UserError
-from attention_zoo.pipelines.hub.family import ACTIVATIONS
+from attention_zoo.pipelines.hub.family import read_options, write_options
 from attention_zoo.pipelines.hub.tables import SAME, Hook, Row, dense_rows, norm_rows
 
 PREFIX = "transformer."  # of the names of tensors where the checkpoint has a head
@@ -61,19 +61,12 @@ def options(config: Mapping[str, Any]) -> dict[str, Any]:
     >>> found["hidden_dim"], found["clamp_length"], found["memory_length"], found["attention_dropout"]
     (768, None, 0, 0.1)
     """
-    for name, needed in NEEDS.items():
-        if config.get(name, needed) != needed:
-            raise UserError(f"config.json: expected {name} {needed}, received {config[name]}")
+    found = read_options(config, OPTIONS, NEEDS)
     heads, width = config.get("n_head", 16), config.get("d_model", 1024)
     if (config.get("d_head") or width // heads) * heads != width:
         raise UserError(f"config.json: expected d_head d_model / n_head, {width / heads}; received {config['d_head']}")
-    found = {ours: config[theirs] for ours, theirs in OPTIONS.items() if config.get(theirs) is not None}
-    activation = found.get("activation", "gelu")
-    if activation not in ACTIVATIONS:
-        raise UserError(f"config.json: expected the activation {' or '.join(ACTIVATIONS)}, received {activation}")
     clamp, reuse = found.get("clamp_length", -1), found.get("reuse_length", 0)
     return found | {
-        "activation": ACTIVATIONS[activation],
         "memory_length": found.get("memory_length", 0),
         "clamp_length": clamp if clamp > 0 else None,
         "reuse_length": reuse if reuse > 0 else None,
@@ -85,14 +78,11 @@ def config(options: Mapping[str, Any]) -> dict[str, Any]:
     if options["dropout"] != options["attention_dropout"]:
         shares = f"{options['dropout']} and {options['attention_dropout']}"
         raise UserError(f"model: expected dropout and attention_dropout to be equal, as config.json; received {shares}")
-    theirs = {ours: name for name, ours in ACTIVATIONS.items()}
-    written = {name: options[ours] for ours, name in OPTIONS.items()}
     changed = {
-        "ff_activation": theirs[options["activation"]],
         "clamp_len": options["clamp_length"] or -1,
         "d_head": options["hidden_dim"] // options["num_heads"],
     }
-    return {**written, **changed, "model_type": "xlnet"}
+    return {**write_options(options, OPTIONS), **changed, "model_type": "xlnet"}
 
 
 def rows(options: Mapping[str, Any]) -> list[Row]:

@@ -8,6 +8,7 @@ import keras
 from keras import ops
 
 from attention_zoo.layers.shapes import at_least
+from attention_zoo.layers.tied_logits import output_matrix, tied_logits
 from attention_zoo.pipelines.models.parts.activations import activation_of
 from attention_zoo.pipelines.models.parts.decoder_only_block import DecoderOnlyBlock
 
@@ -177,14 +178,9 @@ class GPT2Decoder(keras.Model):
         features = self.token_embedding(tokens) + self.position_embedding(positions)
         return self.embedding_dropout(features, training=training)
 
-    def output_matrix(self):
-        """Returns the embeddings as the matrix that `logits` multiplies by: `(D, V)`, in the compute dtype."""
-        return ops.transpose(ops.cast(self.token_embedding.embeddings, self.compute_dtype))
-
     def logits(self, states, matrix=None):
         """Scores every token of the vocabulary, `(..., D)` to float32 `(..., V)`; `matrix` as of `output_matrix`."""
-        matrix = self.output_matrix() if matrix is None else matrix
-        return ops.cast(ops.matmul(ops.cast(states, self.compute_dtype), matrix), "float32")
+        return tied_logits(states, self.token_embedding, matrix)
 
     def prefill(self, tokens, lengths=None):
         """Reads prompts, all at once.
@@ -205,7 +201,7 @@ class GPT2Decoder(keras.Model):
         lengths = ops.cast(lengths, "int32")
         mask = places < lengths[:, None]  # (B, T)
         states = self.embed(tokens, self.positions_of(tokens), training=False)
-        memory = {"lengths": lengths, "shared": {"output": self.output_matrix()}}
+        memory = {"lengths": lengths, "shared": {"output": output_matrix(self.token_embedding)}}
         for number, block in enumerate(self.blocks, 1):
             states, prompt = block.prefill(states, mask)
             memory |= dict(zip((f"decoder/{number}/key", f"decoder/{number}/value"), prompt))

@@ -6,6 +6,7 @@ Shapes: B batch, T tokens, P targets, M tokens of a memory, S = M + T, L layers,
 import keras
 from keras import ops
 
+from attention_zoo.layers.tied_logits import tied_logits
 from attention_zoo.pipelines.models.parts.activations import activation_of
 from attention_zoo.pipelines.models.parts.two_stream_block import TwoStreamBlock
 
@@ -204,8 +205,7 @@ class XLNetEncoder(keras.Model):
 
     def logits(self, states):
         """Scores every token of the vocabulary by the token embeddings, `(..., D)` to float32 `(..., V)`."""
-        matrix = ops.transpose(ops.cast(self.token_embedding.embeddings, self.compute_dtype))  # (D, V)
-        logits = ops.cast(ops.matmul(ops.cast(states, self.compute_dtype), matrix), "float32")
+        logits = tied_logits(states, self.token_embedding)
         return logits + self.bias if self.options["output_bias"] else logits
 
     def get_config(self):

@@ -6,7 +6,7 @@ Shapes: B texts, T tokens, L layers, H heads.
 import numpy as np
 import tensorflow as tf
 
-from attention_zoo.pipelines.engine.serving.answers import empty_where, keep_rows
+from attention_zoo.pipelines.engine.serving.answers import keep_rows
 from attention_zoo.pipelines.engine.serving.asking import ask_rows
 from attention_zoo.pipelines.engine.task import Task
 from attention_zoo.pipelines.engine.text.blank import says_something
@@ -44,7 +44,7 @@ class Ability(Task):
 
         `tokens`, `(B, T)`, their number `token_counts`, and `attention` `(B, L, H, T, T)`, float32.
         """
-        answer, inputs, scores = self._respond(text, return_attention_scores=True)
+        answer, speaks, inputs, scores = self._respond(text, return_attention_scores=True)
         weights = tf.stack(list(scores.values()), axis=1)
         visible = inputs["mask"][:, None, None, :, None]  # what padding attends to says nothing
         seen = {
@@ -52,7 +52,7 @@ class Ability(Task):
             "token_counts": tf.reduce_sum(tf.cast(inputs["mask"], tf.int32), axis=1),
             "attention": tf.where(visible, weights, 0.0),
         }
-        return answer | keep_rows(says_something(text), seen)
+        return answer | keep_rows(speaks, seen)
 
     def _respond(self, text, return_attention_scores=False):
         inputs, truncated = self.reader.read(text)
@@ -60,8 +60,9 @@ class Ability(Task):
         outputs, scores = outputs if return_attention_scores else (outputs, {})
         answer, error = self.answer(outputs, inputs)
         speaks = says_something(text)
-        empty = empty_where(tf.where(speaks, error, "nothing to read"), answer | {"truncated": truncated})
-        return empty | {"error": tf.where(speaks, error, "")}, inputs, scores
+        error = tf.where(speaks, error, "")
+        answer = keep_rows(speaks & tf.equal(error, ""), answer | {"truncated": truncated})
+        return answer | {"error": error}, speaks, inputs, scores
 
     def signatures(self, model):
         """Returns what the SavedModel answers, with and without attention."""

@@ -6,6 +6,8 @@ Shapes: B batch, T tokens, D dim, V vocabulary.
 import keras
 from keras import ops
 
+from attention_zoo.layers.tied_logits import tied_logits
+
 INITIAL_DEVIATION = 0.02  # of all weights of BERT, GPT-2 and their relatives, from a truncated normal distribution
 
 
@@ -80,8 +82,7 @@ class BertEmbeddings(keras.layers.Layer):
 
     def logits(self, features):
         """Scores every token of the vocabulary by the token embeddings, `(..., D)` to float32 `(..., V)`."""
-        matrix = ops.transpose(ops.cast(self.token_embedding.embeddings, self.compute_dtype))  # (D, V)
-        return ops.cast(ops.matmul(ops.cast(features, self.compute_dtype), matrix), "float32")
+        return tied_logits(features, self.token_embedding)
 
     def compute_output_shape(self, tokens_shape, *args, **kwargs):
         return (*tokens_shape, self.dim)

@@ -4,7 +4,6 @@ Shapes: B prompts, K hypotheses of each, T tokens of a prompt, W tokens written 
 key_dim.
 """
 
-from contextlib import contextmanager
 from functools import partial
 
 import keras
@@ -13,16 +12,6 @@ from keras import ops
 from attention_zoo.layers import MultiHeadSelfAttention, TransformerEncoderBlock, masked_softmax
 from attention_zoo.layers.precision import widen
 from attention_zoo.layers.shapes import at_least
-
-
-@contextmanager
-def _drawn_by(layer, initializer):
-    """Inside the block, projections that the layer makes are drawn by another initialiser."""
-    before, layer.kernel_initializer = layer.kernel_initializer, initializer
-    try:
-        yield
-    finally:
-        layer.kernel_initializer = before
 
 
 @keras.saving.register_keras_serializable("attention_zoo")
@@ -40,11 +29,8 @@ class PromptedSelfAttention(MultiHeadSelfAttention):
         super().__init__(num_heads, key_dim, **kwargs)
         self.output_initializer = keras.initializers.get(output_initializer)
 
-    def _projection(self, name, *args, **kwargs):
-        if name != "attention_output":
-            return super()._projection(name, *args, **kwargs)
-        with _drawn_by(self, self.output_initializer.clone()):
-            return super()._projection(name, *args, **kwargs)
+    def _initializer_of(self, name):
+        return self.output_initializer if name == "attention_output" else super()._initializer_of(name)
 
     def continue_prompt(self, query, prompt, prompt_mask, written):
         """Attends with the token written last to its prompt and to all that was written after it.
@@ -119,11 +105,8 @@ class DecoderOnlyBlock(TransformerEncoderBlock):
         self.self_attention_norm = self._build_norm("self_attention_norm", query_shape)
         self._build_feed_forward(query_shape)
 
-    def _build_projection(self, name, dim, shape):
-        if name != "feed_forward_out":
-            return super()._build_projection(name, dim, shape)
-        with _drawn_by(self, self.residual_initializer):
-            return super()._build_projection(name, dim, shape)
+    def _initializer_of(self, name):
+        return self.residual_initializer if name == "feed_forward_out" else super()._initializer_of(name)
 
     def prefill(self, query, query_mask=None):
         """Reads a prompt.

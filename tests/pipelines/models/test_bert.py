@@ -5,6 +5,7 @@ import math
 import keras
 import numpy as np
 import pytest
+from numpy_layers import gelu, normalised
 
 from attention_zoo.pipelines.engine.storage.weights import variables_by_path
 from attention_zoo.pipelines.models import AlbertEncoder, BertEncoder, RobertaEncoder
@@ -22,15 +23,6 @@ def make(encoder=BertEncoder, seed=1, **options):
     model = encoder(20, **(TINY | options))
     model({"tokens": TOKENS})
     return model
-
-
-def normalised(features, gamma, beta):
-    deviation = np.sqrt(features.var(-1, keepdims=True) + 1e-12)
-    return (features - features.mean(-1, keepdims=True)) / deviation * gamma + beta
-
-
-def gelu(features):
-    return features * (1 + np.vectorize(math.erf)(features / math.sqrt(2))) / 2
 
 
 def test_one_layer_is_the_equations_of_the_paper():

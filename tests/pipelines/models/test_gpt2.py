@@ -1,12 +1,13 @@
-"""GPT-2: a block written with NumPy, the paper's sizes, prompts and steps, packed rows, and transformers' answers."""
+"""GPT-2: a block written with NumPy, the paper's sizes, prompts and steps and packed rows."""
 
 import math
+from functools import partial
 
 import keras
 import numpy as np
+import numpy_layers
 import pytest
 
-from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.storage.weights import variables_by_path
 from attention_zoo.pipelines.models.gpt2 import GPT2_SIZES, GPT2Decoder
 
@@ -26,9 +27,7 @@ def make(seed=1, deviation=None, **options):
     return model
 
 
-def normalised(features, gamma, beta):
-    deviation = np.sqrt(features.var(-1, keepdims=True) + 1e-5)
-    return (features - features.mean(-1, keepdims=True)) / deviation * gamma + beta
+normalised = partial(numpy_layers.normalised, epsilon=1e-5)
 
 
 def gelu(features):
@@ -241,109 +240,3 @@ def test_it_learns_with_compile_and_fit():
     model.compile(keras.optimizers.Adam(0.01), loss={"logits": loss}, jit_compile=False)
     history = model.fit({"tokens": texts[:, :-1]}, {"logits": texts[:, 1:]}, epochs=40, verbose=0).history["loss"]
     assert history[-1] < 0.5 * history[0]
-
-
-THEIRS = {  # hidden size, layers, heads, inner size
-    "one_layer": (16, 1, 2, 32),
-    "deep": (24, 4, 3, None),
-    "wide": (64, 2, 8, 128),
-}
-
-
-def both(size, head="GPT2LMHeadModel"):
-    """Returns (ours, theirs): a random model of transformers and ours with its weights."""
-    transformers = pytest.importorskip("transformers", reason="the extra `backends` has transformers")
-    torch = pytest.importorskip("torch", reason="the extra `backends` has PyTorch")
-    from attention_zoo.pipelines.hub import gpt2, tables
-
-    torch.manual_seed(3)
-    names = ("n_embd", "n_layer", "n_head", "n_inner")
-    config = transformers.GPT2Config(vocab_size=60, n_positions=16, **dict(zip(names, THEIRS[size])))
-    theirs = getattr(transformers, head)._from_config(config, attn_implementation="eager")
-    for name, weights in theirs.named_parameters():
-        torch.nn.init.normal_(weights, mean=float("ln_" in name and "weight" in name), std=0.2)
-    options = gpt2.options(config.to_dict())
-    model = GPT2Decoder(**options)
-    model.build()
-    tensors = {name.removeprefix(gpt2.PREFIX): value.numpy() for name, value in theirs.state_dict().items()}
-    assert set(tables.read_weights(model, tensors, gpt2.rows(model.options))) <= set(gpt2.TIED)
-    assert gpt2.options(gpt2.config(model.options)) == options
-    for name, tensor in tables.write_weights(model, gpt2.rows(model.options)).items():
-        np.testing.assert_array_equal(tensor, tensors[name])
-    return model, theirs.eval()
-
-
-def differences(model, theirs, mask, positions=None):
-    """The largest differences of states, logits and attention, where there are tokens."""
-    import torch
-
-    tokens = np.random.default_rng(0).integers(5, 60, mask.shape)
-    inputs = {"tokens": tokens, "mask": mask} | ({} if positions is None else {"positions": positions})
-    outputs, scores = model(inputs, return_attention_scores=True)
-    with torch.no_grad():
-        expected = theirs(
-            input_ids=torch.tensor(tokens),
-            attention_mask=torch.tensor(mask).long(),
-            position_ids=None if positions is None else torch.tensor(positions),
-            output_attentions=True,
-            output_hidden_states=True,
-        )
-    found = [np.abs(outputs["logits"] - expected.logits.numpy())[mask].max()]
-    found.append(np.abs(outputs["states"] - expected.hidden_states[-1].numpy())[mask].max())
-    for number, attention in enumerate(expected.attentions, 1):
-        difference = np.abs(scores[f"decoder/{number}"] - attention.numpy()).swapaxes(1, 2)  # (B, T, H, T)
-        found.append(difference[mask].max())
-    return found
-
-
-@pytest.mark.backends
-@pytest.mark.parametrize("padding", ["right", "left", "left with positions"])
-@pytest.mark.parametrize("size", THEIRS)
-def test_it_equals_the_gpt2_of_transformers(size, padding):
-    model, theirs = both(size)
-    mask = np.arange(9) < np.array([[9], [4], [1]])
-    mask = mask if padding == "right" else mask[:, ::-1].copy()
-    positions = np.maximum(np.cumsum(mask, axis=1) - 1, 0)
-    if padding == "left":  # without positions, transformers counts padding
-        positions = np.tile(np.arange(9), (3, 1))
-    found = differences(model, theirs, mask, positions)
-    print(f"largest difference: {max(found):.1e}")
-    assert max(found) < 1e-4
-    if padding == "left with positions":  # which are those that ours takes by default
-        tokens = np.random.default_rng(0).integers(5, 60, mask.shape)
-        given = model({"tokens": tokens, "mask": mask, "positions": positions})["logits"]
-        np.testing.assert_array_equal(given, model({"tokens": tokens, "mask": mask})["logits"])
-
-
-@pytest.mark.backends
-def test_greedy_answers_equal_those_of_transformers():
-    import torch
-
-    model, theirs = both("deep")
-    prompts, lengths = np.array([[7, 8, 9, 10], [20, 21, 0, 0]]), np.array([4, 2])
-    logits, memory = model.prefill(prompts, lengths)
-    state, answers = model.start(memory), []
-    for _ in range(6):
-        token = keras.ops.argmax(logits, axis=-1)
-        answers.append(np.array(token))
-        logits, state, _ = model.step(token, state, memory)
-    for row, length in enumerate(lengths):
-        prompt = torch.tensor(prompts[row : row + 1, :length])
-        expected = theirs.generate(prompt, max_new_tokens=6, do_sample=False, eos_token_id=None, pad_token_id=0)
-        assert [answer[row] for answer in answers] == expected[0, length:].tolist()
-
-
-@pytest.mark.parametrize(
-    "settings, message",
-    [
-        ({"scale_attn_weights": False}, "expected scale_attn_weights True, received False"),
-        ({"add_cross_attention": True}, "expected add_cross_attention False, received True"),
-        ({"embd_pdrop": 0.3}, "expected embd_pdrop 0.1, that of resid_pdrop; received 0.3"),
-        ({"activation_function": "swish"}, "expected the activation gelu or relu or gelu_new, received swish"),
-    ],
-)
-def test_settings_that_the_model_does_not_have_are_refused(settings, message):
-    from attention_zoo.pipelines.hub import gpt2
-
-    with pytest.raises(UserError, match=message):
-        gpt2.options({"n_embd": 8} | settings)

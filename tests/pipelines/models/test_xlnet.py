@@ -1,12 +1,10 @@
-"""XLNet: a block written with NumPy, the sizes, orders of prediction, memory, and transformers' answers."""
-
-import math
+"""XLNet: a block written with NumPy, the sizes, orders of prediction and memory."""
 
 import keras
 import numpy as np
 import pytest
+from numpy_layers import gelu, normalised
 
-from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.storage.weights import variables_by_path
 from attention_zoo.pipelines.models.xlnet import XLNET_SIZES, XLNetEncoder
 
@@ -25,15 +23,6 @@ def make(seed=1, deviation=None, **options):
         if deviation is not None and "seed" not in path:
             variable.assign(random.normal(float("gamma" in path), deviation, variable.shape))
     return model
-
-
-def normalised(features, gamma, beta):
-    deviation = np.sqrt(features.var(-1, keepdims=True) + 1e-12)
-    return (features - features.mean(-1, keepdims=True)) / deviation * gamma + beta
-
-
-def gelu(features):
-    return features * (1 + np.vectorize(math.erf)(features / math.sqrt(2))) / 2
 
 
 def test_one_layer_is_the_equations_of_the_paper():
@@ -237,124 +226,3 @@ def test_it_learns_orders_of_prediction_with_compile_and_fit():
     model.compile(keras.optimizers.Adam(0.01), loss={"logits": loss}, jit_compile=False)
     history = model.fit(data, epochs=4, steps_per_epoch=60, verbose=0).history["loss"]
     assert history[-1] < 0.5 * history[0]
-
-
-THEIRS = {  # width, layers, heads, inner width
-    "one_layer": (16, 1, 2, 32),
-    "deep": (24, 4, 3, 40),
-    "wide": (64, 2, 8, 128),
-}
-
-
-def both(size, head="XLNetLMHeadModel", **settings):
-    """Returns (ours, theirs): a random model of transformers and ours with its weights."""
-    transformers = pytest.importorskip("transformers", reason="the extra `backends` has transformers")
-    torch = pytest.importorskip("torch", reason="the extra `backends` has PyTorch")
-    from attention_zoo.pipelines.hub import tables, xlnet
-
-    torch.manual_seed(3)
-    names = ("d_model", "n_layer", "n_head", "d_inner")
-    config = transformers.XLNetConfig(vocab_size=60, **dict(zip(names, THEIRS[size])), **settings)
-    theirs = getattr(transformers, head)._from_config(config, attn_implementation="eager")
-    for name, weights in theirs.named_parameters():
-        torch.nn.init.normal_(weights, mean=float("layer_norm.weight" in name), std=0.2)
-    options = xlnet.options(config.to_dict()) | {"output_bias": head == "XLNetLMHeadModel"}
-    model = XLNetEncoder(**options)
-    model.build()
-    tensors = {name.removeprefix(xlnet.PREFIX): value.numpy() for name, value in theirs.state_dict().items()}
-    assert set(tables.read_weights(model, tensors, xlnet.rows(model.options))) <= set(xlnet.TIED)
-    assert xlnet.options(xlnet.config(model.options)) | {"output_bias": options["output_bias"]} == options
-    for name, tensor in tables.write_weights(model, xlnet.rows(model.options)).items():
-        np.testing.assert_array_equal(tensor, tensors[name])
-    return model, theirs.eval()
-
-
-def answers(theirs, inputs, **options):
-    import torch
-
-    with torch.no_grad():
-        return theirs(
-            **{name: torch.tensor(value) for name, value in inputs.items()}, output_attentions=True, **options
-        )
-
-
-def check(differences):
-    print(f"largest difference: {max(np.max(difference) for difference in differences):.1e}")
-    assert max(np.max(difference) for difference in differences) < 1e-4
-
-
-@pytest.mark.backends
-@pytest.mark.parametrize("clamp_len", [-1, 3])
-@pytest.mark.parametrize("size", THEIRS)
-def test_content_equals_transformers_with_left_padding_and_segments(size, clamp_len):
-    model, theirs = both(size, "XLNetModel", clamp_len=clamp_len)
-    random = np.random.default_rng(0)
-    tokens, segments = random.integers(6, 60, (3, 9)), random.integers(0, 3, (3, 9))
-    mask = (np.arange(9) < np.array([[9], [4], [1]]))[:, ::-1].copy()
-    inputs = {"tokens": tokens, "mask": mask, "segments": segments}
-    outputs, scores = model(inputs, return_attention_scores=True)
-    expected = answers(
-        theirs,
-        {"input_ids": tokens, "attention_mask": mask.astype("float32"), "token_type_ids": segments},
-        output_hidden_states=True,
-    )
-    found = [np.abs(outputs["states"] - expected.last_hidden_state.numpy())[mask]]
-    for number, attention in enumerate(expected.attentions, 1):
-        found.append(np.abs(scores[f"encoder/{number}"] - attention.numpy()).swapaxes(1, 2)[mask])
-    check(found)
-
-
-@pytest.mark.backends
-@pytest.mark.parametrize("segmented", [False, True])
-@pytest.mark.parametrize("size", THEIRS)
-def test_predictions_equal_transformers_with_orders_targets_and_memory(size, segmented):
-    model, theirs = both(size, mem_len=7)
-    random = np.random.default_rng(0)
-    first, tokens, segments = (random.integers(low, high, (3, 9)) for low, high in ((6, 60), (6, 60), (0, 2)))
-    order = np.argsort(random.normal(size=(3, 9)))
-    allowed = order[:, None, :] < order[:, :, None]  # True = may attend
-    # Theirs gives a target that sees nothing the mean of all tokens; behind a memory there is none such.
-    targets = np.array([[0, 4], [8, 3], [5, 6]])
-    before = model({"tokens": first})
-    expected = answers(theirs, {"input_ids": first}, use_mems=True)
-    found = [np.abs(np.swapaxes(before["memory"], 0, 1)[number] - mems.numpy().swapaxes(0, 1)) for number, mems in
-             enumerate(expected.mems)]  # fmt: skip
-    memory = {name: before[name] for name in ("memory", "memory_mask")}
-    inputs = {"tokens": tokens, "permutation_mask": allowed, "targets": targets} | memory
-    more = {"token_type_ids": segments} if segmented else {}
-    outputs, scores = model(inputs | ({"segments": segments} if segmented else {}), return_attention_scores=True)
-    mapping = np.eye(9, dtype="float32")[targets]
-    expected = answers(
-        theirs,
-        {"input_ids": tokens, "perm_mask": 1.0 - allowed.astype("float32"), "target_mapping": mapping} | more,
-        mems=expected.mems,
-        use_mems=True,
-        output_hidden_states=True,
-    )
-    content, predicted = expected.hidden_states[-2:]  # of the last layer
-    found.append(np.abs(outputs["logits"] - expected.logits.numpy()))
-    found.append(np.abs(outputs["states"] - content.numpy()))
-    found.append(np.abs(outputs["target_states"] - predicted.numpy()))
-    for number, (of_content, of_targets) in enumerate(expected.attentions, 1):
-        found.append(np.abs(scores[f"encoder/{number}"] - of_content.numpy()))
-        rows = np.take_along_axis(of_targets.numpy(), targets[:, None, :, None], axis=2)
-        found.append(np.abs(scores[f"encoder/{number}/query"] - rows))
-    for number, mems in enumerate(expected.mems):
-        found.append(np.abs(np.array(outputs["memory"])[:, number] - mems.numpy().swapaxes(0, 1)))
-    check(found)
-
-
-@pytest.mark.parametrize(
-    "settings, message",
-    [
-        ({"attn_type": "uni"}, "expected attn_type bi, received uni"),
-        ({"bi_data": True}, "expected bi_data False, received True"),
-        ({"d_head": 3}, "expected d_head d_model / n_head, 4.0; received 3"),
-        ({"ff_activation": "swish"}, "expected the activation gelu or relu or gelu_new, received swish"),
-    ],
-)
-def test_settings_that_the_model_does_not_have_are_refused(settings, message):
-    from attention_zoo.pipelines.hub import xlnet
-
-    with pytest.raises(UserError, match=message):
-        xlnet.options({"d_model": 8, "n_head": 2} | settings)

@@ -90,7 +90,7 @@ def test_a_vocabulary_without_the_unknown_piece_is_refused():
         WordPieces(["a"])
 
 
-def test_an_exported_tokeniser_answers_in_a_session(tmp_path):
+def test_an_exported_tokeniser_answers_in_a_session(session_run, tmp_path):
     import keras
 
     pieces = WordPieces(VOCABULARY)
@@ -98,11 +98,8 @@ def test_an_exported_tokeniser_answers_in_a_session(tmp_path):
     archive.track(pieces)
     spec = tf.TensorSpec([None], tf.string, name="text")
     archive.add_endpoint("serving_default", lambda text: {"ids": pieces.tokenize(text).to_tensor()}, [spec])
-    archive.write_out(str(tmp_path / "1"), verbose=False)
-    with tf.compat.v1.Session(graph=tf.Graph()) as session:
-        loaded = tf.compat.v1.saved_model.loader.load(session, ["serve"], str(tmp_path / "1"))
-        signature = loaded.signature_def["serving_default"]
-        ids = session.run(signature.outputs["ids"].name, {signature.inputs["text"].name: ["Unaffable [MASK]", ""]})
+    archive.write_out(str(tmp_path), verbose=False)
+    ids = session_run(tmp_path, "serving_default", {"text": ["Unaffable [MASK]", ""]})["ids"]
     assert ids.tolist() == [[*map(pieces.id_of, ["un", "##aff", "##able", "[MASK]"])], [0] * 4]
 
 
