@@ -68,7 +68,7 @@ def test_a_row_has_the_same_answer_alone_and_in_any_batch(interpreter):
             size = value.shape[0] if value.ndim else 0
             same = row[name][:size] if value.ndim else row[name]
             if value.dtype.kind == "f":
-                np.testing.assert_allclose(same, value, atol=1e-5)
+                np.testing.assert_allclose(same, value, atol=1e-4)  # a sum of exponentials in each word
             else:
                 np.testing.assert_array_equal(same, value)
 
