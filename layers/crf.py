@@ -126,8 +126,8 @@ class ConditionalRandomField(keras.layers.Layer):
         emissions, mask = self._prepare(inputs, mask)
         transitions, start, end = self._scores()
         forward, backward = _messages_of_both_directions(emissions, transitions, start, end, mask)
-        # At each position the sum over the tags is log Z. Softmax divides by that sum as it was rounded there, so that no
-        # probability is above 1 in a long sequence, whose log Z has more digits before the point than after it.
+        # At each position the sum over the tags is log Z. Softmax divides by that sum as it was rounded there, so that
+        # no probability is above 1 in a long sequence, whose log Z has more digits before the point than after it.
         marginals = ops.softmax(forward + emissions + backward, axis=-1)  # (B, T, K)
         return ops.cast(ops.where(mask[..., None], marginals, 0.0), self.compute_dtype)
 

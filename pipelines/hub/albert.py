@@ -36,6 +36,7 @@ TIED = ("predictions.decoder.weight", "predictions.decoder.bias")
 
 ALBERT = Family(
     "albert",
+    "albert.",
     "Albert",
     "AlbertEncoder",
     OPTIONS | {"embedding_dim": "embedding_size", "num_groups": "num_hidden_groups"},

@@ -68,6 +68,7 @@ TIED = ("cls.predictions.decoder.weight", "cls.predictions.decoder.bias")
 
 BERT = Family(
     "bert",
+    "bert.",
     "Bert",
     "BertEncoder",
     OPTIONS,

@@ -45,6 +45,7 @@ PREDICTIONS = [
 
 DISTILBERT = Family(
     "distilbert",
+    "distilbert.",
     "DistilBert",
     "BertEncoder",
     OPTIONS,

@@ -18,7 +18,7 @@ class Head(NamedTuple):
     """A model on top of an encoder.
 
     Args:
-        model: Name of our class, in `attention_zoo.pipelines.models`.
+        model: Name of our class, in `attention_zoo.pipelines.models`; "" if the encoder itself has the head.
         rows: The rows of the head's own weights.
         options: Function of the settings of config.json to options of the class. Defaults to none.
         ignored: Names of tensors that the checkpoint has twice, such as tied weights. Defaults to none.
@@ -36,17 +36,22 @@ class Family:
 
     Args:
         model_type: "model_type" of config.json, such as "bert".
+        prefix: What the names of the encoder's tensors begin with under a head, such as "bert.".
         classes: What the names of transformers' classes begin with, such as "Bert" of "BertForMaskedLM".
         encoder: Name of our class, in `attention_zoo.pipelines.models`.
         options: Dict of our names of options to theirs in config.json.
-        rows: Function of the encoder's options to its rows; names are without the prefix `{model_type}.`.
+        rows: Function of the encoder's options to its rows; names are without the prefix.
         heads: Dict of the ends of transformers' classes, such as "MaskedLM", to heads.
         needs: Settings of config.json that only have one value here. Defaults to none.
         fixed: Options that config.json does not say. Defaults to none.
-        ignored: Names of tensors of the encoder that are not weights. Defaults to that of BERT's positions.
+        ignored: Ends of names of tensors that are not weights. Defaults to that of BERT's positions.
+        poolers: Names of tensors of which an encoder with a pooler has one; none if the class has no `pooler`. Defaults
+            to BERT's and ALBERT's.
+        activation: Their default of the activation. Defaults to "gelu".
     """
 
     model_type: str
+    prefix: str
     classes: str
     encoder: str
     options: Mapping[str, str]
@@ -55,11 +60,8 @@ class Family:
     needs: Mapping[str, Any] = field(default_factory=dict)
     fixed: Mapping[str, Any] = field(default_factory=dict)
     ignored: tuple[str, ...] = ("embeddings.position_ids",)
-
-    @property
-    def prefix(self) -> str:
-        """What the names of the encoder's tensors begin with under a head."""
-        return f"{self.model_type}."
+    poolers: tuple[str, ...] = ("pooler.weight", "pooler.dense.weight")
+    activation: str = "gelu"
 
     def read_options(self, config: Mapping[str, Any]) -> dict[str, Any]:
         """Returns the options of our encoder that a config.json says.
@@ -67,7 +69,7 @@ class Family:
         Raises:
             UserError: The settings need something that the model does not have.
         """
-        return {**read_options(config, self.options, NEEDS | dict(self.needs)), **self.fixed}
+        return {**read_options(config, self.options, NEEDS | dict(self.needs), self.activation), **self.fixed}
 
     def write_config(self, options: Mapping[str, Any]) -> dict[str, Any]:
         """Returns the settings of config.json for options of our encoder; the inverse of `read_options`."""

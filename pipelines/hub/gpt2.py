@@ -4,12 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from attention_zoo.pipelines.engine.errors import UserError
-from attention_zoo.pipelines.hub.family import read_options, write_options
+from attention_zoo.pipelines.hub.family import Family, Head
 from attention_zoo.pipelines.hub.tables import CONV1D, CONV1D_FROM_HEADS, FLAT, SAME, Row, dense_rows, norm_rows, part
-
-PREFIX = "transformer."  # of the names of tensors where the checkpoint has a head
-TIED = ("lm_head.weight",)  # the embeddings once more
-BUFFERS = ("attn.bias", "attn.masked_bias")  # ends of names of tensors that are no weights: causal masks
 
 OPTIONS = {
     "vocabulary_size": "vocab_size",
@@ -26,36 +22,37 @@ OPTIONS = {
 NEEDS = {
     "scale_attn_weights": True,
     "scale_attn_by_inverse_layer_idx": False,
-    "add_cross_attention": False,
     "tie_word_embeddings": True,
 }
 """Settings that only have one value here."""
 
 
-def options(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the options of the `GPT2Decoder` that a config.json says.
+class GPT2Family(Family):
+    """GPT-2's: the inner width is 4 times the model's if config.json does not say it."""
 
-    Raises:
-        UserError: The settings need something that the model does not have.
+    def read_options(self, config: Mapping[str, Any]) -> dict[str, Any]:
+        """Returns the options of the `GPT2Decoder` that a config.json says.
 
-    Example:
+        Raises:
+            UserError: The settings need something that the model does not have.
 
-    >>> found = options({"vocab_size": 50257, "n_embd": 768, "n_inner": None, "activation_function": "gelu_new"})
-    >>> found["hidden_dim"], found["intermediate_dim"], found["activation"]
-    (768, 3072, 'gelu_tanh')
-    """
-    found = read_options(config, OPTIONS, NEEDS, activation="gelu_new")
-    residual, embedding = config.get("resid_pdrop", 0.1), config.get("embd_pdrop", 0.1)
-    if residual != embedding:
-        raise UserError(f"config.json: expected embd_pdrop {residual}, that of resid_pdrop; received {embedding}")
-    if "hidden_dim" in found:
-        found.setdefault("intermediate_dim", 4 * found["hidden_dim"])
-    return found
+        Example:
 
+        >>> found = GPT2.read_options({"n_embd": 768, "n_inner": None, "activation_function": "gelu_new"})
+        >>> found["hidden_dim"], found["intermediate_dim"], found["activation"]
+        (768, 3072, 'gelu_tanh')
+        """
+        found = super().read_options(config)
+        residual, embedding = config.get("resid_pdrop", 0.1), config.get("embd_pdrop", 0.1)
+        if residual != embedding:
+            raise UserError(f"config.json: expected embd_pdrop {residual}, that of resid_pdrop; received {embedding}")
+        if "hidden_dim" in found:
+            found.setdefault("intermediate_dim", 4 * found["hidden_dim"])
+        return found
 
-def config(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the settings of config.json for options of our model; the inverse of `options`."""
-    return {**write_options(options, OPTIONS), "embd_pdrop": options["dropout"], "model_type": "gpt2"}
+    def write_config(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Returns the settings of config.json for options of our model; the inverse of `read_options`."""
+        return super().write_config(options) | {"embd_pdrop": options["dropout"]}
 
 
 def rows(options: Mapping[str, Any]) -> list[Row]:
@@ -73,3 +70,18 @@ def rows(options: Mapping[str, Any]) -> list[Row]:
         found += dense_rows(f"{path}/feed_forward_in", f"{name}.mlp.c_fc", CONV1D)
         found += dense_rows(f"{path}/feed_forward_out", f"{name}.mlp.c_proj", CONV1D)
     return found + norm_rows("norm", "ln_f")
+
+
+GPT2 = GPT2Family(
+    "gpt2",
+    "transformer.",
+    "GPT2",
+    "GPT2Decoder",
+    OPTIONS,
+    rows,
+    {"LMHeadModel": Head("", [], ignored=("lm_head.weight",))},  # the embeddings once more
+    needs=NEEDS,
+    ignored=("attn.bias", "attn.masked_bias"),  # causal masks
+    poolers=(),
+    activation="gelu_new",
+)

@@ -11,6 +11,7 @@ from attention_zoo.pipelines.hub.abilities.embed import Embed
 from attention_zoo.pipelines.hub.abilities.fill_mask import FillMask
 from attention_zoo.pipelines.hub.folder import read_optional_json
 from attention_zoo.pipelines.hub.pretrained import from_pretrained
+from attention_zoo.pipelines.hub.tokenizers import FILES, LAYOUTS
 
 ABILITIES = {"MaskedLanguageModel": FillMask, "SequenceClassifier": Classify}
 """What a model with a head does if nobody asks for something else; all can embed."""
@@ -35,7 +36,8 @@ def load_ability(folder: Path | str, name: str | None = None) -> Any:
     folder = Path(folder)
     model: Any = from_pretrained(folder)
     if model.tokenizer is None:
-        raise UserError(f"{folder}: expected tokenizer.json or vocab.txt of BERT or DistilBERT, received none")
+        expected = f"{', '.join(FILES)} of {', '.join(LAYOUTS)}"
+        raise UserError(f"{folder}: expected a tokeniser, one of {expected}; received none")
     own = ABILITIES.get(type(model).__name__, Embed)
     offered = {ability.name: ability for ability in (own, Embed)}
     if name not in (None, *offered):

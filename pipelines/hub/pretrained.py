@@ -18,8 +18,14 @@ from attention_zoo.pipelines.hub.tokenizers import text_reader_of
 if TYPE_CHECKING:
     import keras
 
-FAMILIES = ("albert", "distilbert", "bert", "roberta")  # of two that have one class, the more special one comes first
-POOLERS = ("pooler.weight", "pooler.dense.weight")  # names of tensors that only an encoder with a pooler has
+FAMILIES = (
+    "albert",
+    "distilbert",
+    "bert",
+    "roberta",
+    "gpt2",
+    "xlnet",
+)  # of two that have one class, the more special one comes first
 SAME_HEAD = {"PreTraining": "MaskedLM"}  # "BertForPreTraining" predicts hidden tokens, too
 
 
@@ -49,9 +55,9 @@ def from_pretrained(folder: Path | str) -> "keras.Model":
         folder: Has config.json and model.safetensors, or shards with model.safetensors.index.json.
 
     Returns:
-        An encoder, such as `BertEncoder`, or one with a head, such as `MaskedLanguageModel`, whose `encoder` it is. Its
-        `tokenizer` is a `TextReader`, a function of strings `(B,)` to the inputs of the model, or `None` if the folder
-        has none that is known here.
+        An encoder, such as `BertEncoder`, or one with a head, such as `MaskedLanguageModel`, whose `encoder` it is.
+        `GPT2Decoder` and `XLNetEncoder` predict tokens themselves. The model's `tokenizer` is a `TextReader`, a
+        function of strings `(B,)` to its inputs, or `None` if the folder has none that is known here.
 
     Raises:
         UserError: The folder lacks a file or is of no known family, a tensor is missing or has another shape.
@@ -61,13 +67,15 @@ def from_pretrained(folder: Path | str) -> "keras.Model":
     family = family_of(config.get("model_type"))
     head = head_of(family, config)
     tensors = Tensors(folder, family.prefix)
-    options = {"pooler": any(name in tensors for name in POOLERS)} | family.read_options(config)
+    options = family.read_options(config) | (head.options(config) if head and not head.model else {})
+    if family.poolers:
+        options = {"pooler": any(name in tensors for name in family.poolers)} | options
     encoder = our_class(family.encoder)(**options, name="encoder")
-    model = our_class(head.model)(encoder, **head.options(config)) if head else encoder
+    model = our_class(head.model)(encoder, **head.options(config)) if head and head.model else encoder
     model({"tokens": np.ones((1, 2), "int32")})  # builds it
     unexpected = read_weights(model, tensors, rows_of(family, head, encoder.options))
-    known = {*family.ignored, *(head.ignored if head else ())}
-    if left := [name for name in unexpected if name not in known]:
+    known = (*family.ignored, *(head.ignored if head else ()))
+    if left := [name for name in unexpected if not name.endswith(known)]:
         print(f"{folder}: not used: {', '.join(left)}")
     model.tokenizer = text_reader_of(folder, family.model_type, encoder.options)
     return model
@@ -88,13 +96,12 @@ def to_pretrained(model: "keras.Model", folder: Path | str) -> None:
     folder = Path(folder)
     encoder: Any = getattr(model, "encoder", model)
     family = next((family for family in map(family_of, FAMILIES) if encodes(family, encoder)), None)
-    names = {head.model: name for name, head in (family.heads if family else {}).items()}
-    if family is None or (model is not encoder and type(model).__name__ not in names):
+    end = end_of(family, model) if family else None
+    if family is None or end is None:
         raise UserError(f"model: expected one of {', '.join(sorted(FAMILIES))}; received {type(model).__name__}")
-    end = names.get(type(model).__name__)
-    head = family.heads[end] if end else None
+    head = family.heads.get(end)
     config = family.write_config(encoder.options)
-    config["architectures"] = [f"{family.classes}{f'For{end}' if end else 'Model'}"]
+    config["architectures"] = [f"{family.classes}{'For' if head and head.model else ''}{end}"]
     if labels := getattr(model, "labels", None):
         config |= {"id2label": dict(enumerate(labels)), "label2id": {name: n for n, name in enumerate(labels)}}
     tensors = write_weights(model, rows_of(family, head, encoder.options, family.prefix if head else ""))
@@ -114,6 +121,16 @@ def encodes(family: Family, encoder: "keras.Model") -> bool:
     return all(encoder.options[name] == value for name, value in family.fixed.items())
 
 
+def end_of(family: Family, model: Any) -> str | None:
+    """Returns the end of the name of transformers' class for a model, such as "MaskedLM"; `None` if there is none."""
+    if hasattr(model, "encoder"):
+        return next((end for end, head in family.heads.items() if head.model == type(model).__name__), None)
+    for end, head in family.heads.items():
+        if not head.model and all(model.options[name] == value for name, value in head.options({}).items()):
+            return end
+    return "Model"
+
+
 def head_of(family: Family, config: Mapping[str, Any]) -> Head | None:
     """Returns the head that a config.json names, or `None` for an encoder alone.
 
@@ -126,7 +143,7 @@ def head_of(family: Family, config: Mapping[str, Any]) -> Head | None:
         return None
     end = SAME_HEAD.get(end, end)
     if end not in family.heads:
-        expected = ", ".join(f"{family.classes}For{known}" for known in family.heads)
+        expected = ", ".join(f"{family.classes}{'For' if head.model else ''}{e}" for e, head in family.heads.items())
         raise UserError(f"config.json: expected architectures of {family.classes}Model, {expected}; received {name}")
     return family.heads[end]
 
@@ -143,4 +160,5 @@ def rows_of(family: Family, head: Head | None, options: Mapping[str, Any], prefi
     rows = family.rows(options)
     if head is None:
         return rows
-    return [Row(f"encoder/{path}", f"{prefix}{name}", hook) for path, name, hook in rows] + head.rows
+    ours = "encoder/" if head.model else ""
+    return [Row(f"{ours}{path}", f"{prefix}{name}", hook) for path, name, hook in rows] + head.rows

@@ -13,6 +13,7 @@ PREDICTIONS = [
 
 ROBERTA = Family(
     "roberta",
+    "roberta.",
     "Roberta",
     "RobertaEncoder",
     OPTIONS,

@@ -3,8 +3,10 @@
 Shapes: B texts, T tokens.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 import tensorflow_text
 
@@ -12,30 +14,35 @@ import tensorflow_text
 class TextReader(tf.Module):
     """Tokenises texts, or pairs of texts, adds the special tokens, cuts what is too long, and pads at the right.
 
-    A text becomes `first text last`, a pair `first text last second last`. Of a pair that is too long the longer one
-    loses tokens, one by one, as in transformers' "longest_first".
+    A text becomes `before text after`, a pair `before text between second after`. Of a pair that is too long the longer
+    one loses tokens, one by one, as in transformers' "longest_first".
 
     Args:
-        tokenizer: A `WordPieces`.
-        first: Id of the token before a text, such as that of "[CLS]".
-        last: Id of the token after a text, such as that of "[SEP]".
+        tokenizer: A `WordPieces` or a `BytePairs`.
+        before: Ids of the tokens before a text, such as that of "[CLS]".
+        between: Ids of the tokens between the texts of a pair, such as that of "[SEP]". They belong to the first.
+        after: Ids of the tokens after all.
         pad: Id of padding.
-        mask: Id of the token that stands for a hidden one.
         max_tokens: Largest number of tokens of a row, the special ones included.
+        mask: Id of the token that stands for a hidden one. Defaults to `None`: there is none.
+        segments: Whether the second text of a pair is segment 1. Defaults to `True`; without, all is segment 0.
     """
 
     def __init__(
         self,
         tokenizer: Any,
-        first: int,
-        last: int,
+        before: Sequence[int],
+        between: Sequence[int],
+        after: Sequence[int],
         pad: int,
-        mask: int,
         max_tokens: int,
+        mask: int | None = None,
+        segments: bool = True,
     ):
         super().__init__(name="text_reader")
         self.tokenizer = tokenizer
-        self.first, self.last, self.pad, self.mask = first, last, pad, mask
+        self.before, self.between, self.after = (np.array(ids, "int32") for ids in (before, between, after))
+        self.pad, self.mask, self.segments = pad, mask, segments
         self.max_tokens = max_tokens
 
     def __call__(self, text: tf.Tensor, pair: tf.Tensor | None = None) -> dict[str, tf.Tensor]:
@@ -54,17 +61,19 @@ class TextReader(tf.Module):
         """Returns what `__call__` returns, and bool `(B,)`: whether a text was cut."""
         parts: list[Any] = [self.tokenizer.tokenize(one) for one in ([text] if pair is None else [text, pair])]
         lengths = tf.add_n([part.row_lengths() for part in parts])
-        room = self.max_tokens - (2 if pair is None else 3)
+        room = self.max_tokens - len(self.before) - len(self.after) - (0 if pair is None else len(self.between))
         parts = [parts[0][:, :room]] if pair is None else tensorflow_text.ShrinkLongestTrimmer(room).trim(parts)
         rows = tf.shape(text)[0]
-        first, last = (tf.fill([rows, 1], tf.constant(token, tf.int32)) for token in (self.first, self.last))
-        begin = tf.concat([first, parts[0], last], axis=1)
-        row = begin if pair is None else tf.concat([begin, parts[1], last], axis=1)
+        before, between, after = (
+            tf.tile(ids[None], tf.stack([rows, 1])) for ids in (self.before, self.between, self.after)
+        )
+        begin = tf.concat([before, parts[0], after if pair is None else between], axis=1)
+        row = begin if pair is None else tf.concat([begin, parts[1], after], axis=1)
         size = row.row_lengths()
         tokens = row.to_tensor(self.pad)  # (B, T)
         mask = tf.sequence_mask(size, tf.shape(tokens)[1])
-        second = tf.sequence_mask(begin.row_lengths(), tf.shape(tokens)[1])
-        segments = tf.cast(mask & ~second, tf.int32)
+        first = tf.sequence_mask(begin.row_lengths(), tf.shape(tokens)[1])
+        segments = tf.cast(mask & ~first, tf.int32) if self.segments else tf.zeros_like(tokens)
         return {"tokens": tokens, "mask": mask, "segments": segments}, lengths > room
 
     def pieces(self, tokens: tf.Tensor) -> tf.Tensor:

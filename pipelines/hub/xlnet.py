@@ -6,12 +6,8 @@ from typing import Any
 import numpy as np
 
 from attention_zoo.pipelines.engine.errors import UserError
-from attention_zoo.pipelines.hub.family import read_options, write_options
+from attention_zoo.pipelines.hub.family import Family, Head
 from attention_zoo.pipelines.hub.tables import SAME, Hook, Row, dense_rows, norm_rows
-
-PREFIX = "transformer."  # of the names of tensors where the checkpoint has a head
-TIED = ("lm_loss.weight",)  # the embeddings once more
-OUTPUT_BIAS = "lm_loss.bias"  # only in a checkpoint with this head
 
 OPTIONS = {
     "vocabulary_size": "vocab_size",
@@ -47,42 +43,47 @@ OUT_OF_HEADS = Hook(
 """(out, H, d), for a kernel (H, d, out)."""
 
 
-def options(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the options of the `XLNetEncoder` that a config.json says, but for `output_bias`.
+class XLNetFamily(Family):
+    """XLNet's: lengths that are not there are `None` for us, and -1 or `None` for them."""
 
-    A "mem_len" of `None` or 0, with which transformers keeps all tokens, gives a `memory_length` of 0: none.
+    def read_options(self, config: Mapping[str, Any]) -> dict[str, Any]:
+        """Returns the options of the `XLNetEncoder` that a config.json says, without the head that predicts tokens.
 
-    Raises:
-        UserError: The settings need something that the model does not have.
+        A "mem_len" of `None` or 0, with which transformers keeps all tokens, gives a `memory_length` of 0: none.
 
-    Example:
+        Raises:
+            UserError: The settings need something that the model does not have.
 
-    >>> found = options({"d_model": 768, "clamp_len": -1, "mem_len": None, "dropout": 0.1})
-    >>> found["hidden_dim"], found["clamp_length"], found["memory_length"], found["attention_dropout"]
-    (768, None, 0, 0.1)
-    """
-    found = read_options(config, OPTIONS, NEEDS)
-    heads, width = config.get("n_head", 16), config.get("d_model", 1024)
-    if (config.get("d_head") or width // heads) * heads != width:
-        raise UserError(f"config.json: expected d_head d_model / n_head, {width / heads}; received {config['d_head']}")
-    clamp, reuse = found.get("clamp_length", -1), found.get("reuse_length", 0)
-    return found | {
-        "memory_length": found.get("memory_length", 0),
-        "clamp_length": clamp if clamp > 0 else None,
-        "reuse_length": reuse if reuse > 0 else None,
-    }
+        Example:
 
+        >>> found = XLNET.read_options({"d_model": 768, "clamp_len": -1, "mem_len": None, "dropout": 0.1})
+        >>> found["hidden_dim"], found["clamp_length"], found["memory_length"], found["attention_dropout"]
+        (768, None, 0, 0.1)
+        """
+        found = super().read_options(config)
+        heads, width = config.get("n_head", 16), config.get("d_model", 1024)
+        if (config.get("d_head") or width // heads) * heads != width:
+            expected = f"d_head d_model / n_head, {width / heads}"
+            raise UserError(f"config.json: expected {expected}; received {config['d_head']}")
+        clamp, reuse = found.get("clamp_length", -1), found.get("reuse_length", 0)
+        return found | {
+            "output_bias": False,
+            "memory_length": found.get("memory_length", 0),
+            "clamp_length": clamp if clamp > 0 else None,
+            "reuse_length": reuse if reuse > 0 else None,
+        }
 
-def config(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the settings of config.json for options of our model; the inverse of `options`."""
-    if options["dropout"] != options["attention_dropout"]:
-        shares = f"{options['dropout']} and {options['attention_dropout']}"
-        raise UserError(f"model: expected dropout and attention_dropout to be equal, as config.json; received {shares}")
-    changed = {
-        "clamp_len": options["clamp_length"] or -1,
-        "d_head": options["hidden_dim"] // options["num_heads"],
-    }
-    return {**write_options(options, OPTIONS), **changed, "model_type": "xlnet"}
+    def write_config(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Returns the settings of config.json for options of our model; the inverse of `read_options`."""
+        if options["dropout"] != options["attention_dropout"]:
+            shares = f"{options['dropout']} and {options['attention_dropout']}"
+            expected = "dropout and attention_dropout to be equal, as config.json"
+            raise UserError(f"model: expected {expected}; received {shares}")
+        changed = {
+            "clamp_len": options["clamp_length"] or -1,
+            "d_head": options["hidden_dim"] // options["num_heads"],
+        }
+        return super().write_config(options) | changed
 
 
 def rows(options: Mapping[str, Any]) -> list[Row]:
@@ -97,4 +98,25 @@ def rows(options: Mapping[str, Any]) -> list[Row]:
         found += dense_rows(f"{path}/feed_forward_in", f"{name}.ff.layer_1")
         found += dense_rows(f"{path}/feed_forward_out", f"{name}.ff.layer_2")
         found += norm_rows(f"{path}/feed_forward_norm", f"{name}.ff.layer_norm")
-    return found + ([Row("bias", OUTPUT_BIAS, SAME)] if options["output_bias"] else [])
+    return found
+
+
+XLNET = XLNetFamily(
+    "xlnet",
+    "transformer.",
+    "XLNet",
+    "XLNetEncoder",
+    OPTIONS,
+    rows,
+    {
+        "LMHeadModel": Head(
+            "",
+            [Row("bias", "lm_loss.bias", SAME)],
+            lambda config: {"output_bias": True},
+            ignored=("lm_loss.weight",),  # the embeddings once more
+        )
+    },
+    needs=NEEDS,
+    ignored=(),
+    poolers=(),
+)

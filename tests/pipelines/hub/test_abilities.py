@@ -7,8 +7,15 @@ import numpy as np
 import pytest
 
 from attention_zoo.pipelines.__main__ import main
+from attention_zoo.pipelines.engine.text.byte_pairs import LETTERS
 from attention_zoo.pipelines.hub import from_pretrained, to_pretrained
-from attention_zoo.pipelines.models import BertEncoder, MaskedLanguageModel, SequenceClassifier, TokenClassifier
+from attention_zoo.pipelines.models import (
+    BertEncoder,
+    MaskedLanguageModel,
+    RobertaEncoder,
+    SequenceClassifier,
+    TokenClassifier,
+)
 
 PIECES = "[PAD] [UNK] [CLS] [SEP] [MASK] a cat dog sat ##s . é 日".split()
 LABELS = ["bad", "fair", "good"]
@@ -89,6 +96,33 @@ def test_hidden_tokens_get_the_most_probable_ones(exported, session_run, c_api_r
     shares = np.exp(logits - logits.max(1, keepdims=True))
     shares = -np.sort(-shares / shares.sum(1, keepdims=True))[:, :5]
     np.testing.assert_allclose(answers["probabilities"][1], shares, atol=1e-5)
+
+
+def test_roberta_reads_byte_pairs_in_the_export(tmp_path, session_run, c_api_run, capsys):
+    names = ["<s>", "<pad>", "</s>", "<unk>", *LETTERS.values(), "<mask>"]
+    encoder = RobertaEncoder(len(names), num_layers=1, num_heads=2, hidden_dim=8, intermediate_dim=8, name="encoder")
+    model = MaskedLanguageModel(encoder)
+    model({"tokens": np.ones((1, 2), "int32")})
+    to_pretrained(model, tmp_path / "folder")
+    (tmp_path / "folder" / "vocab.json").write_text(json.dumps({name: number for number, name in enumerate(names)}))
+    (tmp_path / "folder" / "merges.txt").write_text("#version: 0.2\n")
+    assert main(["load", str(tmp_path / "folder"), "--directory", str(tmp_path)]) == 0
+    texts = ["é <mask>", b"\xff<mask> a<mask>", "日"]
+    for run in (session_run, c_api_run):
+        answers = run(tmp_path / "fill_mask" / "1", "serving_default", {"text": texts})
+        assert answers["counts"].tolist() == [1, 2, 0]
+        assert answers["error"][2] == b"expected a text with <mask>, received none"
+    reader = from_pretrained(tmp_path / "folder").tokenizer
+    inputs = reader(texts[:2])
+    logits = np.array(model(inputs)["logits"])[np.array(inputs["tokens"]) == len(names) - 1]
+    best = np.argsort(-logits, axis=-1)[:, 0]
+    found = [answers["fillers"][row, number, 0] for row, number in ((0, 0), (1, 0), (1, 1))]
+    assert found == reader.pieces(best).numpy().tolist()
+    words = ["predict", "fill_mask", "日 <mask>", "--model", str(tmp_path / "fill_mask")]
+    assert (
+        main([*words, "--attention", str(tmp_path / "attention.png")]) == 0
+    )  # "日" is three tokens, none of them text
+    assert (tmp_path / "attention.png").is_file()
 
 
 def test_texts_get_the_labels_of_the_folder(exported, session_run, c_api_run):
@@ -190,7 +224,7 @@ def test_a_folder_without_a_tokeniser_is_refused(tmp_path, capsys):
     folder = write_folder(tmp_path / "folder")
     (folder / "vocab.txt").unlink()
     assert main(["load", str(folder), "--directory", str(tmp_path / "saved")]) == 2
-    assert "expected tokenizer.json or vocab.txt of BERT or DistilBERT, received none" in capsys.readouterr().err
+    assert "expected a tokeniser, one of tokenizer.json, vocab.txt, vocab.json of bert" in capsys.readouterr().err
 
 
 def test_a_vocabulary_without_the_special_tokens_is_refused(tmp_path, capsys):

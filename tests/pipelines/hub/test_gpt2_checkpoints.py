@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from attention_zoo.pipelines.engine.errors import UserError
-from attention_zoo.pipelines.hub import gpt2, tables
-from attention_zoo.pipelines.models import GPT2Decoder
+from attention_zoo.pipelines.hub import from_pretrained, to_pretrained
+from attention_zoo.pipelines.hub.gpt2 import GPT2
 
 THEIRS = {  # hidden size, layers, heads, inner size
     "one_layer": (16, 1, 2, 32),
@@ -15,8 +15,8 @@ THEIRS = {  # hidden size, layers, heads, inner size
 }
 
 
-def both(size, head="GPT2LMHeadModel"):
-    """Returns (ours, theirs): a random model of transformers and ours with its weights."""
+def both(folder, size, head="GPT2LMHeadModel"):
+    """Returns (ours, theirs): a random model of transformers, and ours of the folder that it writes."""
     transformers = pytest.importorskip("transformers", reason="the extra `backends` has transformers")
     torch = pytest.importorskip("torch", reason="the extra `backends` has PyTorch")
     torch.manual_seed(3)
@@ -25,15 +25,8 @@ def both(size, head="GPT2LMHeadModel"):
     theirs = getattr(transformers, head)._from_config(config, attn_implementation="eager")
     for name, weights in theirs.named_parameters():
         torch.nn.init.normal_(weights, mean=float("ln_" in name and "weight" in name), std=0.2)
-    options = gpt2.options(config.to_dict())
-    model = GPT2Decoder(**options)
-    model.build()
-    tensors = {name.removeprefix(gpt2.PREFIX): value.numpy() for name, value in theirs.state_dict().items()}
-    assert set(tables.read_weights(model, tensors, gpt2.rows(model.options))) <= set(gpt2.TIED)
-    assert gpt2.options(gpt2.config(model.options)) == options
-    for name, tensor in tables.write_weights(model, gpt2.rows(model.options)).items():
-        np.testing.assert_array_equal(tensor, tensors[name])
-    return model, theirs.eval()
+    theirs.save_pretrained(folder)
+    return from_pretrained(folder), theirs.eval()
 
 
 def differences(model, theirs, mask, positions=None):
@@ -62,8 +55,9 @@ def differences(model, theirs, mask, positions=None):
 @pytest.mark.backends
 @pytest.mark.parametrize("padding", ["right", "left", "left with positions"])
 @pytest.mark.parametrize("size", THEIRS)
-def test_it_equals_the_gpt2_of_transformers(size, padding):
-    model, theirs = both(size)
+def test_it_equals_the_gpt2_of_transformers(size, padding, tmp_path, capsys):
+    model, theirs = both(tmp_path, size)
+    assert "not used" not in capsys.readouterr().out
     mask = np.arange(9) < np.array([[9], [4], [1]])
     mask = mask if padding == "right" else mask[:, ::-1].copy()
     positions = np.maximum(np.cumsum(mask, axis=1) - 1, 0)
@@ -79,10 +73,10 @@ def test_it_equals_the_gpt2_of_transformers(size, padding):
 
 
 @pytest.mark.backends
-def test_greedy_answers_equal_those_of_transformers():
+def test_greedy_answers_equal_those_of_transformers(tmp_path):
     import torch
 
-    model, theirs = both("deep")
+    model, theirs = both(tmp_path, "deep")
     prompts, lengths = np.array([[7, 8, 9, 10], [20, 21, 0, 0]]), np.array([4, 2])
     logits, memory = model.prefill(prompts, lengths)
     state, answers = model.start(memory), []
@@ -96,6 +90,25 @@ def test_greedy_answers_equal_those_of_transformers():
         assert [answer[row] for answer in answers] == expected[0, length:].tolist()
 
 
+@pytest.mark.backends
+@pytest.mark.parametrize("head", ["GPT2LMHeadModel", "GPT2Model"])
+def test_transformers_loads_what_we_write_with_equal_outputs(head, tmp_path):
+    import torch
+    import transformers
+
+    model, theirs = both(tmp_path / "theirs", "deep", head)
+    to_pretrained(model, tmp_path / "ours")
+    again, report = transformers.GPT2LMHeadModel.from_pretrained(tmp_path / "ours", output_loading_info=True)
+    assert not any(report[name] for name in ("missing_keys", "unexpected_keys", "mismatched_keys"))
+    tokens = np.random.default_rng(0).integers(5, 60, (2, 9))
+    with torch.no_grad():
+        states = again(torch.tensor(tokens), output_hidden_states=True).hidden_states[-1].numpy()
+        expected = theirs(torch.tensor(tokens), output_hidden_states=True).hidden_states[-1].numpy()
+    np.testing.assert_allclose(states, expected, atol=1e-5)  # theirs computes attention in another order
+    ours = from_pretrained(tmp_path / "ours")({"tokens": tokens})["states"]
+    np.testing.assert_array_equal(ours, model({"tokens": tokens})["states"])
+
+
 @pytest.mark.parametrize(
     "settings, message",
     [
@@ -107,4 +120,4 @@ def test_greedy_answers_equal_those_of_transformers():
 )
 def test_settings_that_the_model_does_not_have_are_refused(settings, message):
     with pytest.raises(UserError, match=message):
-        gpt2.options({"n_embd": 8} | settings)
+        GPT2.read_options({"n_embd": 8} | settings)

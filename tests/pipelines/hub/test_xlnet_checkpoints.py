@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from attention_zoo.pipelines.engine.errors import UserError
-from attention_zoo.pipelines.hub import tables, xlnet
-from attention_zoo.pipelines.models import XLNetEncoder
+from attention_zoo.pipelines.hub import from_pretrained, to_pretrained
+from attention_zoo.pipelines.hub.xlnet import XLNET
 
 THEIRS = {  # width, layers, heads, inner width
     "one_layer": (16, 1, 2, 32),
@@ -14,8 +14,8 @@ THEIRS = {  # width, layers, heads, inner width
 }
 
 
-def both(size, head="XLNetLMHeadModel", **settings):
-    """Returns (ours, theirs): a random model of transformers and ours with its weights."""
+def both(folder, size, head="XLNetLMHeadModel", **settings):
+    """Returns (ours, theirs): a random model of transformers, and ours of the folder that it writes."""
     transformers = pytest.importorskip("transformers", reason="the extra `backends` has transformers")
     torch = pytest.importorskip("torch", reason="the extra `backends` has PyTorch")
     torch.manual_seed(3)
@@ -24,15 +24,8 @@ def both(size, head="XLNetLMHeadModel", **settings):
     theirs = getattr(transformers, head)._from_config(config, attn_implementation="eager")
     for name, weights in theirs.named_parameters():
         torch.nn.init.normal_(weights, mean=float("layer_norm.weight" in name), std=0.2)
-    options = xlnet.options(config.to_dict()) | {"output_bias": head == "XLNetLMHeadModel"}
-    model = XLNetEncoder(**options)
-    model.build()
-    tensors = {name.removeprefix(xlnet.PREFIX): value.numpy() for name, value in theirs.state_dict().items()}
-    assert set(tables.read_weights(model, tensors, xlnet.rows(model.options))) <= set(xlnet.TIED)
-    assert xlnet.options(xlnet.config(model.options)) | {"output_bias": options["output_bias"]} == options
-    for name, tensor in tables.write_weights(model, xlnet.rows(model.options)).items():
-        np.testing.assert_array_equal(tensor, tensors[name])
-    return model, theirs.eval()
+    theirs.save_pretrained(folder)
+    return from_pretrained(folder), theirs.eval()
 
 
 def answers(theirs, inputs, **options):
@@ -52,8 +45,9 @@ def check(differences):
 @pytest.mark.backends
 @pytest.mark.parametrize("clamp_len", [-1, 3])
 @pytest.mark.parametrize("size", THEIRS)
-def test_content_equals_transformers_with_left_padding_and_segments(size, clamp_len):
-    model, theirs = both(size, "XLNetModel", clamp_len=clamp_len)
+def test_content_equals_transformers_with_left_padding_and_segments(size, clamp_len, tmp_path, capsys):
+    model, theirs = both(tmp_path, size, "XLNetModel", clamp_len=clamp_len)
+    assert "not used" not in capsys.readouterr().out
     random = np.random.default_rng(0)
     tokens, segments = random.integers(6, 60, (3, 9)), random.integers(0, 3, (3, 9))
     mask = (np.arange(9) < np.array([[9], [4], [1]]))[:, ::-1].copy()
@@ -73,8 +67,8 @@ def test_content_equals_transformers_with_left_padding_and_segments(size, clamp_
 @pytest.mark.backends
 @pytest.mark.parametrize("segmented", [False, True])
 @pytest.mark.parametrize("size", THEIRS)
-def test_predictions_equal_transformers_with_orders_targets_and_memory(size, segmented):
-    model, theirs = both(size, mem_len=7)
+def test_predictions_equal_transformers_with_orders_targets_and_memory(size, segmented, tmp_path):
+    model, theirs = both(tmp_path, size, mem_len=7)
     random = np.random.default_rng(0)
     first, tokens, segments = (random.integers(low, high, (3, 9)) for low, high in ((6, 60), (6, 60), (0, 2)))
     order = np.argsort(random.normal(size=(3, 9)))
@@ -110,6 +104,22 @@ def test_predictions_equal_transformers_with_orders_targets_and_memory(size, seg
     check(found)
 
 
+@pytest.mark.backends
+@pytest.mark.parametrize("head", ["XLNetLMHeadModel", "XLNetModel"])
+def test_transformers_loads_what_we_write_with_equal_outputs(head, tmp_path):
+    import torch
+    import transformers
+
+    model, theirs = both(tmp_path / "theirs", "deep", head, clamp_len=3, mem_len=7)
+    to_pretrained(model, tmp_path / "ours")
+    again, report = getattr(transformers, head).from_pretrained(tmp_path / "ours", output_loading_info=True)
+    assert not any(report[name] for name in ("missing_keys", "unexpected_keys", "mismatched_keys"))
+    tokens = torch.tensor(np.random.default_rng(0).integers(6, 60, (2, 9)))
+    with torch.no_grad():
+        np.testing.assert_array_equal(again(tokens)[0].numpy(), theirs(tokens)[0].numpy())
+    assert (again.config.clamp_len, again.config.mem_len) == (3, 7)
+
+
 @pytest.mark.parametrize(
     "settings, message",
     [
@@ -121,4 +131,4 @@ def test_predictions_equal_transformers_with_orders_targets_and_memory(size, seg
 )
 def test_settings_that_the_model_does_not_have_are_refused(settings, message):
     with pytest.raises(UserError, match=message):
-        xlnet.options({"d_model": 8, "n_head": 2} | settings)
+        XLNET.read_options({"d_model": 8, "n_head": 2} | settings)
