@@ -6,7 +6,6 @@ Shapes: B texts, T tokens.
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 import tensorflow_text
 
@@ -41,7 +40,7 @@ class TextReader(tf.Module):
     ):
         super().__init__(name="text_reader")
         self.tokenizer = tokenizer
-        self.before, self.between, self.after = (np.array(ids, "int32") for ids in (before, between, after))
+        self.before, self.between, self.after = (list(ids) for ids in (before, between, after))
         self.pad, self.mask, self.segments = pad, mask, segments
         self.max_tokens = max_tokens
 
@@ -65,7 +64,8 @@ class TextReader(tf.Module):
         parts = [parts[0][:, :room]] if pair is None else tensorflow_text.ShrinkLongestTrimmer(room).trim(parts)
         rows = tf.shape(text)[0]
         before, between, after = (
-            tf.tile(ids[None], tf.stack([rows, 1])) for ids in (self.before, self.between, self.after)
+            tf.tile(tf.constant([ids], tf.int32), tf.stack([rows, 1]))
+            for ids in (self.before, self.between, self.after)
         )
         begin = tf.concat([before, parts[0], after if pair is None else between], axis=1)
         row = begin if pair is None else tf.concat([begin, parts[1], after], axis=1)
