@@ -1,7 +1,6 @@
 """Makes the tokeniser of a folder of the Hugging Face Hub.
 
-tokenizer.json says what transformers does, so it is asked first; older folders have vocab.txt, or vocab.json and
-merges.txt, and settings in tokenizer_config.json.
+Here is how each family lays out its tokens; `tokenizer_files` reads the vocabularies.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,22 +8,27 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from attention_zoo.pipelines.engine.errors import UserError
-from attention_zoo.pipelines.hub.folder import read_json, read_optional_json
+from attention_zoo.pipelines.hub.folder import read_optional_json
 from attention_zoo.pipelines.hub.text_reader import TextReader
+from attention_zoo.pipelines.hub.tokenizer_files import byte_pairs, sentence_pieces, word_pieces
 
-FILES = ("tokenizer.json", "vocab.txt", "vocab.json")
+FILES = ("tokenizer.json", "vocab.txt", "vocab.json", "spiece.model")
+LONGEST = 512  # tokens of a text where the model has no positions that end: XLNet's
+KINDS = {"word_pieces": word_pieces, "byte_pairs": byte_pairs, "sentence_pieces": sentence_pieces}
 
 
 class Layout(NamedTuple):
     """How a family of models has its text.
 
     Args:
-        kind: "word_pieces" or "byte_pairs".
+        kind: A key of `KINDS`.
         tokens: Dict of our names of the special tokens to what they are by default.
         before: Our names of those before a text. Defaults to none.
         between: Of those between two texts. Defaults to none.
         after: Of those after all. Defaults to none.
         segments: Whether the second text of a pair is a segment of its own. Defaults to `False`.
+        last_segment: Segment of the last token. Defaults to `None`: that of the text before it.
+        settings: Settings of the tokeniser that the family has where a folder does not say. Defaults to none.
     """
 
     kind: str
@@ -33,14 +37,28 @@ class Layout(NamedTuple):
     between: Sequence[str] = ()
     after: Sequence[str] = ()
     segments: bool = False
+    last_segment: int | None = None
+    settings: Mapping[str, Any] = {}
 
 
 BERT_TOKENS = {"first": "[CLS]", "last": "[SEP]", "pad": "[PAD]", "mask": "[MASK]", "unk": "[UNK]"}
 ROBERTA_TOKENS = {"first": "<s>", "last": "</s>", "pad": "<pad>", "mask": "<mask>", "unk": "<unk>"}
+ALBERT_TOKENS = {"first": "[CLS]", "last": "[SEP]", "pad": "<pad>", "mask": "[MASK]", "unk": "<unk>"}
+XLNET_TOKENS = {"first": "<cls>", "last": "<sep>", "pad": "<pad>", "mask": "<mask>", "unk": "<unk>"}
 LAYOUTS = {
     "bert": Layout("word_pieces", BERT_TOKENS, ["first"], ["last"], ["last"], segments=True),
     "distilbert": Layout("word_pieces", BERT_TOKENS, ["first"], ["last"], ["last"]),
     "roberta": Layout("byte_pairs", ROBERTA_TOKENS, ["first"], ["last", "last"], ["last"]),
+    "albert": Layout("sentence_pieces", ALBERT_TOKENS, ["first"], ["last"], ["last"], segments=True),
+    "xlnet": Layout(
+        "sentence_pieces",
+        XLNET_TOKENS,
+        between=["last"],
+        after=["last", "first"],
+        segments=True,
+        last_segment=2,
+        settings={"do_lower_case": False},
+    ),
     "gpt2": Layout("byte_pairs", {"end": "<|endoftext|>"}),
 }
 """By the "model_type" of config.json."""
@@ -59,7 +77,7 @@ def text_reader_of(folder: Path, model_type: str, options: Mapping[str, Any]) ->
     """Returns what turns text into the inputs of the model of a folder.
 
     Args:
-        folder: May have tokenizer.json, or vocab.txt, or vocab.json and merges.txt.
+        folder: May have one of `FILES`.
         model_type: "model_type" of its config.json.
         options: Of the encoder.
 
@@ -72,11 +90,10 @@ def text_reader_of(folder: Path, model_type: str, options: Mapping[str, Any]) ->
     layout = LAYOUTS.get(model_type)
     if layout is None or not any((folder / name).is_file() for name in FILES):
         return None
-    settings = read_optional_json(folder / "tokenizer_config.json") or {}
+    settings = {**layout.settings, **(read_optional_json(folder / "tokenizer_config.json") or {})}
     names = named_tokens(settings, layout.tokens)
-    make = word_pieces if layout.kind == "word_pieces" else byte_pairs
     try:
-        tokenizer = make(folder, settings, names)
+        tokenizer = KINDS[layout.kind](folder, settings, names)
         ids = {name: tokenizer.id_of(piece) for name, piece in names.items()}
     except KeyError as error:
         raise UserError(f"{folder}: expected a vocabulary with {error}, received one without") from None
@@ -89,76 +106,17 @@ def text_reader_of(folder: Path, model_type: str, options: Mapping[str, Any]) ->
         max_tokens=max_tokens_of(folder, model_type, settings, options),
         mask=ids.get("mask"),
         segments=layout.segments,
+        last_segment=layout.last_segment,
     )
 
 
 def max_tokens_of(folder: Path, model_type: str, settings: Mapping[str, Any], options: Mapping[str, Any]) -> int:
     """Returns the largest number of tokens that a folder's model reads."""
-    room = options["max_length"]
+    room = options.get("max_length", LONGEST)
     if model_type == "roberta":  # whose positions are counted from the one after that of padding
         room -= options["pad_token"] + 1
     of_sentences = read_optional_json(folder / "sentence_bert_config.json") or {}
     return min(room, int(settings.get("model_max_length") or room), of_sentences.get("max_seq_length") or room)
-
-
-def word_pieces(folder: Path, settings: Mapping[str, Any], names: Mapping[str, str]) -> Any:
-    """Returns the `WordPieces` of a folder.
-
-    Args:
-        folder: Has tokenizer.json or vocab.txt.
-        settings: Its tokenizer_config.json.
-        names: Its special tokens, by our names.
-
-    Raises:
-        UserError: A file cannot be read, or its normaliser is not BERT's.
-    """
-    from attention_zoo.pipelines.engine.text.wordpieces import WordPieces
-
-    whole = read_optional_json(folder / "tokenizer.json") or {}
-    normalizer = whole.get("normalizer") or {}
-    if normalizer and normalizer.get("type") != "BertNormalizer":
-        raise UserError(f"{folder}/tokenizer.json: expected a BertNormalizer, received {normalizer.get('type')}")
-    return WordPieces(
-        in_order(whole["model"]["vocab"]) if whole else read_lines(folder / "vocab.txt"),
-        lowercase=normalizer.get("lowercase", settings.get("do_lower_case", True)),
-        strip_accents=normalizer.get("strip_accents", settings.get("strip_accents")),
-        split_chinese=normalizer.get("handle_chinese_chars", settings.get("tokenize_chinese_chars", True)),
-        unknown=names["unk"],
-        specials=tuple(names.values()),
-    )
-
-
-def byte_pairs(folder: Path, settings: Mapping[str, Any], names: Mapping[str, str]) -> Any:
-    """Returns the `BytePairs` of a folder.
-
-    Args:
-        folder: Has tokenizer.json, or vocab.json and merges.txt.
-        settings: Its tokenizer_config.json.
-        names: Its special tokens, by our names.
-
-    Raises:
-        UserError: A file cannot be read, or the tokeniser adds a space before a text, or is not made of byte pairs.
-    """
-    from attention_zoo.pipelines.engine.text.byte_pairs import BytePairs
-
-    whole = read_optional_json(folder / "tokenizer.json")
-    if whole is None:
-        vocabulary = read_json(folder / "vocab.json")
-        merges = [line for line in read_lines(folder / "merges.txt") if not line.startswith("#version")]
-        specials = {piece: vocabulary[piece] for piece in names.values() if piece in vocabulary}
-        strip_left = [names["mask"]] if "mask" in names else []
-        kind, spaced = "BPE", settings.get("add_prefix_space", False)
-    else:
-        vocabulary, merges, kind = (whole["model"].get(name) for name in ("vocab", "merges", "type"))
-        added = whole.get("added_tokens", [])
-        specials = {token["content"]: token["id"] for token in added}
-        strip_left = [token["content"] for token in added if token.get("lstrip")]
-        spaced = (whole.get("pre_tokenizer") or {}).get("add_prefix_space", False)
-    if spaced or merges is None:
-        expected = "expected byte pairs without a space that is added before a text"
-        raise UserError(f"{folder}: {expected}; received {'a space' if spaced else kind}")
-    merges = [pair if isinstance(pair, str) else " ".join(pair) for pair in merges]
-    return BytePairs(vocabulary, merges, specials, strip_left)
 
 
 def named_tokens(settings: Mapping[str, Any], defaults: Mapping[str, str]) -> dict[str, str]:
@@ -171,26 +129,3 @@ def named_tokens(settings: Mapping[str, Any], defaults: Mapping[str, str]) -> di
     """
     found = {name: settings.get(THEIRS[name]) or default for name, default in defaults.items()}
     return {name: token["content"] if isinstance(token, dict) else token for name, token in found.items()}
-
-
-def in_order(vocabulary: Mapping[str, int]) -> list[str]:
-    """Returns the pieces of a vocabulary by their ids.
-
-    Example:
-
-    >>> in_order({"b": 1, "a": 0})
-    ['a', 'b']
-    """
-    return sorted(vocabulary, key=vocabulary.__getitem__)
-
-
-def read_lines(path: Path) -> list[str]:
-    """Reads the lines of a file of a folder.
-
-    Raises:
-        UserError: It is not UTF-8.
-    """
-    try:
-        return path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
-    except UnicodeDecodeError:
-        raise UserError(f"{path}: expected text in UTF-8, received other bytes") from None

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.text.byte_pairs import learn_byte_pairs
+from attention_zoo.pipelines.engine.text.sentence_pieces import unigram_model
 from attention_zoo.pipelines.hub.tokenizers import text_reader_of
 
 TEXTS = [
@@ -20,7 +21,12 @@ TEXTS = [
 ]
 OTHERS = ["Cats sit.", "b", "a <mask> dog", "the mat " * 40, "x", "the dog " * 9]
 OPTIONS = {"roberta": {"max_length": 26, "pad_token": 1}, "gpt2": {"max_length": 24}}
+OPTIONS |= {"albert": {"max_length": 24}, "xlnet": {}}
 CLASSES = {"roberta": "RobertaTokenizer", "gpt2": "GPT2Tokenizer"}
+SENTENCE_PIECES = {
+    "albert": ("AlbertTokenizer", ["<pad>", "<unk>", "[CLS]", "[SEP]", "[MASK]"]),
+    "xlnet": ("XLNetTokenizer", ["<unk>", "<s>", "</s>", "<cls>", "<sep>", "<pad>", "<mask>", "<eod>", "<eop>"]),
+}
 SPECIALS = {"roberta": ["<s>", "<pad>", "</s>", "<unk>", "<mask>"], "gpt2": ["<|endoftext|>"]}
 
 
@@ -66,6 +72,46 @@ def test_inputs_are_those_of_transformers(family, pairs, learned, tmp_path):
         assert inputs["tokens"][row, :count].numpy().tolist() == expected, text
     padding = inputs["tokens"].numpy()[~inputs["mask"].numpy()]
     assert set(padding.tolist()) == {reader.pad} and not inputs["segments"].numpy().any()
+
+
+@pytest.mark.backends
+@pytest.mark.parametrize("pairs", [False, True], ids=["texts", "pairs"])
+@pytest.mark.parametrize("family", SENTENCE_PIECES)
+def test_sentence_pieces_have_the_inputs_and_segments_of_transformers(family, pairs, tmp_path):
+    transformers = pytest.importorskip("transformers", reason="the extra `backends` has transformers")
+    name, specials = SENTENCE_PIECES[family]
+    pieces = [(piece, 0.0) for piece in specials] + [
+        ("▁", -3.1),
+        ("▁the", -1.2),
+        ("▁cat", -1.7),
+        ("s", -2.3),
+        ("a", -2.9),
+    ]
+    theirs = getattr(transformers, name)(vocab=pieces)
+    theirs.save_pretrained(tmp_path)
+    reader = text_reader_of(tmp_path, family, OPTIONS[family])
+    inputs = reader(tf.constant(TEXTS), tf.constant(OTHERS) if pairs else None)
+    for row, text in enumerate(TEXTS):
+        more = {"text_pair": OTHERS[row]} if pairs else {}
+        options = {"truncation": "longest_first", "max_length": reader.max_tokens, "return_token_type_ids": True}
+        expected = theirs(text, **more, **options)
+        count = int(tf.reduce_sum(tf.cast(inputs["mask"][row], tf.int32)))
+        assert inputs["tokens"][row, :count].numpy().tolist() == expected["input_ids"], text
+        if family == "albert" or not pairs:
+            assert inputs["segments"][row, :count].numpy().tolist() == expected["token_type_ids"], text
+    assert set(inputs["tokens"].numpy()[~inputs["mask"].numpy()].tolist()) == {reader.pad}
+
+
+def test_spiece_model_is_read_with_the_settings_of_the_folder(tmp_path):
+    pieces = [(piece, 0.0) for piece in SENTENCE_PIECES["albert"][1]] + [("▁Cat", -1.0), ("▁cat", -2.0)]
+    (tmp_path / "spiece.model").write_bytes(unigram_model(pieces, 1))
+    for cased, token in ((False, 6), (True, 5)):
+        (tmp_path / "tokenizer_config.json").write_text(json.dumps({"do_lower_case": not cased}))
+        reader = text_reader_of(tmp_path, "albert", OPTIONS["albert"])
+        assert reader(tf.constant(["Cat[MASK]"]))["tokens"].numpy().tolist() == [[2, token, 4, 3]]
+    (tmp_path / "spiece.model").write_bytes(b"\x01")
+    with pytest.raises(UserError, match="expected a SentencePiece model"):
+        text_reader_of(tmp_path, "albert", OPTIONS["albert"])
 
 
 @pytest.mark.parametrize("family", CLASSES)

@@ -1,0 +1,136 @@
+"""Sentence pieces of other people's models, as ALBERT and XLNet read text.
+
+The ids are those of Hugging Face's AlbertTokenizer and XLNetTokenizer. Everything runs in the TensorFlow graph, so an
+exported model has its tokeniser in it. `subwords.py` has the pieces that tasks of this project learn.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import tensorflow as tf
+import tensorflow_text
+from sentencepiece import sentencepiece_model_pb2
+
+WHITE_SPACE = r"[\s\x{b}\x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}]+"
+
+NO_CHARACTER = "\U000f0000"  # of private use, and in no vocabulary
+
+
+def unigram_model(
+    pieces: Iterable[tuple[str, float]], unknown: int, controls: Iterable[str] = (), charsmap: bytes = b""
+) -> bytes:
+    """Returns a SentencePiece model with these pieces.
+
+    Args:
+        pieces: Pieces and their log-probabilities, in the order of their ids.
+        unknown: Id of the unknown piece.
+        controls: Pieces that no text gives, such as "[CLS]". Defaults to none.
+        charsmap: SentencePiece's table of characters that stand for others. Defaults to none.
+
+    Example:
+
+    >>> model = unigram_model([("<unk>", 0.0), ("▁a", -1.0), ("b", -2.0)], unknown=0)
+    >>> SentencePieces(model).tokenize(tf.constant(["ab A"])).to_list()
+    [[1, 2, 1]]
+    """
+    kind, controls = sentencepiece_model_pb2.ModelProto.SentencePiece, set(controls)
+    proto = sentencepiece_model_pb2.ModelProto()
+    for number, (piece, score) in enumerate(pieces):
+        of_kind = kind.UNKNOWN if number == unknown else kind.CONTROL if piece in controls else kind.NORMAL
+        proto.pieces.add(piece=piece, score=score, type=of_kind)
+    proto.trainer_spec.model_type = sentencepiece_model_pb2.TrainerSpec.UNIGRAM
+    proto.trainer_spec.unk_id = unknown
+    proto.normalizer_spec.precompiled_charsmap = charsmap
+    return proto.SerializeToString()
+
+
+class SentencePieces(tf.Module):
+    """Tokenises text into pieces of a SentencePiece model (Kudo and Richardson 2018), in the graph.
+
+    Bytes that are not UTF-8 are read as U+FFFD. Two deviations from Hugging Face's: TensorFlow's tables of characters
+    are those of an older Unicode, so a letter or accent that was added since keeps its case, or stays; and where the
+    model's own normalisation composes what was decomposed before, as Hangul, theirs leaves it decomposed.
+
+    Args:
+        model: The bytes of a model, such as those of the file spiece.model.
+        lowercase: Whether letters become lower case. Defaults to `True`, ALBERT's.
+        strip_accents: Whether characters are decomposed (NFKD) and lose their marks. Defaults to `True`.
+        specials: Ids of strings that become one token wherever they are written in a text, such as "[MASK]". Defaults
+            to none.
+
+    Raises:
+        ValueError: The model cannot be read.
+    """
+
+    def __init__(
+        self,
+        model: bytes,
+        lowercase: bool = True,
+        strip_accents: bool = True,
+        specials: Mapping[str, int] | None = None,
+    ):
+        super().__init__(name="sentence_pieces")
+        proto = sentencepiece_model_pb2.ModelProto()
+        try:
+            proto.ParseFromString(model)
+        except Exception:  # protobuf has a class of errors for each of its implementations
+            raise ValueError("expected a SentencePiece model, received other bytes") from None
+        self._ids = {piece.piece: number for number, piece in enumerate(proto.pieces)} | dict(specials or {})
+        self.lowercase, self.strip_accents = lowercase, strip_accents
+        self._specials = dict(specials or {})
+        self._special = "|".join(re.escape(piece) for piece in sorted(self._specials, key=len, reverse=True))
+        self._tokenizer: Any = tensorflow_text.SentencepieceTokenizer(model)
+        self._strings = [piece.piece.replace("\u2581", " ") for piece in proto.pieces]
+        self._strings += [""] * (self.vocabulary_size - len(self._strings))
+        for piece, number in self._specials.items():
+            self._strings[number] = piece
+
+    @property
+    def vocabulary_size(self) -> int:
+        """One more than the largest id."""
+        return max(self._ids.values()) + 1
+
+    def id_of(self, piece: str) -> int:
+        """Returns the id of a piece.
+
+        Raises:
+            KeyError: There is no such piece.
+        """
+        return self._ids[piece]
+
+    def tokenize(self, text: tf.Tensor) -> tf.RaggedTensor:
+        """Tokenises texts into ids, without tokens for their begin and end.
+
+        Args:
+            text: Strings `(B,)`.
+
+        Returns:
+            int32 RaggedTensor `(B, None)`.
+        """
+        text = tf.strings.unicode_transcode(text, "UTF-8", "UTF-8", errors="replace")
+        text = tf.strings.regex_replace(text, r"\x{0}", NO_CHARACTER)  # its op would end the text there
+        if not self._specials:
+            return self._tokenizer.tokenize(self.normalize(text))
+        pattern = f"({self._special})"
+        parts: Any = tensorflow_text.regex_split(text, pattern, keep_delim_regex_pattern=pattern)  # (B, None)
+        same = parts.values[:, None] == tf.constant(list(self._specials))  # (P, S)
+        special = tf.reduce_any(same, axis=1)
+        numbers = tf.reduce_sum(tf.where(same, tf.constant([*self._specials.values()], tf.int32), 0), axis=1)
+        ids = self._tokenizer.tokenize(self.normalize(tf.where(special, "", parts.values)))
+        single = tf.RaggedTensor.from_row_lengths(numbers[special], tf.cast(special, ids.row_splits.dtype))
+        return parts.with_values(tf.concat([ids, single], axis=1)).merge_dims(1, 2)
+
+    def normalize(self, text: tf.Tensor) -> tf.Tensor:
+        """Returns texts as they are before the model's own normalisation, strings of the same shape."""
+        text = tf.strings.regex_replace(text, "``|''", '"')
+        if self.strip_accents:
+            text = tf.strings.regex_replace(tensorflow_text.normalize_utf8(text, "NFKD"), r"\p{M}", "")
+        if self.lowercase:
+            # ICU writes a sigma that ends a word in another way, and Hugging Face does not.
+            text = tf.strings.lower(tf.strings.regex_replace(text, "Σ", "σ"), encoding="utf-8")
+        return tf.strings.regex_replace(text, WHITE_SPACE, " ")
+
+    def pieces(self, ids: tf.Tensor) -> tf.Tensor:
+        """Returns the pieces of token ids, as strings of the same shape; one that begins a word begins with a space."""
+        return tf.gather(tf.constant(self._strings), ids)
