@@ -113,6 +113,13 @@ class Task:
         """
         raise NotImplementedError
 
+    def rate_factors(self, model: keras.Model) -> dict[str, float]:
+        """Returns what the learning rate of a weight is multiplied by, by the paths of `variables_by_path`.
+
+        The default is an empty dict: all weights have the same rate.
+        """
+        return {}
+
     def metrics(self) -> dict[str, keras.Metric]:
         """Returns Keras metrics by name, for training and dev. The default is no metric.
 
