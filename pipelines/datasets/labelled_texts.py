@@ -93,6 +93,20 @@ def read_labelled_texts(
     return taken
 
 
+def few_a_class(texts: LabelledTexts, count: int, seed: int) -> LabelledTexts:
+    """Returns `count` texts of each class, drawn by a seed; all of a class that has fewer.
+
+    Example:
+
+    >>> texts = LabelledTexts(list("abcdef"), np.array([0, 0, 0, 0, 1, 1]), ["one", "two"], "letters")
+    >>> sorted(few_a_class(texts, 2, seed=1).labels.tolist())
+    [0, 0, 1, 1]
+    """
+    order = np.random.default_rng(seed).permutation(len(texts))
+    kept = [order[texts.labels[order] == label][:count] for label in range(len(texts.names))]
+    return texts.take(np.sort(np.concatenate(kept)))
+
+
 def own_paths(files: str, dev: str, test: str) -> dict[str, Path]:
     """Returns the file or folder of a user's texts by split. FILES/train/CLASS makes FILES a folder of splits."""
     paths = {"train": Path(files)} if files else {}

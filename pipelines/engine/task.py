@@ -45,6 +45,8 @@ class Task:
             "data.height".
         adapted_settings: Dotted names of the settings of what `adapt` learns, such as "data.vocabulary_size". An
             evaluation on other data cannot change them.
+        pretrained: Whether the model begins with weights that were learned elsewhere. The engine then keeps the
+            training settings on small data, where a new model gets more epochs.
     """
 
     data_version = ""
@@ -56,6 +58,7 @@ class Task:
     unit = "tokens"
     asked_together: int | None = 32
     reads = "image"
+    pretrained = False
     View: type | None = None
     answers_with: str
     name: str

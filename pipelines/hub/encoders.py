@@ -1,0 +1,127 @@
+"""Encoders without their heads, and folders that keep one with its tokeniser, so that a run needs no other folder."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from attention_zoo.pipelines.engine.errors import UserError
+from attention_zoo.pipelines.engine.storage.files import atomic_write
+from attention_zoo.pipelines.engine.storage.weights import load_weights_by_path, variables_by_path
+from attention_zoo.pipelines.hub.bert import BERT
+from attention_zoo.pipelines.hub.folder import SINGLE, Tensors, read_json
+from attention_zoo.pipelines.hub.pretrained import family_of, from_pretrained, our_class, to_pretrained
+from attention_zoo.pipelines.hub.tables import read_weights
+from attention_zoo.pipelines.hub.text_reader import TextReader
+from attention_zoo.pipelines.hub.tokenizers import text_reader_of
+
+if TYPE_CHECKING:
+    import keras
+
+TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "tokenizer_config.json")
+POOLER = "add_pooling_layer"  # config.json does not say whether there is a pooler; transformers' models take it as this
+
+
+def load_encoder(folder: Path) -> Any:
+    """Returns the encoder of a folder with its weights, without a head.
+
+    Args:
+        folder: As `from_pretrained` reads it.
+
+    Raises:
+        UserError: The folder cannot be read.
+    """
+    model: Any = from_pretrained(folder)
+    encoder = getattr(model, "encoder", model)
+    encoder.tokenizer = None  # `reader_of` reads it
+    return encoder
+
+
+def new_encoder(folder: Path, weights: bool = False) -> Any:
+    """Returns the encoder of a folder of `keep_encoder` or `keep_new_encoder`, built.
+
+    Args:
+        folder: The folder.
+        weights: Whether the encoder gets the weights of the folder. Defaults to `False`: they are drawn.
+
+    Raises:
+        UserError: A file is missing or cannot be read.
+    """
+    config = read_json(folder / "config.json")
+    family = family_of(config.get("model_type"))
+    options = {"pooler": config.get(POOLER, False)} | family.read_options(config)
+    encoder = built(our_class(family.encoder)(**options, name="encoder"))
+    if weights:
+        read_weights(encoder, Tensors(folder, family.prefix), family.rows(encoder.options))
+    return encoder
+
+
+def reader_of(folder: Path) -> TextReader:
+    """Returns the tokeniser of a folder, with the special tokens.
+
+    Raises:
+        UserError: The folder has none that is known here, or a file cannot be read.
+    """
+    config = read_json(folder / "config.json")
+    family = family_of(config.get("model_type"))
+    options = our_class(family.encoder)(**family.read_options(config)).options
+    reader = text_reader_of(folder, family.model_type, options)
+    if reader is None:
+        raise UserError(f"{folder}: expected tokenizer.json or vocab.txt of BERT or DistilBERT, received none")
+    return reader
+
+
+def built(encoder: Any) -> Any:
+    """Returns an encoder, built by a call on two tokens."""
+    encoder({"tokens": np.ones((1, 2), "int32")})
+    return encoder
+
+
+def with_options(encoder: Any, **changes: Any) -> Any:
+    """Returns an encoder with the same weights and other options, such as no pooler or another dropout."""
+    changed = built(type(encoder)(**encoder.options | changes, name="encoder"))
+    load_weights_by_path(changed, {path: np.array(value) for path, value in variables_by_path(encoder).items()})
+    return changed
+
+
+def keep_encoder(encoder: "keras.Model", folder: Path, tokenizer: Path) -> None:
+    """Writes an encoder with its tokeniser as a folder that `new_encoder` and `reader_of` read.
+
+    Args:
+        encoder: An encoder as `load_encoder` returns it.
+        folder: Created if it does not exist.
+        tokenizer: The folder whose tokeniser is copied.
+    """
+    for path in (tokenizer / name for name in TOKENIZER_FILES):
+        if path.is_file():
+            atomic_write(folder / path.name, path.read_bytes())
+    to_pretrained(encoder, folder)
+    config: Any = read_json(folder / "config.json")
+    write_config(folder, config, encoder)
+
+
+def keep_new_encoder(pieces: Sequence[str], options: Mapping[str, Any], folder: Path) -> None:
+    """Writes the settings and the tokeniser of a `BertEncoder` without weights as a folder that `new_encoder` reads.
+
+    Args:
+        pieces: Vocabulary of its `WordPieces`, of words in lower case.
+        options: Of the encoder, without `vocabulary_size`.
+        folder: Created if it does not exist.
+    """
+    encoder = our_class(BERT.encoder)(len(pieces), **options)
+    atomic_write(folder / "vocab.txt", "".join(f"{piece}\n" for piece in pieces))
+    atomic_write(folder / "tokenizer_config.json", json.dumps({"do_lower_case": True}))
+    write_config(folder, BERT.write_config(encoder.options) | {"architectures": ["BertModel"]}, encoder)
+
+
+def write_config(folder: Path, config: Mapping[str, Any], encoder: Any) -> None:
+    """Writes config.json, last of the files of a folder: where it is, the others are."""
+    settings = dict(config) | {POOLER: encoder.options["pooler"]}
+    atomic_write(folder / "config.json", json.dumps(settings, indent=2))
+
+
+def has_weights(folder: Path) -> bool:
+    """Returns whether a folder of this module has the weights of its encoder."""
+    return (folder / SINGLE).is_file()
