@@ -74,15 +74,12 @@ def of_run(run):
         raise UserError(f"{run}: expected a run with an encoder of texts in {run.encoder.name}/, received one without")
     encoder = new_encoder(run.encoder)
     monitor = yaml.safe_load(run.config.read_text(encoding="utf-8"))["training"]["monitor"]
-    arrays = weights_to_judge(
-        chosen_arrays(CheckpointStore(run.checkpoints), monitor, Task.prefers_lower(monitor)), encoder
-    )
+    arrays = chosen_arrays(CheckpointStore(run.checkpoints), monitor, Task.prefers_lower(monitor))
+    arrays = weights_to_judge(arrays, encoder)
     ours = {path.removeprefix("encoder/"): array for path, array in arrays.items() if path.startswith("encoder/")}
     _, missing, _ = load_weights_by_path(encoder, merged(ours))
     if missing:
-        raise UserError(
-            f"{run}: expected checkpoints of the encoder in {run.encoder.name}/, received some without {missing[0]}"
-        )
+        raise UserError(f"{run}: expected checkpoints of {run.encoder}, received some without {missing[0]}")
     return encoder
 
 
@@ -91,7 +88,7 @@ def merged(arrays):
 
     Example:
 
-    >>> arrays = {"q/kernel": np.zeros((2, 1, 3)), "q/lora_kernel_a": np.ones((2, 1, 4)), "q/lora_kernel_b": np.ones((4, 3))}
+    >>> arrays = {"q/kernel": np.zeros((2, 3)), "q/lora_kernel_a": np.ones((2, 4)), "q/lora_kernel_b": np.ones((4, 3))}
     >>> {path: float(array.max()) for path, array in merged(arrays).items()}
     {'q/kernel': 4.0}
     """
@@ -103,7 +100,7 @@ def merged(arrays):
 
 
 def limit_learning(encoder, frozen, lora_rank):
-    """Fixes the weights of a built encoder where the settings say so, and adds the matrices that are learned instead."""
+    """Fixes the weights of a built encoder if the settings say so, and adds the matrices that are learned instead."""
     if frozen or lora_rank:
         for variable in encoder.trainable_variables:
             variable.trainable = False

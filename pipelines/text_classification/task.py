@@ -86,7 +86,7 @@ class TextClassification(Task):
         self.columns = {split: self.tokenize(self.texts[split]) for split in ("train", "validation")}
 
     def tokenize(self, texts):
-        """Returns the columns of a split: its tokens, numbered from 1 since 0 is padding in batches, and its classes."""
+        """Returns the columns of a split: the numbers of its tokens from 1, since 0 is padding, and of its classes."""
         rows = []
         for start in counted(range(0, len(texts), TOGETHER)):
             inputs = self.reader(tf.constant(texts.texts[start : start + TOGETHER]))
