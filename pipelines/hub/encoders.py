@@ -12,7 +12,7 @@ from attention_zoo.pipelines.engine.storage.files import atomic_write
 from attention_zoo.pipelines.engine.storage.weights import load_weights_by_path, variables_by_path
 from attention_zoo.pipelines.hub.bert import BERT
 from attention_zoo.pipelines.hub.folder import SINGLE, Tensors, read_json
-from attention_zoo.pipelines.hub.pretrained import family_of, from_pretrained, our_class, to_pretrained
+from attention_zoo.pipelines.hub.pretrained import POOLERS, family_of, our_class, to_pretrained
 from attention_zoo.pipelines.hub.tables import read_weights
 from attention_zoo.pipelines.hub.text_reader import TextReader
 from attention_zoo.pipelines.hub.tokenizers import text_reader_of
@@ -24,37 +24,23 @@ TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "tokenizer_config.json")
 POOLER = "add_pooling_layer"  # config.json does not say whether there is a pooler; transformers' models take it as this
 
 
-def load_encoder(folder: Path) -> Any:
-    """Returns the encoder of a folder with its weights, without a head.
+def load_encoder(folder: Path, weights: bool = True) -> Any:
+    """Returns the encoder of a folder, built, without the head that the folder may have.
 
     Args:
-        folder: As `from_pretrained` reads it.
+        folder: Has config.json, and for the weights what `from_pretrained` reads.
+        weights: Whether the encoder gets the weights of the folder; otherwise they are drawn. Defaults to `True`.
 
     Raises:
-        UserError: The folder cannot be read.
-    """
-    model: Any = from_pretrained(folder)
-    encoder = getattr(model, "encoder", model)
-    encoder.tokenizer = None  # `reader_of` reads it
-    return encoder
-
-
-def new_encoder(folder: Path, weights: bool = False) -> Any:
-    """Returns the encoder of a folder of `keep_encoder` or `keep_new_encoder`, built.
-
-    Args:
-        folder: The folder.
-        weights: Whether the encoder gets the weights of the folder. Defaults to `False`: they are drawn.
-
-    Raises:
-        UserError: A file is missing or cannot be read.
+        UserError: A file is missing or cannot be read, or the folder is of no known family.
     """
     config = read_json(folder / "config.json")
     family = family_of(config.get("model_type"))
-    options = {"pooler": config.get(POOLER, False)} | family.read_options(config)
+    tensors = Tensors(folder, family.prefix) if weights else {}
+    options = {"pooler": config.get(POOLER, any(name in tensors for name in POOLERS))} | family.read_options(config)
     encoder = built(our_class(family.encoder)(**options, name="encoder"))
     if weights:
-        read_weights(encoder, Tensors(folder, family.prefix), family.rows(encoder.options))
+        read_weights(encoder, tensors, family.rows(encoder.options))
     return encoder
 
 
@@ -80,14 +66,22 @@ def built(encoder: Any) -> Any:
 
 
 def with_options(encoder: Any, **changes: Any) -> Any:
-    """Returns an encoder with the same weights and other options, such as no pooler or another dropout."""
+    """Returns an encoder with the same weights and other options, such as no pooler or another dropout.
+
+    Args:
+        encoder: As `load_encoder` returns it.
+        **changes: Options that need no further weights.
+    """
     changed = built(type(encoder)(**encoder.options | changes, name="encoder"))
-    load_weights_by_path(changed, {path: np.array(value) for path, value in variables_by_path(encoder).items()})
+    arrays = {path: np.array(variable) for path, variable in variables_by_path(encoder).items()}
+    _, missing, _ = load_weights_by_path(changed, arrays)
+    if missing:
+        raise ValueError(f"changes: expected options that need no further weights, received {changes}")
     return changed
 
 
 def keep_encoder(encoder: "keras.Model", folder: Path, tokenizer: Path) -> None:
-    """Writes an encoder with its tokeniser as a folder that `new_encoder` and `reader_of` read.
+    """Writes an encoder with its tokeniser as a folder that `load_encoder` and `reader_of` read.
 
     Args:
         encoder: An encoder as `load_encoder` returns it.
@@ -103,7 +97,7 @@ def keep_encoder(encoder: "keras.Model", folder: Path, tokenizer: Path) -> None:
 
 
 def keep_new_encoder(pieces: Sequence[str], options: Mapping[str, Any], folder: Path) -> None:
-    """Writes the settings and the tokeniser of a `BertEncoder` without weights as a folder that `new_encoder` reads.
+    """Writes the settings and the tokeniser of a `BertEncoder` without weights for `load_encoder` and `reader_of`.
 
     Args:
         pieces: Vocabulary of its `WordPieces`, of words in lower case.

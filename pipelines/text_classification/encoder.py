@@ -16,7 +16,6 @@ from attention_zoo.pipelines.hub.encoders import (
     keep_encoder,
     keep_new_encoder,
     load_encoder,
-    new_encoder,
     reader_of,
     with_options,
 )
@@ -72,7 +71,7 @@ def of_run(run):
     """
     if not is_kept(run):
         raise UserError(f"{run}: expected a run with an encoder of texts in {run.encoder.name}/, received one without")
-    encoder = new_encoder(run.encoder)
+    encoder = load_encoder(run.encoder, weights=False)
     monitor = yaml.safe_load(run.config.read_text(encoding="utf-8"))["training"]["monitor"]
     arrays = chosen_arrays(CheckpointStore(run.checkpoints), monitor, Task.prefers_lower(monitor))
     arrays = weights_to_judge(arrays, encoder)

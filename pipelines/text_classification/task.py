@@ -33,7 +33,7 @@ from attention_zoo.pipelines.engine.text.blank import says_something
 from attention_zoo.pipelines.engine.training.losses import classification_loss
 from attention_zoo.pipelines.engine.views import Alignment, ConfusionMatrix
 from attention_zoo.pipelines.hub.abilities.ability import Ability
-from attention_zoo.pipelines.hub.encoders import has_weights, new_encoder, reader_of
+from attention_zoo.pipelines.hub.encoders import has_weights, load_encoder, reader_of
 from attention_zoo.pipelines.models import SequenceClassifier
 from attention_zoo.pipelines.text_classification.answers import TextClassifier
 from attention_zoo.pipelines.text_classification.encoder import keep_start, layer_factors, limit_learning
@@ -104,7 +104,7 @@ class TextClassification(Task):
     def build(self):
         """Returns the model, built, whose encoder has the weights that it begins with."""
         settings = self.config.model
-        encoder = new_encoder(self.encoder, weights=self.begins_with_weights)
+        encoder = load_encoder(self.encoder, weights=self.begins_with_weights)
         hidden = "tanh" if settings.pooling == "first" and encoder.pooler is None else None
         options = {"hidden_activation": hidden, "dropout": settings.dropout, "pooling": settings.pooling}
         model = SequenceClassifier(encoder, self.labels, **options)
