@@ -87,6 +87,7 @@ def merged(arrays):
 
     Example:
 
+    >>> import numpy as np
     >>> arrays = {"q/kernel": np.zeros((2, 3)), "q/lora_kernel_a": np.ones((2, 4)), "q/lora_kernel_b": np.ones((4, 3))}
     >>> {path: float(array.max()) for path, array in merged(arrays).items()}
     {'q/kernel': 4.0}
