@@ -103,6 +103,16 @@ def keep_new_encoder(pieces: Sequence[str], options: Mapping[str, Any], folder: 
         pieces: Vocabulary of its `WordPieces`, of words in lower case.
         options: Of the encoder, without `vocabulary_size`.
         folder: Created if it does not exist.
+
+    Example:
+
+    >>> import tempfile
+    >>> folder, pieces = Path(tempfile.mkdtemp()), ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "cat", "##s"]
+    >>> sizes = {"num_layers": 1, "num_heads": 2, "hidden_dim": 8, "intermediate_dim": 8, "max_length": 16}
+    >>> keep_new_encoder(pieces, sizes, folder)
+    >>> encoder, reader = load_encoder(folder, weights=False), reader_of(folder)
+    >>> tuple(encoder(reader(["Cats"]))["states"].shape)
+    (1, 4, 8)
     """
     encoder = our_class(BERT.encoder)(len(pieces), **options)
     atomic_write(folder / "vocab.txt", "".join(f"{piece}\n" for piece in pieces))
