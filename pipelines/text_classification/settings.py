@@ -12,8 +12,8 @@ class DataSettings:
     """The labelled texts.
 
     Args:
-        dataset: A TFDS dataset of texts with class labels, such as bbc_news, bbc_news/split2, imdb_reviews or
-            ag_news_subset.
+        dataset: A TFDS dataset of texts, or pairs of texts, with class labels, such as bbc_news, bbc_news/split2,
+            imdb_reviews, ag_news_subset, glue/sst2 or glue/mrpc.
         labels_per_class: Labelled training texts of each class to learn from, drawn by training.seed; 0 takes all.
         max_length: Tokens of a text that are read, the special ones included; the answer says so if there are more.
         vocabulary_size: Pieces of words that a model without `encoder` learns, about.

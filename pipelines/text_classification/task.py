@@ -35,12 +35,18 @@ from attention_zoo.pipelines.engine.views import Alignment, ConfusionMatrix
 from attention_zoo.pipelines.hub.abilities.ability import Ability
 from attention_zoo.pipelines.hub.encoders import has_weights, load_encoder, reader_of
 from attention_zoo.pipelines.models import SequenceClassifier
-from attention_zoo.pipelines.text_classification.answers import TextClassifier
+from attention_zoo.pipelines.text_classification.answers import TAB, TextClassifier, ask, line_of
 from attention_zoo.pipelines.text_classification.encoder import keep_start, layer_factors, limit_learning
 from attention_zoo.pipelines.text_classification.settings import TextClassificationConfig
 
 TOGETHER = 32  # texts that are read, or answered, at once
 SHOWN = 24  # words of a text that a picture shows
+
+
+def with_content(texts):
+    """Returns the texts of a split that say something, both of a pair."""
+    columns = [column for column in (texts.texts, texts.seconds) if column]
+    return texts.take(np.flatnonzero(tf.reduce_all([says_something(column) for column in columns], axis=0)))
 
 
 class TextClassification(Task):
@@ -53,7 +59,7 @@ class TextClassification(Task):
     answers_with = "classes"
     changeable_data_settings = ("strict",)
     adapted_settings = ("data.vocabulary_size", "data.max_length")
-    ask = staticmethod(Ability.ask)
+    ask = staticmethod(ask)
     view = staticmethod(Ability.view)
     view_heads = staticmethod(Ability.view_heads)
 
@@ -65,8 +71,10 @@ class TextClassification(Task):
     def load(self):
         """Reads the texts of the three splits, and keeps a few labelled ones for training if the settings say so."""
         data = self.config.data
-        sets = read_labelled_texts(data.dataset, data.files, data.dev, data.test, data.columns, data.limit, data.strict)
-        self.texts = {split: texts.take(np.flatnonzero(says_something(texts.texts))) for split, texts in sets.items()}
+        options = (data.dataset, data.files, data.dev, data.test, data.columns, data.limit, data.strict)
+        sets = read_labelled_texts(*options, pairs=True)
+        self.texts = {split: with_content(texts) for split, texts in sets.items()}
+        self.pairs = sets["train"].seconds is not None
         if data.labels_per_class:
             self.texts["train"] = few_a_class(self.texts["train"], data.labels_per_class, self.config.training.seed)
         self.labels, self.data_version = sets["train"].names, sets["train"].version
@@ -89,10 +97,13 @@ class TextClassification(Task):
         """Returns the columns of a split: the numbers of its tokens from 1, since 0 is padding, and of its classes."""
         rows = []
         for start in counted(range(0, len(texts), TOGETHER)):
-            inputs = self.reader(tf.constant(texts.texts[start : start + TOGETHER]))
+            columns = (texts.texts, texts.seconds) if self.pairs else (texts.texts,)
+            inputs = self.reader(*(tf.constant(column[start : start + TOGETHER]) for column in columns))
             lengths = tf.math.count_nonzero(inputs["mask"], axis=1)
-            rows.append(tf.RaggedTensor.from_tensor(inputs["tokens"] + 1, lengths))
-        return {"tokens": tf.concat(rows, axis=0), "labels": tf.RaggedTensor.from_tensor(texts.labels[:, None])}
+            kept = {name: inputs[name] for name in ("tokens", "segments")[: len(columns)]}
+            rows.append({name: tf.RaggedTensor.from_tensor(ids + 1, lengths) for name, ids in kept.items()})
+        columns = {name: tf.concat([row[name] for row in rows], axis=0) for name in rows[0]}
+        return columns | {"labels": tf.RaggedTensor.from_tensor(texts.labels[:, None])}
 
     def preprocess(self, split, epoch):
         """Returns batches of texts with like lengths, the training split in an order of its own each epoch."""
@@ -119,19 +130,27 @@ class TextClassification(Task):
     def loss(self, model, batch, training):
         """Cross-entropy of the classes, smoothed in training, summed over the texts."""
         mask = batch["tokens"] > 0
-        tokens = tf.where(mask, batch["tokens"] - 1, self.reader.pad)
-        logits = model({"tokens": tokens, "mask": mask}, training=training)["logits"]
+        inputs = {"tokens": tf.where(mask, batch["tokens"] - 1, self.reader.pad), "mask": mask}
+        if "segments" in batch:
+            inputs["segments"] = tf.maximum(batch["segments"] - 1, 0)
+        logits = model(inputs, training=training)["logits"]
         return classification_loss(batch["labels"], logits, self.config.training.label_smoothing if training else 0.0)
 
     @once
     def classifier(self, model):
         """Returns what answers raw text with a model, in evaluation and in serving."""
-        return TextClassifier(model, self.reader)
+        return TextClassifier(model, self.reader, self.pairs)
+
+    def lines(self, split, count=None):
+        """Returns the texts of a split as `predict` takes them, those of a pair on one line."""
+        texts = self.texts[split]
+        columns = [column[:count] for column in (texts.texts, texts.seconds) if column]
+        return [line_of(parts) for parts in zip(*columns)]
 
     def evaluate(self, model, split):
         """Accuracy and macro F1 in percent."""
         texts = self.texts[split]
-        answers = answer_by_length(self.classifier(model).respond, texts.texts, TOGETHER)
+        answers = answer_by_length(self.classifier(model).respond_to_lines, self.lines(split), TOGETHER)
         truths, found = [self.labels[label] for label in texts.labels], [answer["class"] for answer in answers]
         if split == "test":
             keep_answers(self.folder.test_answers, truths, found, [answer["probability"] for answer in answers])
@@ -142,8 +161,8 @@ class TextClassification(Task):
         found, right = {}, right_answers(self.folder.test_answers)
         for name in self.config.baselines.names:
             if name == "tfidf":
-                train, test = self.texts["train"], self.texts["test"]
-                others = tfidf_regression_predictions(train.texts, train.labels, test.texts) == test.labels
+                labels, truths = self.texts["train"].labels, self.texts["test"].labels
+                others = tfidf_regression_predictions(self.lines("train"), labels, self.lines("test")) == truths
             elif self.begins_with_weights:
                 others = self.from_scratch()
             else:
@@ -163,12 +182,14 @@ class TextClassification(Task):
 
     def signatures(self, model):
         """Returns what the SavedModel answers: the class, and the class with the attention of all layers and heads."""
-        _, signatures, _ = self.classifier(model).signatures(model)
-        return [model, self.reader], signatures, {"text": tf.constant(self.samples()[:2])}
+        columns = [line.split(TAB) for line in self.samples()[:2]]
+        warm_up = {name: tf.constant(texts) for name, texts in zip(("text", "pair"), zip(*columns))}
+        return [model, self.reader], self.classifier(model).signatures(model), warm_up
 
     def samples(self):
         """Returns the beginnings of the first four texts of the test split."""
-        return [" ".join(text.split()[:SHOWN]) for text in self.texts["test"].texts[:4]]
+        lines = self.lines("test", count=4)
+        return [TAB.join(" ".join(text.split()[:SHOWN]) for text in line.split(TAB)) for line in lines]
 
     def truths(self):
         """Returns the classes of `samples`."""
@@ -182,7 +203,10 @@ class TextClassification(Task):
 
     def next_command(self):
         """Returns the command a user will want next."""
-        return f"attention-zoo predict {self.name} {shlex.quote(self.samples()[0])} --attention attention.png"
+        line, options = shlex.quote(self.samples()[0]), "--attention attention.png"
+        if self.pairs:  # a shell would complete a name at a tab that is typed
+            return f"printf {line.replace(TAB, chr(92) + 't')} | attention-zoo predict {self.name} {options}"
+        return f"attention-zoo predict {self.name} {line} {options}"
 
     @staticmethod
     def say(answer):
