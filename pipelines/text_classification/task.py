@@ -86,7 +86,7 @@ class TextClassification(Task):
 
     def adapt(self):
         """Keeps the encoder and its tokeniser in the run's folder, and tokenises the texts."""
-        keep_start(self.folder, self.config, self.texts["train"].texts)
+        keep_start(self.folder, self.config, self.lines("train"))
         keep_labels(self.folder.labels, self.labels)
         self.encoder, self.reader = self.folder.encoder, reader_of(self.folder.encoder)
         self.reader.max_tokens = self.config.data.max_length
@@ -203,10 +203,10 @@ class TextClassification(Task):
 
     def next_command(self):
         """Returns the command a user will want next."""
-        line, options = shlex.quote(self.samples()[0]), "--attention attention.png"
+        texts, options = shlex.join(self.samples()[0].split(TAB)), "--attention attention.png"
         if self.pairs:  # a shell would complete a name at a tab that is typed
-            return f"printf {line.replace(TAB, chr(92) + 't')} | attention-zoo predict {self.name} {options}"
-        return f"attention-zoo predict {self.name} {line} {options}"
+            return f"printf '%s\\t%s\\n' {texts} | attention-zoo predict {self.name} {options}"
+        return f"attention-zoo predict {self.name} {texts} {options}"
 
     @staticmethod
     def say(answer):
