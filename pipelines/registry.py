@@ -74,6 +74,12 @@ TASKS = {
         default_preset="newsgroups",
         settings="attention_zoo.pipelines.word_embeddings.settings:WordEmbeddingsConfig",
     ),
+    "text_classification": Entry(
+        task="attention_zoo.pipelines.text_classification.task:TextClassification",
+        summary="text in, class out: a pretrained encoder, such as BERT, or one from scratch",
+        default_preset="bbc_news",
+        settings="attention_zoo.pipelines.text_classification.settings:TextClassificationConfig",
+    ),
     "named_entities": Entry(
         task="attention_zoo.pipelines.named_entities.task:NamedEntities",
         summary="text in, names with their places out: BiLSTM-CRF, self-attentive tagger",

@@ -1,6 +1,7 @@
-"""Baseline of a classifier of texts on the same split: TF-IDF and a linear support vector machine."""
+"""Baselines of a classifier of texts on the same split: TF-IDF and a linear classifier."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -23,10 +24,29 @@ def tfidf_svm_predictions(train: Sequence[str], labels: np.ndarray, test: Sequen
     >>> tfidf_svm_predictions(train, np.array([1, 1, 0, 0]), ["good", "bad bad"]).tolist()
     [1, 0]
     """
-    from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.svm import LinearSVC
+
+    return _tfidf_predictions(LinearSVC(C=10.0, random_state=0), train, labels, test)
+
+
+def tfidf_regression_predictions(train: Sequence[str], labels: np.ndarray, test: Sequence[str]) -> np.ndarray:
+    """Labels of a logistic regression, C=10, on the features of `tfidf_svm_predictions`, whose arguments it takes.
+
+    Example:
+
+    >>> train = ["a good film", "good fun", "a bad film", "so bad"]
+    >>> tfidf_regression_predictions(train, np.array([1, 1, 0, 0]), ["good", "bad bad"]).tolist()
+    [1, 0]
+    """
+    from sklearn.linear_model import LogisticRegression
+
+    return _tfidf_predictions(LogisticRegression(C=10.0, max_iter=1000), train, labels, test)
+
+
+def _tfidf_predictions(classifier: Any, train: Sequence[str], labels: np.ndarray, test: Sequence[str]) -> np.ndarray:
+    from sklearn.feature_extraction.text import TfidfVectorizer
 
     least = 2 if len(train) >= 100 else 1  # of few texts, two have little in common
     vectorizer = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, min_df=least)
-    classifier = LinearSVC(C=10.0, random_state=0).fit(vectorizer.fit_transform(train), labels)
+    classifier.fit(vectorizer.fit_transform(train), labels)
     return np.asarray(classifier.predict(vectorizer.transform(test)))

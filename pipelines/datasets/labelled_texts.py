@@ -14,6 +14,7 @@ from attention_zoo.pipelines.datasets.text_files import read_labelled
 from attention_zoo.pipelines.datasets.tfds import OPTIONS, SPLITS, limit_of, prepared
 from attention_zoo.pipelines.engine.errors import UserError
 
+HIDDEN = ("glue", "super_glue")  # datasets of TFDS whose test labels are not published
 HELD_OUT, MOST_HELD_OUT = 10, 10_000  # a tenth of the texts for validation and again for test, at most so many
 
 
@@ -28,6 +29,7 @@ class LabelledTexts:
         version: Name and version of the TFDS dataset, or a digest of the texts.
         spans: For each text the parts that decide its class, int64 `(M, 2)`, offsets in bytes of their beginnings and
             ends; `None` if they are not known.
+        seconds: The second text of each, where the examples are pairs of texts; else `None`.
     """
 
     texts: list[str]
@@ -35,14 +37,18 @@ class LabelledTexts:
     names: list[str]
     version: str
     spans: list[np.ndarray] | None = None
+    seconds: list[str] | None = None
 
     def __len__(self) -> int:
         return len(self.texts)
 
     def take(self, rows: Sequence[int] | np.ndarray) -> "LabelledTexts":
         """Returns the texts of these rows."""
-        spans = self.spans and [self.spans[row] for row in rows]
-        return replace(self, texts=[self.texts[row] for row in rows], labels=self.labels[rows], spans=spans)
+        texts, seconds, spans = (column and [column[row] for row in rows] for column in self._columns())
+        return replace(self, texts=texts, labels=self.labels[rows], spans=spans, seconds=seconds)
+
+    def _columns(self) -> tuple[Any, ...]:
+        return self.texts, self.seconds, self.spans
 
 
 def read_labelled_texts(
@@ -53,12 +59,14 @@ def read_labelled_texts(
     columns: Sequence[str] = ("text", "label"),
     limit: int = 0,
     strict: bool = False,
+    pairs: bool = False,
 ) -> dict[str, LabelledTexts]:
     """Reads the three splits of a set of labelled texts.
 
     Args:
-        dataset: Name of a TFDS dataset with a text and a class label. Where it has no validation or no test split, the
-            last tenth of its training split takes the place, or of what is left of it.
+        dataset: Name of a TFDS dataset with a text and a class label. Where it has no validation or no test split, or
+            its test labels are not published, the last tenth of its training split takes the place, or of what is left
+            of it.
         files: A user's texts that stand in for the dataset: a file or folder as in `read_labelled`, or a folder of
             such folders by the names of splits. They are split by content, and a text that occurs again is dropped.
         dev: A user's texts of the validation split. Defaults to `""`: a part of the others.
@@ -66,6 +74,7 @@ def read_labelled_texts(
         columns: Names of the columns of the text and of the label in a user's files.
         limit: Takes so many training texts at most, and a tenth as many of each other split; 0 takes all.
         strict: Whether faults in the data are an error; otherwise they are skipped and reported.
+        pairs: Whether the dataset may have two texts, as those of GLUE. Defaults to `False`.
 
     Returns:
         A dict of "train", "validation" and "test" to `LabelledTexts`. Texts of different classes are mixed.
@@ -77,7 +86,7 @@ def read_labelled_texts(
     dirt = Dirt(strict)
     paths = own_paths(files, dev, test)
     own = {split: read_labelled(path, columns, dirt, _option(split)) for split, path in paths.items()}
-    sets = {} if files else read_dataset(dataset, dirt)
+    sets = {} if files else read_dataset(dataset, dirt, pairs)
     dirt.report()
     if files:
         own = split_texts(own.pop("train"), own) | own
@@ -91,6 +100,20 @@ def read_labelled_texts(
         count = min(len(one), limit_of(split, limit)) if limit else len(one)
         taken[split] = one.take(np.arange(count))
     return taken
+
+
+def few_a_class(texts: LabelledTexts, count: int, seed: int) -> LabelledTexts:
+    """Returns `count` texts of each class, drawn by a seed; all of a class that has fewer.
+
+    Example:
+
+    >>> texts = LabelledTexts(list("abcdef"), np.array([0, 0, 0, 0, 1, 1]), ["one", "two"], "letters")
+    >>> sorted(few_a_class(texts, 2, seed=1).labels.tolist())
+    [0, 0, 1, 1]
+    """
+    order = np.random.default_rng(seed).permutation(len(texts))
+    kept = [order[texts.labels[order] == label][:count] for label in range(len(texts.names))]
+    return texts.take(np.sort(np.concatenate(kept)))
 
 
 def own_paths(files: str, dev: str, test: str) -> dict[str, Path]:
@@ -163,11 +186,12 @@ def in_memory(
     return sets
 
 
-def read_dataset(dataset: str, dirt: Dirt) -> dict[str, LabelledTexts]:
+def read_dataset(dataset: str, dirt: Dirt, pairs: bool = False) -> dict[str, LabelledTexts]:
     """Reads the splits of a TFDS dataset, see `read_labelled_texts`."""
     builder = prepared(dataset)
-    keys = keys_of(builder)
+    keys = keys_of(builder, pairs)
     known = builder.info.splits or SPLITS  # TFDS's mocked data names no splits
+    known = [split for split in known if split != "test" or builder.name not in HIDDEN]
     if "train" not in known:
         raise UserError(f"--data.dataset: expected a dataset with a split train; {dataset} has {', '.join(known)}")
     missing = [split for split in ("validation", "test") if split not in known]
@@ -177,35 +201,42 @@ def read_dataset(dataset: str, dirt: Dirt) -> dict[str, LabelledTexts]:
     return {split: read_tfds(builder, ranges.get(split, split), keys, dirt) for split in SPLITS}
 
 
-def keys_of(builder: tfds.core.DatasetBuilder) -> tuple[str, str]:
-    """Returns the features of a dataset that are the text and the class: its supervised keys, or the only ones."""
+def keys_of(builder: tfds.core.DatasetBuilder, pairs: bool = False) -> tuple[list[str], str]:
+    """Returns the features of a dataset that are the text, or both texts, and the class.
+
+    They are its supervised keys, or the only ones of their kind.
+    """
     features: Any = builder.info.features
     keys: Any = builder.info.supervised_keys or ()
     texts = [name for name, feature in features.items() if isinstance(feature, tfds.features.Text)]
     classes = [name for name, feature in features.items() if isinstance(feature, tfds.features.ClassLabel)]
-    only = len(texts) == len(classes) == 1
-    text, label = keys if len(keys) == 2 else (texts[0], classes[0]) if only else ("", "")
-    if text not in texts or label not in classes:
-        raise UserError(
-            f"--data.dataset: expected a dataset of texts with class labels; received {builder.info.full_name} with "
-            f"the features {', '.join(features)} and the supervised keys {keys or None}"
-        )
-    return text, label
+    if len(keys) == 2 and keys[0] in texts and keys[1] in classes:
+        return [keys[0]], keys[1]
+    if not keys and len(texts) in ((1, 2) if pairs else (1,)) and len(classes) == 1:
+        return texts, classes[0]
+    raise UserError(
+        f"--data.dataset: expected a dataset of texts with class labels; received {builder.info.full_name} with "
+        f"the features {', '.join(features)} and the supervised keys {keys or None}"
+    )
 
 
-def read_tfds(builder: tfds.core.DatasetBuilder, split: str, keys: tuple[str, str], dirt: Dirt) -> LabelledTexts:
+def read_tfds(builder: tfds.core.DatasetBuilder, split: str, keys: tuple[list[str], str], dirt: Dirt) -> LabelledTexts:
     """Returns one split of a TFDS dataset, without the examples that have no text or no class."""
-    text_key, label_key = keys
+    text_keys, label_key = keys
     features: Any = builder.info.features
     names, known = list(features[label_key].names), "spans" in features
-    texts, labels, spans = [], [], []
+    rows, labels, spans = [], [], []
     for number, row in enumerate(builder.as_dataset(split=split).as_numpy_iterator()):
-        text = row[text_key].decode("utf-8", "replace")
-        if not text.strip() or not 0 <= row[label_key] < len(names):
-            dirt.add("no text" if not text.strip() else "no class", f"{builder.name} {split}, example {number}")
+        texts = [row[key].decode("utf-8", "replace") for key in text_keys]
+        empty = not all(text.strip() for text in texts)
+        if empty or not 0 <= row[label_key] < len(names):
+            dirt.add("no text" if empty else "no class", f"{builder.name} {split}, example {number}")
             continue
-        texts.append(text)
+        rows.append(texts)
         labels.append(row[label_key])
         spans += [row["spans"]] if known else []
     version = f"{builder.info.full_name} {split}"
-    return LabelledTexts(texts, np.array(labels, "int64"), names, version, spans if known else None)
+    seconds = [texts[1] for texts in rows] if len(text_keys) > 1 else None
+    return LabelledTexts(
+        [texts[0] for texts in rows], np.array(labels, "int64"), names, version, spans if known else None, seconds
+    )

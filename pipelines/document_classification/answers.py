@@ -1,7 +1,5 @@
-"""Documents as inputs, and the answers to a split: as a list in a file, as scores of their attention, and as a view."""
+"""Documents as inputs, and the answers to a split: as scores of their attention, and as a view."""
 
-import csv
-import io
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +9,7 @@ import tensorflow as tf
 
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.scores.deletion import deletion_scores
-from attention_zoo.pipelines.engine.scores.intervals import mean_interval
 from attention_zoo.pipelines.engine.stages import counted
-from attention_zoo.pipelines.engine.storage.files import atomic_write
 from attention_zoo.pipelines.engine.views import ShadedText
 
 TOGETHER = 32  # documents of like length that are answered together
@@ -63,51 +59,6 @@ def answers_on(classifier, texts):
             rows[row] = {name: array[place] for name, array in arrays.items()}
     columns = {name: [row[name] for row in rows] for name in rows[0]}
     return {name: np.array(column) if np.ndim(column[0]) == 0 else column for name, column in columns.items()}
-
-
-def keep_answers(path, labels, truths, found):
-    """Writes a line for each text, TSV with a head: its number from 1, truth, answer, probability."""
-    table = io.StringIO()
-    lines = csv.writer(table, "excel-tab", lineterminator="\n")
-    lines.writerow(["text", "truth", "answer", "probability"])
-    for number, (truth, answer, share) in enumerate(zip(truths, found["number"], found["probability"]), 1):
-        lines.writerow([number, labels[truth], labels[answer], f"{share:.4f}"])
-    atomic_write(path, table.getvalue())
-
-
-def answered(path):
-    """Returns the (truth, answer) pairs of a file of answers."""
-    with open(path, encoding="utf-8", newline="") as file:
-        return [(row["truth"], row["answer"]) for row in csv.DictReader(file, dialect="excel-tab")]
-
-
-def right_answers(path):
-    """Returns which answers of a file are right, bool `(N,)`."""
-    return np.array([truth == answer for truth, answer in answered(path)])
-
-
-def confusion_of(path, labels):
-    """Returns how many texts of a class (row) got which answer (column), int `(K, K)`."""
-    counts = np.zeros((len(labels), len(labels)), int)
-    for pair in answered(path):
-        counts[tuple(map(labels.index, pair))] += 1
-    return counts
-
-
-def spread_line(name, right, other):
-    """Returns the line that compares the run with a baseline on the same texts.
-
-    Example:
-
-    >>> spread_line("svm", np.array([True] * 90 + [False] * 10), np.array([True] * 90 + [False] * 10))
-    'svm: accuracy 90.0; this run is +0.0 points from it (95% interval +0.0 to +0.0)'
-    """
-    gaps = 100.0 * (right.astype(float) - other)
-    low, high = mean_interval(gaps)
-    return (
-        f"{name}: accuracy {100 * other.mean():.1f}; this run is {gaps.mean():+.1f} points from it "
-        f"(95% interval {low:+.1f} to {high:+.1f})"
-    )
 
 
 def deletion(found):

@@ -20,12 +20,8 @@ from attention_zoo.pipelines.datasets.vector_files import vector_size
 from attention_zoo.pipelines.document_classification.answers import (
     Document,
     answers_on,
-    confusion_of,
     deletion,
-    keep_answers,
     pointing,
-    right_answers,
-    spread_line,
     view_of,
 )
 from attention_zoo.pipelines.document_classification.classifier import DocumentClassifier
@@ -34,6 +30,7 @@ from attention_zoo.pipelines.document_classification.vectors import keep_vectors
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.pictures.draw import draw
 from attention_zoo.pipelines.engine.run.twin import train_twin
+from attention_zoo.pipelines.engine.scores.answer_lists import confusion_of, keep_answers, right_answers, spread_line
 from attention_zoo.pipelines.engine.scores.classification import classification_scores
 from attention_zoo.pipelines.engine.serving.asking import ask_rows
 from attention_zoo.pipelines.engine.settings import describe_change
@@ -42,6 +39,7 @@ from attention_zoo.pipelines.engine.storage.labels import keep_labels
 from attention_zoo.pipelines.engine.task import Task
 from attention_zoo.pipelines.engine.text.document_batching import document_batches
 from attention_zoo.pipelines.engine.text.document_reader import FIRST, DocumentReader, choose_words, count_words
+from attention_zoo.pipelines.engine.training.losses import classification_loss
 from attention_zoo.pipelines.engine.views import ConfusionMatrix, ShadedText
 from attention_zoo.pipelines.models import HierarchicalAttentionNetwork
 
@@ -125,13 +123,8 @@ class DocumentClassification(Task):
     def loss(self, model, batch, training):
         """Cross-entropy of the classes, smoothed in training, summed over the documents."""
         logits = model(batch["documents"], training=training)
-        log_probabilities = tf.nn.log_softmax(tf.cast(logits, tf.float32))  # (B, K)
-        nll = -tf.gather(log_probabilities, batch["labels"], batch_dims=1)
         smoothing = self.config.training.label_smoothing if training else 0.0
-        loss = (1.0 - smoothing) * nll - smoothing * tf.reduce_mean(log_probabilities, axis=-1)
-        right = tf.cast(tf.equal(tf.argmax(logits, axis=-1), batch["labels"]), tf.float32)
-        parts = {"loss": tf.reduce_sum(nll), "accuracy": 100.0 * tf.reduce_sum(right)}
-        return tf.reduce_sum(loss), tf.cast(tf.size(nll), tf.float32), parts
+        return classification_loss(batch["labels"], logits, smoothing)
 
     def evaluate(self, model, split):
         """Accuracy and macro F1 in percent, and on the test split what the attention is worth."""
@@ -139,7 +132,8 @@ class DocumentClassification(Task):
         found = answers_on(DocumentClassifier(model, self.reader, self.labels), texts)
         scores = classification_scores(texts.labels, found["number"])
         if split == "test":
-            keep_answers(self.folder.test_answers, self.labels, texts.labels, found)
+            names = ([self.labels[number] for number in numbers] for numbers in (texts.labels, found["number"]))
+            keep_answers(self.folder.test_answers, *names, found["probability"])
             if self.config.model.pooling == "attention":
                 scores |= deletion(found) | pointing(found, texts.spans)
         return scores

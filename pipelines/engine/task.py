@@ -45,6 +45,8 @@ class Task:
             "data.height".
         adapted_settings: Dotted names of the settings of what `adapt` learns, such as "data.vocabulary_size". An
             evaluation on other data cannot change them.
+        pretrained: Whether the model begins with weights that were learned elsewhere. The engine then keeps the
+            training settings on small data, where a new model gets more epochs.
     """
 
     data_version = ""
@@ -56,6 +58,7 @@ class Task:
     unit = "tokens"
     asked_together: int | None = 32
     reads = "image"
+    pretrained = False
     View: type | None = None
     answers_with: str
     name: str
@@ -112,6 +115,13 @@ class Task:
         the same weight, whichever replica computed it.
         """
         raise NotImplementedError
+
+    def rate_factors(self, model: keras.Model) -> dict[str, float]:
+        """Returns what the learning rate of a weight is multiplied by, by the paths of `variables_by_path`.
+
+        The default is an empty dict: all weights have the same rate.
+        """
+        return {}
 
     def metrics(self) -> dict[str, keras.Metric]:
         """Returns Keras metrics by name, for training and dev. The default is no metric.

@@ -10,6 +10,18 @@ from attention_zoo.pipelines.models.parts.bert_embeddings import initial_weights
 from attention_zoo.pipelines.models.parts.masked_token_head import MaskedTokenHead
 
 
+def mean_of_tokens(states, mask):
+    """Returns the mean of the states `(B, T, D)` where `mask` `(B, T)` is True, float32 `(B, D)`.
+
+    Example:
+
+    >>> print(mean_of_tokens(ops.array([[[2.0], [4.0], [9.0]]]), ops.array([[True, True, False]])).numpy())
+    [[3.]]
+    """
+    weights = ops.cast(mask, "float32")[..., None]  # (B, T, 1)
+    return ops.sum(ops.cast(states, "float32") * weights, axis=1) / ops.maximum(ops.sum(weights, axis=1), 1e-9)
+
+
 class EncoderWithHead(keras.Model):
     """Base of the models in this file: calls the encoder, and adds what `head` returns to its outputs.
 
@@ -95,12 +107,18 @@ class SequenceClassifier(EncoderWithHead):
         hidden_activation: Activation of a dense layer on the first token's state, such as RoBERTa's (`"tanh"`) and
             DistilBERT's (`"relu"`). Defaults to `None`: BERT's, which is the encoder's "pooled".
         dropout: Share of the features that are dropped in training. Defaults to .1.
+        pooling: `"first"`, the first token stands for the text; or `"mean"` of the tokens' states, as in sentence
+            encoders. Defaults to `"first"`.
 
     Call arguments:
         As of `BertEncoder`.
 
     Returns:
         The outputs of the encoder and "logits", float32 `(B, C)`.
+
+    Raises:
+        ValueError: If `pooling` is neither, or the first token has no dense layer: `hidden_activation` is `None` and
+            the encoder has no pooler.
 
     Example:
 
@@ -111,9 +129,14 @@ class SequenceClassifier(EncoderWithHead):
     (1, 3)
     """
 
-    def __init__(self, encoder, labels, hidden_activation=None, dropout=0.1, **kwargs):
+    def __init__(self, encoder, labels, hidden_activation=None, dropout=0.1, pooling="first", **kwargs):
         super().__init__(encoder, **kwargs)
+        if pooling not in ("first", "mean"):
+            raise ValueError(f'`pooling` must be "first" or "mean". Received: pooling={pooling!r}')
+        if pooling == "first" and hidden_activation is None and encoder.pooler is None:
+            raise ValueError('`hidden_activation` is needed for pooling="first" of an encoder without a pooler')
         self.labels, self.hidden_activation, self.dropout = list(labels), hidden_activation, dropout
+        self.pooling = pooling
         self.dropout_layer = keras.layers.Dropout(dropout, dtype=self.dtype_policy, name="dropout")
         initial = {"kernel_initializer": initial_weights()}
         self.hidden = (
@@ -132,14 +155,16 @@ class SequenceClassifier(EncoderWithHead):
         self.classes.build(shape)
 
     def head(self, outputs, inputs, training=None):
-        if self.hidden is None:
-            features = outputs["pooled"]  # (B, D)
+        if self.pooling == "mean":
+            features = mean_of_tokens(outputs["states"], self.encoder.mask_of(inputs))  # (B, D)
         else:
-            features = self.hidden(self.dropout_layer(outputs["states"][:, 0], training=training))
+            features = outputs["states"][:, 0] if self.hidden else outputs["pooled"]
+        if self.hidden is not None:
+            features = self.hidden(self.dropout_layer(features, training=training))
         return {"logits": self.classes(self.dropout_layer(features, training=training))}
 
     def get_config(self):
-        options = ("labels", "hidden_activation", "dropout")
+        options = ("labels", "hidden_activation", "dropout", "pooling")
         return super().get_config() | {name: getattr(self, name) for name in options}
 
 
@@ -255,14 +280,13 @@ class SentenceEncoder(EncoderWithHead):
 
     def head(self, outputs, inputs, training=None):
         states = ops.cast(outputs["states"], "float32")  # (B, T, D)
-        mask = self.encoder.mask_of(inputs)[..., None]  # (B, T, 1)
+        mask = self.encoder.mask_of(inputs)  # (B, T)
         if self.pooling == "first":
             vectors = states[:, 0]
         elif self.pooling == "max":
-            vectors = ops.max(ops.where(mask, states, -1e9), axis=1)
+            vectors = ops.max(ops.where(mask[..., None], states, -1e9), axis=1)
         else:
-            weights = ops.cast(mask, "float32")
-            vectors = ops.sum(states * weights, axis=1) / ops.maximum(ops.sum(weights, axis=1), 1e-9)
+            vectors = mean_of_tokens(states, mask)
         if self.normalize:
             vectors = vectors / ops.maximum(ops.norm(vectors, axis=1, keepdims=True), 1e-12)
         return {"embedding": vectors}

@@ -117,7 +117,7 @@ def write_tagged(directory):
     }
 
 
-def write_reviews(directory):
+def write_labelled(directory):
     """Documents of one to five sentences, of which one decides the class."""
     rng, lines = random.Random(0), ["stars,review"]
     for number in range(120):
@@ -126,7 +126,7 @@ def write_reviews(directory):
         sentences.insert(rng.randint(0, len(sentences)), f"It is {label}")
         lines.append(f'{label},"{". ".join(sentence.capitalize() for sentence in sentences)}."')
     (directory / "reviews.csv").write_text("\n".join(lines))
-    return {"files": str(directory / "reviews.csv"), "columns": ["review", "stars"], "min_count": 1}
+    return {"files": str(directory / "reviews.csv"), "columns": ["review", "stars"]}
 
 
 def write_commands(directory):
@@ -231,7 +231,7 @@ CASES = {
         broken=broken_images(),
     ),
     "document_classification": Case(
-        write_reviews,
+        lambda directory: write_labelled(directory) | {"min_count": 1},
         {
             "model": {"embedding_dim": 8, "units": 8, "attention_units": 8, "dropout": 0.0},
             "training": {"epochs": 5, "batch_tokens": 300, "learning_rate": 2e-2, "checkpoint_every": 2},
@@ -243,6 +243,18 @@ CASES = {
         {"attention-1.png", "attention-4.png", "confusion.png"},
         {name: {"text": ["It is good. The cat was red.", "bad"]} for name in ("serving_default", "attention")},
         {"text": [b"one two " * 5000, b"good. " * 3000, b"\xff\xfe bad", "猫。œuf".encode(), b"\x00\x01", b"", b"?!"]},
+        texts=["It is good. The cat was red.", "bad " * 100],
+    ),
+    "text_classification": Case(
+        lambda directory: write_labelled(directory) | {"vocabulary_size": 80, "max_length": 24},
+        {
+            "model": {"num_layers": 2, "num_heads": 2, "hidden_dim": 8, "intermediate_dim": 16, "dropout": 0.1},
+            "training": {"epochs": 5, "batch_tokens": 300, "learning_rate": 2e-2, "checkpoint_every": 2},
+        },
+        {"test/accuracy", "test/macro_f1", "dev/accuracy", "baseline/tfidf", "input/padding_share"},
+        {"attention-1.png", "attention-4.png", "confusion.png"},
+        {name: {"text": ["It is good. The cat was red.", "bad"]} for name in ("serving_default", "attention")},
+        {"text": [b"one two " * 5000, b"\xff\xfe bad", "猫。œuf".encode(), b"\x00\x01", b"", b"?!", b"x" * 100_000]},
         texts=["It is good. The cat was red.", "bad " * 100],
     ),
     "image_classification": Case(

@@ -53,6 +53,16 @@ def sums_gradients_over_replicas_in_a_method(tmp_path):
     return hasattr(keras.optimizers.SGD, "_all_reduce_sum_gradients") and calls == [1]
 
 
+def passes_each_variable_to_a_method_that_can_be_replaced(tmp_path):
+    """`Optimizer.apply` calls `update_step` of the instance; `_get_variable_index` finds the place of its variable."""
+    variables, places = [keras.Variable([1.0]), keras.Variable([2.0, 3.0])], []
+    optimizer = keras.optimizers.SGD(1.0)
+    optimizer.build(variables)
+    optimizer.update_step = lambda gradient, variable, rate: places.append(optimizer._get_variable_index(variable))
+    optimizer.apply([tf.constant([1.0]), tf.constant([1.0, 1.0])])
+    return places == [0, 1]
+
+
 def keeps_moving_averages_in_order(tmp_path):
     """`Optimizer._model_variables_moving_average` has one variable for each trainable one, in their order."""
     variables = [keras.Variable([1.0]), keras.Variable([2.0, 3.0])]
@@ -134,6 +144,7 @@ HOOKS = {
     "GraphOrParentsInXlaContext": ("layers/kernels/common.py", tells_what_a_graph_is_traced_for),
     "in_save_context": ("layers/kernels/common.py", tells_that_a_model_is_being_saved),
     "_all_reduce_sum_gradients": ("engine/training/schedules.py", sums_gradients_over_replicas_in_a_method),
+    "_get_variable_index": ("engine/training/schedules.py", passes_each_variable_to_a_method_that_can_be_replaced),
     "_model_variables_moving_average": ("engine/training/run_state.py", keeps_moving_averages_in_order),
     "dynamic_scale": ("engine/training/updates.py", has_a_dynamic_scale),
     "generator": ("engine/images/augmentation.py", draws_from_the_generator_of_an_image_layer),

@@ -121,7 +121,7 @@ def train(
         reporter.note(f"model of {model.count_params():,} parameters")
         if chief and (line := missing_font(learned_texts(folder))):
             reporter.note(f"note: {line}")
-        if typed is not None:
+        if typed is not None and not task.pretrained:
             for line in size_to_data(config.training, typed, lambda: task.preprocess("train", 0)):
                 reporter.note(line)
         if start_from and not continues:

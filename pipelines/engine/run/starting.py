@@ -26,7 +26,7 @@ def copy_vocabulary(source: RunFolder, folder: RunFolder) -> None:
         UserError: The new run has another vocabulary already.
     """
     for file in source.vocabularies():
-        copy = folder.path / file.name
+        copy = folder.path / file.relative_to(source.path)
         if not file.is_file():
             continue
         if copy.is_file() and copy.read_bytes() != file.read_bytes():

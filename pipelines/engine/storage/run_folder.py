@@ -136,9 +136,18 @@ class RunFolder:
         """The intents, entities, synonyms and patterns of a run, JSON."""
         return self.path / "intents.json"
 
+    @property
+    def encoder(self) -> Path:
+        """The folder of the encoder of texts that the run began with, with its tokeniser, in the Hub's format."""
+        return self.path / "encoder"
+
     def vocabularies(self) -> list[Path]:
-        """Returns the vocabularies that a task may have learned, by which the rows of embeddings are numbered."""
-        return [self.subwords, self.words, self.characters]
+        """Returns the vocabularies that a task may have learned, by which the rows of embeddings are numbered.
+
+        Those of an encoder come with its settings, without its weights.
+        """
+        kept = sorted(path for path in self.encoder.glob("*") if path.suffix in (".json", ".txt"))
+        return [self.subwords, self.words, self.characters, *kept]
 
     @property
     def tokens(self) -> Path:
@@ -237,6 +246,11 @@ class RunFolder:
     def softmax(self) -> "RunFolder":
         """The run of the same tagger with a softmax instead of the conditional random field, as a `RunFolder`."""
         return RunFolder(self.path / "softmax")
+
+    @property
+    def from_scratch(self) -> "RunFolder":
+        """The run of the same model without the weights that it began with, as a `RunFolder`."""
+        return RunFolder(self.path / "from_scratch")
 
     # Readers.
 

@@ -104,14 +104,14 @@ class WordPieces(tf.Module):
         parts = tensorflow_text.regex_split(text, self._special, self._special)  # (B, parts)
         special = tf.strings.regex_full_match(parts.flat_values, self._special)
         kept = tf.RaggedTensor.from_row_lengths(parts.flat_values[special], tf.cast(special, tf.int64))
-        words = self._words(tf.where(special, "", parts.flat_values))
+        words = self.words(tf.where(special, "", parts.flat_values))
         words = parts.with_flat_values(tf.concat([words, kept], axis=1)).merge_dims(1, 2)  # (B, words)
         long = tf.strings.length(words.flat_values, "UTF8_CHAR") > self.max_word_length
         words = words.with_flat_values(tf.where(long, self.unknown, words.flat_values))
         ids = words.with_flat_values(self._tokenizer.tokenize(words.flat_values)).merge_dims(1, 2)
         return tf.cast(ids, tf.int32)  # pyright: ignore[reportArgumentType, reportCallIssue]
 
-    def _words(self, text: tf.Tensor) -> tf.RaggedTensor:
+    def words(self, text: tf.Tensor) -> tf.RaggedTensor:
         """Normalises texts `(N,)` and splits them into words and punctuation marks `(N, None)`."""
         text = tf.strings.regex_replace(text, WHITE_SPACE, " ")
         text = tf.strings.regex_replace(text, CONTROL, "")

@@ -66,3 +66,31 @@ def _token_losses(logits, labels, smoothing):
         return (loss, nll), backward
 
     return forward(logits)
+
+
+def classification_loss(
+    labels: tf.Tensor, logits: tf.Tensor, smoothing: float = 0.0
+) -> tuple[tf.Tensor, tf.Tensor, dict[str, tf.Tensor]]:
+    """Returns what `Task.loss` of a classifier returns: the label-smoothed cross-entropy, and the accuracy.
+
+    Args:
+        labels: Integers `(B,)`, the numbers of the classes.
+        logits: Floats `(B, K)`.
+        smoothing: Share of the target that is spread over the classes, in [0, 1). Defaults to 0.
+
+    Returns:
+        The smoothed loss summed over the batch, B as a float, and the sums of "loss", without smoothing, and of
+        "accuracy" in percent.
+
+    Example:
+
+    >>> loss, weight, parts = classification_loss(tf.constant([1, 0]), tf.zeros((2, 4)))
+    >>> round(float(loss) / float(weight), 4), float(parts["accuracy"])  # log(4)
+    (1.3863, 100.0)
+    """
+    log_probabilities = tf.nn.log_softmax(tf.cast(logits, tf.float32))  # (B, K)
+    nll = -tf.gather(log_probabilities, labels, batch_dims=1)
+    loss = (1.0 - smoothing) * nll - smoothing * tf.reduce_mean(log_probabilities, axis=-1)
+    right = tf.cast(tf.equal(tf.argmax(logits, axis=-1, output_type=labels.dtype), labels), tf.float32)
+    parts = {"loss": tf.reduce_sum(nll), "accuracy": 100.0 * tf.reduce_sum(right)}
+    return tf.reduce_sum(loss), tf.cast(tf.size(nll), tf.float32), parts

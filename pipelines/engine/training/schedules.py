@@ -1,10 +1,12 @@
 """Learning rate and optimiser of a run, from its settings."""
 
 import math
+from collections.abc import Mapping, Sequence
 
 import keras
 
 from attention_zoo.pipelines.engine.settings import TrainingSettings
+from attention_zoo.pipelines.engine.storage.weights import variables_by_path
 
 
 def learning_rate(settings: TrainingSettings, step: int, epoch: float, epochs: float) -> float:
@@ -42,7 +44,7 @@ def learning_rate(settings: TrainingSettings, step: int, epoch: float, epochs: f
     return settings.learning_rate * warmup * decay
 
 
-def make_optimizer(settings: TrainingSettings) -> keras.optimizers.Optimizer:
+def make_optimizer(settings: TrainingSettings, factors: Sequence[float] = ()) -> keras.optimizers.Optimizer:
     """Returns the Keras optimiser of a run.
 
     Its `apply` takes gradients that are already summed over all replicas and clipped. Under mixed_float16 they are
@@ -51,6 +53,8 @@ def make_optimizer(settings: TrainingSettings) -> keras.optimizers.Optimizer:
 
     Args:
         settings: `TrainingSettings`.
+        factors: What the learning rate of each trainable variable is multiplied by, in their order. The rate of
+            `adamw`'s weight decay is multiplied, too. Defaults to none, the same rate for all.
     """
     adam = {"beta_2": settings.beta_2, "epsilon": settings.epsilon}
     classes = {
@@ -65,4 +69,61 @@ def make_optimizer(settings: TrainingSettings) -> keras.optimizers.Optimizer:
     optimizer._all_reduce_sum_gradients = lambda gradients_and_variables: (
         gradients_and_variables
     )  # `Update` has summed them
+    if factors:
+        scale_rates(optimizer, factors)
     return keras.optimizers.LossScaleOptimizer(optimizer) if settings.precision == "mixed_float16" else optimizer
+
+
+def scale_rates(optimizer: keras.optimizers.Optimizer, factors: Sequence[float]) -> None:
+    """Gives each variable of an optimiser a learning rate of its own: the optimiser's times a factor.
+
+    Scaling the gradient would not do: Adam's step does not depend on its size.
+
+    Args:
+        optimizer: A Keras optimiser, which is changed in place.
+        factors: A factor for each trainable variable, in the order of `optimizer.build`.
+
+    Example:
+
+    >>> variables = [keras.Variable([1.0]), keras.Variable([1.0])]
+    >>> optimizer = keras.optimizers.SGD(0.5)
+    >>> optimizer.build(variables)
+    >>> scale_rates(optimizer, [1.0, 0.5])
+    >>> optimizer.apply([keras.ops.ones(1), keras.ops.ones(1)])
+    >>> [float(variable[0]) for variable in variables]
+    [0.5, 0.75]
+    """
+    step, decay = optimizer.update_step, optimizer.weight_decay
+    optimizer.weight_decay = None  # Keras would decay all variables at one rate
+
+    def update_step(gradient, variable, learning_rate):
+        rate = keras.ops.cast(learning_rate, variable.dtype) * factors[optimizer._get_variable_index(variable)]
+        if decay:
+            optimizer.assign_sub(variable, variable * (decay * rate))
+        step(gradient, variable, rate)
+
+    optimizer.update_step = update_step
+
+
+def factors_of(model: keras.Model, factors: Mapping[str, float]) -> list[float]:
+    """Returns the factors of a model's trainable variables in their order; an empty list if all are 1.
+
+    Args:
+        model: A built `keras.Model`.
+        factors: By the paths of `variables_by_path`; other variables have 1.
+
+    Raises:
+        ValueError: The model has no weight of such a path.
+
+    Example:
+
+    >>> model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(2, name="body")])
+    >>> factors_of(model, {"body/bias": 0.5}), factors_of(model, {"body/bias": 1.0})
+    ([1.0, 0.5], [])
+    """
+    variables = variables_by_path(model)
+    if unknown := sorted(set(factors) - set(variables)):
+        raise ValueError(f"factors: expected paths of weights, received {', '.join(unknown)}")
+    by_variable = {id(variables[path]): float(factor) for path, factor in factors.items()}
+    found = [by_variable.get(id(variable), 1.0) for variable in model.trainable_variables]
+    return found if any(factor != 1.0 for factor in found) else []

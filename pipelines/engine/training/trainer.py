@@ -23,7 +23,7 @@ from attention_zoo.pipelines.engine.training.distribution import is_chief, shard
 from attention_zoo.pipelines.engine.training.evaluation import Evaluation
 from attention_zoo.pipelines.engine.training.progress import Progress
 from attention_zoo.pipelines.engine.training.run_state import RunState
-from attention_zoo.pipelines.engine.training.schedules import learning_rate, make_optimizer
+from attention_zoo.pipelines.engine.training.schedules import factors_of, learning_rate, make_optimizer
 from attention_zoo.pipelines.engine.training.selection import assign_best_weights, is_better
 from attention_zoo.pipelines.engine.training.stop_signal import StopSignal
 from attention_zoo.pipelines.engine.training.suitability import unsuitable_settings
@@ -62,7 +62,7 @@ class Trainer:
         self.chief = is_chief(self.strategy)
         self.settings = task.config.training
         with self.strategy.scope():
-            self.optimizer = make_optimizer(self.settings)
+            self.optimizer = make_optimizer(self.settings, factors_of(model, task.rate_factors(model)))
             self.optimizer.build(model.trainable_variables)
             self.metrics = task.metrics()
         self.state = RunState(model, self.optimizer, self.metrics)

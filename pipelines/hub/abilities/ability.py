@@ -16,7 +16,7 @@ from attention_zoo.pipelines.engine.views import Alignment
 class Ability(Task):
     """A task without training: a model answers raw text with what it learned elsewhere.
 
-    A text without content gets empty values and no error.
+    A text without content gets empty values and no error, and so does a pair of which one text has none.
 
     `attention-zoo load` exports its `signatures`; `attention-zoo predict` asks what was exported.
 
@@ -35,16 +35,16 @@ class Ability(Task):
         """Returns the answers to texts: a dict of tensors, each `(B, ...)`, and the errors `(B,)`."""
         raise NotImplementedError
 
-    def respond(self, text):
-        """Returns the answers to texts `(B,)`, whether each was `truncated`, and its `error`."""
-        return self._respond(text)[0]
+    def respond(self, text, pair=None):
+        """Returns the answers to texts `(B,)`, or to pairs of texts, whether each was `truncated`, and its `error`."""
+        return self._respond(text, pair)[0]
 
-    def attend(self, text):
+    def attend(self, text, pair=None):
         """Returns the answers of `respond`, and what they come from.
 
         `tokens`, `(B, T)`, their number `token_counts`, and `attention` `(B, L, H, T, T)`, float32.
         """
-        answer, speaks, inputs, scores = self._respond(text, return_attention_scores=True)
+        answer, speaks, inputs, scores = self._respond(text, pair, return_attention_scores=True)
         weights = tf.stack(list(scores.values()), axis=1)
         visible = inputs["mask"][:, None, None, :, None]  # what padding attends to says nothing
         seen = {
@@ -54,12 +54,12 @@ class Ability(Task):
         }
         return answer | keep_rows(speaks, seen)
 
-    def _respond(self, text, return_attention_scores=False):
-        inputs, truncated = self.reader.read(text)
+    def _respond(self, text, pair, return_attention_scores=False):
+        inputs, truncated = self.reader.read(text, pair)
         outputs = self.model(inputs, training=False, return_attention_scores=return_attention_scores)
         outputs, scores = outputs if return_attention_scores else (outputs, {})
         answer, error = self.answer(outputs, inputs)
-        speaks = says_something(text)
+        speaks = says_something(text) if pair is None else says_something(text) & says_something(pair)
         error = tf.where(speaks, error, "")
         answer = keep_rows(speaks & tf.equal(error, ""), answer | {"truncated": truncated})
         return answer | {"error": error}, speaks, inputs, scores

@@ -67,6 +67,7 @@ def spoil_texts(data):
 
 SPOIL = {
     "document_classification": spoil_reviews,
+    "text_classification": spoil_reviews,
     "named_entities": spoil_tagged,
     "intents": spoil_commands,
     "word_embeddings": spoil_texts,

@@ -1,0 +1,1 @@
+"""Classifies texts with a Transformer encoder, pretrained or trained from scratch."""

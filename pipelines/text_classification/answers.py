@@ -1,0 +1,72 @@
+"""What the SavedModel answers, and how it is asked. A pair of texts is one line, with a tab between the two."""
+
+import tensorflow as tf
+
+from attention_zoo.pipelines.engine.serving.asking import ask_rows
+from attention_zoo.pipelines.hub.abilities.ability import Ability
+from attention_zoo.pipelines.hub.abilities.classify import Classify
+
+NAMES = {"label": "class", "confidence": "probability", "labels": "classes", "confidences": "probabilities"}
+TAB = "\t"
+
+
+class TextClassifier(Classify):
+    """`Classify` with names of its own: `class` and `probability` `(B,)`, `classes` and `probabilities` `(B, C)`.
+
+    Args:
+        model: A `SequenceClassifier`.
+        reader: Its `TextReader`.
+        pairs: Whether it classifies pairs of texts. Defaults to `False`.
+    """
+
+    def __init__(self, model, reader, pairs=False):
+        super().__init__(model, reader)
+        self.pairs = pairs
+
+    def answer(self, outputs, inputs):
+        """Returns the best class and its probability, and all of them, best first."""
+        answer, error = super().answer(outputs, inputs)
+        return {NAMES[name]: value for name, value in answer.items()}, error
+
+    def respond_to_lines(self, text):
+        """Returns what `respond` does for lines `(B,)`."""
+        if not self.pairs:
+            return self.respond(text)
+        parts = tf.strings.split(text, TAB).to_tensor(shape=[None, 2])  # (B, 2)
+        return self.respond(parts[:, 0], parts[:, 1])
+
+    def signatures(self, model):
+        """Returns what the SavedModel answers, with and without attention.
+
+        One of pairs takes the second texts as `pair`, and has a third signature, `lines`, for both in one string.
+        """
+        text, pair = ({name: tf.TensorSpec([None], tf.string, name=name)} for name in ("text", "pair"))
+        inputs = text | pair if self.pairs else text
+        found = {"serving_default": (self.respond, inputs), "attention": (self.attend, inputs)}
+        return found | ({"lines": (self.respond_to_lines, text)} if self.pairs else {})
+
+
+def line_of(texts):
+    """Returns texts as a line: white space is a single space, and a tab stands between them.
+
+    Example:
+
+    >>> line_of(["a  cat", "a\\tdog"])
+    'a cat\\ta dog'
+    """
+    return TAB.join(" ".join(text.split()) for text in texts)
+
+
+def ask(served, inputs, attention=False):
+    """Classifies texts, or lines of two texts: a dict each, as `respond` or, with attention, `attend` returns it."""
+    if "lines" not in served.signatures:
+        return Ability.ask(served, inputs, attention)
+    parts = [line.partition(TAB) for line in inputs]
+    rows = ask_rows(
+        served, attention, text=tf.constant([first for first, _, _ in parts]), pair=tf.constant([p[2] for p in parts])
+    )
+    missing = {"error": "expected two texts with a tab between them, received one"}
+    return [
+        {"input": line, **row} | (missing if not tab and line.strip() else {})
+        for line, (_, tab, _), row in zip(inputs, parts, rows)
+    ]

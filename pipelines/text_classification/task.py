@@ -1,0 +1,214 @@
+"""Text classification: from labelled texts to a SavedModel that takes raw text and returns its class.
+
+    attention-zoo train text_classification                             # five classes of BBC News, from scratch
+    attention-zoo train text_classification --model.encoder FOLDER      # fine-tunes an encoder of the Hub
+    attention-zoo predict text_classification "Shares fell on Monday." --attention attention.png
+
+The file reads in the order in which a text travels: settings, `load`, `adapt`, `preprocess`, `build`, `loss`,
+`evaluate`, `baselines`, `signatures`, `ask`, `view`. `encoder.py` has where the encoder comes from.
+"""
+
+import copy
+import shlex
+
+import numpy as np
+import tensorflow as tf
+
+from attention_zoo.pipelines.baselines.texts import tfidf_regression_predictions
+from attention_zoo.pipelines.datasets.labelled_texts import few_a_class, read_labelled_texts
+from attention_zoo.pipelines.datasets.tfds import SPLITS, describe_split
+from attention_zoo.pipelines.engine.errors import UserError
+from attention_zoo.pipelines.engine.once import once
+from attention_zoo.pipelines.engine.pictures.draw import draw
+from attention_zoo.pipelines.engine.run.twin import train_twin
+from attention_zoo.pipelines.engine.scores.answer_lists import confusion_of, keep_answers, right_answers, spread_line
+from attention_zoo.pipelines.engine.scores.classification import classification_scores
+from attention_zoo.pipelines.engine.serving.asking import answer_by_length
+from attention_zoo.pipelines.engine.stages import counted
+from attention_zoo.pipelines.engine.storage.labels import keep_labels
+from attention_zoo.pipelines.engine.storage.weights import variables_by_path
+from attention_zoo.pipelines.engine.task import Task
+from attention_zoo.pipelines.engine.text.batching import token_batches
+from attention_zoo.pipelines.engine.text.blank import says_something
+from attention_zoo.pipelines.engine.training.losses import classification_loss
+from attention_zoo.pipelines.engine.views import Alignment, ConfusionMatrix
+from attention_zoo.pipelines.hub.abilities.ability import Ability
+from attention_zoo.pipelines.hub.encoders import has_weights, load_encoder, reader_of
+from attention_zoo.pipelines.models import SequenceClassifier
+from attention_zoo.pipelines.text_classification.answers import TAB, TextClassifier, ask, line_of
+from attention_zoo.pipelines.text_classification.encoder import keep_start, layer_factors, limit_learning
+from attention_zoo.pipelines.text_classification.settings import TextClassificationConfig
+
+TOGETHER = 32  # texts that are read, or answered, at once
+SHOWN = 24  # words of a text that a picture shows
+
+
+def with_content(texts):
+    """Returns the texts of a split that say something, both of a pair."""
+    columns = [column for column in (texts.texts, texts.seconds) if column]
+    return texts.take(np.flatnonzero(tf.reduce_all([says_something(column) for column in columns], axis=0)))
+
+
+class TextClassification(Task):
+    """Text in, class out; see `Task` for the order of the methods."""
+
+    name = "text_classification"
+    Config = TextClassificationConfig
+    View = Alignment
+    unit = "texts"
+    answers_with = "classes"
+    changeable_data_settings = ("strict",)
+    adapted_settings = ("data.vocabulary_size", "data.max_length")
+    ask = staticmethod(ask)
+    view = staticmethod(Ability.view)
+    view_heads = staticmethod(Ability.view_heads)
+
+    @property
+    def pretrained(self):
+        """Whether the encoder begins with weights that were learned elsewhere."""
+        return bool(self.config.model.encoder)
+
+    def load(self):
+        """Reads the texts of the three splits, and keeps a few labelled ones for training if the settings say so."""
+        data = self.config.data
+        options = (data.dataset, data.files, data.dev, data.test, data.columns, data.limit, data.strict)
+        sets = read_labelled_texts(*options, pairs=True)
+        self.texts = {split: with_content(texts) for split, texts in sets.items()}
+        self.pairs = sets["train"].seconds is not None
+        if data.labels_per_class:
+            self.texts["train"] = few_a_class(self.texts["train"], data.labels_per_class, self.config.training.seed)
+        self.labels, self.data_version = sets["train"].names, sets["train"].version
+        for split in SPLITS:
+            count = len(self.texts[split])
+            if not count:
+                raise UserError(f"--data.dataset, --data.files: expected texts with words, received none for {split}")
+            print(describe_split(split, count, f"texts of {len(self.labels):,} classes"))
+
+    def adapt(self):
+        """Keeps the encoder and its tokeniser in the run's folder, and tokenises the texts."""
+        keep_start(self.folder, self.config, self.lines("train"))
+        keep_labels(self.folder.labels, self.labels)
+        self.encoder, self.reader = self.folder.encoder, reader_of(self.folder.encoder)
+        self.reader.max_tokens = self.config.data.max_length
+        self.begins_with_weights = has_weights(self.encoder)
+        self.columns = {split: self.tokenize(self.texts[split]) for split in ("train", "validation")}
+
+    def tokenize(self, texts):
+        """Returns the columns of a split: the numbers of its tokens from 1, since 0 is padding, and of its classes."""
+        rows = []
+        for start in counted(range(0, len(texts), TOGETHER)):
+            columns = (texts.texts, texts.seconds) if self.pairs else (texts.texts,)
+            inputs = self.reader(*(tf.constant(column[start : start + TOGETHER]) for column in columns))
+            lengths = tf.math.count_nonzero(inputs["mask"], axis=1)
+            kept = {name: inputs[name] for name in ("tokens", "segments")[: len(columns)]}
+            rows.append({name: tf.RaggedTensor.from_tensor(ids + 1, lengths) for name, ids in kept.items()})
+        columns = {name: tf.concat([row[name] for row in rows], axis=0) for name in rows[0]}
+        return columns | {"labels": tf.RaggedTensor.from_tensor(texts.labels[:, None])}
+
+    def preprocess(self, split, epoch):
+        """Returns batches of texts with like lengths, the training split in an order of its own each epoch."""
+        settings = self.config.training
+        order = {"seed": settings.seed, "epoch": epoch, "shuffle": split == "train"}
+        batches = token_batches(self.columns[split], settings.batch_tokens, **order)
+        return batches.map(lambda batch: {**batch, "labels": batch["labels"][:, 0]})
+
+    def build(self):
+        """Returns the model, built, whose encoder has the weights that it begins with."""
+        settings = self.config.model
+        encoder = load_encoder(self.encoder, weights=self.begins_with_weights)
+        hidden = "tanh" if settings.pooling == "first" and encoder.pooler is None else None
+        options = {"hidden_activation": hidden, "dropout": settings.dropout, "pooling": settings.pooling}
+        model = SequenceClassifier(encoder, self.labels, **options)
+        model({"tokens": tf.ones([1, 2], tf.int32)})
+        limit_learning(encoder, settings.frozen, settings.lora_rank)
+        return model
+
+    def rate_factors(self, model):
+        """Returns the factors of `training.layer_decay`."""
+        return layer_factors(variables_by_path(model), len(model.encoder.blocks), self.config.training.layer_decay)
+
+    def loss(self, model, batch, training):
+        """Cross-entropy of the classes, smoothed in training, summed over the texts."""
+        mask = batch["tokens"] > 0
+        inputs = {"tokens": tf.where(mask, batch["tokens"] - 1, self.reader.pad), "mask": mask}
+        if "segments" in batch:
+            inputs["segments"] = tf.maximum(batch["segments"] - 1, 0)
+        logits = model(inputs, training=training)["logits"]
+        return classification_loss(batch["labels"], logits, self.config.training.label_smoothing if training else 0.0)
+
+    @once
+    def classifier(self, model):
+        """Returns what answers raw text with a model, in evaluation and in serving."""
+        return TextClassifier(model, self.reader, self.pairs)
+
+    def lines(self, split, count=None):
+        """Returns the texts of a split as `predict` takes them, those of a pair on one line."""
+        texts = self.texts[split]
+        columns = [column[:count] for column in (texts.texts, texts.seconds) if column]
+        return [line_of(parts) for parts in zip(*columns)]
+
+    def evaluate(self, model, split):
+        """Accuracy and macro F1 in percent."""
+        texts = self.texts[split]
+        answers = answer_by_length(self.classifier(model).respond_to_lines, self.lines(split), TOGETHER)
+        truths, found = [self.labels[label] for label in texts.labels], [answer["class"] for answer in answers]
+        if split == "test":
+            keep_answers(self.folder.test_answers, truths, found, [answer["probability"] for answer in answers])
+        return classification_scores(truths, found)
+
+    def baselines(self):
+        """Accuracies of the baselines in percent, and their distance from the run with its interval, printed."""
+        found, right = {}, right_answers(self.folder.test_answers)
+        for name in self.config.baselines.names:
+            if name == "tfidf":
+                labels, truths = self.texts["train"].labels, self.texts["test"].labels
+                others = tfidf_regression_predictions(self.lines("train"), labels, self.lines("test")) == truths
+            elif self.begins_with_weights:
+                others = self.from_scratch()
+            else:
+                continue
+            found[name] = 100.0 * float(np.mean(others))
+            print(spread_line(name, right, others))
+        return found
+
+    def from_scratch(self):
+        """Trains the same model without the weights that it begins with; returns which of its answers are right."""
+        config = copy.deepcopy(self.config)
+        config.model.frozen, config.model.lora_rank, config.training.layer_decay = False, 0, 1.0
+        note = "the same without the weights of the encoder, to compare with"
+        twin, model, _ = train_twin(self, note, self.folder.from_scratch, config=config, begins_with_weights=False)
+        twin.evaluate(model, "test")
+        return right_answers(twin.folder.test_answers)
+
+    def signatures(self, model):
+        """Returns what the SavedModel answers: the class, and the class with the attention of all layers and heads."""
+        columns = [line.split(TAB) for line in self.samples()[:2]]
+        warm_up = {name: tf.constant(texts) for name, texts in zip(("text", "pair"), zip(*columns))}
+        return [model, self.reader], self.classifier(model).signatures(model), warm_up
+
+    def samples(self):
+        """Returns the beginnings of the first four texts of the test split."""
+        lines = self.lines("test", count=4)
+        return [TAB.join(" ".join(text.split()[:SHOWN]) for text in line.split(TAB)) for line in lines]
+
+    def truths(self):
+        """Returns the classes of `samples`."""
+        return [{"truth": self.labels[label]} for label in self.texts["test"].labels[:4]]
+
+    def illustrate(self, model, directory):
+        """Draws which classes of the test split were taken for which."""
+        counts = confusion_of(self.folder.test_answers, self.labels)
+        title = f"test: {np.trace(counts):,} of {counts.sum():,} texts are right"
+        return [draw(ConfusionMatrix(self.labels, counts, title), directory / "confusion.png")]
+
+    def next_command(self):
+        """Returns the command a user will want next."""
+        texts, options = shlex.join(self.samples()[0].split(TAB)), "--attention attention.png"
+        if self.pairs:  # a shell would complete a name at a tab that is typed
+            return f"printf '%s\\t%s\\n' {texts} | attention-zoo predict {self.name} {options}"
+        return f"attention-zoo predict {self.name} {texts} {options}"
+
+    @staticmethod
+    def say(answer):
+        """Returns the class and its probability; of a text that says nothing an empty line."""
+        return f"{answer['class']} {answer['probability']:.3f}" if answer["class"] else ""
