@@ -138,9 +138,7 @@ def sample(
             before = [living[name] for name in ("prompts", "tokens") if name in living]
             wanted = penalise(logits, tf.concat(before, axis=1), settings.repetition_penalty)
         draws = living["draws"][:, step] if "draws" in living else tf.zeros(tf.shape(logits)[:1])
-        chosen = choose_token(
-            wanted, settings.temperature, settings.top_k, settings.top_p, draws, first=ends.first
-        )
+        chosen = choose_token(wanted, settings.temperature, settings.top_k, settings.top_p, draws, first=ends.first)
         finished = living["done"]
         token = tf.where(finished | (step >= living["max_lengths"]), ends.end, chosen)
         log_prob = tf.gather(logits, token, batch_dims=1) - log_normaliser(logits)

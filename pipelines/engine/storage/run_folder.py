@@ -117,6 +117,16 @@ class RunFolder:
         return self.path / "words.txt"
 
     @property
+    def pieces(self) -> Path:
+        """The ids of byte pairs, JSON, as in the folders of GPT-2."""
+        return self.path / "vocab.json"
+
+    @property
+    def merges(self) -> Path:
+        """The byte pairs that are merged, one a line, most frequent first."""
+        return self.path / "merges.txt"
+
+    @property
     def labels(self) -> Path:
         """The names of the classes, one a line, in the order of the model's outputs."""
         return self.path / "labels.txt"
@@ -138,7 +148,7 @@ class RunFolder:
 
     def vocabularies(self) -> list[Path]:
         """Returns the vocabularies that a task may have learned, by which the rows of embeddings are numbered."""
-        return [self.subwords, self.words, self.characters]
+        return [self.subwords, self.words, self.characters, self.pieces, self.merges]
 
     @property
     def tokens(self) -> Path:
