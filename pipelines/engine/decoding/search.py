@@ -69,8 +69,14 @@ def decode(
 
 
 def prompts_of(inputs: dict[str, tf.Tensor], ends: Ends) -> tf.Tensor | None:
-    """Returns the tokens of prompts, `(B, T)`, with `ends.begin` in the place of padding; `None` without prompts."""
+    """Returns the tokens of prompts, int32 `(B, T)`, or `None` without prompts.
+
+    In the place of padding stands the first token of the prompt, or `ends.begin` if it is empty.
+    """
     if "tokens" not in inputs:
         return None
     tokens = tf.cast(inputs["tokens"], tf.int32)
-    return tf.where(inputs["mask"], tokens, ends.begin) if "mask" in inputs else tokens
+    if "mask" not in inputs:
+        return tokens
+    mask = inputs["mask"]
+    return tf.where(mask, tokens, tf.where(mask[:, :1], tokens[:, :1], ends.begin))
