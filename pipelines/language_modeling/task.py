@@ -45,6 +45,7 @@ class LanguageModeling(Task):
     answers_with = "completion"
     changeable_data_settings = ("strict",)
     adapted_settings = ("data.vocabulary_size",)
+    undecayed = ("bias", "gamma", "beta")  # gamma and beta are those of normalisations
 
     def load(self):
         """Finds the texts of the three splits."""
