@@ -21,8 +21,8 @@ class DataSettings:
         validation_split: Split whose loss decides which checkpoint is best.
         test_split: Split that the model is scored on.
         limit: Training texts to take, and a tenth as many of the other splits, for a quick look; 0 takes all.
-        vocabulary_size: Byte pairs to learn, the 256 bytes included. A preset's number is lowered to what the text
-            gives.
+        vocabulary_size: Byte pairs (GPT-2) or WordPieces (the others) to learn, with the 256 bytes or the characters of
+            the text. A preset's number is lowered to what the text gives.
     """
 
     dataset: str = "shakespeare"
@@ -68,6 +68,81 @@ class GPT2Settings:
         check_ranges(self, {"context": (self.context >= 3, "at least 3")})
 
 
+@dataclass
+class MaskedSettings:
+    """The options of every encoder that predicts hidden tokens.
+
+    Args:
+        name: The model; each has options of its own.
+        context: Tokens that the model sees at once, two special ones included.
+        num_layers: Blocks.
+        num_heads: Attention heads of a block.
+        hidden_dim: Width of the model.
+        intermediate_dim: Width of the blocks' inner layer.
+        dropout: Share of activations set to zero in training.
+        attention_dropout: Share of attention weights set to zero in training.
+        masked_share: Share of the tokens that are to be predicted. Of these, 80% are hidden, 10% are replaced by random
+            ones, and 10% stay.
+        masks: Masks of a row of text, which take turns by epoch (static masking); 0 draws new ones each epoch
+            (dynamic masking).
+        whole_words: Choose all pieces of a word, or none.
+        longest: Words, or tokens, of the longest n-gram that is chosen; n is drawn with p(n) ~ 1/n.
+    """
+
+    name: str = ""
+    context: int = 128
+    num_layers: int = 4
+    num_heads: int = 4
+    hidden_dim: int = 256
+    intermediate_dim: int = 1024
+    dropout: float = 0.1
+    attention_dropout: float = 0.1
+    masked_share: float = 0.15
+    masks: int = 0
+    whole_words: bool = False
+    longest: int = 1
+
+    def __post_init__(self):
+        rules = {"context": (self.context >= 3, "at least 3"), "masks": (self.masks >= 0, "at least 0")}
+        rules["masked_share"] = (0 < self.masked_share < 1, "above 0 and below 1")
+        rules["longest"] = (self.longest >= 1, "at least 1")
+        check_ranges(self, rules)
+
+
+@dataclass
+class BertSettings(MaskedSettings):
+    """BERT (Devlin et al. 2019), with ten static masks."""
+
+    name: Literal["bert"] = "bert"
+    masks: int = 10
+
+
+@dataclass
+class RobertaSettings(MaskedSettings):
+    """RoBERTa (Liu et al. 2019), with dynamic masks."""
+
+    name: Literal["roberta"] = "roberta"
+
+
+@dataclass
+class AlbertSettings(MaskedSettings):
+    """ALBERT (Lan et al. 2020), whose layers share their weights, with n-grams of words.
+
+    Args:
+        embedding_dim: Width of the embeddings.
+    """
+
+    name: Literal["albert"] = "albert"
+    embedding_dim: int = 128
+    dropout: float = 0.0
+    attention_dropout: float = 0.0
+    whole_words: bool = True
+    longest: int = 3
+
+
+ModelSettings = GPT2Settings | BertSettings | RobertaSettings | AlbertSettings
+
+
 @dataclass(frozen=True)
 class WritingSettings(DecodingSettings):
     """How a text is continued, token by token.
@@ -95,11 +170,11 @@ class WritingSettings(DecodingSettings):
 
 @dataclass
 class BaselineSettings:
-    """What the model has to beat, in bits per byte of the test split.
+    """What the model has to beat on the test split, in bits per byte or, of models of hidden tokens, perplexity.
 
     Args:
         names: unigram, the frequencies of the same tokens in training; lzma, a compressor that has read the training
-            split (the last 64 MB of it).
+            split, for GPT-2.
     """
 
     names: list[Literal["unigram", "lzma"]] = field(default_factory=lambda: ["unigram", "lzma"])
@@ -113,13 +188,13 @@ class LanguageModelingConfig(TaskConfig):
         data: The text.
         model: The model.
         training: How the weights are learned.
-        decoding: How a text is continued.
+        decoding: How a text is continued; models of hidden tokens do not.
         baselines: What the model has to beat.
         export: Where the SavedModel goes.
     """
 
     data: DataSettings = field(default_factory=DataSettings)
-    model: GPT2Settings = field(default_factory=GPT2Settings)
+    model: ModelSettings = field(default_factory=GPT2Settings)
     training: TrainingSettings = field(default_factory=TrainingSettings)
     decoding: WritingSettings = field(default_factory=WritingSettings)
     baselines: BaselineSettings = field(default_factory=BaselineSettings)
@@ -127,6 +202,8 @@ class LanguageModelingConfig(TaskConfig):
 
     def __post_init__(self):
         super().__post_init__()
+        if self.model.name != "gpt2":
+            return
         most = self.model.context - 2  # a prompt has two tokens at least, one of which begins it
         try:
             check_ranges(

@@ -1,51 +1,49 @@
-"""Language modeling: from raw text to a SavedModel that continues a prompt.
+"""Language modeling: from raw text to a SavedModel that continues a prompt, or fills in what is hidden.
 
     attention-zoo train language_modeling                     # Shakespeare, a small GPT-2
+    attention-zoo train language_modeling --preset bert       # hidden words, and an encoder for other tasks
     attention-zoo train language_modeling --data.files poems.txt letters.txt
     attention-zoo predict language_modeling "Enter Romeo and" --attention attention.png
 
 The file reads in the order in which a text travels: settings, `load`, `adapt`, `preprocess`, `build`, `loss`,
-`evaluate`, `baselines`, `signatures`, `ask`, `say`, `view`. `writer.py` has what turns a prompt into its continuation.
+`evaluate`, `baselines`, `signatures`, `ask`, `say`, `view`. `causal.py` and `masked.py` have what the two kinds of
+models do at each step, `writer.py` what turns a prompt into its continuation.
 """
 
-import json
 import shlex
 
 import tensorflow as tf
 
-from attention_zoo.pipelines.baselines.compression import lzma_bits, unigram_bits
 from attention_zoo.pipelines.datasets.plain_texts import read_texts
-from attention_zoo.pipelines.datasets.tfds import describe_split
+from attention_zoo.pipelines.datasets.tfds import SPLITS
 from attention_zoo.pipelines.engine.errors import UserError
-from attention_zoo.pipelines.engine.once import once
-from attention_zoo.pipelines.engine.scores.perplexity import language_scores
 from attention_zoo.pipelines.engine.serving.asking import ask_rows
-from attention_zoo.pipelines.engine.storage.files import atomic_write
 from attention_zoo.pipelines.engine.task import Task
-from attention_zoo.pipelines.engine.text.byte_pairs import BytePairs, learn_byte_pairs
-from attention_zoo.pipelines.engine.text.packing import packed_batches
-from attention_zoo.pipelines.engine.text.special_tokens import BOS, EOS
-from attention_zoo.pipelines.engine.training.losses import smoothed_cross_entropy
 from attention_zoo.pipelines.engine.views import Alignment
 from attention_zoo.pipelines.hub.abilities.ability import Ability
-from attention_zoo.pipelines.language_modeling.reading import nats_of, tokenise
+from attention_zoo.pipelines.hub.abilities.fill_mask import FillMask
+from attention_zoo.pipelines.language_modeling.causal import Causal
+from attention_zoo.pipelines.language_modeling.masked import Masked
 from attention_zoo.pipelines.language_modeling.settings import LanguageModelingConfig
-from attention_zoo.pipelines.language_modeling.writer import Writer
-from attention_zoo.pipelines.models.gpt2 import GPT2Decoder
 
-FIRST_PIECE = EOS + 1  # byte pairs are numbered after the special tokens
+OBJECTIVES = {"gpt2": Causal, "bert": Masked, "roberta": Masked, "albert": Masked}
+SAMPLE_LENGTH = 40  # characters
 
 
 class LanguageModeling(Task):
-    """Text in, its continuation out; see `Task` for the order of the methods."""
+    """Text in, its continuation or its hidden words out; see `Task` for the order of the methods."""
 
     name = "language_modeling"
     Config = LanguageModelingConfig
     View = Alignment
-    answers_with = "completion"
+    answers_with = "completed"
     changeable_data_settings = ("strict",)
-    adapted_settings = ("data.vocabulary_size",)
+    adapted_settings = ("data.vocabulary_size", "model.context")
     undecayed = ("bias", "gamma", "beta")  # gamma and beta are those of normalisations
+
+    def __init__(self, config, run_directory):
+        super().__init__(config, run_directory)
+        self.objective = OBJECTIVES[config.model.name](config, self.folder)
 
     def load(self):
         """Finds the texts of the three splits."""
@@ -54,30 +52,17 @@ class LanguageModeling(Task):
         self.texts = read_texts(data.dataset, splits, data.files, data.limit, data.strict)
         self.data_version = self.texts["train"].version
 
-    def strings(self, split):
-        """Yields the texts of a split as bytes."""
-        return self.texts[split].texts.as_numpy_iterator()
-
     def adapt(self):
-        """Learns the byte pairs from the training split, once a run, and tokenises all splits."""
-        folder, data = self.folder, self.config.data
-        if not (folder.pieces.is_file() and folder.merges.is_file()):
-            texts = (text.decode("utf-8", "replace") for text in self.strings("train"))
-            typed = "data.vocabulary_size" in self.config.typed
-            pieces, merges = learn_byte_pairs(texts, data.vocabulary_size, adjust=not typed)
-            numbered = {piece: number + FIRST_PIECE for piece, number in pieces.items()}
-            atomic_write(folder.merges, "\n".join(merges))
-            atomic_write(folder.pieces, json.dumps(numbered, ensure_ascii=False))
-        pieces = json.loads(folder.pieces.read_text(encoding="utf-8"))
-        merges = folder.merges.read_text(encoding="utf-8").split("\n")
-        self.pairs = BytePairs(pieces, [pair for pair in merges if pair])
-        self.corpora = {split: tokenise(one.texts, self.pairs) for split, one in self.texts.items()}
-        for split, corpus in self.corpora.items():
-            texts = describe_split(split, int((corpus.stream == EOS).sum()), "texts").split(";")[0]
-            print(f"{texts}, {len(corpus.stream):,} tokens of {corpus.text_bytes / len(corpus.stream):.2f} bytes")
+        """Learns the pieces of words from the training split, once a run, and tokenises all splits."""
+        sizes = self.objective.adapt(self.texts)
+        for split in SPLITS:
+            texts, tokens, text_bytes = sizes[split]
+            if not tokens:
+                raise UserError(f"--data.dataset: expected text in the split {split}, received none")
+            print(f"{split}: {texts:,} texts, {tokens:,} tokens of {text_bytes / tokens:.2f} bytes")
 
     def preprocess(self, split, epoch):
-        """Returns batches of packed rows; those of the training split are cut and shuffled anew each epoch."""
+        """Returns batches of rows of `model.context` tokens at most."""
         training, context = self.config.training, self.config.model.context
         rows = training.batch_tokens // context
         if not rows:
@@ -85,57 +70,35 @@ class LanguageModeling(Task):
                 f"--training.batch_tokens: expected at least --model.context, {context}; "
                 f"received {training.batch_tokens}"
             )
-        stream = self.corpora[split].stream
-        return packed_batches(stream, context, rows, training.seed, epoch, shuffle=split == "train")
+        return self.objective.batches(split, rows, training.seed, epoch)
 
     def build(self):
-        """Returns the model."""
-        options = dict(vars(self.config.model))
-        options.pop("name")
-        model = GPT2Decoder(self.pairs.vocabulary_size, max_length=options.pop("context"), **options)
-        model({"tokens": tf.constant([[BOS]])})
-        return model
+        """Returns the model that `model.name` asks for."""
+        return self.objective.build()
 
     def loss(self, model, batch, training):
-        """Cross-entropy of the next token, summed over the tokens that are not padding."""
-        inputs = {name: batch[name] for name in ("tokens", "segments")}
-        smoothing = self.config.training.label_smoothing if training else 0.0
-        logits = model(inputs, training=training)["logits"]
-        loss, nats, tokens = smoothed_cross_entropy(batch["labels"], logits, smoothing)
-        return loss, tokens, {"loss": nats}
+        """Cross-entropy of the tokens that are to be predicted, summed."""
+        return self.objective.loss(model, batch, training)
 
     def evaluate(self, model, split):
-        """Perplexity of a token, and bits for each byte of the text."""
-        corpus = self.corpora[split]
-        return language_scores(*nats_of(model, corpus.stream, self.config.model.context), corpus.text_bytes)
+        """Perplexity of a token; bits per byte of GPT-2, and the share of hidden tokens that the others find."""
+        return self.objective.evaluate(model, split)
 
     def baselines(self):
-        """Bits per byte of the frequencies of the tokens, and of a compressor."""
-        train, test, found = self.corpora["train"], self.corpora["test"], {}
-        for name in self.config.baselines.names:
-            if name == "unigram":
-                bits = unigram_bits(train.stream, test.stream, self.pairs.vocabulary_size)
-            else:
-                bits = lzma_bits(*(b"\n".join(self.strings(split)) for split in ("train", "test")))
-            found[name] = bits / test.text_bytes
-        return found
-
-    @once
-    def writer(self, model):
-        """Returns what continues prompts with a model."""
-        return Writer(model, self.pairs, self.config.decoding, self.config.model.context)
+        """Scores of models without attention."""
+        return self.objective.baselines(self.config.baselines.names)
 
     def signatures(self, model):
-        """Returns what the SavedModel answers: the continuation, and the continuation with the attention."""
-        spec = {"text": tf.TensorSpec([None], tf.string, name="text")}
-        writer = self.writer(model)
-        signatures = {"serving_default": (writer.write, spec), "attention": (writer.attend, spec)}
-        return [model, self.pairs], signatures, {"text": tf.constant(self.samples()[:2])}
+        """Returns what the SavedModel answers: the text with what was missing, and this with the attention."""
+        return self.objective.signatures(model, self.samples()[:2])
 
     def samples(self):
-        """Returns four lines of the test split, of which each has about forty characters."""
-        lines = {line.strip() for text in self.strings("test") for line in text.decode("utf-8", "replace").split("\n")}
-        return sorted(sorted(lines), key=lambda line: abs(len(line) - 40))[:4]
+        """Returns four inputs made of lines of the test split of about forty characters."""
+        texts = (text.decode("utf-8", "replace") for text in self.texts["test"].texts.as_numpy_iterator())
+        lines = sorted({line.strip() for text in texts for line in text.split("\n") if line.strip()})
+        return [
+            self.objective.sample(line) for line in sorted(lines, key=lambda line: abs(len(line) - SAMPLE_LENGTH))[:4]
+        ]
 
     def next_command(self):
         """Returns the command a user will want next."""
@@ -143,17 +106,23 @@ class LanguageModeling(Task):
 
     @staticmethod
     def ask(served, inputs, attention=False):
-        """Continues prompts: a dict each, as `Writer.write` or, with attention, `attend` returns it."""
+        """Completes texts: a dict each, as `Writer` or `FillMask` return it."""
         answers = ask_rows(served, attention, text=tf.constant(inputs))
-        for prompt, answer in zip(inputs, answers):
+        for text, answer in zip(inputs, answers):
             if answer["truncated"]:
-                answer["note"] = f"only the end was read of: {prompt[:60]}..."
-        return [{"input": prompt, **answer} for prompt, answer in zip(inputs, answers)]
+                part = "end" if "completion" in answer else "beginning"
+                answer["note"] = f"only the {part} was read of: {text[:60]}..."
+        return [{"input": text, **answer} for text, answer in zip(inputs, answers)]
 
     @staticmethod
     def say(answer):
-        """Returns the prompt with its continuation in one line; a slash stands for the end of a line."""
-        return " / ".join(line.strip() for line in answer["text"].splitlines() if line.strip())
+        """Returns a prompt with its continuation in one line, or a line of the best tokens for each hidden one.
+
+        A slash stands for the end of a line.
+        """
+        if "fillers" in answer:
+            return FillMask.say(answer)
+        return " / ".join(line.strip() for line in answer["completed"].splitlines() if line.strip())
 
     @staticmethod
     def view(answer):

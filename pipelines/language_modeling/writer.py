@@ -72,7 +72,7 @@ class Writer:
         completion = self.completion(found)
         readable = tf.strings.unicode_transcode(text, "UTF-8", "UTF-8", errors="replace")
         answers = {
-            "text": tf.strings.join([readable, completion]),
+            "completed": tf.strings.join([readable, completion]),
             "completion": completion,
             "score": found["scores"][:, 0],
             "tokens_written": found["lengths"][:, 0],
@@ -87,8 +87,7 @@ class Writer:
             text: Strings `(B,)`; bytes that are not UTF-8 are read as they are.
 
         Returns:
-            A dict: `completion`, what was written; `text`, the prompt with it; `score`, the log-probability of what was
-            written; `tokens_written`; `truncated`, whether the beginning of the prompt was not read; `error`; each
+            A dict: `completion`, what was written; `completed`, the prompt with it; `score`, its log-probability; `tokens_written`; `truncated`, whether the beginning of the prompt was not read; `error`; each
             `(B,)`.
         """
         _, truncated, found, content = self.search(text)

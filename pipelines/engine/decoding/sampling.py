@@ -15,6 +15,7 @@ from attention_zoo.pipelines.engine.decoding.steps import (
     log_normaliser,
     step_of,
 )
+from attention_zoo.pipelines.engine.text.row_draws import draws_of_rows
 from attention_zoo.pipelines.engine.text.special_tokens import PAD
 
 
@@ -44,8 +45,8 @@ def choose_token(
 
     Example:
 
-    >>> log_probs = tf.math.log([[0.2, 0.5, 0.3]])
-    >>> [int(choose_token(log_probs, 1.0, top_k=0, top_p=1.0, draws=tf.constant([draw]))) for draw in (0.1, 0.3, 0.9)]
+    >>> log_probs = tf.math.log([[0.2, 0.5, 0.3]] * 3)
+    >>> choose_token(log_probs, 1.0, top_k=0, top_p=1.0, draws=tf.constant([0.1, 0.3, 0.9])).numpy().tolist()
     [0, 1, 2]
     """
     if temperature == 0:
@@ -70,25 +71,6 @@ def _drawn(shares: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:
     # Rounding must not lead behind the last class that can be picked.
     last = tf.reduce_max(tf.where(shares > 0, tf.range(tf.shape(shares)[-1]), 0), axis=-1)
     return tf.minimum(passed, last)
-
-
-def draws_of_rows(seed: int, rows: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
-    """Returns `count` random numbers for each row, which depend on the seed and the number of the row alone.
-
-    Args:
-        seed: Seed of all rows.
-        rows: Numbers of the rows, int64 `(B,)`.
-        count: How many numbers, an int32 scalar. Fewer of them are the first of more.
-
-    Returns:
-        float32 `(B, count)`, from 0 to 1.
-    """
-
-    def draw(row: tf.Tensor) -> tf.Tensor:
-        return tf.random.stateless_uniform([count], tf.stack([tf.constant(seed, tf.int64), row]))
-
-    some = tf.concat([rows, [0]], axis=0)  # a map over nothing has no shape
-    return tf.map_fn(draw, some, fn_output_signature=tf.TensorSpec([None], tf.float32))[:-1]
 
 
 def penalise(logits: tf.Tensor, tokens: tf.Tensor, penalty: float) -> tf.Tensor:

@@ -117,6 +117,11 @@ class RunFolder:
         return self.path / "words.txt"
 
     @property
+    def word_pieces(self) -> Path:
+        """The pieces of words, one a line, as in the folders of BERT."""
+        return self.path / "vocab.txt"
+
+    @property
     def pieces(self) -> Path:
         """The ids of byte pairs, JSON, as in the folders of GPT-2."""
         return self.path / "vocab.json"
@@ -148,14 +153,19 @@ class RunFolder:
 
     def vocabularies(self) -> list[Path]:
         """Returns the vocabularies that a task may have learned, by which the rows of embeddings are numbered."""
-        return [self.subwords, self.words, self.characters, self.pieces, self.merges]
+        return [self.subwords, self.words, self.characters, self.word_pieces, self.pieces, self.merges]
 
     @property
     def tokens(self) -> Path:
         """The folder of the cached token ids."""
         return self.path / "tokens"
 
-    # Word vectors for other programs.
+    # For other programs.
+
+    @property
+    def hub(self) -> Path:
+        """The encoder and its tokeniser as a folder of the Hugging Face Hub."""
+        return self.path / "hub"
 
     @property
     def vectors(self) -> Path:

@@ -66,7 +66,7 @@ def learn_byte_pairs(
 
 
 def check_installed() -> None:
-    """Checks that tokenizers is there, which learns byte pairs; `BytePairs` itself does without.
+    """Checks that tokenizers is there, which learns pieces of text; `BytePairs` itself does without.
 
     Raises:
         UserError: It is not.
@@ -74,7 +74,7 @@ def check_installed() -> None:
     try:
         import tokenizers  # noqa: F401
     except ImportError:
-        raise UserError("learning byte pairs needs tokenizers: `pip install 'attention-zoo[hub]'`") from None
+        raise UserError("learning pieces of text needs tokenizers: `pip install 'attention-zoo[hub]'`") from None
 
 
 class BytePairs(tf.Module):

@@ -46,7 +46,7 @@ def packed_batches(
 
     >>> batches = packed_batches(np.array([7, 8, 3, 9, 3], "int32"), context=4, rows=2, shuffle=False)
     >>> {name: value.numpy().tolist() for name, value in next(iter(batches)).items()}
-    {'tokens': [[2, 7, 8, 2], [2, 0, 0, 0]], 'segments': [[1, 1, 1, 2], [1, 1, 1, 1]], 'labels': [[7, 8, 3, 9], [3, 0, 0, 0]]}
+    {'tokens': [[2, 7, 8, 2], [2, 2, 0, 0]], 'segments': [[1, 1, 1, 2], [1, 2, 2, 2]], 'labels': [[7, 8, 3, 9], [3, 0, 0, 0]]}
     """  # noqa: E501
     count = -(-len(stream) // context)
     padded = np.pad(stream, (0, count * context - len(stream)), constant_values=PAD)

@@ -100,7 +100,7 @@ def test_a_prompt_is_continued_alike_alone_and_in_a_batch(model, pairs, settings
     together = writer.write(tf.constant([*PROMPTS, "", "the cat"]))
     for row, prompt in enumerate(PROMPTS):
         alone = writer.write(tf.constant([prompt]))
-        for name in ("completion", "text", "tokens_written", "truncated", "error"):
+        for name in ("completion", "completed", "tokens_written", "truncated", "error"):
             assert alone[name].numpy()[0] == together[name].numpy()[row], name
         np.testing.assert_allclose(alone["score"][0], together["score"][row], rtol=1e-4, atol=1e-5)
     assert together["completion"].numpy()[0] == together["completion"].numpy()[-1]
@@ -135,14 +135,14 @@ class Served:
 @pytest.mark.parametrize("prompt", [b"", b" \n\t", "\u200b".encode(), b"\xff\xfe"])
 def test_a_prompt_that_says_nothing_gets_nothing(model, pairs, prompt):
     answer = writer_of(model, pairs).attend(tf.constant([prompt, b"the"]))
-    assert answer["completion"].numpy()[0] == answer["text"].numpy()[0] == answer["error"].numpy()[0] == b""
+    assert answer["completion"].numpy()[0] == answer["completed"].numpy()[0] == answer["error"].numpy()[0] == b""
     assert answer["token_counts"].numpy()[0] == 0 and not answer["attention"][0].numpy().any()
     assert answer["token_counts"].numpy()[1] > 1
 
 
 def test_bytes_that_are_not_utf8_are_read_and_shown_as_replaced(model, pairs):
     answer = writer_of(model, pairs).write(tf.constant([b"the \xff cat"]))
-    text = answer["text"].numpy()[0].decode()
+    text = answer["completed"].numpy()[0].decode()
     assert text.startswith("the \ufffd cat") and answer["error"].numpy()[0] == b""
 
 
@@ -172,7 +172,7 @@ def test_attention_is_that_of_the_model_on_prompt_and_continuation(model, pairs)
 
 
 def test_an_answer_is_said_in_one_line_and_its_tokens_have_none():
-    answer = {"text": "ROMEO.\nO, she doth\n\nteach", "tokens": [b"a", "\n"]}
+    answer = {"completed": "ROMEO.\nO, she doth\n\nteach", "tokens": [b"a", "\n"]}
     assert LanguageModeling.say(answer) == "ROMEO. / O, she doth / teach"
     assert shown(answer)["tokens"][1] == "\\n"
 
@@ -198,8 +198,8 @@ def test_the_exported_model_writes_what_the_run_writes(finished_run, session_run
     one = finished_run("language_modeling")
     monkeypatch.chdir(one.directory)
     task, model = finished(LanguageModeling, one.run)
-    here = task.writer(model).write(tf.constant(["one un two", "cat"]))["text"].numpy().tolist()
-    assert session_run(one.version, "serving_default", {"text": ["one un two", "cat"]})["text"].tolist() == here
+    here = task.objective.writer(model).write(tf.constant(["one un two", "cat"]))["completed"].numpy().tolist()
+    assert session_run(one.version, "serving_default", {"text": ["one un two", "cat"]})["completed"].tolist() == here
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from attention_zoo.pipelines.engine.decoding.sampling import draws_of_rows
 from attention_zoo.pipelines.engine.decoding.search import decode
 from attention_zoo.pipelines.engine.decoding.settings import DecodingSettings
 from attention_zoo.pipelines.engine.decoding.steps import Ends
 from attention_zoo.pipelines.engine.errors import UserError
+from attention_zoo.pipelines.engine.text.row_draws import draws_of_rows
 
 SIZE, END = 6, 4
 TABLE = np.random.default_rng(0).normal(size=(SIZE, SIZE)).astype("float32")
