@@ -12,7 +12,7 @@ from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.hub.folder import read_optional_json
 from attention_zoo.pipelines.hub.text_reader import TextReader
 
-WORD_PIECES = ("bert", "distilbert")  # values of "model_type" whose tokeniser is WordPiece
+WORD_PIECES = ("bert", "distilbert")  # values of "model_type" whose tokeniser is WordPiece if no file says otherwise
 BERT_TOKENS = {"first": "[CLS]", "last": "[SEP]", "pad": "[PAD]", "mask": "[MASK]"}
 
 
@@ -30,9 +30,10 @@ def text_reader_of(folder: Path, model_type: str, options: Mapping[str, Any]) ->
     Raises:
         UserError: A file cannot be read, or the vocabulary lacks a special token.
     """
-    if model_type not in WORD_PIECES or not any((folder / name).is_file() for name in ("tokenizer.json", "vocab.txt")):
-        return None
     settings = read_optional_json(folder / "tokenizer_config.json") or {}
+    of_words = model_type in WORD_PIECES or str(settings.get("tokenizer_class")).startswith("BertTokenizer")
+    if not of_words or not any((folder / name).is_file() for name in ("tokenizer.json", "vocab.txt")):
+        return None
     tokenizer, names = word_pieces(folder, settings)
     try:
         ids = {name: tokenizer.id_of(piece) for name, piece in names.items()}

@@ -87,8 +87,9 @@ class Writer:
             text: Strings `(B,)`; bytes that are not UTF-8 are read as they are.
 
         Returns:
-            A dict: `completion`, what was written; `completed`, the prompt with it; `score`, its log-probability; `tokens_written`; `truncated`, whether the beginning of the prompt was not read; `error`; each
-            `(B,)`.
+            A dict: `completion`, what was written; `completed`, the prompt with it; `score`, the log-probability of the
+            tokens written; `tokens_written`, their number; `truncated`, whether the beginning of the prompt was not
+            read; `error`; each `(B,)`.
         """
         _, truncated, found, content = self.search(text)
         return self.answer(text, truncated, found, content)
