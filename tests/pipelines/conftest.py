@@ -74,6 +74,14 @@ def write_words(directory):
     }
 
 
+def write_verses(directory):
+    """Lines of words, each followed by the same one."""
+    rng, after = random.Random(0), dict(zip(ENGLISH, FRENCH.values()))
+    lines = [" ".join(f"{word} {after[word]}" for word in rng.choices(ENGLISH, k=6)) for _ in range(300)]
+    (directory / "verses.txt").write_text("\n".join(lines))
+    return {"files": [str(directory / "verses.txt")], "vocabulary_size": 290}
+
+
 def write_drives(directory):
     """Four short drives."""
     for number in range(4):
@@ -302,6 +310,29 @@ CASES = {
             ]
         },
         texts=["seaa", "seaa - skya + skyb"],
+    ),
+    "language_modeling": Case(
+        write_verses,
+        {
+            "model": {"context": 24, "num_layers": 2, "num_heads": 2, "hidden_dim": 8, "intermediate_dim": 16},
+            "training": {"epochs": 4, "batch_tokens": 384, "learning_rate": 1e-2, "checkpoint_every": 5},
+            "decoding": {"max_tokens": 8, "repetition_penalty": 1.2, "stop": ["\n"]},
+        },
+        {"test/perplexity", "test/bits_per_byte", "baseline/unigram", "baseline/lzma"},
+        {"attention-1.png", "attention-4.png"},
+        {name: {"text": ["one un two", "cat"]} for name in ("serving_default", "attention")},
+        {
+            "text": [
+                b"one two " * 5000,
+                b"\xff\xfe cat",
+                b"x" * 100_000,
+                "\u200b\u200b".encode(),
+                b"\x00\x01",
+                b"",
+                "\u6771\u4eac".encode(),
+            ]
+        },
+        texts=["one un two", "cat chat " * 100],
     ),
     "named_entities": Case(
         write_tagged,

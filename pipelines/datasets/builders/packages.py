@@ -14,7 +14,14 @@ from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.storage.files import digest
 
 
-def fetch_wheel(requirement: str, filename: str, sha256: str, folder: str | Path, options: Sequence[str] = ()) -> Path:
+def fetch_wheel(
+    requirement: str,
+    filename: str,
+    sha256: str,
+    folder: str | Path,
+    options: Sequence[str] = (),
+    source: bool = False,
+) -> Path:
     """Downloads a wheel into `folder`, unless it is there already. An incomplete or wrong file never gets its name.
 
     Args:
@@ -24,6 +31,8 @@ def fetch_wheel(requirement: str, filename: str, sha256: str, folder: str | Path
         folder: The cache, made if it is missing. On a machine without a network, put the wheel there by hand.
         options: Further options of `pip download`, such as the platform of a wheel that is read on all of them.
             Defaults to none.
+        source: Whether the package has a source archive and no wheel. pip runs its setup.py to read its metadata.
+            Defaults to `False`.
 
     Returns:
         Path of the wheel.
@@ -36,6 +45,7 @@ def fetch_wheel(requirement: str, filename: str, sha256: str, folder: str | Path
     if wheel.exists() and digest(wheel) == sha256:
         return wheel
     folder.mkdir(parents=True, exist_ok=True)
+    kind = f"--no-binary={requirement.partition('==')[0]}" if source else "--only-binary=:all:"
     with tempfile.TemporaryDirectory(dir=folder, prefix="incomplete.") as partial:
         command = [
             sys.executable,
@@ -43,7 +53,7 @@ def fetch_wheel(requirement: str, filename: str, sha256: str, folder: str | Path
             "pip",
             "download",
             "--no-deps",
-            "--only-binary=:all:",
+            kind,
             "--no-cache-dir",
             "--no-input",
             "--quiet",
@@ -59,7 +69,7 @@ def fetch_wheel(requirement: str, filename: str, sha256: str, folder: str | Path
         if outcome.returncode or not got.exists():
             said = (outcome.stderr.strip() or "nothing").splitlines()[-1]
             others = ", ".join(sorted(path.name for path in Path(partial).iterdir()))
-            typed = " ".join(["pip download --no-deps --only-binary=:all:", *options, requirement])
+            typed = " ".join(["pip download --no-deps", kind, *options, requirement])
             raise UserError(
                 f"{requirement}: expected pip to download {filename}, "
                 f"received {others or f'no file; pip says: {said}'}. "

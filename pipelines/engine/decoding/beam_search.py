@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from attention_zoo.pipelines.engine.decoding.settings import DecodingSettings
 from attention_zoo.pipelines.engine.decoding.steps import (
+    Ends,
     Step,
     extend_until_done,
     length_penalty,
@@ -14,7 +15,6 @@ from attention_zoo.pipelines.engine.decoding.steps import (
     step_of,
     top_k,
 )
-from attention_zoo.pipelines.engine.text.special_tokens import BOS, EOS
 
 LEAST_COVERAGE = 1e-6  # of a source token without attention, so that its logarithm is finite
 
@@ -48,6 +48,7 @@ def beam_search(
     max_lengths: tf.Tensor,
     settings: DecodingSettings,
     source_mask: tf.Tensor | None = None,
+    ends: Ends = Ends(),
 ) -> dict[str, tf.Tensor]:
     """Follows the `beam_size` likeliest hypotheses of a sentence; see `decode` for arguments and results.
 
@@ -62,7 +63,7 @@ def beam_search(
     """
     state = tf.nest.map_structure(lambda tensor: tf.repeat(tensor, settings.beam_size, axis=0), model.start(memory))
     advance, memory = step_of(model, memory)
-    search = _BeamSearch(model, advance, settings)
+    search = _BeamSearch(model, advance, settings, ends)
     living = search.first_hypotheses(state, memory, max_lengths, source_mask)
     return extend_until_done(search.extend, search.is_done, search.answers, living, settings.beam_size)
 
@@ -74,10 +75,11 @@ class _BeamSearch:
         model: The model.
         advance: `living -> (logits, state, attention)`.
         settings: `DecodingSettings`.
+        ends: `Ends`.
     """
 
-    def __init__(self, model: keras.Model, advance: Step, settings: DecodingSettings):
-        self.model, self.advance, self.settings = model, advance, settings
+    def __init__(self, model: keras.Model, advance: Step, settings: DecodingSettings, ends: Ends):
+        self.model, self.advance, self.settings, self.ends = model, advance, settings, ends
         self.beams = settings.beam_size
 
     def first_hypotheses(
@@ -86,13 +88,14 @@ class _BeamSearch:
         """Returns the living hypotheses before the first step."""
         batch, beams, places = tf.shape(max_lengths)[0], self.beams, self.settings.n_best
         living = {
-            "token": tf.fill([batch * beams], BOS),
+            "token": tf.fill([batch * beams], self.ends.begin),
             "tokens": tf.zeros([batch, beams, 0], tf.int32),
             # All beams begin alike, so only the first may have children in the first step.
             "scores": tf.zeros([batch, beams]) + tf.where(tf.range(beams) == 0, 0.0, -float("inf")),
             "finished": {
                 "scores": tf.fill([batch, places], -float("inf")),
                 "tokens": tf.zeros([batch, places, 0], tf.int32),
+                "lengths": tf.zeros([batch, places], tf.int32),
             },
             "max_lengths": max_lengths,
             "state": state,
@@ -110,9 +113,10 @@ class _BeamSearch:
         bound = best / length_penalty(living["max_lengths"] + 1, self.settings.length_penalty)
         return bound <= living["finished"]["scores"][:, -1]
 
-    def answers(self, living: dict[str, Any]) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns tokens and scores of the finished hypotheses."""
-        return living["finished"]["tokens"], living["finished"]["scores"]
+    def answers(self, living: dict[str, Any]) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Returns tokens, lengths and scores of the finished hypotheses."""
+        finished = living["finished"]
+        return finished["tokens"], finished["lengths"], finished["scores"]
 
     def extend(self, step: tf.Tensor, living: dict[str, Any]) -> dict[str, Any]:
         """Returns the hypotheses, one token longer."""
@@ -127,15 +131,15 @@ class _BeamSearch:
         self, logits: tf.Tensor, scores: tf.Tensor, must_end: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Returns the 2K likeliest continuations of a sentence: values, parents and tokens, each `(B, 2K)`."""
-        beams, batch = self.beams, tf.shape(scores)[0]
-        count = tf.minimum(2 * beams + EOS, tf.shape(logits)[1])  # 2K are left when padding, unknown and BOS are gone
+        beams, batch, first, end = self.beams, tf.shape(scores)[0], self.ends.first, self.ends.end
+        count = tf.minimum(2 * beams + first, tf.shape(logits)[1])  # 2K are left when padding, unknown and BOS are gone
         values, tokens = top_k(logits, count)  # (B * K, C)
-        values = tf.where(tokens < EOS, -float("inf"), values)
+        values = tf.where(tokens < first, -float("inf"), values)
         # At the greatest length a hypothesis can only end.
         must_end = tf.repeat(must_end, beams)[:, None]
         missing = tf.stack([[0, 0], [0, count - 1]])
-        only_end = tf.pad(logits[:, EOS : EOS + 1], missing, constant_values=-float("inf"))
-        values, tokens = tf.where(must_end, only_end, values), tf.where(must_end, EOS, tokens)
+        only_end = tf.pad(logits[:, end : end + 1], missing, constant_values=-float("inf"))
+        values, tokens = tf.where(must_end, only_end, values), tf.where(must_end, end, tokens)
         values = tf.reshape(values - log_normaliser(logits)[:, None], [batch, beams, count]) + scores[:, :, None]
         values, chosen = tf.math.top_k(tf.reshape(values, [batch, beams * count]), 2 * beams)
         tokens = tf.gather(tf.reshape(tokens, [batch, beams * count]), chosen, batch_dims=1)
@@ -168,7 +172,7 @@ class _BeamSearch:
     ) -> dict[str, tf.Tensor]:
         """Returns the N best of the earlier finished hypotheses and of the first K continuations that end."""
         beams = self.beams
-        ends, parents = tokens[:, :beams] == EOS, parents[:, :beams]
+        ends, parents = tokens[:, :beams] == self.ends.end, parents[:, :beams]
         scores = values[:, :beams] / length_penalty(step + 1, self.settings.length_penalty)
         if coverage is not None:
             penalties = self.settings.coverage_penalty * coverage_penalty(coverage, living.get("source_mask"))
@@ -176,6 +180,7 @@ class _BeamSearch:
         newcomers = {
             "scores": tf.where(ends, scores, -float("inf")),
             "tokens": tf.gather(living["tokens"], parents, batch_dims=1),
+            "lengths": tf.where(ends, step, 0),
         }
         finished = {name: tf.concat([there, newcomers[name]], axis=1) for name, there in living["finished"].items()}
         _, best = tf.math.top_k(finished["scores"], self.settings.n_best)
@@ -193,7 +198,7 @@ class _BeamSearch:
         state: Any,
     ) -> dict[str, Any]:
         """Returns the K likeliest of the 2K continuations that do not end."""
-        scores, chosen = tf.math.top_k(tf.where(tokens == EOS, -float("inf"), values), self.beams)
+        scores, chosen = tf.math.top_k(tf.where(tokens == self.ends.end, -float("inf"), values), self.beams)
         parents, tokens = (tf.gather(tensor, chosen, batch_dims=1) for tensor in (parents, tokens))
         rows = tf.reshape(parents + self.beams * tf.range(tf.shape(parents)[0])[:, None], [-1])  # (B * K,)
         longer = {

@@ -4,7 +4,7 @@ Works with every model that has `encode`, `start` and `step`: recurrent or Trans
 of it runs in the graph, for a batch of any size, so that evaluation and serving call the same function.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import keras
 import tensorflow as tf
@@ -12,12 +12,19 @@ import tensorflow as tf
 from attention_zoo.pipelines.engine.decoding.beam_search import beam_search
 from attention_zoo.pipelines.engine.decoding.sampling import sample
 from attention_zoo.pipelines.engine.decoding.settings import DecodingSettings
+from attention_zoo.pipelines.engine.decoding.steps import Ends
 from attention_zoo.pipelines.engine.text.special_tokens import PAD
 
 
 @tf.autograph.experimental.do_not_convert  # uses `tf.while_loop`: conversion would only slow down tracing
 def decode(
-    model: keras.Model, inputs: dict[str, tf.Tensor], settings: DecodingSettings, max_lengths: tf.Tensor | Sequence[int]
+    model: keras.Model,
+    inputs: dict[str, tf.Tensor],
+    settings: DecodingSettings,
+    max_lengths: tf.Tensor | Sequence[int],
+    ends: Ends = Ends(),
+    rows: tf.Tensor | None = None,
+    stopped: Callable[[tf.Tensor], tf.Tensor] | None = None,
 ) -> dict[str, tf.Tensor]:
     """Searches for the answers to a batch.
 
@@ -36,6 +43,11 @@ def decode(
         inputs: Dict of Tensors for `encode`. Zeros in "source", if it is there, are padding, and need no coverage.
         settings: `DecodingSettings`.
         max_lengths: Greatest number of tokens of each answer, int32 `(B,)`.
+        ends: `Ends` of the model's vocabulary. Defaults to those of the vocabularies of this project.
+        rows: Numbers that decide the draws of each answer, int64 `(B,)`: an answer with the same number and seed is the
+            same in whatever batch it stands. Defaults to `None`: the places in the batch.
+        stopped: Function of the tokens written so far, int32 `(B, L)`, to bool `(B,)`: whether an answer is done,
+            although it has not ended. Not for beams. Defaults to `None`.
 
     Returns:
         A dict of `tokens`, int32 `(B, N, L)` without BOS and EOS and filled up with 0; `lengths`, int32 `(B, N)`;
@@ -43,11 +55,28 @@ def decode(
         different answers, the rest have length 0 and score -inf.
 
     Raises:
-        ValueError: A coverage penalty is asked for, and the model has no attention.
+        ValueError: A coverage penalty is asked for, and the model has no attention, or `stopped` is given for beams.
     """
     max_lengths = tf.convert_to_tensor(max_lengths, tf.int32)
     memory = model.encode(inputs, training=False)
     if settings.beam_size == 1:
-        return sample(model, memory, max_lengths, settings)
+        prompts = prompts_of(inputs, ends) if settings.repetition_penalty != 1 else None
+        return sample(model, memory, max_lengths, settings, ends, rows, prompts, stopped)
+    if stopped is not None:
+        raise ValueError("stopped: expected None for beams, received a function")
     source_mask = tf.not_equal(inputs["source"], PAD) if "source" in inputs else None
-    return beam_search(model, memory, max_lengths, settings, source_mask)
+    return beam_search(model, memory, max_lengths, settings, source_mask, ends)
+
+
+def prompts_of(inputs: dict[str, tf.Tensor], ends: Ends) -> tf.Tensor | None:
+    """Returns the tokens of prompts, int32 `(B, T)`, or `None` without prompts.
+
+    In the place of padding stands the first token of the prompt, or `ends.begin` if it is empty.
+    """
+    if "tokens" not in inputs:
+        return None
+    tokens = tf.cast(inputs["tokens"], tf.int32)
+    if "mask" not in inputs:
+        return tokens
+    mask = inputs["mask"]
+    return tf.where(mask, tokens, tf.where(mask[:, :1], tokens[:, :1], ends.begin))

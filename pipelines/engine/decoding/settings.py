@@ -17,7 +17,9 @@ class DecodingSettings:
         temperature: 0 takes the likeliest token; above 0, tokens are drawn, at 1 with the model's probabilities.
         top_k: Draw from this many likeliest tokens; 0 draws from all.
         top_p: Draw from the fewest likeliest tokens that together have this probability; 1 draws from all.
-        seed: Seed of the draws: the same seed and batch give the same answers.
+        repetition_penalty: Divides the logit of a token that was read or written before, or multiplies it if it is
+            negative (Keskar et al. 2019, section 4.1); 1 is none. Only if beam_size is 1.
+        seed: Seed of the draws: the same seed and input give the same answer.
     """
 
     beam_size: int = 1
@@ -27,6 +29,7 @@ class DecodingSettings:
     temperature: float = 0.0
     top_k: int = 0
     top_p: float = 1.0
+    repetition_penalty: float = 1.0
     seed: int = 1
 
     def __post_init__(self):
@@ -39,5 +42,9 @@ class DecodingSettings:
             "temperature": (greedy or self.temperature > 0 and self.beam_size == 1, "0, or above if beam_size is 1"),
             "top_k": (self.top_k >= 0, "at least 0"),
             "top_p": (0 < self.top_p <= 1, "above 0 and at most 1"),
+            "repetition_penalty": (
+                self.repetition_penalty == 1 or self.repetition_penalty > 0 and self.beam_size == 1,
+                "1, or above 0 if beam_size is 1",
+            ),
         }
         check_ranges(self, rules)

@@ -1,16 +1,35 @@
 """Shared by greedy decoding, sampling and beam search: the loop over a shrinking batch, penalties and a fast top-k."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import keras
 import tensorflow as tf
+
+from attention_zoo.pipelines.engine.text.special_tokens import BOS, EOS
 
 # Share of a batch that must be done before it leaves: copying the rest then costs less than the steps it saves.
 LEAVING_SHARE = 0.25
 BEST_BLOCK_WIDTH, LEAST_BLOCK_WIDTH, GREATEST_BLOCK_WIDTH = 32, 16, 128  # measured: 11 of 8,000 values
 
 Step = Callable[[dict[str, Any]], tuple[tf.Tensor, Any, Any]]  # the hypotheses -> (logits, state, scores)
+
+
+@dataclass(frozen=True)
+class Ends:
+    """Ids of a vocabulary that begin and end what is written.
+
+    Args:
+        begin: The token that the first step takes. Defaults to `BOS`.
+        end: The token that ends an answer. Defaults to `EOS`.
+        first: Ids below this one are never written. Defaults to `EOS`: padding, unknown and begin of sentence have the
+            ids below. Vocabularies without them, such as GPT-2's, begin with 0.
+    """
+
+    begin: int = BOS
+    end: int = EOS
+    first: int = EOS
 
 
 def length_penalty(lengths: tf.Tensor, alpha: float) -> tf.Tensor:
@@ -103,7 +122,7 @@ def step_of(model: keras.Model, memory: dict[str, Any]) -> tuple[Step, dict[str,
 def extend_until_done(
     extend: Callable[[tf.Tensor, dict[str, Any]], dict[str, Any]],
     is_done: Callable[[dict[str, Any]], tf.Tensor],
-    answers: Callable[[dict[str, Any]], tuple[tf.Tensor, tf.Tensor]],
+    answers: Callable[[dict[str, Any]], tuple[tf.Tensor, tf.Tensor, tf.Tensor]],
     living: dict[str, Any],
     beams: int = 1,
 ) -> dict[str, tf.Tensor]:
@@ -114,7 +133,8 @@ def extend_until_done(
     Args:
         extend: `(step, living) -> living`, one token longer.
         is_done: `living -> (B,)` bool.
-        answers: `living -> (tokens, scores)`, int32 `(B, N, L)`, filled up with 0, and float32 `(B, N)`.
+        answers: `living -> (tokens, lengths, scores)`, int32 `(B, N, L)`, filled up with 0, int32 `(B, N)`, and float32
+            `(B, N)`.
         living: Dict of nests of Tensors `(B, ...)`, and `(B beams, ...)` in "token" and "state". An axis of static
             size 0 grows.
         beams: Rows of "token" and "state" for a sentence. Defaults to `1`.
@@ -149,33 +169,39 @@ def extend_until_done(
         return tf.nest.flatten(taken)
 
     def until_some_leave(
-        step: tf.Tensor, sentences: tf.Tensor, flat: list[tf.Tensor], tokens: tf.Tensor, scores: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor, list[tf.Tensor], tf.Tensor, tf.Tensor]:
+        step: tf.Tensor,
+        sentences: tf.Tensor,
+        flat: list[tf.Tensor],
+        tokens: tf.Tensor,
+        lengths: tf.Tensor,
+        scores: tf.Tensor,
+    ) -> tuple[tf.Tensor, tf.Tensor, list[tf.Tensor], tf.Tensor, tf.Tensor, tf.Tensor]:
         step, flat = tf.while_loop(most_are_undone, grow, (step, flat), shape_invariants=(tf.TensorShape([]), shapes))
         done = is_done(pack(flat))
         gone, left = (tf.cast(tf.where(rows)[:, 0], tf.int32) for rows in (done, tf.logical_not(done)))
-        done_tokens, done_scores = (tf.gather(tensor, gone) for tensor in answers(pack(flat)))
+        done_tokens, done_lengths, done_scores = (tf.gather(tensor, gone) for tensor in answers(pack(flat)))
         places = tf.gather(sentences, gone)[:, None]
         missing = tf.shape(done_tokens)[2] - tf.shape(tokens)[2]
         tokens = tf.pad(tokens, tf.stack([[0, 0], [0, 0], [0, missing]]))
         tokens = tf.tensor_scatter_nd_update(tokens, places, done_tokens)
+        lengths = tf.tensor_scatter_nd_update(lengths, places, done_lengths)
         scores = tf.tensor_scatter_nd_update(scores, places, done_scores)
-        return step, tf.gather(sentences, left), take(flat, left), tokens, scores
+        return step, tf.gather(sentences, left), take(flat, left), tokens, lengths, scores
 
-    tokens, scores = answers(living)  # of the shapes that the answers begin with
+    tokens, lengths, scores = answers(living)  # of the shapes that the answers begin with
     sentences = tf.range(tf.shape(scores)[0])
-    _, _, _, tokens, scores = tf.while_loop(
+    _, _, _, tokens, lengths, scores = tf.while_loop(
         lambda step, sentences, *_: tf.size(sentences) > 0,
         until_some_leave,
-        (0, sentences, tf.nest.flatten(living), tokens, scores),
+        (0, sentences, tf.nest.flatten(living), tokens, lengths, scores),
         shape_invariants=(
             tf.TensorShape([]),
             tf.TensorShape([None]),
             shapes,
             tf.TensorShape([None, *tokens.shape[1:2], None]),
+            lengths.shape,
             scores.shape,
         ),
     )
-    lengths = tf.math.count_nonzero(tokens, axis=2, dtype=tf.int32)
     longest = tf.maximum(tf.reduce_max(lengths), 0)  # the maximum of an empty batch is below 0
     return {"tokens": tokens[:, :, :longest], "lengths": lengths, "scores": scores}

@@ -117,6 +117,21 @@ class RunFolder:
         return self.path / "words.txt"
 
     @property
+    def word_pieces(self) -> Path:
+        """The pieces of words, one a line, as in the folders of BERT."""
+        return self.path / "vocab.txt"
+
+    @property
+    def pieces(self) -> Path:
+        """The ids of byte pairs, JSON, as in the folders of GPT-2."""
+        return self.path / "vocab.json"
+
+    @property
+    def merges(self) -> Path:
+        """The byte pairs that are merged, one a line, most frequent first."""
+        return self.path / "merges.txt"
+
+    @property
     def labels(self) -> Path:
         """The names of the classes, one a line, in the order of the model's outputs."""
         return self.path / "labels.txt"
@@ -147,14 +162,19 @@ class RunFolder:
         Those of an encoder come with its settings, without its weights.
         """
         kept = sorted(path for path in self.encoder.glob("*") if path.suffix in (".json", ".txt"))
-        return [self.subwords, self.words, self.characters, *kept]
+        return [self.subwords, self.words, self.characters, self.word_pieces, self.pieces, self.merges, *kept]
 
     @property
     def tokens(self) -> Path:
         """The folder of the cached token ids."""
         return self.path / "tokens"
 
-    # Word vectors for other programs.
+    # For other programs.
+
+    @property
+    def hub(self) -> Path:
+        """The encoder and its tokeniser as a folder of the Hugging Face Hub."""
+        return self.path / "hub"
 
     @property
     def vectors(self) -> Path:

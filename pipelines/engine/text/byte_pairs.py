@@ -21,12 +21,15 @@ LETTERS = {byte: chr(byte) for byte in _READABLE} | {byte: chr(256 + number) for
 BYTES = {letter: byte for byte, letter in LETTERS.items()}
 
 
-def learn_byte_pairs(texts: Iterable[str], vocabulary_size: int) -> tuple[dict[str, int], list[str]]:
+def learn_byte_pairs(
+    texts: Iterable[str], vocabulary_size: int, adjust: bool = False
+) -> tuple[dict[str, int], list[str]]:
     """Learns byte pairs from text (Sennrich et al. 2016), with the words of GPT-2.
 
     Args:
         texts: Strings.
         vocabulary_size: Pieces to learn, the 256 bytes included. Special tokens come in addition.
+        adjust: Whether to learn fewer where the text does not give so many. Defaults to `False`.
 
     Returns:
         `(vocabulary, merges)`, as vocab.json and merges.txt have them, and as `BytePairs` takes them.
@@ -53,7 +56,7 @@ def learn_byte_pairs(texts: Iterable[str], vocabulary_size: int) -> tuple[dict[s
     learner.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
     learner.train_from_iterator(texts, trainer)
     model = json.loads(learner.to_str())["model"]
-    if len(model["vocab"]) < vocabulary_size:
+    if len(model["vocab"]) < vocabulary_size and not adjust:
         raise UserError(
             f"--data.vocabulary_size: expected at most {len(model['vocab'])}, all that the text gives; "
             f"received {vocabulary_size}"
@@ -63,7 +66,7 @@ def learn_byte_pairs(texts: Iterable[str], vocabulary_size: int) -> tuple[dict[s
 
 
 def check_installed() -> None:
-    """Checks that tokenizers is there, which learns byte pairs; `BytePairs` itself does without.
+    """Checks that tokenizers is there, which learns pieces of text; `BytePairs` itself does without.
 
     Raises:
         UserError: It is not.
@@ -71,7 +74,7 @@ def check_installed() -> None:
     try:
         import tokenizers  # noqa: F401
     except ImportError:
-        raise UserError("learning byte pairs needs tokenizers: `pip install 'attention-zoo[hub]'`") from None
+        raise UserError("learning pieces of text needs tokenizers: `pip install 'attention-zoo[hub]'`") from None
 
 
 class BytePairs(tf.Module):

@@ -6,10 +6,13 @@ characters (tensorflow/text #817) and limits words by bytes.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import tensorflow as tf
 import tensorflow_text
+
+from attention_zoo.pipelines.engine.errors import UserError
+from attention_zoo.pipelines.engine.text.byte_pairs import check_installed
 
 PUNCTUATION = r"[!-/:-@\[-`{-~\pP]"
 WHITE_SPACE = r"[\t\n\r\pZ]"
@@ -18,7 +21,46 @@ CHINESE = (
     r"([\x{4E00}-\x{9FFF}\x{3400}-\x{4DBF}\x{20000}-\x{2A6DF}\x{2A700}-\x{2B73F}\x{2B740}-\x{2B81F}"
     r"\x{2B920}-\x{2CEAF}\x{F900}-\x{FAFF}\x{2F800}-\x{2FA1F}])"
 )
+SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 CONTINUES = "##"  # what a piece begins with that does not begin a word
+
+
+def learn_word_pieces(texts: Iterable[str], vocabulary_size: int, adjust: bool = False) -> list[str]:
+    """Learns the pieces of words from text in lower case, as `WordPieces` takes them.
+
+    Args:
+        texts: Strings.
+        vocabulary_size: Number of pieces, with those of `SPECIALS`, which come first.
+        adjust: Whether to learn fewer where the text does not give so many. Defaults to `False`.
+
+    Raises:
+        UserError: tokenizers is not installed, or `vocabulary_size` is less than the characters of the text need, or
+            more than the text can give.
+
+    Example:
+
+    >>> pieces = learn_word_pieces(["the cat", "the hat"], vocabulary_size=15)
+    >>> pieces[5:]
+    ['a', 'c', 'e', 'h', 't', '##a', '##t', '##h', '##e', 'th']
+    """
+    check_installed()
+    import tokenizers
+
+    learner = tokenizers.Tokenizer(tokenizers.models.WordPiece(unk_token="[UNK]"))
+    learner.normalizer = tokenizers.normalizers.BertNormalizer()
+    learner.pre_tokenizer = tokenizers.pre_tokenizers.BertPreTokenizer()
+    trainer = tokenizers.trainers.WordPieceTrainer(
+        vocab_size=vocabulary_size, special_tokens=list(SPECIALS), show_progress=False
+    )
+    learner.train_from_iterator(texts, trainer)
+    pieces = learner.get_vocab()
+    if len(pieces) != vocabulary_size and not (adjust and len(pieces) < vocabulary_size):
+        raise UserError(
+            f"--data.vocabulary_size: expected {'at most' if len(pieces) < vocabulary_size else 'at least'} "
+            f"{len(pieces)}, which the text {'gives' if len(pieces) < vocabulary_size else 'needs'}; "
+            f"received {vocabulary_size}"
+        )
+    return sorted(pieces, key=pieces.__getitem__)
 
 
 class WordPieces(tf.Module):
@@ -56,7 +98,7 @@ class WordPieces(tf.Module):
         strip_accents: bool | None = None,
         split_chinese: bool = True,
         unknown: str = "[UNK]",
-        specials: Sequence[str] = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"),
+        specials: Sequence[str] = SPECIALS,
         max_word_length: int = 100,
     ):
         super().__init__(name="word_pieces")

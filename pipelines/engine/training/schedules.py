@@ -44,7 +44,9 @@ def learning_rate(settings: TrainingSettings, step: int, epoch: float, epochs: f
     return settings.learning_rate * warmup * decay
 
 
-def make_optimizer(settings: TrainingSettings, factors: Sequence[float] = ()) -> keras.optimizers.Optimizer:
+def make_optimizer(
+    settings: TrainingSettings, factors: Sequence[float] = (), undecayed: Sequence[str] = ()
+) -> keras.optimizers.Optimizer:
     """Returns the Keras optimiser of a run.
 
     Its `apply` takes gradients that are already summed over all replicas and clipped. Under mixed_float16 they are
@@ -55,6 +57,16 @@ def make_optimizer(settings: TrainingSettings, factors: Sequence[float] = ()) ->
         settings: `TrainingSettings`.
         factors: What the learning rate of each trainable variable is multiplied by, in their order. The rate of
             `adamw`'s weight decay is multiplied, too. Defaults to none, the same rate for all.
+        undecayed: Parts of names of variables that adamw does not decay. Defaults to none.
+
+    Example:
+
+    >>> settings = TrainingSettings(optimizer="adamw", weight_decay=0.1, learning_rate=1.0)
+    >>> kernel, bias = keras.Variable([[1.0]], name="kernel"), keras.Variable([1.0], name="bias")
+    >>> optimizer = make_optimizer(settings, undecayed=["bias"])
+    >>> optimizer.apply([keras.ops.zeros_like(kernel), keras.ops.zeros_like(bias)], [kernel, bias])
+    >>> round(float(kernel[0, 0]), 3), float(bias[0])
+    (0.9, 1.0)
     """
     adam = {"beta_2": settings.beta_2, "epsilon": settings.epsilon}
     classes = {
@@ -66,6 +78,8 @@ def make_optimizer(settings: TrainingSettings, factors: Sequence[float] = ()) ->
     optimizer_class, options = classes[settings.optimizer]
     average = {"use_ema": True, "ema_momentum": settings.ema} if settings.ema else {}
     optimizer = optimizer_class(settings.learning_rate, **options, **average)
+    if settings.optimizer == "adamw" and undecayed:
+        optimizer.exclude_from_weight_decay(var_names=list(undecayed))
     optimizer._all_reduce_sum_gradients = lambda gradients_and_variables: (
         gradients_and_variables
     )  # `Update` has summed them
@@ -98,7 +112,7 @@ def scale_rates(optimizer: keras.optimizers.Optimizer, factors: Sequence[float])
 
     def update_step(gradient, variable, learning_rate):
         rate = keras.ops.cast(learning_rate, variable.dtype) * factors[optimizer._get_variable_index(variable)]
-        if decay:
+        if decay and optimizer._use_weight_decay(variable):
             optimizer.assign_sub(variable, variable * (decay * rate))
         step(gradient, variable, rate)
 

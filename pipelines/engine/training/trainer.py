@@ -62,7 +62,8 @@ class Trainer:
         self.chief = is_chief(self.strategy)
         self.settings = task.config.training
         with self.strategy.scope():
-            self.optimizer = make_optimizer(self.settings, factors_of(model, task.rate_factors(model)))
+            factors = factors_of(model, task.rate_factors(model))
+            self.optimizer = make_optimizer(self.settings, factors, task.undecayed)
             self.optimizer.build(model.trainable_variables)
             self.metrics = task.metrics()
         self.state = RunState(model, self.optimizer, self.metrics)

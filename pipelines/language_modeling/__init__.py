@@ -1,0 +1,1 @@
+"""Learns to predict text: the next token from all before it."""

@@ -1,0 +1,183 @@
+"""The objective of BERT, RoBERTa and ALBERT: hidden tokens from both of their sides. WordPieces, masks, a Hub folder.
+
+Shapes: B rows, T tokens, M hidden tokens.
+"""
+
+import json
+import math
+
+import numpy as np
+import tensorflow as tf
+
+from attention_zoo.pipelines import models
+from attention_zoo.pipelines.baselines.compression import unigram_bits
+from attention_zoo.pipelines.engine.storage.files import atomic_write
+from attention_zoo.pipelines.engine.text.batching import token_batches
+from attention_zoo.pipelines.engine.text.masking import CHOSEN, DRAWS, PADDING, mask_tokens
+from attention_zoo.pipelines.engine.text.row_draws import draws_of_rows
+from attention_zoo.pipelines.engine.text.wordpieces import CONTINUES, SPECIALS, WordPieces, learn_word_pieces
+from attention_zoo.pipelines.engine.training.losses import smoothed_cross_entropy
+from attention_zoo.pipelines.hub.abilities.fill_mask import FillMask
+from attention_zoo.pipelines.hub.pretrained import to_pretrained
+from attention_zoo.pipelines.hub.text_reader import TextReader
+from attention_zoo.pipelines.language_modeling.reading import TOGETHER, chunks_of, strings_of
+
+PAD, UNK, FIRST, LAST, MASK = range(len(SPECIALS))
+SEEDS_APART = 10_007  # so many masks of a row have seeds that no other seed of a run has
+ENCODERS = {"bert": models.BertEncoder, "roberta": models.RobertaEncoder, "albert": models.AlbertEncoder}
+
+
+class Cloze(FillMask):
+    """`FillMask` that also returns the text with its hidden tokens, `completed`."""
+
+    def answer(self, outputs, inputs):
+        """Returns the answers of `FillMask`, and `completed`, `(B,)`, without the special tokens."""
+        answer, error = super().answer(outputs, inputs)
+        tokens, pieces = inputs["tokens"], self.reader.tokenizer
+        logits = outputs["logits"][:, :, len(SPECIALS) :]
+        best = len(SPECIALS) + tf.argmax(logits, axis=-1, output_type=tf.int32)
+        filled = tf.where(tokens == MASK, best, tokens)
+        kept = tf.ragged.boolean_mask(filled, inputs["mask"] & (filled != FIRST) & (filled != LAST))
+        return answer | {"completed": pieces.detokenize(kept)}, error
+
+
+class Masked:
+    """What the task asks of a model that predicts hidden tokens; `LanguageModeling` has the order of the methods.
+
+    Args:
+        config: `LanguageModelingConfig`.
+        folder: `RunFolder`.
+    """
+
+    def __init__(self, config, folder):
+        self.config, self.folder, self.options = config, folder, config.model
+
+    def adapt(self, texts):
+        """Learns the WordPieces from the training split, once a run, and cuts the documents of all splits into rows."""
+        data, path = self.config.data, self.folder.word_pieces
+        if not path.is_file():
+            typed = "data.vocabulary_size" in self.config.typed
+            pieces = learn_word_pieces(strings_of(texts["train"]), data.vocabulary_size, adjust=not typed)
+            atomic_write(path, "\n".join(pieces))
+        vocabulary = path.read_text(encoding="utf-8").split("\n")
+        self.pieces = WordPieces(vocabulary)
+        self.starts = tf.constant([not piece.startswith(CONTINUES) for piece in vocabulary])
+        self.rows, sizes = {}, {}
+        for split, one in texts.items():
+            batches = one.texts.batch(TOGETHER).map(
+                lambda text: (self.pieces.tokenize(text), tf.reduce_sum(tf.strings.length(text)))
+            )
+            chunks, counts, lengths = zip(
+                *(
+                    (chunks_of(tokens, self.options.context - 2), int(tokens.nrows()), int(size))
+                    for tokens, size in batches.prefetch(1)
+                )
+            )
+            rows = tf.concat(chunks, axis=0)
+            sizes[split] = sum(counts), int(tf.size(rows.flat_values)), sum(lengths)
+            ends = [tf.fill([rows.nrows(), 1], tf.constant(token, tf.int32)) for token in (FIRST, LAST)]
+            self.rows[split] = tf.concat([ends[0], rows, ends[1]], axis=1)
+        return sizes
+
+    def batches(self, split, rows, seed, epoch):
+        """Returns batches of masked rows of like lengths.
+
+        The masks of a row depend on the seed, the row and the number of the mask: with static masks (BERT) those of
+        the training split take turns, with dynamic ones (`masks` 0) each epoch has its own. Other splits have one.
+        """
+        train, options = split == "train", self.options
+        variant = 0 if not train else epoch if options.masks == 0 else epoch % options.masks
+        numbers = tf.RaggedTensor.from_tensor(tf.range(self.rows[split].nrows(), dtype=tf.int32)[:, None])
+        columns = {"tokens": self.rows[split], "numbers": numbers}
+        batches = token_batches(columns, rows * options.context, seed=seed, epoch=epoch, shuffle=train)
+
+        def mask(batch):
+            tokens, numbers = batch["tokens"], tf.cast(batch["numbers"][:, 0], tf.int64)
+            shape = tf.shape(tokens)
+            draws = draws_of_rows(seed * SEEDS_APART + variant, numbers, shape[1] * DRAWS)
+            starts = tf.gather(self.starts, tokens) if options.whole_words else None
+            draws = tf.reshape(draws, [shape[0], shape[1], DRAWS])
+            limits = (MASK, len(SPECIALS), self.pieces.vocabulary_size)
+            return mask_tokens(tokens, draws, *limits, options.masked_share, starts, options.longest)
+
+        return batches.map(mask, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).prefetch(8)
+
+    def build(self):
+        """Returns the model, built by a call on two tokens."""
+        options = dict(vars(self.options))
+        name = options.pop("name")
+        for ours in ("masked_share", "masks", "whole_words", "longest"):
+            options.pop(ours)
+        # RoBERTa counts positions from the one after padding.
+        options |= {"max_length": options.pop("context") + (name == "roberta"), "pad_token": PAD}
+        encoder = ENCODERS[name](self.pieces.vocabulary_size, **options, name="encoder")
+        model = models.MaskedLanguageModel(encoder)
+        model({"tokens": tf.constant([[FIRST, LAST]])})
+        return model
+
+    def predictions(self, model, batch, training):
+        """Returns logits `(M, V)` and tokens `(M,)` of what was chosen; other places need no logits."""
+        inputs = {"tokens": batch["tokens"], "mask": batch["roles"] != PADDING}
+        states = model.encoder(inputs, training=training)["states"]
+        chosen = batch["roles"] == CHOSEN
+        logits = model.predictions(tf.boolean_mask(states, chosen), embeddings=model.encoder.embeddings)
+        return logits, tf.boolean_mask(batch["labels"], chosen)
+
+    def loss(self, model, batch, training):
+        """Cross-entropy of the chosen tokens, summed."""
+        logits, labels = self.predictions(model, batch, training)
+        smoothing = self.config.training.label_smoothing if training else 0.0
+        loss, nats, tokens = smoothed_cross_entropy(labels[None], logits[None], smoothing)
+        return loss, tokens, {"loss": nats}
+
+    def evaluate(self, model, split):
+        """Perplexity of the chosen tokens, and how many of them are right; on test, writes the folder for the Hub."""
+
+        def score(batch):
+            logits, labels = self.predictions(model, batch, training=False)
+            _, nats, count = smoothed_cross_entropy(labels[None], logits[None])
+            right = tf.reduce_sum(tf.cast(tf.argmax(logits, -1, tf.int32) == labels, tf.float32))
+            return tf.stack([nats, right, count])
+
+        context = self.options.context
+        batches = self.batches(split, max(1, self.config.training.batch_tokens // context), seed=1, epoch=0)
+        score = tf.function(score, input_signature=[batches.element_spec], autograph=False)
+        nats, right, count = sum(score(batch).numpy().astype("float64") for batch in batches)
+        if split == "test":
+            self.write_hub(model)
+        return {"perplexity": math.exp(min(nats / count, 700.0)), "mlm_accuracy": 100.0 * right / count}
+
+    def write_hub(self, model):
+        """Writes the model and its WordPieces as a folder of the Hugging Face Hub."""
+        folder = self.folder.hub
+        to_pretrained(model, folder)
+        settings = {"tokenizer_class": "BertTokenizer", "do_lower_case": True, "model_max_length": self.options.context}
+        settings |= dict(zip(("pad_token", "unk_token", "cls_token", "sep_token", "mask_token"), SPECIALS))
+        atomic_write(folder / "tokenizer_config.json", json.dumps(settings, indent=1))
+        atomic_write(folder / "vocab.txt", self.folder.word_pieces.read_bytes() + b"\n")
+        print(f"encoder: {folder}")
+
+    def baselines(self, names):
+        """Perplexity of the frequencies of the tokens."""
+        if "unigram" not in names:
+            return {}
+        train, test = (rows[:, 1:-1].flat_values.numpy() for rows in (self.rows["train"], self.rows["test"]))
+        bits = unigram_bits(train, test, self.pieces.vocabulary_size)
+        most = np.bincount(train).argmax()
+        return {"unigram_perplexity": 2 ** (bits / len(test)), "unigram_accuracy": 100.0 * np.mean(test == most)}
+
+    def cloze(self, model):
+        """Returns the ability that fills in hidden tokens."""
+        reader = TextReader(self.pieces, FIRST, LAST, PAD, MASK, max_tokens=self.options.context)
+        return Cloze(model, reader)
+
+    def signatures(self, model, samples):
+        """Returns what the SavedModel answers: the best tokens for hidden ones, and these with the attention."""
+        trackables, signatures, _ = self.cloze(model).signatures(model)
+        return trackables, signatures, {"text": tf.constant(samples)}
+
+    def sample(self, line):
+        """Returns a line of the test split as an input: its middle word is hidden."""
+        words = line.split()
+        words[len(words) // 2] = SPECIALS[MASK]
+        return " ".join(words)

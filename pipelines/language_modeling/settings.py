@@ -1,0 +1,214 @@
+"""The settings of a language modeling run, importable without TensorFlow, so that `--help` answers at once."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from attention_zoo.pipelines.engine.decoding.settings import DecodingSettings
+from attention_zoo.pipelines.engine.errors import UserError, check_ranges
+from attention_zoo.pipelines.engine.settings import ExportSettings, TaskConfig, TrainingSettings
+
+
+@dataclass
+class DataSettings:
+    """The text.
+
+    Args:
+        dataset: A TFDS dataset with a text, such as shakespeare, wiki40b/en, imdb_reviews or ag_news_subset.
+        files: Your own UTF-8 text files instead; each line is a text, and no line sees another one. A twentieth of the
+            lines is held out for validation, another one for test.
+        strict: Whether faults in your files end the run; otherwise lines that have them are reported and skipped.
+        train_split: Split of the dataset for training, in TFDS's notation.
+        validation_split: Split whose loss decides which checkpoint is best.
+        test_split: Split that the model is scored on.
+        limit: Training texts to take, and a tenth as many of the other splits, for a quick look; 0 takes all.
+        vocabulary_size: Byte pairs (GPT-2) or WordPieces (the others) to learn, with the 256 bytes or the characters of
+            the text. A preset's number is lowered to what the text gives.
+    """
+
+    dataset: str = "shakespeare"
+    files: list[str] = field(default_factory=list)
+    strict: bool = False
+    train_split: str = "train"
+    validation_split: str = "validation"
+    test_split: str = "test"
+    limit: int = 0
+    vocabulary_size: int = 4000
+
+    def __post_init__(self):
+        rules = {"limit": (self.limit >= 0, "at least 0")}
+        rules["vocabulary_size"] = (self.vocabulary_size >= 256, "at least 256, one a byte")
+        check_ranges(self, rules)
+
+
+@dataclass
+class GPT2Settings:
+    """GPT-2 (Radford et al. 2019).
+
+    Args:
+        name: The model; each has options of its own.
+        context: Tokens that the model sees at once.
+        num_layers: Blocks.
+        num_heads: Attention heads of a block.
+        hidden_dim: Width of the model.
+        intermediate_dim: Width of the blocks' inner layer.
+        dropout: Share of activations set to zero in training.
+        attention_dropout: Share of attention weights set to zero in training.
+    """
+
+    name: Literal["gpt2"] = "gpt2"
+    context: int = 128
+    num_layers: int = 4
+    num_heads: int = 4
+    hidden_dim: int = 256
+    intermediate_dim: int = 1024
+    dropout: float = 0.1
+    attention_dropout: float = 0.0
+
+    def __post_init__(self):
+        check_ranges(self, {"context": (self.context >= 3, "at least 3")})
+
+
+@dataclass
+class MaskedSettings:
+    """The options of every encoder that predicts hidden tokens.
+
+    Args:
+        name: The model; each has options of its own.
+        context: Tokens that the model sees at once, two special ones included.
+        num_layers: Blocks.
+        num_heads: Attention heads of a block.
+        hidden_dim: Width of the model.
+        intermediate_dim: Width of the blocks' inner layer.
+        dropout: Share of activations set to zero in training.
+        attention_dropout: Share of attention weights set to zero in training.
+        masked_share: Share of the tokens that are to be predicted. Of these, 80% are hidden, 10% are replaced by random
+            ones, and 10% stay.
+        masks: Masks of a row of text, which take turns by epoch (static masking); 0 draws new ones each epoch
+            (dynamic masking).
+        whole_words: Choose all pieces of a word, or none.
+        longest: Words, or tokens, of the longest n-gram that is chosen; n is drawn with p(n) ~ 1/n.
+    """
+
+    name: str = ""
+    context: int = 128
+    num_layers: int = 4
+    num_heads: int = 4
+    hidden_dim: int = 256
+    intermediate_dim: int = 1024
+    dropout: float = 0.1
+    attention_dropout: float = 0.1
+    masked_share: float = 0.15
+    masks: int = 0
+    whole_words: bool = False
+    longest: int = 1
+
+    def __post_init__(self):
+        rules = {"context": (self.context >= 3, "at least 3"), "masks": (self.masks >= 0, "at least 0")}
+        rules["masked_share"] = (0 < self.masked_share < 1, "above 0 and below 1")
+        rules["longest"] = (self.longest >= 1, "at least 1")
+        check_ranges(self, rules)
+
+
+@dataclass
+class BertSettings(MaskedSettings):
+    """BERT (Devlin et al. 2019), with ten static masks."""
+
+    name: Literal["bert"] = "bert"
+    masks: int = 10
+
+
+@dataclass
+class RobertaSettings(MaskedSettings):
+    """RoBERTa (Liu et al. 2019), with dynamic masks."""
+
+    name: Literal["roberta"] = "roberta"
+
+
+@dataclass
+class AlbertSettings(MaskedSettings):
+    """ALBERT (Lan et al. 2020), whose layers share their weights, with n-grams of words.
+
+    Args:
+        embedding_dim: Width of the embeddings.
+    """
+
+    name: Literal["albert"] = "albert"
+    embedding_dim: int = 128
+    dropout: float = 0.0
+    attention_dropout: float = 0.0
+    whole_words: bool = True
+    longest: int = 3
+
+
+ModelSettings = GPT2Settings | BertSettings | RobertaSettings | AlbertSettings
+
+
+@dataclass(frozen=True)
+class WritingSettings(DecodingSettings):
+    """How a text is continued, token by token.
+
+    Args:
+        max_tokens: Tokens to write at most. A prompt keeps its last tokens, as many as fit beside them.
+        stop: Strings at whose first occurrence the writing stops; they are not part of the answer.
+    """
+
+    length_penalty: float = 0.0
+    temperature: float = 0.8
+    top_p: float = 0.95
+    max_tokens: int = 48
+    stop: list[str] = field(default_factory=list)
+
+    def __post_init__(self):
+        super().__post_init__()
+        rules = {"max_tokens": (self.max_tokens >= 1, "at least 1")}
+        rules["stop"] = (
+            "" not in self.stop and not (self.stop and self.beam_size > 1),
+            "no empty strings, and no beams",
+        )
+        check_ranges(self, rules)
+
+
+@dataclass
+class BaselineSettings:
+    """What the model has to beat on the test split, in bits per byte or, of models of hidden tokens, perplexity.
+
+    Args:
+        names: unigram, the frequencies of the same tokens in training; lzma, a compressor that has read the training
+            split, for GPT-2.
+    """
+
+    names: list[Literal["unigram", "lzma"]] = field(default_factory=lambda: ["unigram", "lzma"])
+
+
+@dataclass
+class LanguageModelingConfig(TaskConfig):
+    """Settings of a language modeling run.
+
+    Args:
+        data: The text.
+        model: The model.
+        training: How the weights are learned.
+        decoding: How a text is continued; models of hidden tokens do not.
+        baselines: What the model has to beat.
+        export: Where the SavedModel goes.
+    """
+
+    data: DataSettings = field(default_factory=DataSettings)
+    model: ModelSettings = field(default_factory=GPT2Settings)
+    training: TrainingSettings = field(default_factory=TrainingSettings)
+    decoding: WritingSettings = field(default_factory=WritingSettings)
+    baselines: BaselineSettings = field(default_factory=BaselineSettings)
+    export: ExportSettings = field(default_factory=ExportSettings)
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.model.name != "gpt2":
+            return
+        most = self.model.context - 2  # a prompt has two tokens at least, one of which begins it
+        try:
+            check_ranges(
+                self.decoding,
+                {"max_tokens": (self.decoding.max_tokens <= most, f"at most {most}, two less than --model.context")},
+            )
+        except UserError as error:
+            raise UserError(f"decoding.{error}") from None

@@ -1,0 +1,140 @@
+"""Language modeling: from raw text to a SavedModel that continues a prompt, or fills in what is hidden.
+
+    attention-zoo train language_modeling                     # Shakespeare, a small GPT-2
+    attention-zoo train language_modeling --preset bert       # hidden words, and an encoder for other tasks
+    attention-zoo train language_modeling --data.files poems.txt letters.txt
+    attention-zoo predict language_modeling "Enter Romeo and" --attention attention.png
+
+The file reads in the order in which a text travels: settings, `load`, `adapt`, `preprocess`, `build`, `loss`,
+`evaluate`, `baselines`, `signatures`, `ask`, `say`, `view`. `causal.py` and `masked.py` have what the two kinds of
+models do at each step, `writer.py` what turns a prompt into its continuation.
+"""
+
+import shlex
+
+import tensorflow as tf
+
+from attention_zoo.pipelines.datasets.plain_texts import read_texts
+from attention_zoo.pipelines.datasets.tfds import SPLITS
+from attention_zoo.pipelines.engine.errors import UserError
+from attention_zoo.pipelines.engine.serving.asking import ask_rows
+from attention_zoo.pipelines.engine.task import Task
+from attention_zoo.pipelines.engine.views import Alignment
+from attention_zoo.pipelines.hub.abilities.ability import Ability
+from attention_zoo.pipelines.hub.abilities.fill_mask import FillMask
+from attention_zoo.pipelines.language_modeling.causal import Causal
+from attention_zoo.pipelines.language_modeling.masked import Masked
+from attention_zoo.pipelines.language_modeling.settings import LanguageModelingConfig
+
+OBJECTIVES = {"gpt2": Causal, "bert": Masked, "roberta": Masked, "albert": Masked}
+SAMPLE_LENGTH = 40  # characters
+
+
+class LanguageModeling(Task):
+    """Text in, its continuation or its hidden words out; see `Task` for the order of the methods."""
+
+    name = "language_modeling"
+    Config = LanguageModelingConfig
+    View = Alignment
+    answers_with = "completed"
+    changeable_data_settings = ("strict",)
+    adapted_settings = ("data.vocabulary_size", "model.context")
+    undecayed = ("bias", "gamma", "beta")  # gamma and beta are those of normalisations
+
+    def __init__(self, config, run_directory):
+        super().__init__(config, run_directory)
+        self.objective = OBJECTIVES[config.model.name](config, self.folder)
+
+    def load(self):
+        """Finds the texts of the three splits."""
+        data = self.config.data
+        splits = (data.train_split, data.validation_split, data.test_split)
+        self.texts = read_texts(data.dataset, splits, data.files, data.limit, data.strict)
+        self.data_version = self.texts["train"].version
+
+    def adapt(self):
+        """Learns the pieces of words from the training split, once a run, and tokenises all splits."""
+        sizes = self.objective.adapt(self.texts)
+        for split in SPLITS:
+            texts, tokens, text_bytes = sizes[split]
+            if not tokens:
+                raise UserError(f"--data.dataset: expected text in the split {split}, received none")
+            print(f"{split}: {texts:,} texts, {tokens:,} tokens of {text_bytes / tokens:.2f} bytes")
+
+    def preprocess(self, split, epoch):
+        """Returns batches of rows of `model.context` tokens at most."""
+        training, context = self.config.training, self.config.model.context
+        rows = training.batch_tokens // context
+        if not rows:
+            raise UserError(
+                f"--training.batch_tokens: expected at least --model.context, {context}; "
+                f"received {training.batch_tokens}"
+            )
+        return self.objective.batches(split, rows, training.seed, epoch)
+
+    def build(self):
+        """Returns the model that `model.name` asks for."""
+        return self.objective.build()
+
+    def loss(self, model, batch, training):
+        """Cross-entropy of the tokens that are to be predicted, summed."""
+        return self.objective.loss(model, batch, training)
+
+    def evaluate(self, model, split):
+        """Perplexity of a token; bits per byte of GPT-2, and the share of hidden tokens that the others find."""
+        return self.objective.evaluate(model, split)
+
+    def baselines(self):
+        """Scores of models without attention."""
+        return self.objective.baselines(self.config.baselines.names)
+
+    def signatures(self, model):
+        """Returns what the SavedModel answers: the text with what was missing, and this with the attention."""
+        return self.objective.signatures(model, self.samples()[:2])
+
+    def samples(self):
+        """Returns four inputs made of lines of the test split of about forty characters."""
+        texts = (text.decode("utf-8", "replace") for text in self.texts["test"].texts.as_numpy_iterator())
+        lines = sorted({line.strip() for text in texts for line in text.split("\n") if line.strip()})
+        return [
+            self.objective.sample(line) for line in sorted(lines, key=lambda line: abs(len(line) - SAMPLE_LENGTH))[:4]
+        ]
+
+    def next_command(self):
+        """Returns the command a user will want next."""
+        return f"attention-zoo predict {self.name} {shlex.quote(self.samples()[0])} --attention attention.png"
+
+    @staticmethod
+    def ask(served, inputs, attention=False):
+        """Completes texts: a dict each, as `Writer` or `FillMask` return it."""
+        answers = ask_rows(served, attention, text=tf.constant(inputs))
+        for text, answer in zip(inputs, answers):
+            if answer["truncated"]:
+                part = "end" if "completion" in answer else "beginning"
+                answer["note"] = f"only the {part} was read of: {text[:60]}..."
+        return [{"input": text, **answer} for text, answer in zip(inputs, answers)]
+
+    @staticmethod
+    def say(answer):
+        """Returns a prompt with its continuation in one line, or a line of the best tokens for each hidden one.
+
+        A slash stands for the end of a line.
+        """
+        if "fillers" in answer:
+            return FillMask.say(answer)
+        return " / ".join(line.strip() for line in answer["completed"].splitlines() if line.strip())
+
+    @staticmethod
+    def view(answer):
+        """Returns the mean attention of the heads of each layer."""
+        return Ability.view(shown(answer))
+
+    @staticmethod
+    def view_heads(answer):
+        """Returns the attention of every head of every layer."""
+        return Ability.view_heads(shown(answer))
+
+
+def shown(answer):
+    """Returns an answer whose tokens can stand beside a picture: the ends of lines are visible."""
+    return answer | {"tokens": [str(token).replace("\n", "\\n") for token in answer["tokens"]]}

@@ -1,0 +1,148 @@
+"""Models of hidden tokens: masks by epoch, scores against NumPy, the folder for the Hub, the served answers."""
+
+import json
+import random
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from attention_zoo.pipelines.engine.run import run as experiment
+from attention_zoo.pipelines.engine.run.config import read
+from attention_zoo.pipelines.engine.serving.versions import load_saved_model
+from attention_zoo.pipelines.engine.text.masking import CHOSEN
+from attention_zoo.pipelines.engine.text.wordpieces import SPECIALS, learn_word_pieces
+from attention_zoo.pipelines.hub.pretrained import from_pretrained
+from attention_zoo.pipelines.language_modeling.masked import CONTINUES
+from attention_zoo.pipelines.language_modeling.settings import LanguageModelingConfig
+from attention_zoo.pipelines.language_modeling.task import LanguageModeling
+
+WORDS = {"one": "uno", "two": "dos", "red": "rojo", "green": "verde", "cat": "gato", "dog": "perro"}
+NAMES = ("bert", "roberta", "albert")
+SIZES = {"context": 16, "num_layers": 2, "num_heads": 2, "hidden_dim": 16, "intermediate_dim": 32}
+
+
+@pytest.fixture(autouse=True)
+def precision():
+    yield
+    keras.config.set_dtype_policy("float32")
+
+
+@pytest.fixture(scope="module")
+def verses(tmp_path_factory):
+    rng = random.Random(0)
+    lines = [" ".join(f"{word} {WORDS[word]}" for word in rng.choices(list(WORDS), k=4)) for _ in range(240)]
+    (path := tmp_path_factory.mktemp("verses") / "verses.txt").write_text("\n".join(dict.fromkeys(lines)))
+    return str(path)
+
+
+def config_of(verses, folder, name, **model):
+    content = {
+        "data": {"files": [verses], "vocabulary_size": 300},
+        "model": {"name": name, **SIZES, **model},
+        "training": {"epochs": 6, "batch_tokens": 256, "learning_rate": 0.02, "optimizer": "adamw"},
+        "export": {"directory": str(folder / "saved_models")},
+    }
+    (path := folder / "settings.yaml").write_text(json.dumps(content))
+    return read(LanguageModelingConfig, path)
+
+
+def prepared(verses, folder, name, **model):
+    task = LanguageModeling(config_of(verses, folder, name, **model), folder)
+    task.load()
+    task.adapt()
+    return task
+
+
+@pytest.fixture(scope="module", params=NAMES)
+def trained(request, verses, tmp_path_factory):
+    folder = tmp_path_factory.mktemp(request.param)
+    metrics = experiment.train(LanguageModeling, config_of(verses, folder, request.param), folder / "run", "tiny")
+    return request.param, folder, metrics
+
+
+def rows_of(task, split, epoch):
+    """The rows of an epoch by their tokens before masking."""
+    found = {}
+    for batch in task.preprocess(split, epoch).as_numpy_iterator():
+        for labels, tokens, roles in zip(batch["labels"], batch["tokens"], batch["roles"]):
+            found[tuple(labels[labels > 0])] = tuple(np.where(roles == CHOSEN, tokens, -1)[labels > 0])
+    return found
+
+
+def test_static_masks_take_turns_and_dynamic_ones_are_new_each_epoch(verses, tmp_path):
+    static = prepared(verses, tmp_path, "bert", masks=2)
+    rows = [rows_of(static, "train", epoch) for epoch in range(3)]
+    assert rows[0] == rows[2] and rows[0] != rows[1]
+    assert rows_of(static, "validation", 0) == rows_of(static, "validation", 1)
+    dynamic = prepared(verses, tmp_path, "roberta")
+    rows = [rows_of(dynamic, "train", epoch) for epoch in range(3)]
+    assert rows[0] != rows[1] != rows[2] != rows[0] and rows[0].keys() == rows[1].keys()
+    assert rows_of(dynamic, "train", 1) == rows[1]
+
+
+def test_albert_chooses_whole_words(verses, tmp_path):
+    task = prepared(verses, tmp_path, "albert")
+    pieces = (tmp_path / "vocab.txt").read_text().split("\n")
+    for labels, tokens in rows_of(task, "train", 0).items():
+        for place in range(1, len(labels)):
+            if pieces[labels[place]].startswith(CONTINUES):
+                assert (tokens[place] == -1) == (tokens[place - 1] == -1)
+
+
+def test_scores_equal_a_computation_row_by_row(verses, tmp_path):
+    task = prepared(verses, tmp_path, "bert")
+    model = task.build()
+    nats, right, count = 0.0, 0, 0
+    for batch in task.objective.batches("validation", 16, seed=1, epoch=0).as_numpy_iterator():
+        for tokens, labels, roles in zip(batch["tokens"], batch["labels"], batch["roles"]):
+            kept = labels > 0
+            logits = model({"tokens": tokens[kept][None]})["logits"].numpy()[0].astype("float64")
+            for scores, label, role in zip(logits, labels[kept], roles[kept]):
+                if role == CHOSEN:
+                    nats += np.log(np.exp(scores).sum()) - scores[label]
+                    right, count = right + (scores.argmax() == label), count + 1
+    found = task.evaluate(model, "validation")
+    assert found["perplexity"] == pytest.approx(np.exp(nats / count), rel=1e-4)
+    assert found["mlm_accuracy"] == pytest.approx(100 * right / count)
+
+
+def test_a_run_learns_and_leaves_a_folder_that_gives_the_same_answers(trained, capsys):
+    name, folder, metrics = trained
+    assert metrics["test/perplexity"] < metrics["baseline/unigram_perplexity"]
+    assert metrics["test/mlm_accuracy"] > metrics["baseline/unigram_accuracy"]
+    model = from_pretrained(folder / "run" / "hub")
+    assert "not used" not in capsys.readouterr().out
+    served = load_saved_model(folder / "saved_models" / "language_modeling", "completed")
+    text = tf.constant(["one uno two [MASK] red rojo"])
+    inputs = model.tokenizer(text)
+    shares = tf.nn.softmax(model(inputs)["logits"])[0].numpy()
+    place = int(np.argmax(inputs["tokens"][0] == SPECIALS.index("[MASK]")))
+    answer = served.signatures["serving_default"](text=text)
+    np.testing.assert_allclose(
+        answer["probabilities"].numpy()[0, 0], -np.sort(-shares[place])[:5], rtol=1e-3, atol=1e-5
+    )
+    assert model.encoder.options["max_length"] == 16 + (name == "roberta")
+
+
+def test_an_answer_is_said_and_drawn(trained):
+    _, folder, _ = trained
+    served = load_saved_model(folder / "saved_models" / "language_modeling", "completed")
+    texts = ["one uno two [MASK] red [MASK]", "one uno", "", "[MASK] " + "one " * 50]
+    first, none, empty, long = LanguageModeling.ask(served, texts, attention=True)
+    assert first["counts"] == 2 and len(LanguageModeling.say(first).splitlines()) == 2
+    words = first["completed"].split()
+    assert words[:3] == ["one", "uno", "two"] and "[MASK]" not in words and "[CLS]" not in words
+    assert none["error"] == "expected a text with [MASK], received none" and empty["error"] == ""
+    assert long["note"].startswith("only the beginning was read") and long["counts"] == 1
+    assert LanguageModeling.view(first).weights.shape[0] == 2
+
+
+def test_word_pieces_learned_here_are_those_of_a_bert_folder(tmp_path):
+    pieces = learn_word_pieces(["Caf\u00e9 cat hat"] * 2, 16)
+    assert tuple(pieces[:5]) == SPECIALS and "c" in pieces and "\u00e9" not in pieces
+    with pytest.raises(ValueError, match="--data.vocabulary_size: expected at most .*; received 500"):
+        learn_word_pieces(["a cat"], 500)
+    with pytest.raises(ValueError, match="--data.vocabulary_size: expected at least .*; received 6"):
+        learn_word_pieces(["a cat"], 6)
