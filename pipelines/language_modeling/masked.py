@@ -168,7 +168,7 @@ class Masked:
 
     def cloze(self, model):
         """Returns the ability that fills in hidden tokens."""
-        reader = TextReader(self.pieces, FIRST, LAST, PAD, MASK, max_tokens=self.options.context)
+        reader = TextReader(self.pieces, [FIRST], [LAST], [LAST], PAD, self.options.context, MASK)
         return Cloze(model, reader)
 
     def signatures(self, model, samples):

@@ -59,6 +59,7 @@ class TextClassification(Task):
     answers_with = "classes"
     changeable_data_settings = ("strict",)
     adapted_settings = ("data.vocabulary_size", "data.max_length")
+    undecayed = ("bias", "gamma", "beta")  # gamma and beta are those of normalisations
     ask = staticmethod(ask)
     view = staticmethod(Ability.view)
     view_heads = staticmethod(Ability.view_heads)
