@@ -12,15 +12,15 @@ from attention_zoo.pipelines.engine.storage.files import atomic_write
 from attention_zoo.pipelines.engine.storage.weights import load_weights_by_path, variables_by_path
 from attention_zoo.pipelines.hub.bert import BERT
 from attention_zoo.pipelines.hub.folder import SINGLE, Tensors, read_json
-from attention_zoo.pipelines.hub.pretrained import POOLERS, family_of, our_class, to_pretrained
+from attention_zoo.pipelines.hub.pretrained import family_of, our_class, to_pretrained
 from attention_zoo.pipelines.hub.tables import read_weights
 from attention_zoo.pipelines.hub.text_reader import TextReader
-from attention_zoo.pipelines.hub.tokenizers import text_reader_of
+from attention_zoo.pipelines.hub.tokenizers import FILES, text_reader_of
 
 if TYPE_CHECKING:
     import keras
 
-TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "tokenizer_config.json")
+TOKENIZER_FILES = (*FILES, "merges.txt", "tokenizer_config.json")
 POOLER = "add_pooling_layer"  # config.json does not say whether there is a pooler; transformers' models take it as this
 
 
@@ -37,7 +37,10 @@ def load_encoder(folder: Path, weights: bool = True) -> Any:
     config = read_json(folder / "config.json")
     family = family_of(config.get("model_type"))
     tensors = Tensors(folder, family.prefix) if weights else {}
-    options = {"pooler": config.get(POOLER, any(name in tensors for name in POOLERS))} | family.read_options(config)
+    if not family.poolers:
+        raise UserError(f"{folder}: expected an encoder like BERT's, received {family.model_type}")
+    has_pooler = config.get(POOLER, any(name in tensors for name in family.poolers))
+    options = {"pooler": has_pooler} | family.read_options(config)
     encoder = built(our_class(family.encoder)(**options, name="encoder"))
     if weights:
         read_weights(encoder, tensors, family.rows(encoder.options))
@@ -55,7 +58,7 @@ def reader_of(folder: Path) -> TextReader:
     options = our_class(family.encoder)(**family.read_options(config)).options
     reader = text_reader_of(folder, family.model_type, options)
     if reader is None:
-        raise UserError(f"{folder}: expected tokenizer.json or vocab.txt of BERT or DistilBERT, received none")
+        raise UserError(f"{folder}: expected a tokeniser, one of {', '.join(FILES)}; received none")
     return reader
 
 

@@ -210,7 +210,7 @@ def test_the_baselines_learn_from_the_same_labels(folder, config, tmp_path, caps
     "spoil, options, message",
     [
         (shutil.rmtree, {}, "--model.encoder: .*bert: expected a folder with config.json, received one without"),
-        (lambda folder: (folder / "vocab.txt").unlink(), {}, "--model.encoder: .*expected tokenizer.json or vocab.txt"),
+        (lambda folder: (folder / "vocab.txt").unlink(), {}, "--model.encoder: .*expected a tokeniser, one of"),
         (lambda folder: (folder / "model.safetensors").unlink(), {}, "--model.encoder: .*expected model.safetensors"),
         (
             lambda folder: (folder / "config.json").write_text('{"model_type": "t5"}'),
