@@ -34,6 +34,10 @@ ABILITIES = {
         task="attention_zoo.pipelines.hub.abilities.classify:Classify",
         summary="text in, class out",
     ),
+    "generate": Entry(
+        task="attention_zoo.pipelines.hub.abilities.generate:Generate",
+        summary="prompt in, its continuation out",
+    ),
 }
 """What `attention-zoo load` exports of other people's models. They are asked like tasks, and not trained."""
 

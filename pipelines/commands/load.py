@@ -17,8 +17,9 @@ def load_folder(abilities: Mapping[str, Entry], argv: Sequence[str]) -> int:
     """
     parser = Parser(
         prog="attention-zoo load",
-        description="Reads a model folder of the Hugging Face Hub, of BERT or DistilBERT, and writes it as a "
-        "SavedModel that answers raw text. No code of the folder is run. Exit codes: 0; 2 for a mistake.",
+        description="Reads a model folder of the Hugging Face Hub, of BERT, RoBERTa, ALBERT, DistilBERT, XLNet or "
+        "GPT-2, and writes it as a SavedModel that answers raw text. No code of the folder is run. Exit codes: 0; 2 "
+        "for a mistake.",
     )
     parser.add_argument(
         "folder", metavar="FOLDER", type=Path, help="has config.json, model.safetensors (or shards) and a tokeniser"

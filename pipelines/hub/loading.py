@@ -9,12 +9,13 @@ from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.hub.abilities.classify import Classify
 from attention_zoo.pipelines.hub.abilities.embed import Embed
 from attention_zoo.pipelines.hub.abilities.fill_mask import FillMask
+from attention_zoo.pipelines.hub.abilities.generate import Generate
 from attention_zoo.pipelines.hub.folder import read_optional_json
 from attention_zoo.pipelines.hub.pretrained import from_pretrained
 from attention_zoo.pipelines.hub.tokenizers import FILES, LAYOUTS
 
-ABILITIES = {"MaskedLanguageModel": FillMask, "SequenceClassifier": Classify}
-"""What a model with a head does if nobody asks for something else; all can embed."""
+ABILITIES = {"MaskedLanguageModel": FillMask, "SequenceClassifier": Classify, "GPT2Decoder": Generate}
+"""What a model with a head does if nobody asks for something else; all encoders can embed."""
 POOLING = {
     "pooling_mode_mean_tokens": "mean",
     "pooling_mode_cls_token": "first",
@@ -28,7 +29,8 @@ def load_ability(folder: Path | str, name: str | None = None) -> Any:
 
     Args:
         folder: As in `from_pretrained`; it has a tokeniser.
-        name: "embed", "fill_mask" or "classify". Defaults to `None`: what the model's head is for, or else "embed".
+        name: "embed", "fill_mask", "classify" or "generate". Defaults to `None`: what the model's head is for, or else
+            "embed".
 
     Raises:
         UserError: The folder cannot be read, has no tokeniser that is known here, or its model cannot do that.
@@ -39,13 +41,15 @@ def load_ability(folder: Path | str, name: str | None = None) -> Any:
         expected = f"{', '.join(FILES)} of {', '.join(LAYOUTS)}"
         raise UserError(f"{folder}: expected a tokeniser, one of {expected}; received none")
     own = ABILITIES.get(type(model).__name__, Embed)
-    offered = {ability.name: ability for ability in (own, Embed)}
+    offered = {ability.name: ability for ability in ([own] if own is Generate else [own, Embed])}
     if name not in (None, *offered):
         raise UserError(f"--task: expected {' or '.join(offered)}, received {name}")
     ability, reader = offered[name or own.name], model.tokenizer
     if ability is Embed:
         model = sentence_encoder(folder, getattr(model, "encoder", model))
         model(reader(tf.constant([""])))  # builds it
+    if ability is Generate:
+        return Generate(model, reader, read_optional_json(folder / "generation_config.json"))
     return ability(model, reader)
 
 

@@ -12,8 +12,8 @@ from attention_zoo.pipelines.engine.text.byte_pairs import BytePairs, learn_byte
 from attention_zoo.pipelines.engine.text.packing import packed_batches
 from attention_zoo.pipelines.engine.text.special_tokens import BOS, EOS
 from attention_zoo.pipelines.engine.training.losses import smoothed_cross_entropy
+from attention_zoo.pipelines.hub.abilities.writer import Writer
 from attention_zoo.pipelines.language_modeling.reading import nats_of, strings_of, tokenise
-from attention_zoo.pipelines.language_modeling.writer import Writer
 from attention_zoo.pipelines.models.gpt2 import GPT2Decoder
 
 FIRST_PIECE = EOS + 1  # byte pairs are numbered after the special tokens

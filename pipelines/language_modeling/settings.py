@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from attention_zoo.pipelines.engine.decoding.settings import DecodingSettings
+from attention_zoo.pipelines.engine.decoding.settings import WritingSettings
 from attention_zoo.pipelines.engine.errors import UserError, check_ranges
 from attention_zoo.pipelines.engine.settings import ExportSettings, TaskConfig, TrainingSettings
 
@@ -141,31 +141,6 @@ class AlbertSettings(MaskedSettings):
 
 
 ModelSettings = GPT2Settings | BertSettings | RobertaSettings | AlbertSettings
-
-
-@dataclass(frozen=True)
-class WritingSettings(DecodingSettings):
-    """How a text is continued, token by token.
-
-    Args:
-        max_tokens: Tokens to write at most. A prompt keeps its last tokens, as many as fit beside them.
-        stop: Strings at whose first occurrence the writing stops; they are not part of the answer.
-    """
-
-    length_penalty: float = 0.0
-    temperature: float = 0.8
-    top_p: float = 0.95
-    max_tokens: int = 48
-    stop: list[str] = field(default_factory=list)
-
-    def __post_init__(self):
-        super().__post_init__()
-        rules = {"max_tokens": (self.max_tokens >= 1, "at least 1")}
-        rules["stop"] = (
-            "" not in self.stop and not (self.stop and self.beam_size > 1),
-            "no empty strings, and no beams",
-        )
-        check_ranges(self, rules)
 
 
 @dataclass

@@ -1,6 +1,6 @@
 """The settings of decoding, importable without TensorFlow, so that `--help` answers at once."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from attention_zoo.pipelines.engine.errors import check_ranges
 
@@ -47,4 +47,29 @@ class DecodingSettings:
                 "1, or above 0 if beam_size is 1",
             ),
         }
+        check_ranges(self, rules)
+
+
+@dataclass(frozen=True)
+class WritingSettings(DecodingSettings):
+    """How a text is continued, token by token.
+
+    Args:
+        max_tokens: Tokens to write at most. A prompt keeps its last tokens, as many as fit beside them.
+        stop: Strings at whose first occurrence the writing stops; they are not part of the answer.
+    """
+
+    length_penalty: float = 0.0
+    temperature: float = 0.8
+    top_p: float = 0.95
+    max_tokens: int = 48
+    stop: list[str] = field(default_factory=list)
+
+    def __post_init__(self):
+        super().__post_init__()
+        rules = {"max_tokens": (self.max_tokens >= 1, "at least 1")}
+        rules["stop"] = (
+            "" not in self.stop and not (self.stop and self.beam_size > 1),
+            "no empty strings, and no beams",
+        )
         check_ranges(self, rules)

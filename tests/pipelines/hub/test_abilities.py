@@ -8,13 +8,17 @@ import pytest
 
 from attention_zoo.pipelines.__main__ import main
 from attention_zoo.pipelines.engine.text.byte_pairs import LETTERS
+from attention_zoo.pipelines.engine.text.sentence_pieces import unigram_model
 from attention_zoo.pipelines.hub import from_pretrained, to_pretrained
+from attention_zoo.pipelines.hub.loading import load_ability
 from attention_zoo.pipelines.models import (
+    AlbertEncoder,
     BertEncoder,
     MaskedLanguageModel,
     RobertaEncoder,
     SequenceClassifier,
     TokenClassifier,
+    XLNetEncoder,
 )
 
 PIECES = "[PAD] [UNK] [CLS] [SEP] [MASK] a cat dog sat ##s . é 日".split()
@@ -123,6 +127,29 @@ def test_roberta_reads_byte_pairs_in_the_export(tmp_path, session_run, c_api_run
         main([*words, "--attention", str(tmp_path / "attention.png")]) == 0
     )  # "日" is three tokens, none of them text
     assert (tmp_path / "attention.png").is_file()
+
+
+def test_xlnet_and_albert_read_sentence_pieces_in_the_export(tmp_path, session_run, c_api_run):
+    sizes = {"num_layers": 1, "num_heads": 2, "hidden_dim": 8, "intermediate_dim": 8}
+    specials = {
+        "xlnet": ["<unk>", "<cls>", "<sep>", "<pad>", "<mask>"],
+        "albert": ["<pad>", "<unk>", "[CLS]", "[SEP]", "[MASK]"],
+    }
+    for name, build in (("xlnet", XLNetEncoder), ("albert", AlbertEncoder)):
+        pieces = [(piece, 0.0) for piece in specials[name]] + [("▁a", -1.0), ("▁cat", -2.0), ("▁", -3.0)]
+        model = build(len(pieces), **sizes, name="encoder")
+        model({"tokens": np.ones((1, 2), "int32")})
+        folder = tmp_path / name
+        to_pretrained(model, folder)
+        (folder / "spiece.model").write_bytes(unigram_model(pieces, specials[name].index("<unk>")))
+        assert main(["load", str(folder), "--task", "embed", "--directory", str(tmp_path / "saved")]) == 0
+        version = tmp_path / "saved" / "embed" / ("1" if name == "xlnet" else "2")
+        expected = pooled(folder, ["a cat", "cat"])
+        for run in (session_run, c_api_run):
+            answers = run(version, "serving_default", {"text": ["a cat", b"\x00", "cat"]})
+            np.testing.assert_allclose(answers["embedding"][[0, 2]], expected, atol=1e-5)
+        weights = session_run(version, "attention", {"text": ["a cat", "cat"]})["attention"]
+        np.testing.assert_allclose(weights[0, 0].sum(-1), 1, atol=1e-5)
 
 
 def test_texts_get_the_labels_of_the_folder(exported, session_run, c_api_run):
@@ -257,8 +284,6 @@ def write_modules(folder, modes, types):
 
 
 def test_the_pooling_of_the_folder_is_used(tmp_path):
-    from attention_zoo.pipelines.hub.loading import load_ability
-
     folder = write_folder(tmp_path / "folder")
     write_modules(folder, {"pooling_mode_cls_token": True}, ["Transformer", "Pooling"])
     (folder / "sentence_bert_config.json").write_text(json.dumps({"max_seq_length": 5}))

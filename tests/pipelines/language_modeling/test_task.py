@@ -13,6 +13,7 @@ from attention_zoo.pipelines.engine.run.run import finished
 from attention_zoo.pipelines.engine.scores.perplexity import language_scores
 from attention_zoo.pipelines.engine.text.byte_pairs import BytePairs, learn_byte_pairs
 from attention_zoo.pipelines.engine.text.packing import join_documents
+from attention_zoo.pipelines.hub.abilities.writer import BEGIN, Writer
 from attention_zoo.pipelines.language_modeling.reading import nats_of, tokenise
 from attention_zoo.pipelines.language_modeling.settings import (
     DataSettings,
@@ -21,7 +22,6 @@ from attention_zoo.pipelines.language_modeling.settings import (
     WritingSettings,
 )
 from attention_zoo.pipelines.language_modeling.task import LanguageModeling, shown
-from attention_zoo.pipelines.language_modeling.writer import BEGIN, Writer
 from attention_zoo.pipelines.models.gpt2 import GPT2Decoder
 
 CONTEXT, BOS, EOS = 16, 2, 3

@@ -6,11 +6,11 @@ Shapes: B prompts, T tokens of a prompt, W tokens written, L layers, H heads.
 import tensorflow as tf
 
 from attention_zoo.pipelines.engine.decoding.search import decode
+from attention_zoo.pipelines.engine.decoding.steps import Ends
 from attention_zoo.pipelines.engine.serving.answers import keep_rows
 from attention_zoo.pipelines.engine.text.blank import says_something
-from attention_zoo.pipelines.engine.text.special_tokens import BOS, begin_rows
 
-BEGIN = "<|begin|>"  # how BOS is shown
+BEGIN = "<|begin|>"  # how the token that begins a text is shown
 
 
 class Writer:
@@ -24,18 +24,23 @@ class Writer:
         pairs: `BytePairs`.
         decoding: `WritingSettings`.
         context: Tokens that the model sees at once.
+        begins: Whether `ends.begin` comes before each prompt. Defaults to `True`.
+        ends: `Ends` of the vocabulary. Defaults to those of the vocabularies of this project.
     """
 
-    def __init__(self, model, pairs, decoding, context):
+    def __init__(self, model, pairs, decoding, context, begins=True, ends=Ends()):
         self.model = model
         self.pairs = pairs
         self.decoding = decoding
-        self.room = context - 1 - decoding.max_tokens  # BOS comes before the prompt
+        self.begin = [ends.begin] if begins else []
+        self.ends = ends
+        self.room = context - len(self.begin) - decoding.max_tokens
 
     def read(self, text):
-        """Returns the tokens of prompts as a RaggedTensor `(B, None)` that begins with BOS, and which were cut."""
+        """Returns the tokens of prompts, a RaggedTensor `(B, None)`, and which were cut."""
         tokens = self.pairs.tokenize(text)
-        return begin_rows(tokens[:, -self.room :]), tokens.row_lengths() > self.room
+        begin = tf.tile(tf.constant([self.begin], tf.int32), tf.stack([tf.shape(text)[0], 1]))
+        return tf.concat([begin, tokens[:, -self.room :]], axis=1), tokens.row_lengths() > self.room
 
     def search(self, text):
         """Returns tokens of prompts, which were cut, what was written (see `decode`), and rows with content `(B,)`."""
@@ -47,6 +52,7 @@ class Writer:
             inputs,
             self.decoding,
             tf.where(content, self.decoding.max_tokens, 0),
+            self.ends,
             rows=tf.strings.to_hash_bucket_fast(text, 2**62),
             stopped=self.stopped if self.decoding.stop else None,
         )
@@ -109,7 +115,7 @@ class Writer:
         _, scores = self.model({"tokens": dense, "mask": mask}, training=False, return_attention_scores=True)
         weights = tf.stack(list(scores.values()), axis=1)
         seen = {
-            "tokens": tf.where(dense == BOS, BEGIN, self.pairs.pieces(dense)),
+            "tokens": tf.where(dense == self.ends.begin, BEGIN, self.pairs.pieces(dense)),
             "token_counts": tf.cast(tokens.row_lengths(), tf.int32),
             "attention": tf.where(mask[:, None, None, :, None], weights, 0.0),
         }
