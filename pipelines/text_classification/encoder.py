@@ -48,11 +48,9 @@ def keep_start(folder, config, texts):
         options = {**sizes, **dropout, "max_length": config.data.max_length, "pooler": model.pooling == "first"}
         keep_new_encoder(learn_pieces(texts, config.data.vocabulary_size), options, folder.encoder)
         return
-    source = Path(model.encoder)
+    source, tokenizer = Path(model.encoder), find_tokenizer(model.encoder)
     try:
-        run = RunFolder(source)
-        encoder, tokenizer = (of_run(run), run.encoder) if run.config.is_file() else (load_encoder(source), source)
-        reader_of(tokenizer)  # refuses a folder without a tokeniser
+        encoder = load_encoder(source) if tokenizer == source else of_run(RunFolder(source))
     except UserError as error:
         raise UserError(f"--model.encoder: {error}") from None
     if config.data.max_length > encoder.max_length:
@@ -63,14 +61,30 @@ def keep_start(folder, config, texts):
     keep_encoder(with_options(encoder, **dropout), folder.encoder, tokenizer)
 
 
+def find_tokenizer(name):
+    """Returns the folder that has the settings and the tokeniser of `model.encoder`: it, or a folder in that of a run.
+
+    Raises:
+        UserError: There is no such folder, or its settings or its tokeniser are of a kind that is not known here.
+    """
+    run = RunFolder(name)
+    is_run = run.config.is_file()
+    try:
+        if is_run and not is_kept(run):
+            raise UserError(f"{run}: expected a run with an encoder of texts, received one without {run.encoder.name}/")
+        folder = run.encoder if is_run else run.path
+        reader_of(folder)
+    except UserError as error:
+        raise UserError(f"--model.encoder: {error}") from None
+    return folder
+
+
 def of_run(run):
     """Returns the encoder of another run, of any task that keeps one, with its final weights.
 
     Raises:
-        UserError: The run has no encoder of texts, or no checkpoint.
+        UserError: The run has no checkpoint, or one without the encoder.
     """
-    if not is_kept(run):
-        raise UserError(f"{run}: expected a run with an encoder of texts in {run.encoder.name}/, received one without")
     encoder = load_encoder(run.encoder, weights=False)
     monitor = yaml.safe_load(run.config.read_text(encoding="utf-8"))["training"]["monitor"]
     arrays = chosen_arrays(CheckpointStore(run.checkpoints), monitor, Task.prefers_lower(monitor))

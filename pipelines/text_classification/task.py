@@ -36,7 +36,13 @@ from attention_zoo.pipelines.hub.abilities.ability import Ability
 from attention_zoo.pipelines.hub.encoders import has_weights, load_encoder, reader_of
 from attention_zoo.pipelines.models import SequenceClassifier
 from attention_zoo.pipelines.text_classification.answers import TAB, TextClassifier, ask, line_of
-from attention_zoo.pipelines.text_classification.encoder import keep_start, layer_factors, limit_learning
+from attention_zoo.pipelines.text_classification.encoder import (
+    find_tokenizer,
+    is_kept,
+    keep_start,
+    layer_factors,
+    limit_learning,
+)
 from attention_zoo.pipelines.text_classification.settings import TextClassificationConfig
 
 TOGETHER = 32  # texts that are read, or answered, at once
@@ -71,6 +77,8 @@ class TextClassification(Task):
 
     def load(self):
         """Reads the texts of the three splits, and keeps a few labelled ones for training if the settings say so."""
+        if self.pretrained and not is_kept(self.folder):
+            find_tokenizer(self.config.model.encoder)  # a wrong folder is refused before the data is read
         data = self.config.data
         options = (data.dataset, data.files, data.dev, data.test, data.columns, data.limit, data.strict)
         sets = read_labelled_texts(*options, pairs=True)
