@@ -22,7 +22,7 @@ class DataSettings:
         test_split: Split that the model is scored on.
         limit: Training texts to take, and a tenth as many of the other splits, for a quick look; 0 takes all.
         vocabulary_size: Byte pairs (GPT-2) or WordPieces (the others) to learn, with the 256 bytes or the characters of
-            the text. A preset's number is lowered to what the text gives.
+            the text. A preset's number is lowered to those that occur often enough.
     """
 
     dataset: str = "shakespeare"
