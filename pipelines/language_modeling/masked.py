@@ -143,7 +143,7 @@ class Masked:
         batches = self.batches(split, max(1, self.config.training.batch_tokens // context), seed=1, epoch=0)
         score = tf.function(score, input_signature=[batches.element_spec], autograph=False)
         nats, right, count = sum(score(batch).numpy().astype("float64") for batch in batches)
-        if split == "test":
+        if split == "test" and self.folder.checkpoints.is_dir():  # not an evaluation on other data
             self.write_hub(model)
         return {"perplexity": math.exp(min(nats / count, 700.0)), "mlm_accuracy": 100.0 * right / count}
 

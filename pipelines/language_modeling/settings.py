@@ -22,7 +22,7 @@ class DataSettings:
         test_split: Split that the model is scored on.
         limit: Training texts to take, and a tenth as many of the other splits, for a quick look; 0 takes all.
         vocabulary_size: Byte pairs (GPT-2) or WordPieces (the others) to learn, with the 256 bytes or the characters of
-            the text. A preset's number is lowered to what the text gives.
+            the text. A preset's number is lowered to those that occur often enough.
     """
 
     dataset: str = "shakespeare"
@@ -41,52 +41,18 @@ class DataSettings:
 
 
 @dataclass
-class GPT2Settings:
-    """GPT-2 (Radford et al. 2019).
+class TransformerSettings:
+    """The options of every model.
 
     Args:
         name: The model; each has options of its own.
-        context: Tokens that the model sees at once.
+        context: Tokens that the model sees at once, special ones included.
         num_layers: Blocks.
         num_heads: Attention heads of a block.
         hidden_dim: Width of the model.
         intermediate_dim: Width of the blocks' inner layer.
         dropout: Share of activations set to zero in training.
         attention_dropout: Share of attention weights set to zero in training.
-    """
-
-    name: Literal["gpt2"] = "gpt2"
-    context: int = 128
-    num_layers: int = 4
-    num_heads: int = 4
-    hidden_dim: int = 256
-    intermediate_dim: int = 1024
-    dropout: float = 0.1
-    attention_dropout: float = 0.0
-
-    def __post_init__(self):
-        check_ranges(self, {"context": (self.context >= 3, "at least 3")})
-
-
-@dataclass
-class MaskedSettings:
-    """The options of every encoder that predicts hidden tokens.
-
-    Args:
-        name: The model; each has options of its own.
-        context: Tokens that the model sees at once, two special ones included.
-        num_layers: Blocks.
-        num_heads: Attention heads of a block.
-        hidden_dim: Width of the model.
-        intermediate_dim: Width of the blocks' inner layer.
-        dropout: Share of activations set to zero in training.
-        attention_dropout: Share of attention weights set to zero in training.
-        masked_share: Share of the tokens that are to be predicted. Of these, 80% are hidden, 10% are replaced by random
-            ones, and 10% stay.
-        masks: Masks of a row of text, which take turns by epoch (static masking); 0 draws new ones each epoch
-            (dynamic masking).
-        whole_words: Choose all pieces of a word, or none.
-        longest: Words, or tokens, of the longest n-gram that is chosen; n is drawn with p(n) ~ 1/n.
     """
 
     name: str = ""
@@ -97,13 +63,39 @@ class MaskedSettings:
     intermediate_dim: int = 1024
     dropout: float = 0.1
     attention_dropout: float = 0.1
+
+    def __post_init__(self):
+        check_ranges(self, {"context": (self.context >= 3, "at least 3")})
+
+
+@dataclass
+class GPT2Settings(TransformerSettings):
+    """GPT-2 (Radford et al. 2019)."""
+
+    name: Literal["gpt2"] = "gpt2"
+
+
+@dataclass
+class MaskedSettings(TransformerSettings):
+    """The options of every encoder that predicts hidden tokens.
+
+    Args:
+        masked_share: Share of the tokens that are to be predicted. Of these, 80% are hidden, 10% are replaced by random
+            ones, and 10% stay.
+        masks: Masks of a row of text, which take turns by epoch (static masking); 0 draws new ones each epoch
+            (dynamic masking).
+        whole_words: Choose all pieces of a word, or none.
+        longest: Words, or tokens, of the longest n-gram that is chosen; n is drawn with p(n) ~ 1/n.
+    """
+
     masked_share: float = 0.15
     masks: int = 0
     whole_words: bool = False
     longest: int = 1
 
     def __post_init__(self):
-        rules = {"context": (self.context >= 3, "at least 3"), "masks": (self.masks >= 0, "at least 0")}
+        super().__post_init__()
+        rules = {"masks": (self.masks >= 0, "at least 0")}
         rules["masked_share"] = (0 < self.masked_share < 1, "above 0 and below 1")
         rules["longest"] = (self.longest >= 1, "at least 1")
         check_ranges(self, rules)

@@ -118,18 +118,18 @@ class RunFolder:
 
     @property
     def word_pieces(self) -> Path:
-        """The pieces of words, one a line, as in the folders of BERT."""
-        return self.path / "vocab.txt"
+        """The WordPieces, one a line."""
+        return self.path / "word_pieces.txt"
 
     @property
     def pieces(self) -> Path:
-        """The ids of byte pairs, JSON, as in the folders of GPT-2."""
-        return self.path / "vocab.json"
+        """The ids of byte pairs, JSON."""
+        return self.path / "byte_pairs.json"
 
     @property
     def merges(self) -> Path:
         """The byte pairs that are merged, one a line, most frequent first."""
-        return self.path / "merges.txt"
+        return self.path / "byte_merges.txt"
 
     @property
     def labels(self) -> Path:

@@ -19,6 +19,7 @@ _OTHERS = [byte for byte in range(256) if byte not in _READABLE]
 # How vocab.json writes a byte: as the character of the same number, or as one from U+0100 on if that is not printable.
 LETTERS = {byte: chr(byte) for byte in _READABLE} | {byte: chr(256 + number) for number, byte in enumerate(_OTHERS)}
 BYTES = {letter: byte for byte, letter in LETTERS.items()}
+ENOUGH = 10  # of a piece in a text: a model learns little of one that occurs less often
 
 
 def learn_byte_pairs(
@@ -29,7 +30,8 @@ def learn_byte_pairs(
     Args:
         texts: Strings.
         vocabulary_size: Pieces to learn, the 256 bytes included. Special tokens come in addition.
-        adjust: Whether to learn fewer where the text does not give so many. Defaults to `False`.
+        adjust: Whether to learn fewer where the text does not have so many that occur `ENOUGH` times. Defaults to
+            `False`.
 
     Returns:
         `(vocabulary, merges)`, as vocab.json and merges.txt have them, and as `BytePairs` takes them.
@@ -50,7 +52,11 @@ def learn_byte_pairs(
         raise UserError(f"--data.vocabulary_size: expected at least 256, one a byte; received {vocabulary_size}")
     alphabet = tokenizers.pre_tokenizers.ByteLevel.alphabet()
     trainer = tokenizers.trainers.BpeTrainer(
-        vocab_size=vocabulary_size, initial_alphabet=alphabet, show_progress=False, special_tokens=[]
+        vocab_size=vocabulary_size,
+        min_frequency=ENOUGH if adjust else 0,
+        initial_alphabet=alphabet,
+        show_progress=False,
+        special_tokens=[],
     )
     learner = tokenizers.Tokenizer(tokenizers.models.BPE())
     learner.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)

@@ -48,12 +48,12 @@ def mask_tokens(
     >>> int(tf.reduce_sum(tf.cast(masked["roles"] == CHOSEN, tf.int32)))
     1
     """
-    may = tokens >= first  # (B, T)
-    units = units_of(may if starts is None else may & starts, draws[..., 0], longest)
-    chosen = choose_units(tf.where(may, units, -1), draws[..., 1], share)
+    of_units, order, fate, of_others = tf.unstack(draws, num=DRAWS, axis=-1)  # (B, T) each
+    may = tokens >= first
+    units = units_of(may if starts is None else may & starts, of_units, longest)
+    chosen = choose_units(tf.where(may, units, -1), order, share)
     count = tf.cast(vocabulary_size - first, tf.float32)
-    others = first + tf.minimum(tf.cast(draws[..., 3] * count, tf.int32), vocabulary_size - first - 1)
-    fate = draws[..., 2]
+    others = first + tf.minimum(tf.cast(of_others * count, tf.int32), vocabulary_size - first - 1)
     instead = tf.where(fate < HIDDEN, mask_token, tf.where(fate < REPLACED, others, tokens))
     return {
         "tokens": tf.where(chosen, instead, tokens),

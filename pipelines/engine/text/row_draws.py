@@ -22,7 +22,7 @@ def draws_of_rows(seed: int, rows: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
     """
 
     def draw(row: tf.Tensor) -> tf.Tensor:
-        return tf.random.stateless_uniform([count], tf.stack([tf.constant(seed, tf.int64), row]))
+        return tf.random.stateless_uniform(tf.reshape(count, [1]), tf.stack([tf.constant(seed, tf.int64), row]))
 
     some = tf.concat([rows, [0]], axis=0)  # a map over nothing has no shape
     return tf.map_fn(draw, some, fn_output_signature=tf.TensorSpec([None], tf.float32))[:-1]

@@ -12,7 +12,7 @@ import tensorflow as tf
 import tensorflow_text
 
 from attention_zoo.pipelines.engine.errors import UserError
-from attention_zoo.pipelines.engine.text.byte_pairs import check_installed
+from attention_zoo.pipelines.engine.text.byte_pairs import ENOUGH, check_installed
 
 PUNCTUATION = r"[!-/:-@\[-`{-~\pP]"
 WHITE_SPACE = r"[\t\n\r\pZ]"
@@ -31,7 +31,8 @@ def learn_word_pieces(texts: Iterable[str], vocabulary_size: int, adjust: bool =
     Args:
         texts: Strings.
         vocabulary_size: Number of pieces, with those of `SPECIALS`, which come first.
-        adjust: Whether to learn fewer where the text does not give so many. Defaults to `False`.
+        adjust: Whether to learn fewer where the text does not have so many that occur `ENOUGH` times. Defaults to
+            `False`.
 
     Raises:
         UserError: tokenizers is not installed, or `vocabulary_size` is less than the characters of the text need, or
@@ -50,7 +51,10 @@ def learn_word_pieces(texts: Iterable[str], vocabulary_size: int, adjust: bool =
     learner.normalizer = tokenizers.normalizers.BertNormalizer()
     learner.pre_tokenizer = tokenizers.pre_tokenizers.BertPreTokenizer()
     trainer = tokenizers.trainers.WordPieceTrainer(
-        vocab_size=vocabulary_size, special_tokens=list(SPECIALS), show_progress=False
+        vocab_size=vocabulary_size,
+        min_frequency=ENOUGH if adjust else 0,
+        special_tokens=list(SPECIALS),
+        show_progress=False,
     )
     learner.train_from_iterator(texts, trainer)
     pieces = learner.get_vocab()

@@ -84,7 +84,7 @@ def test_static_masks_take_turns_and_dynamic_ones_are_new_each_epoch(verses, tmp
 
 def test_albert_chooses_whole_words(verses, tmp_path):
     task = prepared(verses, tmp_path, "albert")
-    pieces = (tmp_path / "vocab.txt").read_text().split("\n")
+    pieces = (tmp_path / "word_pieces.txt").read_text().split("\n")
     for labels, tokens in rows_of(task, "train", 0).items():
         for place in range(1, len(labels)):
             if pieces[labels[place]].startswith(CONTINUES):

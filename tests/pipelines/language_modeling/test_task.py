@@ -187,8 +187,8 @@ def test_baselines_are_what_a_direct_computation_gives():
 
 def test_the_run_keeps_its_byte_pairs_and_scores_what_it_wrote(finished_run):
     run = finished_run("language_modeling").run
-    pieces = json.loads((run / "vocab.json").read_text(encoding="utf-8"))
-    merges = (run / "merges.txt").read_text(encoding="utf-8").splitlines()
+    pieces = json.loads((run / "byte_pairs.json").read_text(encoding="utf-8"))
+    merges = (run / "byte_merges.txt").read_text(encoding="utf-8").splitlines()
     assert min(pieces.values()) == EOS + 1 and len(pieces) == 290 and len(merges) == 290 - 256
     metrics = json.loads((run / "metrics.json").read_text())
     assert metrics["test/bits_per_byte"] < 0.8 * metrics["baseline/unigram"]
