@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from commands import run_command
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -85,7 +86,10 @@ def python(words, directory):
 
 
 def attention_zoo(words, directory):
-    return python(["-m", "attention_zoo.pipelines", *words], directory)
+    """Runs a command in a folder and returns what it printed."""
+    done = run_command(words, directory)
+    assert done.returncode == 0, f"{words}: {done.stdout[-2000:]}{done.stderr[-2000:]}"
+    return done.stdout
 
 
 def write_drive(folder, frames=12):

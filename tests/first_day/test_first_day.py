@@ -15,6 +15,7 @@ import time
 
 import numpy as np
 import pytest
+from commands import run_command
 from PIL import Image
 from tiny_images import COLORS, PLACES, square
 
@@ -30,16 +31,9 @@ WORDS = {
 }
 
 
-def zoo(folder, *words, text=None, code=0):
+def zoo(folder, *words, code=0):
     """Runs a command in a folder. Returns its standard output and error as one text, long lines joined."""
-    done = subprocess.run(
-        [sys.executable, "-m", "attention_zoo.pipelines", *words],
-        cwd=folder,
-        env=ENVIRONMENT,
-        input=text,
-        capture_output=True,
-        text=True,
-    )
+    done = run_command(words, folder)
     assert done.returncode == code, f"{words}: {done.stdout[-2000:]}{done.stderr[-3000:]}"
     return done.stdout + done.stderr
 
@@ -125,14 +119,8 @@ def test_a_run_is_scored_on_other_text_beside_its_own_scores(own, folder):
 
 
 def test_lines_in_lines_out(own, folder):
-    done = subprocess.run(
-        [sys.executable, "-m", "attention_zoo.pipelines", "predict", "translation", "--name", "own"],
-        cwd=folder,
-        env=ENVIRONMENT,
-        input="we see red houses\n\nthey need old books\n",
-        capture_output=True,
-        text=True,
-    )
+    words = ["predict", "translation", "--name", "own"]
+    done = run_command(words, folder, text="we see red houses\n\nthey need old books\n")
     first, blank, last = done.stdout.removesuffix("\n").split("\n")
     assert first and last and not blank.strip()
 
