@@ -48,6 +48,18 @@ TINY = {  # settings of each task with which a training of the README takes seco
         "training": {"epochs": 1},
         "baselines": {"names": []},
     },
+    "text_classification": {
+        "model": {"num_layers": 1, "num_heads": 2, "hidden_dim": 8, "intermediate_dim": 8},
+        "training": {"epochs": 1},
+        "baselines": {"names": []},
+    },
+    "language_modeling": {
+        "data": {"vocabulary_size": 260},
+        "model": {"num_layers": 1, "num_heads": 2, "hidden_dim": 8, "intermediate_dim": 8, "context": 16},
+        "training": {"epochs": 1, "batch_tokens": 64},
+        "decoding": {"max_tokens": 4},
+        "baselines": {"names": []},
+    },
     "intents": {
         "data": {"buckets": 256, "out_of_scope": []},
         "model": {"hidden_dim": 8, "intermediate_dim": 8, "num_layers": 1},

@@ -55,8 +55,8 @@ class ModelSettings:
     """A Transformer encoder with a layer for the classes.
 
     Args:
-        encoder: What the encoder begins with: a folder of the Hugging Face Hub with BERT or DistilBERT, or the folder
-            of a run that has such an encoder. Without it the model is trained from scratch.
+        encoder: What the encoder begins with: a folder of the Hugging Face Hub with BERT, RoBERTa, ALBERT or
+            DistilBERT, or the folder of a run that has such an encoder. Without it the model is trained from scratch.
         num_layers: Blocks of an encoder from scratch. An encoder that is given has its own sizes.
         num_heads: Attention heads of an encoder from scratch.
         hidden_dim: Width of an encoder from scratch.
