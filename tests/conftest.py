@@ -3,6 +3,7 @@
 A model that `tf.saved_model.load` reads can still fail in TF Serving, so every end-to-end test of an export runs both.
 """
 
+import functools
 import os
 import shutil
 import signal
@@ -70,15 +71,25 @@ def kill_and_continue(words, directory, checkpoints):
 
 def run_in_session(version_directory, signature, inputs):
     """Answers one request with `tf.compat.v1.saved_model.loader.load` and `Session.run` in a graph of its own."""
-    import tensorflow as tf
     import tensorflow_text  # noqa: F401  registers the ops of the tokenizers
 
-    with tf.Graph().as_default() as graph, tf.compat.v1.Session(graph=graph) as session:
-        meta_graph = tf.compat.v1.saved_model.loader.load(session, ["serve"], str(version_directory))
-        definition = meta_graph.signature_def[signature]
-        check_inputs(definition, inputs)
-        feed = {definition.inputs[name].name: value for name, value in inputs.items()}
-        return session.run({name: info.name for name, info in definition.outputs.items()}, feed)
+    written = (Path(version_directory) / "saved_model.pb").stat().st_mtime_ns
+    session, definitions = loaded_session(str(Path(version_directory).resolve()), written)
+    definition = definitions[signature]
+    check_inputs(definition, inputs)
+    feed = {definition.inputs[name].name: value for name, value in inputs.items()}
+    return session.run({name: info.name for name, info in definition.outputs.items()}, feed)
+
+
+@functools.lru_cache(maxsize=2)  # a test asks its export often, and loading takes longer than an answer
+def loaded_session(version_directory, written):
+    """Returns a session with a SavedModel, and its signatures; `written` tells a file from one in its place later."""
+    import tensorflow as tf
+
+    with tf.Graph().as_default() as graph:
+        session = tf.compat.v1.Session(graph=graph)
+        meta_graph = tf.compat.v1.saved_model.loader.load(session, ["serve"], version_directory)
+    return session, meta_graph.signature_def
 
 
 def run_in_c(program, version_directory, signature, inputs):

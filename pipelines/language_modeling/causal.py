@@ -43,7 +43,7 @@ class Causal:
         merges = folder.merges.read_text(encoding="utf-8").split("\n")
         self.pairs = BytePairs(pieces, [pair for pair in merges if pair])
         self.corpora = {split: tokenise(one.texts, self.pairs) for split, one in texts.items()}
-        return {split: (corpus.texts, len(corpus.stream), corpus.text_bytes) for split, corpus in self.corpora.items()}
+        return {split: (len(corpus.stream), corpus.text_bytes) for split, corpus in self.corpora.items()}
 
     def batches(self, split, rows, seed, epoch):
         """Returns batches of packed rows; those of the training split are cut and shuffled anew each epoch."""

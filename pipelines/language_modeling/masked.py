@@ -67,14 +67,10 @@ class Masked:
             batches = one.texts.batch(TOGETHER).map(
                 lambda text: (self.pieces.tokenize(text), tf.reduce_sum(tf.strings.length(text)))
             )
-            chunks, counts, lengths = zip(
-                *(
-                    (chunks_of(tokens, self.options.context - 2), int(tokens.nrows()), int(size))
-                    for tokens, size in batches.prefetch(1)
-                )
-            )
+            room = self.options.context - 2
+            chunks, lengths = zip(*((chunks_of(tokens, room), int(size)) for tokens, size in batches.prefetch(1)))
             rows = tf.concat(chunks, axis=0)
-            sizes[split] = sum(counts), int(tf.size(rows.flat_values)), sum(lengths)
+            sizes[split] = int(tf.size(rows.flat_values)), sum(lengths)
             ends = [tf.fill([rows.nrows(), 1], tf.constant(token, tf.int32)) for token in (FIRST, LAST)]
             self.rows[split] = tf.concat([ends[0], rows, ends[1]], axis=1)
         return sizes

@@ -15,7 +15,7 @@ import shlex
 import tensorflow as tf
 
 from attention_zoo.pipelines.datasets.plain_texts import read_texts
-from attention_zoo.pipelines.datasets.tfds import SPLITS
+from attention_zoo.pipelines.datasets.tfds import SPLITS, describe_split
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.serving.asking import ask_rows
 from attention_zoo.pipelines.engine.task import Task
@@ -51,15 +51,17 @@ class LanguageModeling(Task):
         splits = (data.train_split, data.validation_split, data.test_split)
         self.texts = read_texts(data.dataset, splits, data.files, data.limit, data.strict)
         self.data_version = self.texts["train"].version
+        for split, one in self.texts.items():
+            print(describe_split(split, len(one.texts), "texts"))
 
     def adapt(self):
         """Learns the pieces of words from the training split, once a run, and tokenises all splits."""
         sizes = self.objective.adapt(self.texts)
         for split in SPLITS:
-            texts, tokens, text_bytes = sizes[split]
+            tokens, text_bytes = sizes[split]
             if not tokens:
                 raise UserError(f"--data.dataset: expected text in the split {split}, received none")
-            print(f"{split}: {texts:,} texts, {tokens:,} tokens of {text_bytes / tokens:.2f} bytes")
+            print(f"{split}: {tokens:,} tokens of {text_bytes / tokens:.2f} bytes")
 
     def preprocess(self, split, epoch):
         """Returns batches of rows of `model.context` tokens at most."""

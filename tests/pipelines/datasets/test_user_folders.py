@@ -71,6 +71,7 @@ SPOIL = {
     "named_entities": spoil_tagged,
     "intents": spoil_commands,
     "word_embeddings": spoil_texts,
+    "language_modeling": spoil_texts,
     "translation": spoil_sentences,
     "captioning": spoil_captions,
     "image_classification": spoil_photos,
