@@ -18,8 +18,8 @@ class PatchEmbedding(keras.layers.Layer):
     a patch.
 
     An image of another size than `image_size` (it may be rectangular) gets interpolated positions (section 3.2). The
-    interpolation is bilinear between the centres of the cells, and keeps the positions of the learned vectors below. The
-    authors' code aligns the corner cells instead.
+    interpolation is bilinear between the centres of the cells, and keeps the positions of the class token
+    and the distillation token. The authors' code aligns the corner cells instead.
 
     Args:
         patch_size: `(P, Q)`, or one integer for both.
