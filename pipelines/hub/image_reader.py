@@ -93,9 +93,12 @@ def image_reader_of(folder: Path, model_type: str, image_size: tuple[int, int]) 
         expected = f"resample {', '.join(map(str, KERNELS))} (Lanczos, bilinear, bicubic)"
         raise UserError(f"{FILE}: expected {expected}; received {settings['resample']}")
     size, shorter = resized_size(settings["size"])
-    if not settings["do_center_crop"] and size is None:
+    if settings["do_center_crop"]:
+        crop = pair_of("crop_size", settings["crop_size"])
+    elif size is not None:
+        crop = size
+    else:
         raise UserError(f"{FILE}: expected a size of height and width, or do_center_crop; received {settings['size']}")
-    crop = pair_of("crop_size", settings["crop_size"]) if settings["do_center_crop"] else size
     if crop != image_size:
         raise UserError(f"{FILE}: expected images of {by(image_size)}, as the model reads; received {by(crop)}")
     if any(kept > side for kept, side in zip(crop, size or (shorter, shorter))):

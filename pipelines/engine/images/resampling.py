@@ -10,12 +10,19 @@ KERNELS = {1: "lanczos3", 2: "triangle", 3: "keyscubic"}
 """Pillow's numbers of `LANCZOS`, `BILINEAR` and `BICUBIC`, and TensorFlow's names of the same kernels."""
 
 
-def resample(image: tf.Tensor, size: tf.Tensor, crop: tuple[int, int], kernel: str = "triangle") -> tf.Tensor:
+LONGEST = 2**20
+"""Rows or columns with which the kernel's float32 arithmetic is safe: it raises for images with 16 times as many."""
+
+
+def resample(
+    image: tf.Tensor, size: tf.Tensor | tuple[int, int], crop: tuple[int, int], kernel: str = "triangle"
+) -> tf.Tensor:
     """Resizes an image, with antialiasing, and cuts out the centre.
 
     The values are those of Pillow's `resize`, up to rounding: some differ by 1 of 255. An image that is enlarged along
     the rows and reduced along the columns is resized in the other order, so that no image in between is larger than
-    both the image and the result; some values then differ by 2.
+    both the image and the result; some values then differ by 2. Of an image with more than `LONGEST` rows or columns
+    only every second or third one and so on is read.
 
     Args:
         image: uint8 Tensor `(H, W, 3)`.
@@ -37,7 +44,9 @@ def resample(image: tf.Tensor, size: tf.Tensor, crop: tuple[int, int], kernel: s
     """
     size = tf.convert_to_tensor(size, tf.int32)
     first = (size - crop) // 2
-    rows, columns = tf.shape(image)[0], tf.shape(image)[1]
+    rows, columns = tf.unstack(tf.shape(image)[:2])
+    image = image[:: 1 + (rows - 1) // LONGEST, :: 1 + (columns - 1) // LONGEST]
+    rows, columns = tf.unstack(tf.shape(image)[:2])
 
     def along_rows(image):  # the kernel needs the least memory along the first axis
         turned = tf.transpose(image, (1, 0, 2))
