@@ -18,20 +18,23 @@ class PatchEmbedding(keras.layers.Layer):
     a patch.
 
     An image of another size than `image_size` (it may be rectangular) gets interpolated positions (section 3.2). The
-    interpolation is bilinear between the centres of the cells, and keeps the position of the class token. The authors'
-    code aligns the corner cells instead.
+    interpolation is bilinear between the centres of the cells, and keeps the positions of the class token
+    and the distillation token. The authors' code aligns the corner cells instead.
 
     Args:
         patch_size: `(P, Q)`, or one integer for both.
         dim: D.
         image_size: `(H, W)` that the positions are learned for, multiples of the patch; or one integer for both.
         class_token: Whether to put a learned vector, initially zeros, before the patches. Defaults to `True`.
+        distillation_token: Whether to put one more between the class token and the patches (Touvron et al. 2021,
+            section 4). Defaults to `False`.
 
     Call arguments:
         images: Floats `(B, H, W, C)`; H and W are known and multiples of the patch.
 
     Returns:
-        `(B, H/P * W/Q, D)`, row by row; with `class_token` one vector more, the first.
+        `(B, H/P * W/Q, D)`, row by row; with `class_token` one vector more, the first; `distillation_token` adds
+        another before the patches.
 
     Raises:
         ValueError: If a size is not a positive integer, or that of an image is unknown or no multiple of the patch.
@@ -45,13 +48,15 @@ class PatchEmbedding(keras.layers.Layer):
     ((2, 50, 16), (2, 51, 16))
     """
 
-    def __init__(self, patch_size, dim, image_size, class_token=True, **kwargs):
+    def __init__(self, patch_size, dim, image_size, class_token=True, distillation_token=False, **kwargs):
         super().__init__(**kwargs)
         check_positive_integer("dim", dim)
         self.patch_size = _pair("patch_size", patch_size)
         self.dim = dim
         self.image_size = _pair("image_size", image_size)
         self.class_token = class_token
+        self.distillation_token = distillation_token
+        self.num_tokens = int(class_token) + int(distillation_token)  # those before the patches
         self.grid = self.grid_of((None, *self.image_size, None), "image_size")
         self.projection = keras.layers.Dense(
             dim, kernel_initializer="lecun_normal", dtype=self.dtype_policy, name="projection"
@@ -62,19 +67,24 @@ class PatchEmbedding(keras.layers.Layer):
         self.projection.build((None, None, self.patch_size[0] * self.patch_size[1] * images_shape[-1]))
         self.positions = self.add_weight(
             name="positions",
-            shape=(rows * columns + self.class_token, self.dim),
+            shape=(rows * columns + self.num_tokens, self.dim),
             initializer=keras.initializers.RandomNormal(stddev=0.02),
         )
         if self.class_token:
             self.class_embedding = self.add_weight(name="class_token", shape=(1, 1, self.dim), initializer="zeros")
+        if self.distillation_token:
+            shape = (1, 1, self.dim)
+            self.distillation_embedding = self.add_weight(name="distillation_token", shape=shape, initializer="zeros")
 
     def call(self, images):
         grid = self.grid_of(images.shape, "images")
         features = self.projection(self.patches(ops.cast(images, self.compute_dtype), grid))  # (B, N, D)
-        if self.class_token:
-            token = ops.cast(self.class_embedding, self.compute_dtype)
-            token = ops.broadcast_to(token, (ops.shape(features)[0], 1, self.dim))
-            features = ops.concatenate([token, features], axis=1)  # (B, 1 + N, D)
+        tokens = [self.class_embedding] if self.class_token else []
+        tokens += [self.distillation_embedding] if self.distillation_token else []
+        if tokens:
+            shape = (ops.shape(features)[0], 1, self.dim)
+            tokens = [ops.broadcast_to(ops.cast(token, self.compute_dtype), shape) for token in tokens]
+            features = ops.concatenate([*tokens, features], axis=1)  # (B, 1 + N, D)
         return features + ops.cast(self.positions_for(grid), self.compute_dtype)
 
     def patches(self, images, grid):
@@ -88,8 +98,8 @@ class PatchEmbedding(keras.layers.Layer):
         """The positions of a grid of patches, interpolated if it is not the grid of `image_size`: `(T, D)`."""
         if grid == self.grid:
             return ops.convert_to_tensor(self.positions)
-        special = self.positions[: int(self.class_token)]
-        learned = ops.cast(self.positions[int(self.class_token) :], "float32")
+        special = self.positions[: self.num_tokens]
+        learned = ops.cast(self.positions[self.num_tokens :], "float32")
         learned = ops.reshape(learned, (*self.grid, self.dim))  # (h, w, D)
         down, across = (_interpolation(old, new) for old, new in zip(self.grid, grid))
         resized = ops.einsum("ih,hwd,jw->ijd", down, learned, across)
@@ -108,7 +118,7 @@ class PatchEmbedding(keras.layers.Layer):
 
     def compute_output_shape(self, images_shape):
         rows, columns = self.grid_of(images_shape)
-        return (images_shape[0], rows * columns + int(self.class_token), self.dim)
+        return (images_shape[0], rows * columns + self.num_tokens, self.dim)
 
     def get_config(self):
         return {
@@ -117,6 +127,7 @@ class PatchEmbedding(keras.layers.Layer):
             "dim": self.dim,
             "image_size": self.image_size,
             "class_token": self.class_token,
+            "distillation_token": self.distillation_token,
         }
 
 

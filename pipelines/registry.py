@@ -38,6 +38,10 @@ ABILITIES = {
         task="attention_zoo.pipelines.hub.abilities.generate:Generate",
         summary="prompt in, its continuation out",
     ),
+    "classify_images": Entry(
+        task="attention_zoo.pipelines.hub.abilities.classify_images:ClassifyImages",
+        summary="image file in, class out, and where it looked",
+    ),
 }
 """What `attention-zoo load` exports of other people's models. They are asked like tasks, and not trained."""
 

@@ -17,12 +17,15 @@ def load_folder(abilities: Mapping[str, Entry], argv: Sequence[str]) -> int:
     """
     parser = Parser(
         prog="attention-zoo load",
-        description="Reads a model folder of the Hugging Face Hub, of BERT, RoBERTa, ALBERT, DistilBERT, XLNet or "
-        "GPT-2, and writes it as a SavedModel that answers raw text. No code of the folder is run. Exit codes: 0; 2 "
-        "for a mistake.",
+        description="Reads a model folder of the Hugging Face Hub, of BERT, RoBERTa, ALBERT, DistilBERT, XLNet, "
+        "GPT-2, ViT or DeiT, and writes it as a SavedModel that answers raw text or image files. No code of the folder "
+        "is run. Exit codes: 0; 2 for a mistake.",
     )
     parser.add_argument(
-        "folder", metavar="FOLDER", type=Path, help="has config.json, model.safetensors (or shards) and a tokeniser"
+        "folder",
+        metavar="FOLDER",
+        type=Path,
+        help="has config.json, model.safetensors (or shards), and a tokeniser or preprocessor_config.json",
     )
     told = "; ".join(f"{name}: {entry.summary}" for name, entry in abilities.items())
     parser.add_argument(
@@ -39,12 +42,7 @@ def load_folder(abilities: Mapping[str, Entry], argv: Sequence[str]) -> int:
     ability = load("attention_zoo.pipelines.hub.loading:load_ability")(arguments.folder, arguments.task)
     from attention_zoo.pipelines.engine.serving.export import export_saved_model
 
-    options = getattr(ability.model, "encoder", ability.model).options
-    print(
-        f"{arguments.folder}: {ability.model.count_params():,} parameters, {options['num_layers']} layers of "
-        f"{options['num_heads']} heads, {options['vocabulary_size']:,} tokens, "
-        f"texts of at most {ability.reader.max_tokens} tokens"
-    )
+    print(f"{arguments.folder}: {ability.describe()}")
     with stage("exporting the model"):
         version = export_saved_model(arguments.directory / ability.name, *ability.signatures(ability.model))
     print(f"SavedModel: {version}")

@@ -37,7 +37,7 @@ def load_encoder(folder: Path, weights: bool = True) -> Any:
     config = read_json(folder / "config.json")
     family = family_of(config.get("model_type"))
     tensors = Tensors(folder, family.prefix) if weights else {}
-    if not family.poolers:
+    if not family.poolers or "vocabulary_size" not in family.options:
         raise UserError(f"{folder}: expected an encoder like BERT's, received {family.model_type}")
     has_pooler = config.get(POOLER, any(name in tensors for name in family.poolers))
     options = {"pooler": has_pooler} | family.read_options(config)

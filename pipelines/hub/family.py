@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.hub.tables import Row
 
@@ -22,12 +24,17 @@ class Head(NamedTuple):
         rows: The rows of the head's own weights.
         options: Function of the settings of config.json to options of the class. Defaults to none.
         ignored: Names of tensors that the checkpoint has twice, such as tied weights. Defaults to none.
+        fits: Where the encoder itself has the head: function of its options to whether it does. Defaults to `None`: its
+            options are those that `options` says whatever the settings are.
+        infix: What stands before the end in the names of transformers' classes. Defaults to "For".
     """
 
     model: str
     rows: list[Row]
     options: Callable[[Mapping[str, Any]], dict[str, Any]] = lambda config: {}
     ignored: tuple[str, ...] = ()
+    fits: Callable[[Mapping[str, Any]], bool] | None = None
+    infix: str = "For"
 
 
 @dataclass(frozen=True)
@@ -70,6 +77,10 @@ class Family:
             UserError: The settings need something that the model does not have.
         """
         return {**read_options(config, self.options, NEEDS | dict(self.needs), self.activation), **self.fixed}
+
+    def example(self, config: Mapping[str, Any]) -> Any:
+        """Returns inputs that build the model of a config.json."""
+        return {"tokens": np.ones((1, 2), "int32")}
 
     def write_config(self, options: Mapping[str, Any]) -> dict[str, Any]:
         """Returns the settings of config.json for options of our encoder; the inverse of `read_options`."""

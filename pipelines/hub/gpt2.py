@@ -79,7 +79,7 @@ GPT2 = GPT2Family(
     "GPT2Decoder",
     OPTIONS,
     rows,
-    {"LMHeadModel": Head("", [], ignored=("lm_head.weight",))},  # the embeddings once more
+    {"LMHeadModel": Head("", [], ignored=("lm_head.weight",), infix="")},  # the embeddings once more
     needs=NEEDS,
     ignored=("attn.bias", "attn.masked_bias"),  # causal masks
     poolers=(),

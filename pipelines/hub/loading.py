@@ -7,15 +7,22 @@ import tensorflow as tf
 
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.hub.abilities.classify import Classify
+from attention_zoo.pipelines.hub.abilities.classify_images import ClassifyImages
 from attention_zoo.pipelines.hub.abilities.embed import Embed
 from attention_zoo.pipelines.hub.abilities.fill_mask import FillMask
 from attention_zoo.pipelines.hub.abilities.generate import Generate
-from attention_zoo.pipelines.hub.folder import read_optional_json
+from attention_zoo.pipelines.hub.folder import read_json, read_optional_json
+from attention_zoo.pipelines.hub.image_reader import image_reader_of
 from attention_zoo.pipelines.hub.pretrained import from_pretrained
 from attention_zoo.pipelines.hub.tokenizers import FILES, LAYOUTS
 
-ABILITIES = {"MaskedLanguageModel": FillMask, "SequenceClassifier": Classify, "GPT2Decoder": Generate}
-"""What a model with a head does if nobody asks for something else; all encoders can embed."""
+ABILITIES = {
+    "MaskedLanguageModel": FillMask,
+    "SequenceClassifier": Classify,
+    "GPT2Decoder": Generate,
+    "VisionTransformer": ClassifyImages,
+}
+"""What a model with a head does if nobody asks for something else; all encoders of text can embed."""
 POOLING = {
     "pooling_mode_mean_tokens": "mean",
     "pooling_mode_cls_token": "first",
@@ -28,22 +35,24 @@ def load_ability(folder: Path | str, name: str | None = None) -> Any:
     """Returns an `Ability` of the model in a folder of the Hugging Face Hub.
 
     Args:
-        folder: As in `from_pretrained`; it has a tokeniser.
-        name: "embed", "fill_mask", "classify" or "generate". Defaults to `None`: what the model's head is for, or else
-            "embed".
+        folder: As in `from_pretrained`; it has a tokeniser, or preprocessor_config.json for images.
+        name: "embed", "fill_mask", "classify", "generate" or "classify_images". Defaults to `None`: what the model's
+            head is for, or else "embed".
 
     Raises:
         UserError: The folder cannot be read, has no tokeniser that is known here, or its model cannot do that.
     """
     folder = Path(folder)
     model: Any = from_pretrained(folder)
-    if model.tokenizer is None:
+    own = ABILITIES.get(type(model).__name__, Embed)
+    if own is not ClassifyImages and model.tokenizer is None:
         expected = f"{', '.join(FILES)} of {', '.join(LAYOUTS)}"
         raise UserError(f"{folder}: expected a tokeniser, one of {expected}; received none")
-    own = ABILITIES.get(type(model).__name__, Embed)
-    offered = {ability.name: ability for ability in ([own] if own is Generate else [own, Embed])}
+    offered = {ability.name: ability for ability in ([own] if own in (Generate, ClassifyImages) else [own, Embed])}
     if name not in (None, *offered):
         raise UserError(f"--task: expected {' or '.join(offered)}, received {name}")
+    if own is ClassifyImages:
+        return classifier_of_images(folder, model)
     ability, reader = offered[name or own.name], model.tokenizer
     if ability is Embed:
         model = sentence_encoder(folder, getattr(model, "encoder", model))
@@ -51,6 +60,24 @@ def load_ability(folder: Path | str, name: str | None = None) -> Any:
     if ability is Generate:
         return Generate(model, reader, read_optional_json(folder / "generation_config.json"))
     return ability(model, reader)
+
+
+def classifier_of_images(folder: Path, model: Any) -> ClassifyImages:
+    """Returns the ability of a `VisionTransformer` that a folder holds.
+
+    Raises:
+        UserError: The model has no head or does not read colors, or its preprocessor_config.json is missing or asks for
+            something that is not done here.
+    """
+    config = read_json(folder / "config.json")
+    if model.labels is None:
+        received = ", ".join(config.get("architectures") or ["none"])
+        raise UserError(
+            f"config.json: expected architectures that end with ForImageClassification, received {received}"
+        )
+    if model.options["num_channels"] != 3:
+        raise UserError(f"config.json: expected num_channels 3, received {model.options['num_channels']}")
+    return ClassifyImages(model, image_reader_of(folder, config["model_type"], model.embedding.image_size))
 
 
 def sentence_encoder(folder: Path, encoder: Any) -> Any:

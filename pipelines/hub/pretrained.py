@@ -6,8 +6,6 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.storage.files import atomic_write
 from attention_zoo.pipelines.hub.family import Family, Head
@@ -25,6 +23,8 @@ FAMILIES = (
     "roberta",
     "gpt2",
     "xlnet",
+    "vit",
+    "deit",
 )  # of two that have one class, the more special one comes first
 SAME_HEAD = {"PreTraining": "MaskedLM"}  # "BertForPreTraining" predicts hidden tokens, too
 
@@ -56,8 +56,8 @@ def from_pretrained(folder: Path | str) -> "keras.Model":
 
     Returns:
         An encoder, such as `BertEncoder`, or one with a head, such as `MaskedLanguageModel`, whose `encoder` it is.
-        `GPT2Decoder` and `XLNetEncoder` predict tokens themselves. The model's `tokenizer` is a `TextReader`, a
-        function of strings `(B,)` to its inputs, or `None` if the folder has none that is known here.
+        `GPT2Decoder`, `XLNetEncoder` and `VisionTransformer` have their heads themselves. The model's `tokenizer` is a
+        `TextReader`, a function of strings `(B,)` to its inputs, or `None` if the folder has none that is known here.
 
     Raises:
         UserError: The folder lacks a file or is of no known family, a tensor is missing or has another shape.
@@ -72,7 +72,7 @@ def from_pretrained(folder: Path | str) -> "keras.Model":
         options = {"pooler": any(name in tensors for name in family.poolers)} | options
     encoder = our_class(family.encoder)(**options, name="encoder")
     model = our_class(head.model)(encoder, **head.options(config)) if head and head.model else encoder
-    model({"tokens": np.ones((1, 2), "int32")})  # builds it
+    model(family.example(config))  # builds it
     unexpected = read_weights(model, tensors, rows_of(family, head, encoder.options))
     known = (*family.ignored, *(head.ignored if head else ()))
     if left := [name for name in unexpected if not name.endswith(known)]:
@@ -101,7 +101,7 @@ def to_pretrained(model: "keras.Model", folder: Path | str) -> None:
         raise UserError(f"model: expected one of {', '.join(sorted(FAMILIES))}; received {type(model).__name__}")
     head = family.heads.get(end)
     config = family.write_config(encoder.options)
-    config["architectures"] = [f"{family.classes}{'For' if head and head.model else ''}{end}"]
+    config["architectures"] = [f"{family.classes}{head.infix if head else ''}{end}"]
     if labels := getattr(model, "labels", None):
         config |= {"id2label": dict(enumerate(labels)), "label2id": {name: n for n, name in enumerate(labels)}}
     tensors = write_weights(model, rows_of(family, head, encoder.options, family.prefix if head else ""))
@@ -126,7 +126,8 @@ def end_of(family: Family, model: Any) -> str | None:
     if hasattr(model, "encoder"):
         return next((end for end, head in family.heads.items() if head.model == type(model).__name__), None)
     for end, head in family.heads.items():
-        if not head.model and all(model.options[name] == value for name, value in head.options({}).items()):
+        own = head.fits or (lambda options, head=head: options | head.options({}) == options)
+        if not head.model and own(model.options):
             return end
     return "Model"
 
@@ -143,7 +144,7 @@ def head_of(family: Family, config: Mapping[str, Any]) -> Head | None:
         return None
     end = SAME_HEAD.get(end, end)
     if end not in family.heads:
-        expected = ", ".join(f"{family.classes}{'For' if head.model else ''}{e}" for e, head in family.heads.items())
+        expected = ", ".join(f"{family.classes}{head.infix}{e}" for e, head in family.heads.items())
         raise UserError(f"config.json: expected architectures of {family.classes}Model, {expected}; received {name}")
     return family.heads[end]
 

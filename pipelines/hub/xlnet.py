@@ -114,6 +114,7 @@ XLNET = XLNetFamily(
             [Row("bias", "lm_loss.bias", SAME)],
             lambda config: {"output_bias": True},
             ignored=("lm_loss.weight",),  # the embeddings once more
+            infix="",
         )
     },
     needs=NEEDS,

@@ -18,6 +18,7 @@ from attention_zoo.pipelines.baselines.images import knn_predictions, svm_predic
 from attention_zoo.pipelines.datasets.image_sets import read_image_sets
 from attention_zoo.pipelines.datasets.tfds import SPLITS, describe_split, limit_of
 from attention_zoo.pipelines.engine.errors import UserError
+from attention_zoo.pipelines.engine.images.heat_maps import heads_of, heat_maps_of
 from attention_zoo.pipelines.engine.images.image_files import (
     ImageFile,
     decode_image,
@@ -31,7 +32,6 @@ from attention_zoo.pipelines.engine.views import ConfusionMatrix, HeatMaps
 from attention_zoo.pipelines.image_classification.answers import answers_of, confusion_of, keep_answers
 from attention_zoo.pipelines.image_classification.augmentation import augmentation
 from attention_zoo.pipelines.image_classification.classifier import Classifier, in_channels, scaled
-from attention_zoo.pipelines.image_classification.pictures import heads_of, heat_maps_of
 from attention_zoo.pipelines.image_classification.settings import ImageClassificationConfig
 from attention_zoo.pipelines.image_classification.sizing import size_to_images
 from attention_zoo.pipelines.models.vision_transformer import VisionTransformer, sizes_of

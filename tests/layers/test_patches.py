@@ -39,6 +39,19 @@ def test_the_class_token_comes_first_is_zeros_at_first_and_has_a_position():
     )
 
 
+def test_the_distillation_token_comes_second_and_keeps_its_position():
+    layer = embedding((1, 4, 4, 3), patch_size=2, dim=1, image_size=4, distillation_token=True)
+    layer.positions.assign([[10.0], [20.0], [1.0], [1.0], [1.0], [1.0]])
+    layer.class_embedding.assign([[[0.25]]])
+    layer.distillation_embedding.assign([[[0.5]]])
+    assert numpy(layer(np.zeros((1, 4, 4, 3), "float32")))[0, :, 0].tolist() == [10.25, 20.5, 1.0, 1.0, 1.0, 1.0]
+    wider = np.zeros((1, 4, 6, 3), "float32")
+    assert numpy(layer(wider))[0, :, 0].tolist() == [10.25, 20.5] + [1.0] * 6
+    assert layer.compute_output_shape(wider.shape) == (1, 8, 1)
+    again = PatchEmbedding.from_config(layer.get_config())
+    assert again.distillation_token and again.num_tokens == 2
+
+
 def test_positions_are_drawn_with_the_papers_deviation():
     layer = embedding((1, 64, 64, 3), patch_size=2, dim=64, image_size=64)
     assert numpy(layer.positions).std() == pytest.approx(0.02, rel=0.02)

@@ -6,6 +6,7 @@ a half, a quarter or an eighth of its size where the model needs no more.
 """
 
 import io
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -80,12 +81,16 @@ def decode_images(image_bytes: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
     return tf.map_fn(lambda one: decode_image(one, size), image_bytes, fn_output_signature=spec, parallel_iterations=1)
 
 
-def decode_each_image(image_bytes: tf.Tensor, size: tuple[int, int]) -> tuple[tf.Tensor, tf.Tensor]:
+def decode_each_image(
+    image_bytes: tf.Tensor, size: tuple[int, int], resize: Callable[[tf.Tensor], tf.Tensor] | None = None
+) -> tuple[tf.Tensor, tf.Tensor]:
     """Decodes a batch of image files; one that cannot be decoded does not affect the others.
 
     Args:
         image_bytes: String Tensor `(B,)`; B may be 0.
         size: `(height, width)`, integers.
+        resize: Function of an upright image, uint8 `(H, W, 3)`, to one of that size. JPEG files are then decoded at
+            their full size. Defaults to `None`, which resizes as `decode_image` does.
 
     Returns:
         Tuple of `images`, uint8 `(B, height, width, 3)`, zeros where a file cannot be decoded, and `error`, string
@@ -100,7 +105,7 @@ def decode_each_image(image_bytes: tf.Tensor, size: tuple[int, int]) -> tuple[tf
     specs = (tf.TensorSpec((*size, 3), tf.uint8), tf.TensorSpec((), tf.string))
 
     def decode_one(one):
-        pixels, error = _decode_or_empty(one, size)
+        pixels, error = _decode(one, size, run_or_empty, resize) if resize else _decode_or_empty(one, size)
         return tf.ensure_shape(pixels, (*size, 3)), error
 
     return tf.map_fn(decode_one, image_bytes, fn_output_signature=specs, parallel_iterations=1)
@@ -215,7 +220,7 @@ def _decode_or_empty(image_bytes, size):
     return _decode(image_bytes, size, run_or_empty)
 
 
-def _decode(image_bytes, size, run):
+def _decode(image_bytes, size, run, resize=None):
     """Decodes a file to pixels `(height, width, 3)` and an error, string scalar; `run` is one of those in `formats`."""
     head = head_of(image_bytes)
     kind = format_of(head)
@@ -232,7 +237,8 @@ def _decode(image_bytes, size, run):
     def decoded(rows, columns):
         orientation = orientation_of(kind, image_bytes)
         stored = tf.where(is_turned(orientation), size[::-1], size)  # as the file has rows and columns
-        shrink = tf.minimum(rows // stored[0], columns // stored[1])  # so many times larger than needed
+        larger = tf.minimum(rows // stored[0], columns // stored[1])  # so many times larger than needed
+        shrink = tf.constant(1) if resize else larger
         image = decode(kind, head, image_bytes, shrink, run)
         damaged = tf.equal(tf.size(image), 0)
         return tf.cond(
@@ -242,6 +248,8 @@ def _decode(image_bytes, size, run):
         )
 
     def resized(image, stored, orientation):
+        if resize:
+            return resize(upright(image, orientation))
         image = tf.image.resize(image, stored, antialias=True)
         image = tf.saturate_cast(tf.round(image), tf.uint8)
         return upright(image, orientation)

@@ -70,6 +70,14 @@ class Ability(Task):
         signatures = {"serving_default": (self.respond, spec), "attention": (self.attend, spec)}
         return [model, self.reader], signatures, {"text": [self.example()]}
 
+    def describe(self):
+        """Returns what the model is, in one line."""
+        options = getattr(self.model, "encoder", self.model).options
+        return (
+            f"{self.model.count_params():,} parameters, {options['num_layers']} layers of {options['num_heads']} "
+            f"heads, {options['vocabulary_size']:,} tokens, texts of at most {self.reader.max_tokens} tokens"
+        )
+
     def example(self):
         """Returns a text that the model can answer."""
         return "The cat sat on the mat."
