@@ -6,15 +6,23 @@ from typing import Any
 import tensorflow as tf
 
 from attention_zoo.pipelines.engine.errors import UserError
+from attention_zoo.pipelines.hub.abilities.answer import Answer
 from attention_zoo.pipelines.hub.abilities.classify import Classify
 from attention_zoo.pipelines.hub.abilities.embed import Embed
+from attention_zoo.pipelines.hub.abilities.entities import Entities
 from attention_zoo.pipelines.hub.abilities.fill_mask import FillMask
 from attention_zoo.pipelines.hub.abilities.generate import Generate
 from attention_zoo.pipelines.hub.folder import read_optional_json
 from attention_zoo.pipelines.hub.pretrained import from_pretrained
 from attention_zoo.pipelines.hub.tokenizers import FILES, LAYOUTS
 
-ABILITIES = {"MaskedLanguageModel": FillMask, "SequenceClassifier": Classify, "GPT2Decoder": Generate}
+ABILITIES = {
+    "MaskedLanguageModel": FillMask,
+    "SequenceClassifier": Classify,
+    "TokenClassifier": Entities,
+    "AnswerFinder": Answer,
+    "GPT2Decoder": Generate,
+}
 """What a model with a head does if nobody asks for something else; all encoders can embed."""
 POOLING = {
     "pooling_mode_mean_tokens": "mean",
@@ -29,11 +37,12 @@ def load_ability(folder: Path | str, name: str | None = None) -> Any:
 
     Args:
         folder: As in `from_pretrained`; it has a tokeniser.
-        name: "embed", "fill_mask", "classify" or "generate". Defaults to `None`: what the model's head is for, or else
-            "embed".
+        name: "embed", "fill_mask", "classify", "entities", "answer" or "generate". Defaults to `None`: what the model's
+            head is for, or else "embed".
 
     Raises:
-        UserError: The folder cannot be read, has no tokeniser that is known here, or its model cannot do that.
+        UserError: The folder cannot be read, has no tokeniser that is known here, or its model or its tokeniser cannot
+            do that.
     """
     folder = Path(folder)
     model: Any = from_pretrained(folder)
