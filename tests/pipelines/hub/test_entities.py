@@ -2,7 +2,6 @@
 
 import json
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -10,6 +9,7 @@ from known_encoders import write_byte_pairs, write_known, write_word_pieces
 
 from attention_zoo.pipelines.__main__ import main
 from attention_zoo.pipelines.engine.serving.asking import rows_of
+from attention_zoo.pipelines.engine.serving.versions import load_saved_model
 from attention_zoo.pipelines.engine.text.byte_pairs import LETTERS
 from attention_zoo.pipelines.engine.text.sentence_pieces import unigram_model
 from attention_zoo.pipelines.hub import to_pretrained
@@ -105,9 +105,11 @@ def test_odd_texts_keep_their_bytes(version, session_run, c_api_run):
 
 def test_a_batch_answers_as_its_rows_do(version, session_run):
     texts = [*TEXTS, *ODD]
+    served = load_saved_model(version)
     together = session_run(version, "attention", {"text": texts})
     for row, text in enumerate(texts):
-        for output, values in session_run(version, "attention", {"text": [text]}).items():
+        alone = served.signatures["attention"](text=tf.constant([text]))
+        for output, values in ((output, value.numpy()) for output, value in alone.items()):
             other = together[output][row : row + 1][tuple(slice(size) for size in values.shape)]
             if values.dtype.kind == "f":
                 np.testing.assert_allclose(values, other, atol=1e-5, err_msg=f"{output} of {text[:20]!r}")
@@ -192,13 +194,13 @@ def test_a_tokeniser_that_knows_no_places_is_refused(tmp_path, capsys):
 def test_entities_are_those_of_the_pipeline_of_transformers(tmp_path):
     transformers = pytest.importorskip("transformers", reason="the extra `backends` has transformers")
     pytest.importorskip("torch", reason="the extra `backends` has PyTorch")
-    keras.utils.set_random_seed(5)
-    encoder = BertEncoder(len(PIECES), num_layers=2, num_heads=2, hidden_dim=8, intermediate_dim=12, name="encoder")
+    encoder = BertEncoder(len(PIECES), num_layers=2, num_heads=2, hidden_dim=16, intermediate_dim=12, name="encoder")
     model = TokenClassifier(encoder, LABELS)
     model({"tokens": np.ones((1, 2), "int32")})
-    draw = np.random.default_rng(2)
+    draw = np.random.default_rng(6)
     for weights in model.trainable_weights:
-        weights.assign_add(draw.normal(0, 1.0, weights.shape))
+        if weights.path.endswith(("kernel", "embeddings")):  # biases would make all words alike
+            weights.assign(draw.normal(0, 1.0, weights.shape))
     to_pretrained(model, tmp_path)
     write_word_pieces(tmp_path, PIECES)
     written = "Peter Blackburn flew to Brussels New York José . , ( ) 東 (Jose) new-york Black".split()
