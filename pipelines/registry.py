@@ -34,6 +34,14 @@ ABILITIES = {
         task="attention_zoo.pipelines.hub.abilities.classify:Classify",
         summary="text in, class out",
     ),
+    "entities": Entry(
+        task="attention_zoo.pipelines.hub.abilities.entities:Entities",
+        summary="text in, names with their places out",
+    ),
+    "answer": Entry(
+        task="attention_zoo.pipelines.hub.abilities.answer:Answer",
+        summary="question and text in, the answer in the text out",
+    ),
     "generate": Entry(
         task="attention_zoo.pipelines.hub.abilities.generate:Generate",
         summary="prompt in, its continuation out",

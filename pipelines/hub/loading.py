@@ -6,9 +6,11 @@ from typing import Any
 import tensorflow as tf
 
 from attention_zoo.pipelines.engine.errors import UserError
+from attention_zoo.pipelines.hub.abilities.answer import Answer
 from attention_zoo.pipelines.hub.abilities.classify import Classify
 from attention_zoo.pipelines.hub.abilities.classify_images import ClassifyImages
 from attention_zoo.pipelines.hub.abilities.embed import Embed
+from attention_zoo.pipelines.hub.abilities.entities import Entities
 from attention_zoo.pipelines.hub.abilities.fill_mask import FillMask
 from attention_zoo.pipelines.hub.abilities.generate import Generate
 from attention_zoo.pipelines.hub.folder import read_json, read_optional_json
@@ -19,6 +21,8 @@ from attention_zoo.pipelines.hub.tokenizers import FILES, LAYOUTS
 ABILITIES = {
     "MaskedLanguageModel": FillMask,
     "SequenceClassifier": Classify,
+    "TokenClassifier": Entities,
+    "AnswerFinder": Answer,
     "GPT2Decoder": Generate,
     "VisionTransformer": ClassifyImages,
 }
@@ -36,11 +40,12 @@ def load_ability(folder: Path | str, name: str | None = None) -> Any:
 
     Args:
         folder: As in `from_pretrained`; it has a tokeniser, or preprocessor_config.json for images.
-        name: "embed", "fill_mask", "classify", "generate" or "classify_images". Defaults to `None`: what the model's
+        name: An ability, such as "embed", "fill_mask" or "classify_images". Defaults to `None`: what the model's
             head is for, or else "embed".
 
     Raises:
-        UserError: The folder cannot be read, has no tokeniser that is known here, or its model cannot do that.
+        UserError: The folder cannot be read, has no tokeniser that is known here, or its model or its tokeniser cannot
+            do that.
     """
     folder = Path(folder)
     model: Any = from_pretrained(folder)

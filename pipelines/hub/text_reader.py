@@ -4,9 +4,27 @@ Shapes: B texts, T tokens.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import tensorflow as tf
+
+from attention_zoo.pipelines.engine.text.byte_words import row_numbers
+
+
+class Words(NamedTuple):
+    """The words of texts of which a model read at least the first token, int64 RaggedTensors `(B, None)`.
+
+    Args:
+        starts: Offset in bytes of the first byte of each word in its text.
+        ends: Offset of the byte after its last one.
+        columns: Column of its first token in "tokens".
+        sizes: Number of its tokens that were read.
+    """
+
+    starts: tf.RaggedTensor
+    ends: tf.RaggedTensor
+    columns: tf.RaggedTensor
+    sizes: tf.RaggedTensor
 
 
 class TextReader(tf.Module):
@@ -59,17 +77,42 @@ class TextReader(tf.Module):
 
     def read(self, text: tf.Tensor, pair: tf.Tensor | None = None) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
         """Returns what `__call__` returns, and bool `(B,)`: whether a text was cut."""
-        parts: list[Any] = [self.tokenizer.tokenize(one) for one in ([text] if pair is None else [text, pair])]
+        texts = [text] if pair is None else [text, pair]
+        return self._arrange([self.tokenizer.tokenize(one) for one in texts])[:2]
+
+    def read_words(
+        self, text: tf.Tensor, pair: tf.Tensor | None = None
+    ) -> tuple[dict[str, tf.Tensor], tf.Tensor, Words]:
+        """Returns what `read` returns, and the `Words` of the texts, or of the second text of each pair.
+
+        Raises:
+            AttributeError: The tokeniser is a `SentencePieces`, which does not know the places of words.
+        """
+        tokens, starts, ends = self.tokenizer.tokenize_with_offsets(text if pair is None else pair)
+        last = tokens.merge_dims(1, 2)
+        inputs, cut, begins, kept = self._arrange([last] if pair is None else [self.tokenizer.tokenize(text), last])
+        rows = row_numbers(starts)
+        places = tokens.values.row_starts() - tf.gather(last.row_starts(), rows)  # (W,), among the tokens of the text
+        sizes = tf.minimum(tokens.values.row_lengths(), tf.gather(kept, rows) - places)
+        read = (sizes > 0) & (ends.values > starts.values)
+        columns = tf.gather(begins, rows) + places
+        flat = Words(starts.values, ends.values, columns, sizes)
+        kept_words = (tf.ragged.boolean_mask(starts.with_values(v), starts.with_values(read)) for v in flat)
+        return inputs, cut, Words(*kept_words)  # pyright: ignore[reportArgumentType]
+
+    def _arrange(self, parts: list[Any]) -> tuple[dict[str, tf.Tensor], tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Returns what `read` does for tokens, and where those of the last text begin, and how many there are."""
+        paired = len(parts) > 1
         lengths = tf.add_n([part.row_lengths() for part in parts])
-        room = self.max_tokens - len(self.before) - len(self.after) - (0 if pair is None else len(self.between))
-        parts = [parts[0][:, :room]] if pair is None else shrunk(parts[0], parts[1], room)
-        rows = tf.shape(text)[0]
+        room = self.max_tokens - len(self.before) - len(self.after) - (len(self.between) if paired else 0)
+        parts = shrunk(parts[0], parts[1], room) if paired else [parts[0][:, :room]]
+        rows = tf.size(lengths)
         before, between, after = (
             tf.tile(tf.constant([ids], tf.int32), tf.stack([rows, 1]))
             for ids in (self.before, self.between, self.after)
         )
-        begin = tf.concat([before, parts[0], after if pair is None else between], axis=1)
-        row = begin if pair is None else tf.concat([begin, parts[1], after], axis=1)
+        begin = tf.concat([before, parts[0], between if paired else after], axis=1)
+        row = tf.concat([begin, parts[1], after], axis=1) if paired else begin
         size = row.row_lengths()
         tokens = row.to_tensor(self.pad)  # (B, T)
         mask = tf.sequence_mask(size, tf.shape(tokens)[1])
@@ -78,7 +121,9 @@ class TextReader(tf.Module):
         if self.last_segment is not None:
             last = tf.range(tf.shape(tokens)[1]) == tf.cast(size, tf.int32)[:, None] - 1  # (B, T)
             segments = tf.where(last, self.last_segment, segments)
-        return {"tokens": tokens, "mask": mask, "segments": segments}, lengths > room
+        kept = parts[-1].row_lengths()
+        begins = begin.row_lengths() if paired else len(self.before) * tf.ones_like(kept)
+        return {"tokens": tokens, "mask": mask, "segments": segments}, lengths > room, begins, kept
 
     def pieces(self, tokens: tf.Tensor) -> tf.Tensor:
         """Returns the pieces of token ids, as strings of the same shape."""

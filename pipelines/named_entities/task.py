@@ -21,6 +21,7 @@ from attention_zoo.pipelines.engine.once import once
 from attention_zoo.pipelines.engine.run.twin import train_twin
 from attention_zoo.pipelines.engine.scores.entities import entity_report, entity_scores, report_lines
 from attention_zoo.pipelines.engine.serving.asking import answer_by_length, ask_rows
+from attention_zoo.pipelines.engine.serving.entity_answers import marked, spans_view
 from attention_zoo.pipelines.engine.storage.files import atomic_write
 from attention_zoo.pipelines.engine.task import Task
 from attention_zoo.pipelines.engine.text.batching import token_batches
@@ -33,7 +34,6 @@ from attention_zoo.pipelines.named_entities.pieces import tags_of_pieces, tags_o
 from attention_zoo.pipelines.named_entities.settings import NamedEntitiesConfig
 from attention_zoo.pipelines.named_entities.tagger import EntityTagger
 from attention_zoo.pipelines.named_entities.vocabulary import TaggerVocabulary, learn_vocabulary
-from attention_zoo.pipelines.named_entities.writing import marked, spans_view
 
 EVALUATION_BATCH = 128
 CHARACTERS = 5000  # characters to keep at most

@@ -2,12 +2,11 @@
 
 import tensorflow as tf
 
-from attention_zoo.pipelines.engine.serving.asking import ask_rows
+from attention_zoo.pipelines.engine.serving.asking import TAB, ask_pairs
 from attention_zoo.pipelines.hub.abilities.ability import Ability
 from attention_zoo.pipelines.hub.abilities.classify import Classify
 
 NAMES = {"label": "class", "confidence": "probability", "labels": "classes", "confidences": "probabilities"}
-TAB = "\t"
 
 
 class TextClassifier(Classify):
@@ -61,12 +60,4 @@ def ask(served, inputs, attention=False):
     """Classifies texts, or lines of two texts: a dict each, as `respond` or, with attention, `attend` returns it."""
     if "lines" not in served.signatures:
         return Ability.ask(served, inputs, attention)
-    parts = [line.partition(TAB) for line in inputs]
-    rows = ask_rows(
-        served, attention, text=tf.constant([first for first, _, _ in parts]), pair=tf.constant([p[2] for p in parts])
-    )
-    missing = {"error": "expected two texts with a tab between them, received one"}
-    return [
-        {"input": line, **row} | (missing if not tab and line.strip() else {})
-        for line, (_, tab, _), row in zip(inputs, parts, rows)
-    ]
+    return [{"input": line, **row} for line, row in zip(inputs, ask_pairs(served, attention, inputs))]

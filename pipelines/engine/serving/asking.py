@@ -12,6 +12,8 @@ from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.images.image_files import ImageFile
 from attention_zoo.pipelines.engine.stages import counted
 
+TAB = "\t"  # between the two texts of a pair
+
 
 def ask_rows(served: Any, attention: bool, **inputs: tf.Tensor) -> list[dict[str, Any]]:
     """Asks a model once for a batch.
@@ -38,6 +40,34 @@ def ask_rows(served: Any, attention: bool, **inputs: tf.Tensor) -> list[dict[str
     if attention and "attention" not in served.signatures:
         raise UserError("--attention: this model has no attention to draw; train another --preset")
     return rows_of(served.signatures["attention" if attention else "serving_default"](**inputs))
+
+
+def ask_pairs(
+    served: Any, attention: bool, lines: Sequence[str], names: tuple[str, str] = ("text", "pair")
+) -> list[dict[str, Any]]:
+    """Asks a model of pairs of texts, each pair a line with a tab between the two.
+
+    Args:
+        served: As in `ask_rows`.
+        attention: As in `ask_rows`.
+        lines: List of B strings.
+        names: Names of the inputs. Defaults to `("text", "pair")`.
+
+    Returns:
+        List of B dicts, as of `ask_rows`; one of a line without a tab has an "error".
+
+    Example:
+
+    >>> from types import SimpleNamespace
+    >>> join = lambda text, pair: {"both": tf.strings.join([text, pair], "+"), "error": tf.fill(tf.shape(text), "")}
+    >>> ask_pairs(SimpleNamespace(signatures={"serving_default": join}), False, ["a\\tb", "c"])[0]
+    {'both': 'a+b', 'error': ''}
+    """
+    parts = [line.partition(TAB) for line in lines]
+    columns = zip(names, ([first for first, _, _ in parts], [second for *_, second in parts]))
+    rows = ask_rows(served, attention, **{name: tf.constant(column) for name, column in columns})
+    missing = {"error": "expected two texts with a tab between them, received one"}
+    return [row | (missing if not tab and line.strip() else {}) for line, (_, tab, _), row in zip(lines, parts, rows)]
 
 
 def ask_n_best(served: Any, texts: Sequence[str], count: int) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from attention_zoo.pipelines.engine.errors import UserError
-from attention_zoo.pipelines.engine.text.byte_words import row_numbers, split_byte_words
+from attention_zoo.pipelines.engine.text.byte_words import SPACES, row_numbers, split_byte_words
 from attention_zoo.pipelines.engine.text.pair_merging import PairMerging
 
 _READABLE = [*range(ord("!"), ord("~") + 1), *range(0xA1, 0xAC + 1), *range(0xAE, 0xFF + 1)]
@@ -160,6 +160,39 @@ class BytePairs(tf.Module):
         Returns:
             int32 RaggedTensor `(B, None)`.
         """
+        return self._tokens_of_words(text)[0].merge_dims(1, 2)
+
+    @tf.autograph.experimental.do_not_convert
+    def tokenize_with_offsets(self, text: tf.Tensor) -> tuple[tf.RaggedTensor, tf.RaggedTensor, tf.RaggedTensor]:
+        """Tokenises texts word by word, with the places of the words without the white space before them.
+
+        Args:
+            text: As in `tokenize`.
+
+        Returns:
+            `(ids, starts, ends)`: int32 RaggedTensor `(B, None, None)`, the tokens of each word, which together are
+            those of `tokenize`; and int64 RaggedTensors `(B, None)`, the offsets in bytes of the first byte of each
+            word and of the byte after its last one. They are equal where white space stands alone.
+
+        Example:
+
+        >>> pairs = BytePairs({letter: byte for byte, letter in LETTERS.items()}, [])
+        >>> ids, starts, ends = pairs.tokenize_with_offsets(tf.constant(["a é"]))
+        >>> ids.to_list(), starts.to_list(), ends.to_list()
+        ([[[97], [32, 195, 169]]], [[0, 2]], [[1, 4]])
+        """
+        tokens, words = self._tokens_of_words(text)
+        starts, ends = words.values.row_starts(), words.values.row_limits()  # among the bytes of all texts
+        rows = row_numbers(words)
+        before = tf.cumsum(tf.cast(tf.strings.length(text), tf.int64), exclusive=True)
+        begin = tf.gather(before, rows)
+        spelled = tf.strings.substr(tf.gather(text, rows), starts - begin, ends - starts)
+        bare = tf.strings.regex_replace(spelled, f"^{SPACES}", "")
+        sizes = tf.cast(tf.strings.length(bare), tf.int64)
+        return tokens, words.with_values(ends - sizes - begin), words.with_values(ends - begin)
+
+    def _tokens_of_words(self, text: tf.Tensor) -> tuple[tf.RaggedTensor, tf.RaggedTensor]:
+        """Returns the ids and the bytes of the words of texts, int32 RaggedTensors `(B, None, None)`."""
         with tf.device("CPU"):  # strings are there, and a loop over small tensors is no work for an accelerator
             words, specials = split_byte_words(tf.convert_to_tensor(text), list(self._specials), self._strip_left)
             per_word = words.values  # (W, None)
@@ -168,7 +201,7 @@ class BytePairs(tf.Module):
             places = tf.range(tf.size(number))
             first = tf.math.unsorted_segment_min(places, number, tf.size(distinct))
             tokens = self._tokens(tf.gather(per_word, first), tf.gather(specials.flat_values, first))
-            return words.with_values(tf.gather(tokens, number)).merge_dims(1, 2)
+            return words.with_values(tf.gather(tokens, number)), words
 
     def _tokens(self, words: tf.RaggedTensor, specials: tf.Tensor) -> tf.RaggedTensor:
         """Returns the ids of words given as bytes `(W, None)`, RaggedTensor `(W, None)`."""

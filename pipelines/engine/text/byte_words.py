@@ -25,7 +25,7 @@ NEWER_NUMBERS = (
     "10D40-10D49 116D0-116E3 11BF0-11BF9 11F50-11F59 16130-16139 16D70-16D79 1CCF0-1CCF9 1D2C0-1D2D3 1E4F0-1E4F9 "
     "1E5F1-1E5FA"
 )
-_SPACES = "[" + re.sub(r"(\w+)", r"\\x{\1}", WHITE_SPACE).replace(" ", "") + "]*"  # in RE2's syntax
+SPACES = "[" + re.sub(r"(\w+)", r"\\x{\1}", WHITE_SPACE).replace(" ", "") + "]*"  # in RE2's syntax
 
 
 def split_byte_words(
@@ -57,13 +57,13 @@ def split_byte_words(
     rows = row_numbers(points)
     places = offsets.flat_values + tf.gather(before, rows)  # (N,), of the first byte of each character
     if specials:
-        part_rows, part_starts, part_numbers = _split_specials(texts, before, specials, strip_left)
+        part_rows, part_starts, part_numbers = split_specials(texts, before, specials, strip_left)
         parts = tf.searchsorted(part_starts, places, side="right", out_type=tf.int64) - 1
         special = tf.gather(part_numbers, parts) >= 0
     else:
         part_rows, part_numbers = tf.range(tf.size(texts)), tf.fill([tf.size(texts)], -1)
         parts, special = rows, tf.zeros_like(rows, tf.bool)
-    first = _changed(parts)
+    first = changed(parts)
     starts = first | (_starts(points.flat_values, first) & tf.logical_not(special))
     bytes_ = tf.cast(tf.io.decode_raw(tf.strings.reduce_join(texts), tf.uint8), tf.int32)
     splits = tf.concat([places[starts], tf.reduce_sum(lengths, keepdims=True)], axis=0)
@@ -98,30 +98,42 @@ def _starts(points: tf.Tensor, first: tf.Tensor) -> tf.Tensor:
         first: Which are the first of a text, bool `(N,)`.
     """
     kinds = _kinds(points)
-    space, last = kinds == SPACE, _shifted(first, -1, edge=True)
+    space, last = kinds == SPACE, shifted(first, -1, edge=True)
     # The last white space of several stays apart from those before it, and a space belongs to what follows.
-    leads = space & tf.logical_not(last | _shifted(space, -1))
-    joined = _shifted(leads & (points == ord(" ")), 1)
-    starts = ((first | _changed(kinds)) & tf.logical_not(joined)) | leads
-    one, two = (tf.where(_shifted(first, -place), 0, _shifted(points, -place)) for place in (1, 2))
+    leads = space & tf.logical_not(last | shifted(space, -1))
+    joined = shifted(leads & (points == ord(" ")), 1)
+    starts = ((first | changed(kinds)) & tf.logical_not(joined)) | leads
+    one, two = (tf.where(shifted(first, -place), 0, shifted(points, -place)) for place in (1, 2))
     two = tf.where(one == 0, 0, two)
     short = functools.reduce(tf.logical_or, [one == ord(letter) for letter in "stmd"])
     long = functools.reduce(tf.logical_or, [(one == ord(a)) & (two == ord(b)) for a, b in ("re", "ve", "ll")])
     quote = starts & (points == ord("'"))
     short, long = quote & short, quote & long
-    return (starts & tf.logical_not(_shifted(short | long, 1))) | _shifted(short, 2) | _shifted(long, 3)
+    return (starts & tf.logical_not(shifted(short | long, 1))) | shifted(short, 2) | shifted(long, 3)
 
 
-def _split_specials(
-    texts: tf.Tensor, before: tf.Tensor, specials: Sequence[str], strip_left: Sequence[str]
+def split_specials(
+    texts: tf.Tensor, before: tf.Tensor, specials: Sequence[str], strip_left: Sequence[str] = ()
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """Cuts texts before and after special strings.
+
+    Args:
+        texts: Strings `(B,)`.
+        before: int64 `(B,)`: bytes of the texts before each text.
+        specials: As in `split_byte_words`.
+        strip_left: As in `split_byte_words`. Defaults to none.
 
     Returns:
         `(rows, starts, numbers)`, each `(P,)`: the text of each part, the place of its first byte among the bytes of
         all texts, and which special string it is, or -1.
+
+    Example:
+
+    >>> _, starts, numbers = split_specials(tf.constant(["a<s>b"]), tf.constant([0], tf.int64), ["<s>"])
+    >>> starts.numpy().tolist(), numbers.numpy().tolist()
+    ([0, 1, 4], [-1, 0, -1])
     """
-    patterns = {name: (_SPACES if name in strip_left else "") + re.escape(name) for name in specials}
+    patterns = {name: (SPACES if name in strip_left else "") + re.escape(name) for name in specials}
     pattern = "|".join(patterns[name] for name in sorted(specials, key=len, reverse=True))
     readable = tf.strings.regex_replace(texts, r"\x{0}", "\x01")  # `regex_split` ends a string at a NUL
     parts, starts, _ = tensorflow_text.regex_split_with_offsets(readable, pattern, pattern)
@@ -154,13 +166,25 @@ def _kind_pages() -> tuple[np.ndarray, np.ndarray]:
     return pages.reshape(-1), page_of.reshape(-1).astype(np.int32)
 
 
-def _changed(values: tf.Tensor) -> tf.Tensor:
-    """Tells which values `(N,)` differ from the one before; the first does."""
+def changed(values: tf.Tensor) -> tf.Tensor:
+    """Tells which values `(N,)` differ from the one before; the first does.
+
+    Example:
+
+    >>> changed(tf.constant([5, 5, 6])).numpy().tolist()
+    [True, False, True]
+    """
     return tf.concat([tf.ones_like(values[:1], tf.bool), values[1:] != values[:-1]], axis=0)
 
 
-def _shifted(values: tf.Tensor, by: int, edge: bool = False) -> tf.Tensor:
-    """Moves values `(N,)` to later places, or to earlier ones by a negative number; `edge` or 0 fills the rest."""
+def shifted(values: tf.Tensor, by: int, edge: bool = False) -> tf.Tensor:
+    """Moves values `(N,)` to later places, or to earlier ones by a negative number; `edge` or 0 fills the rest.
+
+    Example:
+
+    >>> shifted(tf.constant([5, 6, 7]), 1).numpy().tolist(), shifted(tf.constant([5, 6, 7]), -1).numpy().tolist()
+    ([0, 5, 6], [6, 7, 0])
+    """
     if by > 0:
         return tf.pad(values, [[by, 0]], constant_values=edge)[: tf.size(values)]
     return tf.pad(values, [[0, -by]], constant_values=edge)[-by:]

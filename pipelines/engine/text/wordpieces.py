@@ -13,6 +13,7 @@ import tensorflow_text
 
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.text.byte_pairs import ENOUGH, check_installed
+from attention_zoo.pipelines.engine.text.word_offsets import words_with_offsets
 
 PUNCTUATION = r"[!-/:-@\[-`{-~\pP]"
 WHITE_SPACE = r"[\t\n\r\pZ]"
@@ -41,8 +42,8 @@ def learn_word_pieces(texts: Iterable[str], vocabulary_size: int, adjust: bool =
     Example:
 
     >>> pieces = learn_word_pieces(["the cat", "the hat"], vocabulary_size=15)
-    >>> pieces[5:]
-    ['a', 'c', 'e', 'h', 't', '##a', '##t', '##h', '##e', 'th']
+    >>> sorted(pieces[5:])  # tokenizers numbers the letters within words in another order each time
+    ['##a', '##e', '##h', '##t', 'a', 'c', 'e', 'h', 't', 'th']
     """
     check_installed()
     import tokenizers
@@ -114,7 +115,8 @@ class WordPieces(tf.Module):
         self.split_chinese, self.unknown, self.max_word_length = split_chinese, unknown, max_word_length
         self._pieces = tuple(vocabulary)
         # A piece that another one begins with must not win.
-        self._special = "|".join(re.escape(piece) for piece in sorted(specials, key=len, reverse=True))
+        self._specials = sorted(specials, key=len, reverse=True)
+        self._special = "|".join(re.escape(piece) for piece in self._specials)
         self._tokenizer = tensorflow_text.FastWordpieceTokenizer(
             list(vocabulary),
             suffix_indicator=CONTINUES,
@@ -146,19 +148,49 @@ class WordPieces(tf.Module):
             int32 RaggedTensor `(B, None)`.
         """
         text = tf.strings.unicode_transcode(text, "UTF-8", "UTF-8", errors="replace")
-        text = tf.strings.regex_replace(text, r"\x{0}", "")  # `regex_split` ends a string there
+        text = tf.strings.regex_replace(text, r"\x{0}", "\x01")  # `regex_split` ends a string at a NUL
         parts = tensorflow_text.regex_split(text, self._special, self._special)  # (B, parts)
         special = tf.strings.regex_full_match(parts.flat_values, self._special)
         kept = tf.RaggedTensor.from_row_lengths(parts.flat_values[special], tf.cast(special, tf.int64))
         words = self.words(tf.where(special, "", parts.flat_values))
         words = parts.with_flat_values(tf.concat([words, kept], axis=1)).merge_dims(1, 2)  # (B, words)
+        return self._ids_of(words).merge_dims(1, 2)  # pyright: ignore[reportArgumentType]
+
+    def tokenize_with_offsets(self, text: tf.Tensor) -> tuple[tf.RaggedTensor, tf.RaggedTensor, tf.RaggedTensor]:
+        """Tokenises texts word by word, with the places of the words in the texts as they are, accents included.
+
+        Args:
+            text: As in `tokenize`.
+
+        Returns:
+            `(ids, starts, ends)`: int32 RaggedTensor `(B, None, None)`, the pieces of each word, which together are
+            those of `tokenize`; and int64 RaggedTensors `(B, None)`, the offsets in bytes of the first byte of each
+            word and of the byte after its last one.
+
+        Example:
+
+        >>> pieces = WordPieces(["[UNK]", "cafe", "##s", "!"])
+        >>> ids, starts, ends = pieces.tokenize_with_offsets(tf.constant(["Cafés!"]))
+        >>> ids.to_list(), starts.to_list(), ends.to_list()
+        ([[[1, 2], [3]]], [[0, 6]], [[6, 7]])
+        """
+        words, starts, ends = words_with_offsets(text, self.normalize, PUNCTUATION, CONTROL, self._specials)
+        return self._ids_of(words), starts, ends
+
+    def _ids_of(self, words: tf.RaggedTensor) -> tf.RaggedTensor:
+        """Returns the ids of the pieces of normalised words `(B, None)`, int32 RaggedTensor `(B, None, None)`."""
         long = tf.strings.length(words.flat_values, "UTF8_CHAR") > self.max_word_length
         words = words.with_flat_values(tf.where(long, self.unknown, words.flat_values))
-        ids = words.with_flat_values(self._tokenizer.tokenize(words.flat_values)).merge_dims(1, 2)
-        return tf.cast(ids, tf.int32)  # pyright: ignore[reportArgumentType, reportCallIssue]
+        ids = words.with_flat_values(self._tokenizer.tokenize(words.flat_values))
+        return tf.cast(ids, tf.int32)  # pyright: ignore[reportArgumentType, reportCallIssue, reportReturnType]
 
     def words(self, text: tf.Tensor) -> tf.RaggedTensor:
         """Normalises texts `(N,)` and splits them into words and punctuation marks `(N, None)`."""
+        split = tensorflow_text.regex_split(self.normalize(text), f" +|{PUNCTUATION}", PUNCTUATION)
+        return split  # pyright: ignore[reportReturnType]
+
+    def normalize(self, text: tf.Tensor) -> tf.Tensor:
+        """Returns texts `(N,)` without control characters, with spaces around Chinese characters, in lower case."""
         text = tf.strings.regex_replace(text, WHITE_SPACE, " ")
         text = tf.strings.regex_replace(text, CONTROL, "")
         if self.split_chinese:
@@ -168,8 +200,7 @@ class WordPieces(tf.Module):
         if self.lowercase:
             # `lower` makes another letter of a sigma that ends a word; BERT's tokeniser lowers each letter by itself.
             text = tf.strings.lower(tf.strings.regex_replace(text, "\u03a3", "\u03c3"), "utf-8")
-        split = tensorflow_text.regex_split(text, f" +|{PUNCTUATION}", PUNCTUATION)
-        return split  # pyright: ignore[reportReturnType]
+        return text
 
     def detokenize(self, ids: tf.RaggedTensor | tf.Tensor) -> tf.Tensor:
         """Joins token ids `(B, None)` to text, strings `(B,)`, with a space between words and punctuation marks."""

@@ -6,6 +6,7 @@ Shapes: B texts, T tokens, L layers, H heads.
 import numpy as np
 import tensorflow as tf
 
+from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.serving.answers import keep_rows
 from attention_zoo.pipelines.engine.serving.asking import ask_rows
 from attention_zoo.pipelines.engine.task import Task
@@ -23,17 +24,34 @@ class Ability(Task):
     Args:
         model: A model of the Hub, called with the inputs of `reader`.
         reader: A `TextReader`.
+
+    Attributes:
+        reads_words: Whether `answer` also gets the `words` of the `text` that was read last, see
+            `TextReader.read_words`.
+
+    Raises:
+        UserError: The ability needs the places of words, and the tokeniser does not know them.
     """
 
     View = Alignment
+    reads_words = False
 
     def __init__(self, model, reader):
+        if self.reads_words and not hasattr(reader.tokenizer, "tokenize_with_offsets"):
+            raise UserError(
+                f"{self.name}: expected a tokeniser that knows where words are, of word pieces or byte pairs; "
+                f"received {type(reader.tokenizer).__name__}"
+            )
         self.model = model
         self.reader = reader
 
     def answer(self, outputs, inputs):
         """Returns the answers to texts: a dict of tensors, each `(B, ...)`, and the errors `(B,)`."""
         raise NotImplementedError
+
+    def seen(self, outputs, inputs):
+        """Returns what the signature `attention` has of the model's outputs and inputs beside the attention."""
+        return {}
 
     def respond(self, text, pair=None):
         """Returns the answers to texts `(B,)`, or to pairs of texts, whether each was `truncated`, and its `error`."""
@@ -44,7 +62,7 @@ class Ability(Task):
 
         `tokens`, `(B, T)`, their number `token_counts`, and `attention` `(B, L, H, T, T)`, float32.
         """
-        answer, speaks, inputs, scores = self._respond(text, pair, return_attention_scores=True)
+        answer, speaks, outputs, inputs, scores = self._respond(text, pair, return_attention_scores=True)
         weights = tf.stack(list(scores.values()), axis=1)
         visible = inputs["mask"][:, None, None, :, None]  # what padding attends to says nothing
         seen = {
@@ -52,17 +70,21 @@ class Ability(Task):
             "token_counts": tf.reduce_sum(tf.cast(inputs["mask"], tf.int32), axis=1),
             "attention": tf.where(visible, weights, 0.0),
         }
-        return answer | keep_rows(speaks, seen)
+        return answer | keep_rows(speaks, seen | self.seen(outputs, inputs))
 
     def _respond(self, text, pair, return_attention_scores=False):
-        inputs, truncated = self.reader.read(text, pair)
+        if self.reads_words:
+            inputs, truncated, words = self.reader.read_words(text, pair)
+            found = {"words": words, "text": text if pair is None else pair}
+        else:
+            (inputs, truncated), found = self.reader.read(text, pair), {}
         outputs = self.model(inputs, training=False, return_attention_scores=return_attention_scores)
         outputs, scores = outputs if return_attention_scores else (outputs, {})
-        answer, error = self.answer(outputs, inputs)
+        answer, error = self.answer(outputs, inputs | found)
         speaks = says_something(text) if pair is None else says_something(text) & says_something(pair)
         error = tf.where(speaks, error, "")
         answer = keep_rows(speaks & tf.equal(error, ""), answer | {"truncated": truncated})
-        return answer | {"error": error}, speaks, inputs, scores
+        return answer | {"error": error}, speaks, outputs, inputs | found, scores
 
     def signatures(self, model):
         """Returns what the SavedModel answers, with and without attention."""
@@ -89,9 +111,7 @@ class Ability(Task):
     @staticmethod
     def ask(served, inputs, attention=False):
         """Answers texts: a dict each, as `respond` or, with attention, `attend` returns it."""
-        rows = ask_rows(served, attention, text=tf.constant(inputs))
-        note = {"note": "only the beginning was read"}
-        return [{"input": text, **row} | (note if row["truncated"] else {}) for text, row in zip(inputs, rows)]
+        return noted(inputs, ask_rows(served, attention, text=tf.constant(inputs)))
 
     @staticmethod
     def view(answer):
@@ -108,6 +128,18 @@ class Ability(Task):
                 f"{layer}, head {head}" for layer in _numbers(layers) for head in range(1, heads + 1)
             ],
         )
+
+
+def noted(inputs, rows):
+    """Returns answers with their inputs, and with a note if only the beginning of the text was read.
+
+    Example:
+
+    >>> noted(["cat"], [{"label": "good", "truncated": False}])
+    [{'input': 'cat', 'label': 'good', 'truncated': False}]
+    """
+    note = {"note": "only the beginning was read"}
+    return [{"input": text, **row} | (note if row["truncated"] else {}) for text, row in zip(inputs, rows)]
 
 
 def _numbers(layers):

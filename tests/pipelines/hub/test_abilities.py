@@ -236,7 +236,7 @@ def test_the_next_command_that_is_printed_works(exported, capsys, tmp_path):
     "head, words, message",
     [
         ("embed", ["--task", "fill_mask"], "--task: expected embed, received fill_mask"),
-        ("tag", ["--task", "classify"], "--task: expected embed, received classify"),
+        ("tag", ["--task", "classify"], "--task: expected entities or embed, received classify"),
         ("embed", ["--task", "sing"], "invalid choice: 'sing'"),
     ],
 )

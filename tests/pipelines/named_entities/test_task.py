@@ -12,13 +12,13 @@ from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.run import run as experiment
 from attention_zoo.pipelines.engine.run.config import read
 from attention_zoo.pipelines.engine.serving.asking import rows_of
+from attention_zoo.pipelines.engine.serving.entity_answers import marked, spans_view
 from attention_zoo.pipelines.engine.text.word_splitting import split_words
 from attention_zoo.pipelines.named_entities.pieces import tags_of_pieces, tags_of_words
 from attention_zoo.pipelines.named_entities.settings import NamedEntitiesConfig
 from attention_zoo.pipelines.named_entities.tagger import EntityTagger
 from attention_zoo.pipelines.named_entities.task import NamedEntities
 from attention_zoo.pipelines.named_entities.vocabulary import TaggerVocabulary, learn_vocabulary
-from attention_zoo.pipelines.named_entities.writing import marked, spans_view
 
 NAMES = ["josé", "rome", "東", "京", "서울에서", "ירושלים", "القاهرة", "👩🏽\u200d🚀", "o'brien", "नई"]
 

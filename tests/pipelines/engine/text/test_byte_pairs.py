@@ -175,6 +175,21 @@ def test_any_bytes_come_back():
     assert [b"".join(row) for row in pairs.pieces(ids).to_list()] == texts
 
 
+def test_offsets_cut_words_out_without_the_white_space_before_them():
+    texts = [text.encode() for text in [*LINES, *NAUGHTY]] + [b"\xff a\xfe\xe3", b"a \t <mask>b<s>"]
+    pairs = BytePairs(PLAIN, [], {"<s>": 256, "<mask>": 257}, ["<mask>"])
+    ids, starts, ends = pairs.tokenize_with_offsets(tf.constant(texts))
+    assert ids.merge_dims(1, 2).to_list() == pairs.tokenize(tf.constant(texts)).to_list()
+    spaces = "".join(filter(str.isspace, map(chr, [*range(0x1C), *range(0x20, 0x3001)])))
+    rows = zip(texts, ids.to_list(), starts.to_list(), ends.to_list())
+    for text, words, *offsets in rows:
+        cut = [text[start:end] for start, end in zip(*offsets)]
+        assert [bytes(word).decode("utf-8", "replace").strip(spaces) for word in words if max(word) < 256] == [
+            word.decode("utf-8", "replace") for word in cut if word not in (b"<mask>", b"<s>")
+        ]
+    assert cut == [b"a", b"<mask>", b"b", b"<s>"]
+
+
 def test_special_tokens_are_found_and_can_be_left_out():
     pairs = BytePairs(PLAIN, [], {"<s>": 256, "<mask>": 257, "<mask>2": 258}, strip_left=["<mask>"])
     ids = pairs.tokenize(tf.constant(["<s>a \u3000<mask> b", "\x00<mask>2<s", " <s>"]))

@@ -157,6 +157,50 @@ def mixed_texts(count, seed=1):
     return texts
 
 
+def cut_out(text, **options):
+    """The words of a text as its bytes have them."""
+    raw = text if isinstance(text, bytes) else text.encode()
+    _, starts, ends = WordPieces(VOCABULARY, **options).tokenize_with_offsets(tf.constant([raw]))
+    return [raw[start:end] for start, end in zip(starts.to_list()[0], ends.to_list()[0])]
+
+
+@pytest.mark.parametrize(
+    "text, options, expected",
+    [
+        ("Un[MASK] Cafés!", {}, ["Un", "[MASK]", "Cafés", "!"]),
+        ("cafe\u0301, a", {}, ["cafe\u0301", ",", "a"]),
+        ("cafe\u0301, a", {"lowercase": False}, ["cafe\u0301", ",", "a"]),
+        ("=\u0338c \u0301a", {}, ["=\u0338", "c", "a"]),
+        ("a≠b", {}, ["a", "≠", "b"]),
+        ("a≠b", {"strip_accents": False}, ["a≠b"]),
+        ("a\x07b a\u200b \u200ba", {}, ["a\x07b", "a", "a"]),
+        ("日本x", {}, ["日", "本", "x"]),
+        ("日本x", {"split_chinese": False}, ["日本x"]),
+        ("👩🏽\u200d💻 👍🏿!", {}, ["👩🏽\u200d💻", "👍🏿", "!"]),
+        ("☺\ufe0f a", {}, ["☺\ufe0f", "a"]),
+        ("[MA\x00SK]", {}, ["[", "MA\x00SK", "]"]),
+        (b"\xff\xfea\xffb\xff !", {}, [b"a\xffb", b"!"]),
+        ("", {}, []),
+        ("\x00 \u200b", {}, []),
+    ],
+)
+def test_offsets_cut_words_out_of_the_text_as_it_was(text, options, expected):
+    assert cut_out(text, **options) == [word if isinstance(word, bytes) else word.encode() for word in expected]
+
+
+@pytest.mark.parametrize("options", [{}, {"lowercase": False}, {"strip_accents": False}, {"split_chinese": False}])
+def test_words_with_offsets_have_the_ids_of_the_text_and_of_what_is_cut_out(options):
+    texts = [text.encode() for text in [*mixed_texts(300), *ODD, ""]] + [b"\xff\xfea\xffb"]
+    letters = {letter for text in texts for letter in text.decode("utf-8", "replace") if letter.isprintable()} - {" "}
+    pieces = WordPieces([*VOCABULARY, *sorted(letters - set(VOCABULARY))], **options)
+    ids, starts, ends = pieces.tokenize_with_offsets(tf.constant(texts))
+    assert ids.merge_dims(1, 2).to_list() == pieces.tokenize(tf.constant(texts)).to_list()
+    rows = zip(texts, starts.to_list(), ends.to_list())
+    words = [text[start:end] for text, *offsets in rows for start, end in zip(*offsets)]
+    assert pieces.tokenize(tf.constant(words)).to_list() == ids.values.to_list()
+    assert pieces.tokenize_with_offsets(tf.constant([], tf.string))[0].to_list() == []
+
+
 @pytest.mark.backends
 @pytest.mark.parametrize("lowercase", [True, False])
 @pytest.mark.parametrize("strip_accents", [None, True, False])

@@ -1,9 +1,12 @@
-"""Answers as text and as a view."""
+"""Answers with entities, as text and as a view."""
+
+from collections.abc import Mapping
+from typing import Any
 
 from attention_zoo.pipelines.engine.views import Spans
 
 
-def marked(answer):
+def marked(answer: Mapping[str, Any]) -> str:
     """Returns the text with its entities in brackets, each followed by its label.
 
     Example:
@@ -20,8 +23,22 @@ def marked(answer):
     return " ".join("".join([*parts, text[done:]]).split())
 
 
-def spans_view(answer):
-    """Returns the `Spans` of an answer; `None` if the text has no words."""
+def spans_view(answer: Mapping[str, Any]) -> Spans | None:
+    """Returns the `Spans` of an answer; `None` if the text has no words.
+
+    Args:
+        answer: Dict with `input`, `counts`, `code_point_starts`, `code_point_ends`, `labels` and `confidences` of the
+            entities, `words`, `word_counts`, `tags`, `tag_names` and `marginals` `(T, K)`, and `attention` `(T, T)`
+            between words, if the model attends.
+
+    Example:
+
+    >>> import numpy as np
+    >>> answer = {"input": "in Rome", "counts": 0, "word_counts": 2, "words": ["in", "Rome"], "tags": ["O", "O"]}
+    >>> empty = {name: [] for name in ("code_point_starts", "code_point_ends", "labels", "confidences")}
+    >>> spans_view(answer | empty | {"tag_names": ["O"], "marginals": np.ones((2, 1))}).words
+    ['in', 'Rome']
+    """
     count, words = answer["counts"], answer["word_counts"]
     if not words:
         return None
