@@ -81,7 +81,7 @@ def run_in_session(version_directory, signature, inputs):
     return session.run({name: info.name for name, info in definition.outputs.items()}, feed)
 
 
-@functools.lru_cache(maxsize=2)  # a test asks its export often, and loading takes longer than an answer
+@functools.lru_cache(maxsize=1)  # a test asks its export often, and loading takes longer than an answer
 def loaded_session(version_directory, written):
     """Returns a session with a SavedModel, and its signatures; `written` tells a file from one in its place later."""
     import tensorflow as tf

@@ -43,6 +43,7 @@ class OneStep(keras.callbacks.Callback):
 @pytest.mark.parametrize("name", [name for name in presets_of("translation") if name.startswith("wmt14_")])
 def test_a_preset_of_a_papers_size_takes_a_step_on_data_of_its_kind(name, tmp_path, monkeypatch):
     monkeypatch.setattr(experiment, "publish", lambda task, model, metrics, reporter: metrics)
+    keras.utils.clear_session()  # what earlier tests left stands beside up to 12 GB
     task = load(TASKS["translation"].task)
     config = read(task.Config, presets_of("translation")[name])
     config.data.limit, config.data.vocabulary_size = 12, 30  # the sizes of the model are the paper's
