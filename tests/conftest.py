@@ -4,6 +4,7 @@ A model that `tf.saved_model.load` reads can still fail in TF Serving, so every 
 """
 
 import functools
+import gc
 import os
 import shutil
 import signal
@@ -20,6 +21,12 @@ LONGEST = ("tests/first_day/", "tests/test_readme.py", "tests/test_adding_a_task
 def pytest_collection_modifyitems(items):
     """Puts the longest tests first: a long one that comes last keeps one process busy while the others are done."""
     items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
+
+
+def pytest_collection_finish(session):
+    """What was imported lives as long as the tests, so the garbage collector need not visit it again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
