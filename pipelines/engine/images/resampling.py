@@ -44,9 +44,9 @@ def resample(
     """
     size = tf.convert_to_tensor(size, tf.int32)
     first = (size - crop) // 2
-    rows, columns = tf.unstack(tf.shape(image)[:2])
+    rows, columns = tf.shape(image)[0], tf.shape(image)[1]
     image = image[:: 1 + (rows - 1) // LONGEST, :: 1 + (columns - 1) // LONGEST]
-    rows, columns = tf.unstack(tf.shape(image)[:2])
+    rows, columns = tf.shape(image)[0], tf.shape(image)[1]
 
     def along_rows(image):  # the kernel needs the least memory along the first axis
         turned = tf.transpose(image, (1, 0, 2))
