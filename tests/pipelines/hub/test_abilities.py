@@ -251,7 +251,9 @@ def test_a_folder_without_a_tokeniser_is_refused(tmp_path, capsys):
     folder = write_folder(tmp_path / "folder")
     (folder / "vocab.txt").unlink()
     assert main(["load", str(folder), "--directory", str(tmp_path / "saved")]) == 2
-    assert "expected a tokeniser, one of tokenizer.json, vocab.txt, vocab.json, spiece.model of bert" in capsys.readouterr().err
+    assert (
+        "expected a tokeniser, one of tokenizer.json, vocab.txt, vocab.json, spiece.model of" in capsys.readouterr().err
+    )
 
 
 def test_a_vocabulary_without_the_special_tokens_is_refused(tmp_path, capsys):
