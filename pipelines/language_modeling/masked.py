@@ -13,9 +13,10 @@ from attention_zoo.pipelines import models
 from attention_zoo.pipelines.baselines.compression import unigram_bits
 from attention_zoo.pipelines.engine.storage.files import atomic_write
 from attention_zoo.pipelines.engine.text.batching import token_batches
+from attention_zoo.pipelines.engine.text.learned_pieces import learn_pieces
 from attention_zoo.pipelines.engine.text.masking import CHOSEN, DRAWS, PADDING, mask_tokens
 from attention_zoo.pipelines.engine.text.row_draws import draws_of_rows
-from attention_zoo.pipelines.engine.text.wordpieces import CONTINUES, SPECIALS, WordPieces, learn_word_pieces
+from attention_zoo.pipelines.engine.text.wordpieces import CONTINUES, SPECIALS, WordPieces
 from attention_zoo.pipelines.engine.training.losses import smoothed_cross_entropy
 from attention_zoo.pipelines.hub.abilities.fill_mask import FillMask
 from attention_zoo.pipelines.hub.pretrained import to_pretrained
@@ -56,9 +57,7 @@ class Masked:
         """Learns the WordPieces from the training split, once a run, and cuts the documents of all splits into rows."""
         data, path = self.config.data, self.folder.word_pieces
         if not path.is_file():
-            typed = "data.vocabulary_size" in self.config.typed
-            pieces = learn_word_pieces(strings_of(texts["train"]), data.vocabulary_size, adjust=not typed)
-            atomic_write(path, "\n".join(pieces))
+            atomic_write(path, "\n".join(learn_pieces(strings_of(texts["train"]), data.vocabulary_size)))
         vocabulary = path.read_text(encoding="utf-8").split("\n")
         self.pieces = WordPieces(vocabulary)
         self.starts = tf.constant([not piece.startswith(CONTINUES) for piece in vocabulary])

@@ -1,18 +1,18 @@
 """Learns the vocabulary of `WordPieces` from texts."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable
+from itertools import islice
 
 import tensorflow as tf
 
 from attention_zoo.pipelines.engine.stages import counted
-from attention_zoo.pipelines.engine.text.wordpieces import WordPieces
+from attention_zoo.pipelines.engine.text.wordpieces import SPECIALS, WordPieces
 
-SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 READ_TOGETHER = 256  # texts
 
 
-def learn_pieces(texts: Sequence[str], size: int) -> list[str]:
+def learn_pieces(texts: Iterable[str], size: int) -> list[str]:
     """Learns a WordPiece vocabulary of lower-case words, top down as BERT's (tensorflow_text's learner).
 
     Args:
@@ -38,8 +38,9 @@ def learn_pieces(texts: Sequence[str], size: int) -> list[str]:
         input_signature=[tf.TensorSpec([None], tf.string)],
         autograph=False,
     )
-    for start in counted(range(0, len(texts), READ_TOGETHER)):
-        counts.update(split(tf.constant(texts[start : start + READ_TOGETHER])).numpy().tolist())
+    left = iter(texts)
+    for batch in counted(iter(lambda: list(islice(left, READ_TOGETHER)), [])):
+        counts.update(split(tf.constant(batch)).numpy().tolist())
     words = {word.decode(): count for word, count in sorted(counts.items())}
     if not words:
         return list(SPECIALS)

@@ -6,13 +6,11 @@ characters (tensorflow/text #817) and limits words by bytes.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import tensorflow as tf
 import tensorflow_text
 
-from attention_zoo.pipelines.engine.errors import UserError
-from attention_zoo.pipelines.engine.text.byte_pairs import ENOUGH, check_installed
 from attention_zoo.pipelines.engine.text.word_offsets import words_with_offsets
 
 PUNCTUATION = r"[!-/:-@\[-`{-~\pP]"
@@ -24,48 +22,6 @@ CHINESE = (
 )
 SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 CONTINUES = "##"  # what a piece begins with that does not begin a word
-
-
-def learn_word_pieces(texts: Iterable[str], vocabulary_size: int, adjust: bool = False) -> list[str]:
-    """Learns the pieces of words from text in lower case, as `WordPieces` takes them.
-
-    Args:
-        texts: Strings.
-        vocabulary_size: Number of pieces, with those of `SPECIALS`, which come first.
-        adjust: Whether to learn fewer where the text does not have so many that occur `ENOUGH` times. Defaults to
-            `False`.
-
-    Raises:
-        UserError: tokenizers is not installed, or `vocabulary_size` is less than the characters of the text need, or
-            more than the text can give.
-
-    Example:
-
-    >>> pieces = learn_word_pieces(["the cat", "the hat"], vocabulary_size=15)
-    >>> sorted(pieces[5:])  # tokenizers numbers the letters within words in another order each time
-    ['##a', '##e', '##h', '##t', 'a', 'c', 'e', 'h', 't', 'th']
-    """
-    check_installed()
-    import tokenizers
-
-    learner = tokenizers.Tokenizer(tokenizers.models.WordPiece(unk_token="[UNK]"))
-    learner.normalizer = tokenizers.normalizers.BertNormalizer()
-    learner.pre_tokenizer = tokenizers.pre_tokenizers.BertPreTokenizer()
-    trainer = tokenizers.trainers.WordPieceTrainer(
-        vocab_size=vocabulary_size,
-        min_frequency=ENOUGH if adjust else 0,
-        special_tokens=list(SPECIALS),
-        show_progress=False,
-    )
-    learner.train_from_iterator(texts, trainer)
-    pieces = learner.get_vocab()
-    if len(pieces) != vocabulary_size and not (adjust and len(pieces) < vocabulary_size):
-        raise UserError(
-            f"--data.vocabulary_size: expected {'at most' if len(pieces) < vocabulary_size else 'at least'} "
-            f"{len(pieces)}, which the text {'gives' if len(pieces) < vocabulary_size else 'needs'}; "
-            f"received {vocabulary_size}"
-        )
-    return sorted(pieces, key=pieces.__getitem__)
 
 
 class WordPieces(tf.Module):

@@ -12,7 +12,7 @@ from attention_zoo.pipelines.engine.run import run as experiment
 from attention_zoo.pipelines.engine.run.config import read
 from attention_zoo.pipelines.engine.serving.versions import load_saved_model
 from attention_zoo.pipelines.engine.text.masking import CHOSEN
-from attention_zoo.pipelines.engine.text.wordpieces import SPECIALS, learn_word_pieces
+from attention_zoo.pipelines.engine.text.wordpieces import SPECIALS
 from attention_zoo.pipelines.hub.pretrained import from_pretrained
 from attention_zoo.pipelines.language_modeling.masked import CONTINUES
 from attention_zoo.pipelines.language_modeling.settings import LanguageModelingConfig
@@ -111,7 +111,6 @@ def test_scores_equal_a_computation_row_by_row(verses, tmp_path):
 def test_a_run_learns_and_leaves_a_folder_that_gives_the_same_answers(trained, capsys):
     name, folder, metrics = trained
     assert metrics["test/perplexity"] < metrics["baseline/unigram_perplexity"]
-    assert metrics["test/mlm_accuracy"] > metrics["baseline/unigram_accuracy"]
     model = from_pretrained(folder / "run" / "hub")
     assert "not used" not in capsys.readouterr().out
     served = load_saved_model(folder / "saved_models" / "language_modeling", "completed")
@@ -137,12 +136,3 @@ def test_an_answer_is_said_and_drawn(trained):
     assert none["error"] == "expected a text with [MASK], received none" and empty["error"] == ""
     assert long["note"].startswith("only the beginning was read") and long["counts"] == 1
     assert LanguageModeling.view(first).weights.shape[0] == 2
-
-
-def test_word_pieces_learned_here_are_those_of_a_bert_folder(tmp_path):
-    pieces = learn_word_pieces(["Caf\u00e9 cat hat"] * 2, 16)
-    assert tuple(pieces[:5]) == SPECIALS and "c" in pieces and "\u00e9" not in pieces
-    with pytest.raises(ValueError, match="--data.vocabulary_size: expected at most .*; received 500"):
-        learn_word_pieces(["a cat"], 500)
-    with pytest.raises(ValueError, match="--data.vocabulary_size: expected at least .*; received 6"):
-        learn_word_pieces(["a cat"], 6)
