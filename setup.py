@@ -96,6 +96,8 @@ setup(
             "transformers>=5",
             "ctranslate2>=4.5",
             "keras-hub>=0.20",
+            "onnxruntime>=1.20",
+            "onnxscript>=0.5",
         ],  # peers; a missing one is named
     },
     entry_points={"console_scripts": ["attention-zoo = attention_zoo.pipelines.__main__:main"]},
