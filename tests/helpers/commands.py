@@ -18,28 +18,39 @@ def run_command(words, directory, text=""):
     Returns:
         A `subprocess.CompletedProcess` with what it printed, as text.
     """
+    return run_function(_command, list(words), str(directory), text=text)
+
+
+def run_function(function, *arguments, text=""):
+    """Calls a function that can be pickled in a process of its own; returns what `run_command` does."""
     with tempfile.TemporaryDirectory() as folder:
         files = [Path(folder) / name for name in ("input", "output", "errors")]
         files[0].write_text(text)
-        process = _PROCESSES.Process(target=_run, args=(list(words), str(directory), [str(file) for file in files]))
+        process = _PROCESSES.Process(target=_run, args=(function, arguments, [str(file) for file in files]))
         process.start()
         process.join()
         printed = [file.read_text(errors="replace") if file.is_file() else "" for file in files[1:]]
-    return subprocess.CompletedProcess(words, process.exitcode, *printed)
+    return subprocess.CompletedProcess(arguments, process.exitcode, *printed)
 
 
-def _run(words, directory, files):
-    """The command, in its process."""
+def _run(function, arguments, files):
+    """The process: what it reads and prints are files."""
     for number, (path, mode) in enumerate(
         zip(files, (os.O_RDONLY, os.O_WRONLY | os.O_CREAT, os.O_WRONLY | os.O_CREAT))
     ):
         os.dup2(os.open(path, mode, 0o600), number)
     sys.stdin, sys.stdout, sys.stderr = open(0), open(1, "w"), open(2, "w")
+    try:
+        code = function(*arguments)
+    finally:
+        sys.stdout.flush()
+    sys.exit(code)
+
+
+def _command(words, directory):
+    """A command, in its process."""
     os.chdir(directory)
     sys.argv = ["attention-zoo", *words]
     from attention_zoo.pipelines.__main__ import main
 
-    code = main(words)
-    sys.stdout.flush()
-    sys.stderr.flush()
-    sys.exit(code)
+    return main(words)
