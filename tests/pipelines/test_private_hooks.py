@@ -53,6 +53,14 @@ def sums_gradients_over_replicas_in_a_method(tmp_path):
     return hasattr(keras.optimizers.SGD, "_all_reduce_sum_gradients") and calls == [1]
 
 
+def knows_which_variables_are_not_decayed(tmp_path):
+    """`Optimizer._use_weight_decay` says whether `exclude_from_weight_decay` left a variable out."""
+    kernel, bias = keras.Variable([1.0], name="kernel"), keras.Variable([1.0], name="bias")
+    optimizer = keras.optimizers.AdamW(1.0)
+    optimizer.exclude_from_weight_decay(var_names=["bias"])
+    return optimizer._use_weight_decay(kernel) and not optimizer._use_weight_decay(bias)
+
+
 def passes_each_variable_to_a_method_that_can_be_replaced(tmp_path):
     """`Optimizer.apply` calls `update_step` of the instance; `_get_variable_index` finds the place of its variable."""
     variables, places = [keras.Variable([1.0]), keras.Variable([2.0, 3.0])], []
@@ -144,6 +152,7 @@ HOOKS = {
     "GraphOrParentsInXlaContext": ("layers/kernels/common.py", tells_what_a_graph_is_traced_for),
     "in_save_context": ("layers/kernels/common.py", tells_that_a_model_is_being_saved),
     "_all_reduce_sum_gradients": ("engine/training/schedules.py", sums_gradients_over_replicas_in_a_method),
+    "_use_weight_decay": ("engine/training/schedules.py", knows_which_variables_are_not_decayed),
     "_get_variable_index": ("engine/training/schedules.py", passes_each_variable_to_a_method_that_can_be_replaced),
     "_model_variables_moving_average": ("engine/training/run_state.py", keeps_moving_averages_in_order),
     "dynamic_scale": ("engine/training/updates.py", has_a_dynamic_scale),
