@@ -11,8 +11,9 @@ import numpy as np
 import tensorflow as tf
 
 from attention_zoo.pipelines.engine.errors import UserError
-from attention_zoo.pipelines.engine.text.byte_words import SPACES, row_numbers, split_byte_words
+from attention_zoo.pipelines.engine.text.byte_words import SPACES, changed, row_numbers, split_byte_words
 from attention_zoo.pipelines.engine.text.pair_merging import PairMerging
+from attention_zoo.pipelines.engine.text.piece_table import PieceTable
 
 _READABLE = [*range(ord("!"), ord("~") + 1), *range(0xA1, 0xAC + 1), *range(0xAE, 0xFF + 1)]
 _OTHERS = [byte for byte in range(256) if byte not in _READABLE]
@@ -83,7 +84,7 @@ def check_installed() -> None:
         raise UserError("learning pieces of text needs tokenizers: `pip install 'attention-zoo[hub]'`") from None
 
 
-class BytePairs(tf.Module):
+class BytePairs(PieceTable):
     """Tokenises text into byte pairs and joins them again, in the graph.
 
     Any bytes can be tokenised, and `detokenize` gives them back. Bytes that are not UTF-8 are split into words as
@@ -121,34 +122,22 @@ class BytePairs(tf.Module):
         specials: Mapping[str, int] | None = None,
         strip_left: Sequence[str] = (),
     ):
-        super().__init__(name="byte_pairs")
-        self._ids = {**vocabulary, **(specials or {})}
-        self._specials, self._strip_left = dict(specials or {}), tuple(strip_left)
-        if unknown := set(strip_left) - set(self._specials):
-            raise ValueError(f"strip_left: expected some of {list(self._specials)}, received {sorted(unknown)}")
-        if "" in self._specials:
+        specials = dict(specials or {})
+        if unknown := set(strip_left) - set(specials):
+            raise ValueError(f"strip_left: expected some of {list(specials)}, received {sorted(unknown)}")
+        if "" in specials:
             raise ValueError("specials: expected strings that are not empty, received ''")
-        pieces = [b""] * self.vocabulary_size
+        ids = {**vocabulary, **specials}
+        pieces = [b""] * (max(ids.values()) + 1)
         for piece, number in vocabulary.items():
             pieces[number] = bytes_of(piece)
-        self._merging = PairMerging(_merged_ids(vocabulary, merges), self.vocabulary_size, max(map(len, pieces)))
-        for piece, number in self._specials.items():
+        longest = max(map(len, pieces))
+        for piece, number in specials.items():
             pieces[number] = piece.encode()
-        self._pieces = tuple(pieces)
+        super().__init__(ids, pieces, name="byte_pairs")
+        self._specials, self._strip_left = specials, tuple(strip_left)
+        self._merging = PairMerging(_merged_ids(vocabulary, merges), self.vocabulary_size, longest)
         self._byte_ids = np.array([vocabulary.get(LETTERS[byte], -1) for byte in range(256)], np.int32)
-
-    @property
-    def vocabulary_size(self) -> int:
-        """One more than the largest id, special tokens included."""
-        return max(self._ids.values()) + 1
-
-    def id_of(self, piece: str) -> int:
-        """Returns the id of a special token, or of a piece as vocab.json writes it: "Ġthe" is "the" after a space.
-
-        Raises:
-            KeyError: There is no such piece.
-        """
-        return self._ids[piece]
 
     @tf.autograph.experimental.do_not_convert  # it would find nothing to convert, and take seconds for that
     def tokenize(self, text: tf.Tensor) -> tf.RaggedTensor:
@@ -211,9 +200,8 @@ class BytePairs(tf.Module):
         if self._specials:  # one id in the place of the first byte, which then has no neighbour to be merged with
             special = tf.gather(specials, rows)
             ids_of_specials = tf.constant(list(self._specials.values()), tf.int32)
-            begins = tf.concat([tf.ones_like(rows[:1], tf.bool), rows[1:] != rows[:-1]], axis=0)
             ids = tf.where(special >= 0, tf.gather(ids_of_specials, tf.maximum(special, 0)), ids)
-            kept = tf.where(special >= 0, begins, kept)
+            kept = tf.where(special >= 0, changed(rows), kept)
         ids, rows = self._merging(ids[kept], rows[kept])
         return tf.RaggedTensor.from_value_rowids(ids, rows, words.nrows(), validate=False)
 
@@ -236,10 +224,6 @@ class BytePairs(tf.Module):
             rows = row_numbers(found)  # pyright: ignore[reportArgumentType]
             return tf.strings.unsorted_segment_join(found.values, rows, found.nrows())
         return tf.strings.reduce_join(found, axis=-1)
-
-    def pieces(self, ids: tf.RaggedTensor | tf.Tensor) -> tf.RaggedTensor | tf.Tensor:
-        """Returns the bytes of token ids, as strings of the same shape."""
-        return tf.gather(tf.constant(self._pieces), ids)
 
 
 def bytes_of(piece: str) -> bytes:

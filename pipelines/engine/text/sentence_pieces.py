@@ -12,6 +12,9 @@ import tensorflow as tf
 import tensorflow_text
 from sentencepiece import sentencepiece_model_pb2
 
+from attention_zoo.pipelines.engine.text.lower_case import lower_each_letter
+from attention_zoo.pipelines.engine.text.piece_table import PieceTable
+
 WHITE_SPACE = r"[\s\x{b}\x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}]+"
 
 NO_CHARACTER = "\U000f0000"  # of private use, and in no vocabulary
@@ -45,7 +48,7 @@ def unigram_model(
     return proto.SerializeToString()
 
 
-class SentencePieces(tf.Module):
+class SentencePieces(PieceTable):
     """Tokenises text into pieces of a SentencePiece model (Kudo and Richardson 2018), in the graph.
 
     Bytes that are not UTF-8 are read as U+FFFD. Two deviations from Hugging Face's: TensorFlow's tables of characters
@@ -70,34 +73,22 @@ class SentencePieces(tf.Module):
         strip_accents: bool = True,
         specials: Mapping[str, int] | None = None,
     ):
-        super().__init__(name="sentence_pieces")
         proto = sentencepiece_model_pb2.ModelProto()
         try:
             proto.ParseFromString(model)
         except Exception:  # protobuf has a class of errors for each of its implementations
             raise ValueError("expected a SentencePiece model, received other bytes") from None
-        self._ids = {piece.piece: number for number, piece in enumerate(proto.pieces)} | dict(specials or {})
+        specials = dict(specials or {})
+        ids = {piece.piece: number for number, piece in enumerate(proto.pieces)} | specials
+        pieces = [piece.piece.replace("\u2581", " ") for piece in proto.pieces]  # a piece that begins a word
+        pieces += [""] * (max(ids.values()) + 1 - len(pieces))
+        for piece, number in specials.items():
+            pieces[number] = piece
+        super().__init__(ids, pieces, name="sentence_pieces")
         self.lowercase, self.strip_accents = lowercase, strip_accents
-        self._specials = dict(specials or {})
-        self._special = "|".join(re.escape(piece) for piece in sorted(self._specials, key=len, reverse=True))
+        self._specials = specials
+        self._special = "|".join(re.escape(piece) for piece in sorted(specials, key=len, reverse=True))
         self._tokenizer: Any = tensorflow_text.SentencepieceTokenizer(model)
-        self._strings = [piece.piece.replace("\u2581", " ") for piece in proto.pieces]
-        self._strings += [""] * (self.vocabulary_size - len(self._strings))
-        for piece, number in self._specials.items():
-            self._strings[number] = piece
-
-    @property
-    def vocabulary_size(self) -> int:
-        """One more than the largest id."""
-        return max(self._ids.values()) + 1
-
-    def id_of(self, piece: str) -> int:
-        """Returns the id of a piece.
-
-        Raises:
-            KeyError: There is no such piece.
-        """
-        return self._ids[piece]
 
     def tokenize(self, text: tf.Tensor) -> tf.RaggedTensor:
         """Tokenises texts into ids, without tokens for their begin and end.
@@ -127,10 +118,5 @@ class SentencePieces(tf.Module):
         if self.strip_accents:
             text = tf.strings.regex_replace(tensorflow_text.normalize_utf8(text, "NFKD"), r"\p{M}", "")
         if self.lowercase:
-            # ICU writes a sigma that ends a word in another way, and Hugging Face does not.
-            text = tf.strings.lower(tf.strings.regex_replace(text, "Σ", "σ"), encoding="utf-8")
+            text = lower_each_letter(text)
         return tf.strings.regex_replace(text, WHITE_SPACE, " ")
-
-    def pieces(self, ids: tf.Tensor) -> tf.Tensor:
-        """Returns the pieces of token ids, as strings of the same shape; one that begins a word begins with a space."""
-        return tf.gather(tf.constant(self._strings), ids)

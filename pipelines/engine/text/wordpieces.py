@@ -11,6 +11,8 @@ from collections.abc import Sequence
 import tensorflow as tf
 import tensorflow_text
 
+from attention_zoo.pipelines.engine.text.lower_case import lower_each_letter
+from attention_zoo.pipelines.engine.text.piece_table import PieceTable
 from attention_zoo.pipelines.engine.text.word_offsets import words_with_offsets
 
 PUNCTUATION = r"[!-/:-@\[-`{-~\pP]"
@@ -24,7 +26,7 @@ SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 CONTINUES = "##"  # what a piece begins with that does not begin a word
 
 
-class WordPieces(tf.Module):
+class WordPieces(PieceTable):
     """Tokenises text into the pieces of BERT's vocabulary, in the graph (Devlin et al. 2019; Wu et al. 2016).
 
     Deviation: Hugging Face's classes of characters are those of Unicode 8. Punctuation marks and accents that Unicode
@@ -62,14 +64,12 @@ class WordPieces(tf.Module):
         specials: Sequence[str] = SPECIALS,
         max_word_length: int = 100,
     ):
-        super().__init__(name="word_pieces")
-        self._ids = {piece: number for number, piece in enumerate(vocabulary)}
-        if unknown not in self._ids:
+        if unknown not in vocabulary:
             raise ValueError(f"expected a vocabulary with {unknown!r}, received {len(vocabulary):,} pieces without")
+        super().__init__({piece: number for number, piece in enumerate(vocabulary)}, vocabulary, name="word_pieces")
         self.lowercase = lowercase
         self.strip_accents = lowercase if strip_accents is None else strip_accents
         self.split_chinese, self.unknown, self.max_word_length = split_chinese, unknown, max_word_length
-        self._pieces = tuple(vocabulary)
         # A piece that another one begins with must not win.
         self._specials = sorted(specials, key=len, reverse=True)
         self._special = "|".join(re.escape(piece) for piece in self._specials)
@@ -80,19 +80,6 @@ class WordPieces(tf.Module):
             unknown_token=unknown,
             no_pretokenization=True,
         )
-
-    @property
-    def vocabulary_size(self) -> int:
-        """Number of pieces."""
-        return len(self._pieces)
-
-    def id_of(self, piece: str) -> int:
-        """Returns the id of a piece.
-
-        Raises:
-            KeyError: The vocabulary does not have it.
-        """
-        return self._ids[piece]
 
     def tokenize(self, text: tf.Tensor) -> tf.RaggedTensor:
         """Tokenises texts into ids, without "[CLS]" and "[SEP]".
@@ -153,16 +140,9 @@ class WordPieces(tf.Module):
             text = tf.strings.regex_replace(text, CHINESE, r" \1 ")
         if self.strip_accents:
             text = tf.strings.regex_replace(tensorflow_text.normalize_utf8(text, "NFD"), r"\p{Mn}", "")
-        if self.lowercase:
-            # `lower` makes another letter of a sigma that ends a word; BERT's tokeniser lowers each letter by itself.
-            text = tf.strings.lower(tf.strings.regex_replace(text, "\u03a3", "\u03c3"), "utf-8")
-        return text
+        return lower_each_letter(text) if self.lowercase else text
 
     def detokenize(self, ids: tf.RaggedTensor | tf.Tensor) -> tf.Tensor:
         """Joins token ids `(B, None)` to text, strings `(B,)`, with a space between words and punctuation marks."""
         joined = tf.strings.reduce_join(self.pieces(ids), axis=-1, separator=" ")
         return tf.strings.regex_replace(joined, f" {CONTINUES}", "")
-
-    def pieces(self, ids: tf.RaggedTensor | tf.Tensor) -> tf.RaggedTensor | tf.Tensor:
-        """Returns the pieces of token ids, as strings of the same shape."""
-        return tf.gather(tf.constant(self._pieces), ids)
