@@ -55,8 +55,8 @@ def reader_of(folder: Path) -> TextReader:
     """
     config = read_json(folder / "config.json")
     family = family_of(config.get("model_type"))
-    options = our_class(family.encoder)(**family.read_options(config)).options
-    reader = text_reader_of(folder, family.model_type, options)
+    encoder = our_class(family.encoder)(**family.read_options(config))
+    reader = text_reader_of(folder, family.model_type, encoder)
     if reader is None:
         raise UserError(f"{folder}: expected a tokeniser, one of {', '.join(FILES)}; received none")
     return reader

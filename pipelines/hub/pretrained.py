@@ -77,7 +77,7 @@ def from_pretrained(folder: Path | str) -> "keras.Model":
     known = (*family.ignored, *(head.ignored if head else ()))
     if left := [name for name in unexpected if not name.endswith(known)]:
         print(f"{folder}: not used: {', '.join(left)}")
-    model.tokenizer = text_reader_of(folder, family.model_type, encoder.options)
+    model.tokenizer = text_reader_of(folder, family.model_type, encoder)
     return model
 
 

@@ -73,13 +73,13 @@ THEIRS = {
 """Our names of special tokens, and those of tokenizer_config.json."""
 
 
-def text_reader_of(folder: Path, model_type: str, options: Mapping[str, Any]) -> TextReader | None:
+def text_reader_of(folder: Path, model_type: str, encoder: Any) -> TextReader | None:
     """Returns what turns text into the inputs of the model of a folder.
 
     Args:
         folder: May have one of `FILES`.
         model_type: "model_type" of its config.json.
-        options: Of the encoder.
+        encoder: The encoder, of which the room and the segments are asked.
 
     Returns:
         `None` if the folder has none of these, or its tokeniser is of a kind that is not known here.
@@ -105,18 +105,16 @@ def text_reader_of(folder: Path, model_type: str, options: Mapping[str, Any]) ->
         tokenizer,
         *([ids[name] for name in places] for places in (layout.before, layout.between, layout.after)),
         pad=ids.get("pad", ids.get("end", 0)),
-        max_tokens=max_tokens_of(folder, model_type, settings, options),
+        max_tokens=max_tokens_of(folder, settings, encoder),
         mask=ids.get("mask"),
-        segments=layout.segments and options.get("num_segments") != 1,
+        segments=layout.segments and encoder.options.get("num_segments") != 1,
         last_segment=layout.last_segment,
     )
 
 
-def max_tokens_of(folder: Path, model_type: str, settings: Mapping[str, Any], options: Mapping[str, Any]) -> int:
+def max_tokens_of(folder: Path, settings: Mapping[str, Any], encoder: Any) -> int:
     """Returns the largest number of tokens that a folder's model reads."""
-    room = options.get("max_length", LONGEST)
-    if model_type == "roberta":  # whose positions are counted from the one after that of padding
-        room -= options["pad_token"] + 1
+    room = getattr(encoder, "max_tokens", LONGEST)
     of_sentences = read_optional_json(folder / "sentence_bert_config.json") or {}
     return min(room, int(settings.get("model_max_length") or room), of_sentences.get("max_seq_length") or room)
 

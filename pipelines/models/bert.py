@@ -151,6 +151,11 @@ class BertEncoder(keras.Model):
             self.pooler.build((batch, self.hidden_dim))
         self.built = True
 
+    @property
+    def max_tokens(self):
+        """The largest number of tokens of a text, for all of which there are positions."""
+        return self.max_length
+
     def mask_of(self, inputs):
         """Returns where there are tokens, bool `(B, T)`."""
         return ops.cast(inputs["mask"], "bool") if "mask" in inputs else inputs["tokens"] != self.pad_token

@@ -153,6 +153,11 @@ class GPT2Decoder(keras.Model):
         outputs = {"states": states, "logits": self.logits(states)}
         return (outputs, scores) if return_attention_scores else outputs
 
+    @property
+    def max_tokens(self):
+        """The largest number of tokens of a text, for all of which there are positions."""
+        return self.max_length
+
     def positions_of(self, tokens, mask=None, same_segment=None):
         """Returns how many tokens of its segment stand before each, integers that broadcast to `(B, T)`.
 

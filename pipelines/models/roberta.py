@@ -40,11 +40,15 @@ class RobertaEncoder(BertEncoder):
         options = {"max_length": max_length, "num_segments": num_segments, "pad_token": pad_token}
         super().__init__(vocabulary_size, *args, **options, layer_norm_epsilon=layer_norm_epsilon, **kwargs)
 
+    @property
+    def max_tokens(self):
+        return self.max_length - self.pad_token - 1
+
     def positions_of(self, inputs, mask):
         if "positions" in inputs:
             return inputs["positions"]
-        length, room = inputs["tokens"].shape[1], self.max_length - self.pad_token - 1
-        if length is not None and length > room:
-            raise ValueError(f"RobertaEncoder: expected at most {room} tokens. Received: {length}")
+        length = inputs["tokens"].shape[1]
+        if length is not None and length > self.max_tokens:
+            raise ValueError(f"RobertaEncoder: expected at most {self.max_tokens} tokens. Received: {length}")
         tokens = ops.cast(inputs["tokens"] != self.pad_token, "int32")
         return ops.cumsum(tokens, axis=1) * tokens + self.pad_token

@@ -53,8 +53,8 @@ def keep_start(folder, config, texts):
         encoder = load_encoder(source) if tokenizer == source else of_run(RunFolder(source))
     except UserError as error:
         raise UserError(f"--model.encoder: {error}") from None
-    if config.data.max_length > encoder.max_length:
-        expected = f"expected at most {encoder.max_length}, the positions of {source}"
+    if config.data.max_length > encoder.max_tokens:
+        expected = f"expected at most {encoder.max_tokens}, the positions of {source}"
         raise UserError(f"--data.max_length: {expected}; received {config.data.max_length}")
     if model.pooling == "mean":
         dropout["pooler"] = False

@@ -10,6 +10,7 @@ from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.text.byte_pairs import learn_byte_pairs
 from attention_zoo.pipelines.engine.text.sentence_pieces import unigram_model
 from attention_zoo.pipelines.hub.tokenizers import text_reader_of
+from attention_zoo.pipelines.models import AlbertEncoder, GPT2Decoder, RobertaEncoder, XLNetEncoder
 
 TEXTS = [
     "The cat sat on the mat, didn't it?",
@@ -20,8 +21,13 @@ TEXTS = [
     "the cat " * 30,
 ]
 OTHERS = ["Cats sit.", "b", "a <mask> dog", "the mat " * 40, "x", "the dog " * 9]
-OPTIONS = {"roberta": {"max_length": 26, "pad_token": 1}, "gpt2": {"max_length": 24}}
-OPTIONS |= {"albert": {"max_length": 24}, "xlnet": {}}
+SIZES = {"num_layers": 1, "num_heads": 1, "hidden_dim": 4, "intermediate_dim": 4}
+ENCODERS = {
+    "roberta": RobertaEncoder(10, **SIZES, max_length=26),
+    "gpt2": GPT2Decoder(10, **SIZES, max_length=24),
+    "albert": AlbertEncoder(10, **SIZES, max_length=24),
+    "xlnet": XLNetEncoder(10, **SIZES),
+}
 CLASSES = {"roberta": "RobertaTokenizer", "gpt2": "GPT2Tokenizer"}
 SENTENCE_PIECES = {
     "albert": ("AlbertTokenizer", ["<pad>", "<unk>", "[CLS]", "[SEP]", "[MASK]"]),
@@ -63,7 +69,7 @@ def write_folder(folder, family, learned, form):
 @pytest.mark.parametrize("family", CLASSES)
 def test_inputs_are_those_of_transformers(family, pairs, learned, tmp_path):
     theirs = write_folder(tmp_path / "folder", family, learned, "tokenizer.json")
-    reader = text_reader_of(tmp_path / "folder", family, OPTIONS[family])
+    reader = text_reader_of(tmp_path / "folder", family, ENCODERS[family])
     inputs = reader(tf.constant(TEXTS), tf.constant(OTHERS) if pairs else None)
     for row, text in enumerate(TEXTS):
         more = {"text_pair": OTHERS[row]} if pairs else {}
@@ -89,7 +95,7 @@ def test_sentence_pieces_have_the_inputs_and_segments_of_transformers(family, pa
     ]
     theirs = getattr(transformers, name)(vocab=pieces)
     theirs.save_pretrained(tmp_path)
-    reader = text_reader_of(tmp_path, family, OPTIONS[family])
+    reader = text_reader_of(tmp_path, family, ENCODERS[family])
     inputs = reader(tf.constant(TEXTS), tf.constant(OTHERS) if pairs else None)
     for row, text in enumerate(TEXTS):
         more = {"text_pair": OTHERS[row]} if pairs else {}
@@ -107,17 +113,17 @@ def test_spiece_model_is_read_with_the_settings_of_the_folder(tmp_path):
     (tmp_path / "spiece.model").write_bytes(unigram_model(pieces, 1))
     for cased, token in ((False, 6), (True, 5)):
         (tmp_path / "tokenizer_config.json").write_text(json.dumps({"do_lower_case": not cased}))
-        reader = text_reader_of(tmp_path, "albert", OPTIONS["albert"])
+        reader = text_reader_of(tmp_path, "albert", ENCODERS["albert"])
         assert reader(tf.constant(["Cat[MASK]"]))["tokens"].numpy().tolist() == [[2, token, 4, 3]]
     (tmp_path / "spiece.model").write_bytes(b"\x01")
     with pytest.raises(UserError, match="expected a SentencePiece model"):
-        text_reader_of(tmp_path, "albert", OPTIONS["albert"])
+        text_reader_of(tmp_path, "albert", ENCODERS["albert"])
 
 
 @pytest.mark.parametrize("family", CLASSES)
 def test_vocab_json_with_merges_reads_as_tokenizer_json_does(family, learned, tmp_path):
     write_folder(tmp_path / "old", family, learned, "vocab.json")
-    old = text_reader_of(tmp_path / "old", family, OPTIONS[family])
+    old = text_reader_of(tmp_path / "old", family, ENCODERS[family])
     specials = [{"id": old.tokenizer.id_of(name), "content": name, "lstrip": name == "<mask>"}
                 for name in SPECIALS[family]]  # fmt: skip
     vocabulary = json.loads((tmp_path / "old" / "vocab.json").read_text())
@@ -125,14 +131,14 @@ def test_vocab_json_with_merges_reads_as_tokenizer_json_does(family, learned, tm
     whole = {"model": {"type": "BPE", "vocab": vocabulary, "merges": [line.split(" ") for line in merges]}}
     (tmp_path / "new").mkdir()
     (tmp_path / "new" / "tokenizer.json").write_text(json.dumps(whole | {"added_tokens": specials}))
-    new = text_reader_of(tmp_path / "new", family, OPTIONS[family])
+    new = text_reader_of(tmp_path / "new", family, ENCODERS[family])
     for one, other in zip(old(tf.constant(TEXTS)).values(), new(tf.constant(TEXTS)).values()):
         np.testing.assert_array_equal(one, other)
 
 
 def test_roberta_leaves_the_positions_of_padding_out_of_its_room(learned, tmp_path):
     write_folder(tmp_path / "folder", "roberta", learned, "vocab.json")
-    reader = text_reader_of(tmp_path / "folder", "roberta", OPTIONS["roberta"])
+    reader = text_reader_of(tmp_path / "folder", "roberta", ENCODERS["roberta"])
     tokens = reader(tf.constant(["the cat " * 30]))["tokens"]
     assert tokens.shape == (1, 24) and tokens[0, 0] == 0 and tokens[0, -1] == 2
 
@@ -150,5 +156,5 @@ def test_byte_pairs_that_cannot_be_read_are_refused(settings, message, tmp_path)
     whole = {"model": {"type": "BPE", "vocab": {"a": 0}, "merges": []}}
     (tmp_path / "tokenizer.json").write_text(json.dumps(whole | settings))
     with pytest.raises(UserError) as error:
-        text_reader_of(tmp_path, "gpt2", OPTIONS["gpt2"])
+        text_reader_of(tmp_path, "gpt2", ENCODERS["gpt2"])
     assert message in str(error.value)

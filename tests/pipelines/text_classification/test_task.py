@@ -13,7 +13,7 @@ from attention_zoo.pipelines.engine.run import run as experiment
 from attention_zoo.pipelines.engine.storage.run_folder import RunFolder
 from attention_zoo.pipelines.engine.storage.weights import variables_by_path
 from attention_zoo.pipelines.hub import from_pretrained, to_pretrained
-from attention_zoo.pipelines.models import BertEncoder, MaskedLanguageModel
+from attention_zoo.pipelines.models import BertEncoder, MaskedLanguageModel, RobertaEncoder
 from attention_zoo.pipelines.text_classification.settings import (
     BaselineSettings,
     DataSettings,
@@ -231,6 +231,18 @@ def test_an_encoder_that_cannot_be_used_is_refused(folder, config, tmp_path, spo
         settings = config(encoder=str(folder), **options)
         experiment.train(TextClassification, settings, tmp_path / "run", preset="tiny", typed=())
     assert "\n" not in str(raised.value) and not (tmp_path / "run").exists()
+
+
+def test_the_room_of_roberta_is_less_than_its_positions(folder, config, tmp_path):
+    sizes = {"num_layers": 1, "num_heads": 2, "hidden_dim": 8, "intermediate_dim": 8, "max_length": 30, "pad_token": 0}
+    encoder = RobertaEncoder(len(PIECES), **sizes, name="encoder")
+    encoder({"tokens": np.ones((1, 2), "int32")})
+    to_pretrained(encoder, tmp_path / "roberta")
+    (tmp_path / "roberta" / "vocab.txt").write_bytes((folder / "vocab.txt").read_bytes())
+    (tmp_path / "roberta" / "tokenizer_config.json").write_text('{"tokenizer_class": "BertTokenizer"}')
+    settings = config(encoder=str(tmp_path / "roberta"), max_length=30)
+    with pytest.raises(UserError, match="--data.max_length: expected at most 29, .*; received 30"):
+        experiment.train(TextClassification, settings, tmp_path / "run", preset="tiny", typed=())
 
 
 @pytest.mark.parametrize(
