@@ -25,11 +25,12 @@ from attention_zoo.pipelines.engine.images.image_files import (
     read_image_file,
 )
 from attention_zoo.pipelines.engine.pictures.draw import draw
+from attention_zoo.pipelines.engine.scores.answer_lists import confusion_of, keep_answers
 from attention_zoo.pipelines.engine.serving.asking import ask_image_files
 from attention_zoo.pipelines.engine.storage.labels import keep_labels
 from attention_zoo.pipelines.engine.task import Task
 from attention_zoo.pipelines.engine.views import ConfusionMatrix, HeatMaps
-from attention_zoo.pipelines.image_classification.answers import answers_of, confusion_of, keep_answers
+from attention_zoo.pipelines.image_classification.answers import answers_of
 from attention_zoo.pipelines.image_classification.augmentation import augmentation
 from attention_zoo.pipelines.image_classification.classifier import Classifier, in_channels, scaled
 from attention_zoo.pipelines.image_classification.settings import ImageClassificationConfig
@@ -172,8 +173,9 @@ class ImageClassification(Task):
         """Accuracy in percent; on the test split the answers are kept, too."""
         truths, answers, probabilities = answers_of(model, self.preprocess(split, 0))
         if split == "test":
-            files = self.sets["test"].files
-            keep_answers(self.folder.test_answers, files, self.labels, truths, answers, probabilities)
+            names = ([self.labels[number] for number in numbers] for numbers in (truths, answers))
+            files = self.sets["test"].files or ()
+            keep_answers(self.folder.test_answers, *names, probabilities, kind="image", names=files)
         return {"accuracy": 100.0 * float(np.mean(truths == answers))}
 
     def baselines(self):

@@ -22,7 +22,7 @@ from attention_zoo.pipelines.datasets.tfds import SPLITS, describe_split
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.once import once
 from attention_zoo.pipelines.engine.scores.entities import entity_scores
-from attention_zoo.pipelines.engine.serving.asking import answer_in_batches, ask_rows
+from attention_zoo.pipelines.engine.serving.asking import answer_in_batches, ask_rows, noted
 from attention_zoo.pipelines.engine.storage.files import atomic_write
 from attention_zoo.pipelines.engine.task import Task
 from attention_zoo.pipelines.engine.text.batching import token_batches
@@ -223,8 +223,4 @@ class Intents(Task):
     @staticmethod
     def ask(served, inputs, attention=False):
         """Understands texts: a dict each, as `Interpreter.understand` or, with attention, `attend` returns it."""
-        rows = ask_rows(served, attention, text=tf.constant(inputs))
-        note = "only the beginning was read"
-        return [
-            {"input": text, **row} | ({"note": note} if row["truncated"] else {}) for text, row in zip(inputs, rows)
-        ]
+        return noted(inputs, ask_rows(served, attention, text=tf.constant(inputs)))

@@ -9,7 +9,6 @@ import numpy as np
 import tensorflow as tf
 
 from attention_zoo.pipelines.engine.text.packing import join_documents, overlapping_windows, shifted
-from attention_zoo.pipelines.engine.text.special_tokens import EOS
 
 TOGETHER = 64  # texts that are tokenised at once
 WINDOWS = 32  # windows that are scored at once
@@ -26,11 +25,6 @@ class Corpus:
 
     stream: np.ndarray
     text_bytes: int
-
-    @property
-    def texts(self):
-        """Number of texts that have tokens."""
-        return int((self.stream == EOS).sum())
 
 
 def strings_of(texts):

@@ -21,8 +21,8 @@ class DataSettings:
         validation_split: Split whose loss decides which checkpoint is best.
         test_split: Split that the model is scored on.
         limit: Training texts to take, and a tenth as many of the other splits, for a quick look; 0 takes all.
-        vocabulary_size: Byte pairs (GPT-2) or WordPieces (the others) to learn, with the 256 bytes or the characters of
-            the text. A preset's number is lowered to those that occur often enough.
+        vocabulary_size: Byte pairs (GPT-2) to learn, the 256 bytes included; a preset's number is lowered to those that
+            occur often enough. Of WordPieces (the others) about so many are learned.
     """
 
     dataset: str = "shakespeare"

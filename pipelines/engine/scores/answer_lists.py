@@ -1,8 +1,9 @@
-"""The answers of a classifier of texts to a split, as a file that later steps read."""
+"""The answers of a classifier to a split, as a file that later steps read."""
 
 import csv
 import io
 from collections.abc import Iterable, Sequence
+from itertools import count
 from os import PathLike
 
 import numpy as np
@@ -12,9 +13,22 @@ from attention_zoo.pipelines.engine.storage.files import atomic_write
 
 
 def keep_answers(
-    path: PathLike[str] | str, truths: Iterable[str], answers: Iterable[str], probabilities: Iterable[float]
+    path: PathLike[str] | str,
+    truths: Iterable[str],
+    answers: Iterable[str],
+    probabilities: Iterable[float],
+    kind: str = "text",
+    names: Sequence[object] = (),
 ) -> None:
-    """Writes a line for each text, TSV with a head: its number from 1, truth, answer, probability.
+    """Writes a line for each example, TSV with a head: its name, truth, answer, probability.
+
+    Args:
+        path: The file.
+        truths: Names of the true classes.
+        answers: Names of the answered classes.
+        probabilities: Of the answered classes.
+        kind: Head of the first column. Defaults to `"text"`.
+        names: Names of the examples. Defaults to none: their numbers from 1.
 
     Example:
 
@@ -27,9 +41,9 @@ def keep_answers(
     """
     table = io.StringIO()
     lines = csv.writer(table, "excel-tab", lineterminator="\n")
-    lines.writerow(["text", "truth", "answer", "probability"])
-    for number, (truth, answer, share) in enumerate(zip(truths, answers, probabilities), 1):
-        lines.writerow([number, truth, answer, f"{share:.4f}"])
+    lines.writerow([kind, "truth", "answer", "probability"])
+    for name, truth, answer, share in zip(names or count(1), truths, answers, probabilities):
+        lines.writerow([name, truth, answer, f"{share:.4f}"])
     atomic_write(path, table.getvalue())
 
 
@@ -45,10 +59,11 @@ def right_answers(path: PathLike[str] | str) -> np.ndarray:
 
 
 def confusion_of(path: PathLike[str] | str, labels: Sequence[str]) -> np.ndarray:
-    """Returns how many texts of a class (row) got which answer (column), int `(K, K)`."""
+    """Returns how many examples of a class (row) got which answer (column), int `(K, K)`."""
+    numbers = {label: number for number, label in enumerate(labels)}
     counts = np.zeros((len(labels), len(labels)), int)
     for truth, answer in answered(path):
-        counts[labels.index(truth), labels.index(answer)] += 1
+        counts[numbers[truth], numbers[answer]] += 1
     return counts
 
 

@@ -70,6 +70,18 @@ def ask_pairs(
     return [row | (missing if not tab and line.strip() else {}) for line, (_, tab, _), row in zip(lines, parts, rows)]
 
 
+def noted(inputs: Sequence[str], rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Returns answers with their inputs, and with a note if only the beginning of the text was read.
+
+    Example:
+
+    >>> noted(["cat"], [{"label": "good", "truncated": False}])
+    [{'input': 'cat', 'label': 'good', 'truncated': False}]
+    """
+    note = {"note": "only the beginning was read"}
+    return [{"input": text, **row} | (note if row["truncated"] else {}) for text, row in zip(inputs, rows)]
+
+
 def ask_n_best(served: Any, texts: Sequence[str], count: int) -> list[dict[str, Any]]:
     """Asks the signature `n_best`, whose answers to a text are one string output `(B, N)`, best first, and `scores`.
 

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.serving.answers import keep_rows
-from attention_zoo.pipelines.engine.serving.asking import ask_rows
+from attention_zoo.pipelines.engine.serving.asking import ask_rows, noted
 from attention_zoo.pipelines.engine.task import Task
 from attention_zoo.pipelines.engine.text.blank import says_something
 from attention_zoo.pipelines.engine.views import Alignment
@@ -128,18 +128,6 @@ class Ability(Task):
                 f"{layer}, head {head}" for layer in _numbers(layers) for head in range(1, heads + 1)
             ],
         )
-
-
-def noted(inputs, rows):
-    """Returns answers with their inputs, and with a note if only the beginning of the text was read.
-
-    Example:
-
-    >>> noted(["cat"], [{"label": "good", "truncated": False}])
-    [{'input': 'cat', 'label': 'good', 'truncated': False}]
-    """
-    note = {"note": "only the beginning was read"}
-    return [{"input": text, **row} | (note if row["truncated"] else {}) for text, row in zip(inputs, rows)]
 
 
 def _numbers(layers):

@@ -7,9 +7,9 @@ import shlex
 
 import tensorflow as tf
 
-from attention_zoo.pipelines.engine.serving.asking import TAB, ask_pairs
+from attention_zoo.pipelines.engine.serving.asking import TAB, ask_pairs, noted
 from attention_zoo.pipelines.engine.text.word_splitting import code_point_offsets
-from attention_zoo.pipelines.hub.abilities.ability import Ability, noted
+from attention_zoo.pipelines.hub.abilities.ability import Ability
 
 LONGEST = 30  # tokens of an answer, as in BERT's own evaluation on SQuAD
 NEVER = -1e9  # logit of a token that is not of the text

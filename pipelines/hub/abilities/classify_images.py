@@ -90,9 +90,9 @@ class ClassifyImages(Task):
     @staticmethod
     def view(answer):
         """Returns the rollout, and the heads of the last layer."""
-        return heat_maps_of(answer, answer["image_confidences"][0])
+        return heat_maps_of(answer | {"probabilities": answer["image_confidences"]})
 
     @staticmethod
     def view_heads(answer):
         """Returns the heads of all layers."""
-        return heads_of(answer, answer["image_confidences"][0])
+        return heads_of(answer | {"probabilities": answer["image_confidences"]})

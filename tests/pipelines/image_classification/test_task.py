@@ -17,8 +17,8 @@ from attention_zoo.pipelines.commands.arguments import presets_of
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.run import run as experiment
 from attention_zoo.pipelines.engine.run.config import read
+from attention_zoo.pipelines.engine.scores.answer_lists import confusion_of, keep_answers
 from attention_zoo.pipelines.engine.settings import ExportSettings, TrainingSettings
-from attention_zoo.pipelines.image_classification.answers import confusion_of, keep_answers
 from attention_zoo.pipelines.image_classification.settings import (
     AugmentationSettings,
     BaselineSettings,
@@ -105,7 +105,8 @@ def test_the_test_answers_are_kept_by_file_and_make_the_confusion_matrix(photos,
 
 def test_images_without_files_are_numbered_and_odd_names_survive(tmp_path):
     labels = ["a\tb", 'c"d', "œ"]
-    keep_answers(tmp_path / "answers.tsv", [], labels, [0, 1, 2], [0, 1, 1], np.array([0.5, 1.0, 0.25]))
+    answers = [labels[0], labels[1], labels[1]]
+    keep_answers(tmp_path / "answers.tsv", labels, answers, np.array([0.5, 1.0, 0.25]), kind="image")
     assert confusion_of(tmp_path / "answers.tsv", labels).tolist() == [[1, 0, 0], [0, 1, 0], [0, 1, 0]]
     assert (tmp_path / "answers.tsv").read_text(encoding="utf-8").splitlines()[3] == '3\tœ\t"c""d"\t0.2500'
 
