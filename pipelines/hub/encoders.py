@@ -15,7 +15,7 @@ from attention_zoo.pipelines.hub.folder import SINGLE, Tensors, read_json
 from attention_zoo.pipelines.hub.pretrained import family_of, our_class, to_pretrained
 from attention_zoo.pipelines.hub.tables import read_weights
 from attention_zoo.pipelines.hub.text_reader import TextReader
-from attention_zoo.pipelines.hub.tokenizers import FILES, text_reader_of
+from attention_zoo.pipelines.hub.tokenizers import FILES, known_reader, text_reader_of
 
 if TYPE_CHECKING:
     import keras
@@ -56,10 +56,7 @@ def reader_of(folder: Path) -> TextReader:
     config = read_json(folder / "config.json")
     family = family_of(config.get("model_type"))
     encoder = our_class(family.encoder)(**family.read_options(config))
-    reader = text_reader_of(folder, family.model_type, encoder)
-    if reader is None:
-        raise UserError(f"{folder}: expected a tokeniser, one of {', '.join(FILES)}; received none")
-    return reader
+    return known_reader(folder, text_reader_of(folder, family.model_type, encoder))
 
 
 def built(encoder: Any) -> Any:

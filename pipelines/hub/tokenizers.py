@@ -112,6 +112,18 @@ def text_reader_of(folder: Path, model_type: str, encoder: Any) -> TextReader | 
     )
 
 
+def known_reader(folder: Path, reader: TextReader | None) -> TextReader:
+    """Returns what `text_reader_of` returned for a folder.
+
+    Raises:
+        UserError: It is `None`.
+    """
+    if reader is None:
+        expected = f"{', '.join(FILES)} of {', '.join(LAYOUTS)}"
+        raise UserError(f"{folder}: expected a tokeniser, one of {expected}; received none")
+    return reader
+
+
 def max_tokens_of(folder: Path, settings: Mapping[str, Any], encoder: Any) -> int:
     """Returns the largest number of tokens that a folder's model reads."""
     room = getattr(encoder, "max_tokens", LONGEST)

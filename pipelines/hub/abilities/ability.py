@@ -12,6 +12,7 @@ from attention_zoo.pipelines.engine.serving.asking import ask_rows, noted
 from attention_zoo.pipelines.engine.task import Task
 from attention_zoo.pipelines.engine.text.blank import says_something
 from attention_zoo.pipelines.engine.views import Alignment
+from attention_zoo.pipelines.hub.tokenizers import known_reader
 
 
 class Ability(Task):
@@ -26,6 +27,7 @@ class Ability(Task):
         reader: A `TextReader`.
 
     Attributes:
+        can_embed: Whether the model has an encoder of texts, which can also be exported as `Embed`.
         reads_words: Whether `answer` also gets the `words` of the `text` that was read last, see
             `TextReader.read_words`.
 
@@ -34,6 +36,7 @@ class Ability(Task):
     """
 
     View = Alignment
+    can_embed = True
     reads_words = False
 
     def __init__(self, model, reader):
@@ -44,6 +47,15 @@ class Ability(Task):
             )
         self.model = model
         self.reader = reader
+
+    @classmethod
+    def of_folder(cls, folder, model):
+        """Returns the ability of a model that `from_pretrained` has read from a folder.
+
+        Raises:
+            UserError: The folder has no tokeniser that is known here, or the model or the tokeniser cannot do that.
+        """
+        return cls(model, known_reader(folder, model.tokenizer))
 
     def answer(self, outputs, inputs):
         """Returns the answers to texts: a dict of tensors, each `(B, ...)`, and the errors `(B,)`."""

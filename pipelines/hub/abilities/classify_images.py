@@ -5,12 +5,15 @@ Shapes: B images, C classes, L layers, H heads, h x w the grid of patches.
 
 import tensorflow as tf
 
+from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.images.heat_maps import heads_of, heat_maps_of
 from attention_zoo.pipelines.engine.images.image_files import read_image_file
 from attention_zoo.pipelines.engine.serving.answers import empty_where
 from attention_zoo.pipelines.engine.serving.asking import ask_image_files
 from attention_zoo.pipelines.engine.task import Task
 from attention_zoo.pipelines.engine.views import HeatMaps
+from attention_zoo.pipelines.hub.folder import read_json
+from attention_zoo.pipelines.hub.image_reader import image_reader_of
 
 
 class ClassifyImages(Task):
@@ -25,6 +28,7 @@ class ClassifyImages(Task):
 
     name = "classify_images"
     answers_with = "image_confidences"
+    can_embed = False
     View = HeatMaps
     read_input = staticmethod(read_image_file)
     ask = staticmethod(ask_image_files)
@@ -32,6 +36,24 @@ class ClassifyImages(Task):
     def __init__(self, model, reader):
         self.model = model
         self.reader = reader
+
+    @classmethod
+    def of_folder(cls, folder, model):
+        """Returns the ability of a `VisionTransformer` that `from_pretrained` has read from a folder.
+
+        Raises:
+            UserError: The model has no head or does not read colors, or its preprocessor_config.json is missing or asks
+                for something that is not done here.
+        """
+        config = read_json(folder / "config.json")
+        if model.labels is None:
+            received = ", ".join(config.get("architectures") or ["none"])
+            raise UserError(
+                f"config.json: expected architectures that end with ForImageClassification, received {received}"
+            )
+        if model.options["num_channels"] != 3:
+            raise UserError(f"config.json: expected num_channels 3, received {model.options['num_channels']}")
+        return cls(model, image_reader_of(folder, config["model_type"], model.embedding.image_size))
 
     def respond(self, image_bytes):
         """Returns the best `label` and `error` `(B,)`; all `labels` and `image_confidences` `(B, C)`, best first.

@@ -8,6 +8,8 @@ from attention_zoo.pipelines.engine.decoding.steps import Ends
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.hub.abilities.ability import Ability
 from attention_zoo.pipelines.hub.abilities.writer import Writer
+from attention_zoo.pipelines.hub.folder import read_optional_json
+from attention_zoo.pipelines.hub.tokenizers import known_reader
 
 THEIRS = {
     "temperature": "temperature",
@@ -37,6 +39,7 @@ class Generate(Ability):
 
     name = "generate"
     answers_with = "generated"
+    can_embed = False
 
     def __init__(self, model, reader, settings=None):
         super().__init__(model, reader)
@@ -48,6 +51,12 @@ class Generate(Ability):
             )
         ends = Ends(begin=reader.pad, end=reader.pad, first=0)  # the token that ends a text pads, too
         self.writer = Writer(model, reader.tokenizer, decoding, room, begins=False, ends=ends)
+
+    @classmethod
+    def of_folder(cls, folder, model):
+        """Returns the ability of a decoder that `from_pretrained` has read from a folder; see `Ability.of_folder`."""
+        settings = read_optional_json(folder / "generation_config.json")
+        return cls(model, known_reader(folder, model.tokenizer), settings)
 
     def respond(self, text):
         """Returns the continuations of prompts `(B,)`: what `Writer.write` returns, `generated` for `completed`."""

@@ -10,6 +10,7 @@ import tensorflow as tf
 from attention_zoo.pipelines.baselines.word_vectors import gensim_vectors
 from attention_zoo.pipelines.commands.main import main
 from attention_zoo.pipelines.datasets.plain_texts import read_texts
+from attention_zoo.pipelines.datasets.tfds import SPLITS
 from attention_zoo.pipelines.datasets.word_pairs import read_analogies, read_similarities
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.scores.word_vectors import unit_vectors
@@ -154,7 +155,7 @@ def test_a_run_without_embeddings_is_refused(finished_run, tmp_path):
 def test_lines_of_files_are_split_by_content_and_bad_ones_reported(tmp_path, capsys):
     path = tmp_path / "text.txt"
     path.write_bytes(b"\xef\xbb\xbffirst line\r\n\n" + b"".join(b"line %d\n" % n for n in range(99)) + b"bad \xff\n")
-    texts = read_texts("", (), [str(path)])
+    texts = read_texts("", SPLITS[:2], [str(path)])
     lines = {split: set(one.texts.as_numpy_iterator()) for split, one in texts.items()}
     assert (
         len(lines["train"]) + len(lines["validation"]) == 100 and b"first line" in lines["train"] | lines["validation"]
@@ -162,9 +163,9 @@ def test_lines_of_files_are_split_by_content_and_bad_ones_reported(tmp_path, cap
     assert 0 < len(lines["validation"]) < 20
     assert f"{path}, line 102" in capsys.readouterr().out
     with pytest.raises(UserError, match="--data.strict"):
-        read_texts("", (), [str(path)], strict=True)
+        read_texts("", SPLITS[:2], [str(path)], strict=True)
     with pytest.raises(UserError, match="--data.files: expected text files, received"):
-        read_texts("", (), [str(tmp_path / "gone.txt")])
+        read_texts("", SPLITS[:2], [str(tmp_path / "gone.txt")])
 
 
 def test_pairs_and_analogies_of_a_user_are_read_and_checked(tmp_path):
