@@ -9,6 +9,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -27,6 +28,21 @@ def pytest_collection_finish(session):
     """What was imported lives as long as the tests, so the garbage collector need not visit it again and again."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def forgotten_gradients():
+    """Makes TensorFlow forget what the tests of a file have traced: gigabytes over all files.
+
+    TensorFlow keeps the function of each `tf.custom_gradient` that was traced, and with it the whole graph, as long as
+    the program runs.
+    """
+    yield
+    if framework := sys.modules.get("tensorflow.python.framework.ops"):
+        known = framework.gradient_registry._registry
+        for name in [name for name in known if name.startswith("CustomGradient-")]:
+            del known[name]
+        gc.collect()
 
 
 @pytest.fixture(scope="session")

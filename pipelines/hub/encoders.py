@@ -9,7 +9,7 @@ import numpy as np
 
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.storage.files import atomic_write
-from attention_zoo.pipelines.engine.storage.weights import load_weights_by_path, variables_by_path
+from attention_zoo.pipelines.engine.storage.weights import load_fitting_weights, variables_by_path
 from attention_zoo.pipelines.hub.bert import BERT
 from attention_zoo.pipelines.hub.folder import SINGLE, Tensors, read_json
 from attention_zoo.pipelines.hub.pretrained import family_of, our_class, to_pretrained
@@ -74,7 +74,7 @@ def with_options(encoder: Any, **changes: Any) -> Any:
     """
     changed = built(type(encoder)(**encoder.options | changes, name="encoder"))
     arrays = {path: np.array(variable) for path, variable in variables_by_path(encoder).items()}
-    _, missing, _ = load_weights_by_path(changed, arrays)
+    _, missing = load_fitting_weights(changed, arrays)
     if missing:
         raise ValueError(f"changes: expected options that need no further weights, received {changes}")
     return changed

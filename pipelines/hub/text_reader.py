@@ -92,13 +92,43 @@ class TextReader(tf.Module):
         last = tokens.merge_dims(1, 2)
         inputs, cut, begins, kept = self._arrange([last] if pair is None else [self.tokenizer.tokenize(text), last])
         rows = row_numbers(starts)
-        places = tokens.values.row_starts() - tf.gather(last.row_starts(), rows)  # (W,), among the tokens of the text
+        places = places_of(tokens, rows)
         sizes = tf.minimum(tokens.values.row_lengths(), tf.gather(kept, rows) - places)
         read = (sizes > 0) & (ends.values > starts.values)
         columns = tf.gather(begins, rows) + places
         flat = Words(starts.values, ends.values, columns, sizes)
         kept_words = (tf.ragged.boolean_mask(starts.with_values(v), starts.with_values(read)) for v in flat)
         return inputs, cut, Words(*kept_words)  # pyright: ignore[reportArgumentType]
+
+    def pieces_of_words(self, words: tf.Tensor) -> tf.RaggedTensor:
+        """Tokenises words that something else has split, each as in the middle of a text.
+
+        Args:
+            words: Strings `(N,)`.
+
+        Returns:
+            int32 RaggedTensor `(N, None)`, at least one token each: padding for what the tokeniser leaves out.
+        """
+        pieces = self.tokenizer.tokenize(tf.strings.join([" ", words]))
+        none = tf.cast(pieces.row_lengths() == 0, tf.int64)  # (N,)
+        padding = tf.RaggedTensor.from_row_lengths(tf.fill([tf.reduce_sum(none)], self.pad), none)
+        return tf.concat([pieces, padding], axis=1)
+
+    def read_pieces(self, pieces: tf.RaggedTensor) -> tuple[dict[str, tf.Tensor], tf.RaggedTensor]:
+        """Returns what `__call__` returns for texts of words that `pieces_of_words` tokenised, and where the words are.
+
+        Args:
+            pieces: int32 RaggedTensor `(B, None, None)`, the tokens of the words of texts.
+
+        Returns:
+            The inputs of the encoder, and an int64 RaggedTensor `(B, None)`: the column of the first token of each word
+            for which there is room.
+        """
+        inputs, _, begins, kept = self._arrange([pieces.merge_dims(1, 2)])
+        rows = pieces.value_rowids()
+        places = places_of(pieces, rows)
+        columns = pieces.with_values(tf.gather(begins, rows) + places)
+        return inputs, tf.ragged.boolean_mask(columns, columns.with_values(places < tf.gather(kept, rows)))
 
     def _arrange(self, parts: list[Any]) -> tuple[dict[str, tf.Tensor], tf.Tensor, tf.Tensor, tf.Tensor]:
         """Returns what `read` does for tokens, and where those of the last text begin, and how many there are."""
@@ -128,6 +158,16 @@ class TextReader(tf.Module):
     def pieces(self, tokens: tf.Tensor) -> tf.Tensor:
         """Returns the pieces of token ids, as strings of the same shape."""
         return self.tokenizer.pieces(tokens)
+
+
+def places_of(tokens: tf.RaggedTensor, rows: tf.Tensor) -> tf.Tensor:
+    """Returns the place of the first token of each word, int64 `(W,)`, among the tokens of its text.
+
+    Args:
+        tokens: Of the words of texts, `(B, None, None)`.
+        rows: Number of the text of each word, `(W,)`.
+    """
+    return tokens.values.row_starts() - tf.gather(tokens.merge_dims(1, 2).row_starts(), rows)
 
 
 def shrunk(first: tf.RaggedTensor, second: tf.RaggedTensor, room: int) -> list[tf.RaggedTensor]:

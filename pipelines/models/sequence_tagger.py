@@ -18,7 +18,8 @@ class SequenceTagger(keras.Model):
     """Tags each word of a sentence.
 
     A word is its embedding, and the maximum over its characters of a convolution (Ma and Hovy 2016, sec. 2.1; Lample et
-    al. read the characters with an LSTM, which takes longer and scores alike). The encoder is a bidirectional LSTM, or
+    al. read the characters with an LSTM, which takes longer and scores alike). With `word_encoder`, the state of its
+    first token stands in place of its embedding (Devlin et al. 2019, sec. 5.3). The encoder is a bidirectional LSTM, or
     Transformer blocks with sinusoidal positions. The head is a `ConditionalRandomField`, which knows what the tagging
     scheme forbids, or a softmax for each word.
 
@@ -35,16 +36,20 @@ class SequenceTagger(keras.Model):
         num_heads: Heads of a block. Defaults to 4.
         dropout: Share of the features dropped in training before and after the encoder. Defaults to 0.5.
         head: `"crf"` or `"softmax"`. Defaults to `"crf"`.
+        word_encoder: A `BertEncoder` or a relative, named "encoder", whose weights are learned too. Defaults to `None`.
 
     Call arguments:
         inputs: A dict of `"words"`, integers (B, T), and `"characters"`, integers (B, T, C), 0 = padding at the right.
+            For the `word_encoder` also its `"tokens"` and their `"mask"`, and `"columns"`, integers (B, T): where
+            among the tokens the first one of each word is.
         return_attention_scores: Whether to return the attention too.
         training: Whether to apply dropout.
 
     Returns:
         The scores of the tags, float32 (B, T, K); with `return_attention_scores` also a dict of the weights of each
-        block, `"encoder/1/self"` (B, H, T, T), which is empty for the LSTM. `marginals`, `decode` and `log_likelihood`
-        take the scores.
+        block, `"encoder/1/self"` (B, H, T, T). For the LSTM it has those of the last block of the `word_encoder`, from
+        the first token of each word to those of the others, and without one it is empty. `marginals`, `decode` and
+        `log_likelihood` take the scores.
 
     Raises:
         ValueError: If `encoder` or `head` is unknown.
@@ -74,6 +79,7 @@ class SequenceTagger(keras.Model):
         num_heads=4,
         dropout=0.5,
         head="crf",
+        word_encoder=None,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -92,13 +98,14 @@ class SequenceTagger(keras.Model):
         self.num_heads = num_heads
         self.dropout = dropout
         self.head = head
+        self.word_encoder = word_encoder
         policy = self.dtype_policy
 
         def embedding(rows, size, name):  # uniform from -sqrt(3/d) to sqrt(3/d), as Lample et al.'s
             initializer = keras.initializers.RandomUniform(-((3 / size) ** 0.5), (3 / size) ** 0.5)
             return keras.layers.Embedding(rows, size, embeddings_initializer=initializer, dtype=policy, name=name)
 
-        self.word_embedding = embedding(vocabulary_size, embedding_dim, "word_embedding")
+        self.word_embedding = None if word_encoder else embedding(vocabulary_size, embedding_dim, "word_embedding")
         self.character_embedding = embedding(characters, character_dim, "character_embedding")
         self.convolution = keras.layers.Conv1D(filters, 3, padding="same", dtype=policy, name="convolution")
         self.drop = keras.layers.Dropout(dropout, dtype=policy, name="drop")
@@ -128,35 +135,34 @@ class SequenceTagger(keras.Model):
             else None
         )
 
-    @property
-    def attends(self):
-        """Whether the encoder has attention."""
-        return self.encoder == "attention"
-
     def build(self, input_shape=None):
         """Creates all weights; their shapes depend on the arguments of the constructor only."""
-        self.word_embedding.build((None, None))
+        if self.word_encoder is None:
+            self.word_embedding.build((None, None))
+        elif not self.word_encoder.built:
+            self.word_encoder.build({"tokens": (None, None)})
         self.character_embedding.build((None, None))
         self.convolution.build((None, None, self.character_dim))
-        features = self.embedding_dim + self.filters
-        if self.attends:
+        features = (self.word_encoder.hidden_dim if self.word_encoder else self.embedding_dim) + self.filters
+        if self.project:
             self.project.build((None, None, features))
             features = self.hidden_dim
         for block in self.blocks:
             block.build((None, None, features))
-            features = self.hidden_dim if self.attends else 2 * self.hidden_dim
+            features = self.hidden_dim if self.project else 2 * self.hidden_dim
         self.scorer.build((None, None, features))
         if self.crf:
             self.crf.build((None, None, len(self.tags)))
 
     def call(self, inputs, return_attention_scores=False, training=None):
-        words, mask = inputs["words"], ops.not_equal(inputs["words"], 0)  # (B, T)
-        read = ops.concatenate([self.word_embedding(words), self.spell(inputs["characters"])], axis=-1)
-        hidden, scores = self.drop(read, training=training), {}  # (B, T, D)
-        if self.attends:
+        mask = ops.not_equal(inputs["words"], 0)  # (B, T)
+        words, scores = self.read(inputs, return_attention_scores, training)
+        read = ops.concatenate([words, self.spell(inputs["characters"])], axis=-1)
+        hidden = self.drop(read, training=training)  # (B, T, D)
+        if self.project:
             hidden = self.positions(self.project(hidden))
         for number, block in enumerate(self.blocks, 1):
-            if not self.attends:
+            if not self.project:
                 hidden = block(hidden, mask=mask, training=training)
             elif return_attention_scores:
                 hidden, scores[f"encoder/{number}/self"] = block(
@@ -166,6 +172,24 @@ class SequenceTagger(keras.Model):
                 hidden = block(hidden, query_mask=mask, training=training)
         logits = self.scorer(self.drop(hidden, training=training))  # (B, T, K)
         return (logits, scores) if return_attention_scores else logits
+
+    def read(self, inputs, return_attention_scores, training):
+        """Returns the embeddings of the words `(B, T, D)`, and a dict of the weights that `call` returns for them."""
+        if self.word_encoder is None:
+            return self.word_embedding(inputs["words"]), {}
+        tokens = {name: inputs[name] for name in ("tokens", "mask")}
+        columns = inputs["columns"][..., None]  # (B, T, 1)
+        outputs = self.word_encoder(tokens, return_attention_scores=return_attention_scores, training=training)
+        outputs, scores = outputs if return_attention_scores else (outputs, {})
+        words = ops.take_along_axis(outputs["states"], columns, axis=1)
+        if not scores or self.project:
+            return words, {}
+        weights = list(scores.values())[-1]  # (B, H, tokens, tokens)
+        weights = ops.take_along_axis(weights, columns[:, None], axis=2)
+        weights = ops.take_along_axis(weights, inputs["columns"][:, None, None, :], axis=3)  # (B, H, T, T)
+        there = ops.not_equal(inputs["words"], 0)
+        there = ops.logical_and(there[:, None, :, None], there[:, None, None, :])
+        return words, {"encoder/1/self": ops.where(there, weights, 0.0)}
 
     def spell(self, characters):
         """Returns the features of the characters `(B, T, C)` of words, `(B, T, filters)`."""
@@ -204,4 +228,10 @@ class SequenceTagger(keras.Model):
             *("vocabulary_size", "characters", "tags", "embedding_dim", "character_dim", "filters", "encoder"),
             *("hidden_dim", "num_layers", "num_heads", "dropout", "head"),
         )
-        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
+        encoder = self.word_encoder and keras.saving.serialize_keras_object(self.word_encoder)
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}, "word_encoder": encoder}
+
+    @classmethod
+    def from_config(cls, config):
+        encoder = config.get("word_encoder")
+        return cls(**config | {"word_encoder": encoder and keras.saving.deserialize_keras_object(encoder)})

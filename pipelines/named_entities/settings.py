@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+from attention_zoo.pipelines.engine.errors import check_ranges
 from attention_zoo.pipelines.engine.settings import ExportSettings, TaskConfig, TrainingSettings
 
 
@@ -38,6 +39,8 @@ class TaggerSettings:
 
     Args:
         name: lstm, a bidirectional LSTM (Lample et al. 2016); or attention, Transformer blocks.
+        encoder: What reads the words in place of their embeddings: a folder of the Hugging Face Hub with BERT, RoBERTa,
+            ALBERT or DistilBERT, or the folder of a run that has such an encoder. Its weights are learned on.
         embedding_dim: Size of a word's embedding.
         character_dim: Size of a character's embedding.
         filters: Features of the characters of a word.
@@ -50,6 +53,7 @@ class TaggerSettings:
     """
 
     name: str = ""
+    encoder: str = ""
     embedding_dim: int = 100
     character_dim: int = 25
     filters: int = 50
@@ -84,6 +88,21 @@ ModelSettings = LSTMSettings | AttentionSettings
 
 
 @dataclass
+class TaggingTrainingSettings(TrainingSettings):
+    """How the weights are learned; the tokens of batch_tokens are words.
+
+    Args:
+        encoder_rate: Factor of the learning rate for the weights of `model.encoder`; 0 keeps them as they are.
+    """
+
+    encoder_rate: float = 0.02
+
+    def __post_init__(self):
+        super().__post_init__()
+        check_ranges(self, {"encoder_rate": (0 <= self.encoder_rate <= 1, "from 0 to 1")})
+
+
+@dataclass
 class BaselineSettings:
     """Baselines to compare with, trained on the same split.
 
@@ -109,6 +128,6 @@ class NamedEntitiesConfig(TaskConfig):
 
     data: DataSettings = field(default_factory=DataSettings)
     model: ModelSettings = field(default_factory=LSTMSettings)
-    training: TrainingSettings = field(default_factory=TrainingSettings)
+    training: TaggingTrainingSettings = field(default_factory=TaggingTrainingSettings)
     baselines: BaselineSettings = field(default_factory=BaselineSettings)
     export: ExportSettings = field(default_factory=ExportSettings)

@@ -8,6 +8,7 @@ import tensorflow as tf
 from attention_zoo.pipelines.engine.serving.answers import dense_columns
 from attention_zoo.pipelines.engine.text.tag_spans import entities_in_text
 from attention_zoo.pipelines.engine.text.word_splitting import read_words
+from attention_zoo.pipelines.hub.text_reader import cut
 
 
 class EntityTagger:
@@ -17,12 +18,28 @@ class EntityTagger:
         model: A `SequenceTagger`.
         vocabulary: Its `TaggerVocabulary`.
         max_words: Longest text, in words. Longer ones are cut, and so are those of more than 64 bytes a word.
+        reader: `TextReader` of the model's `word_encoder`. Texts with more tokens than it reads are cut, too. Defaults
+            to `None`.
     """
 
-    def __init__(self, model, vocabulary, max_words):
+    def __init__(self, model, vocabulary, max_words, reader=None):
         self.model = model
         self.vocabulary = vocabulary
         self.max_words = max_words
+        self.reader = reader
+
+    def read(self, text):
+        """Returns what `read_words` returns, and a dict of the inputs of the model's `word_encoder`."""
+        words, starts, ends, truncated = read_words(text, self.max_words)
+        if self.reader is None:
+            return words, starts, ends, truncated, {}
+        pieces = words.with_values(self.reader.pieces_of_words(words.values))  # (B, None, None)
+        tokens, columns = self.reader.read_pieces(pieces)
+        truncated |= columns.row_lengths() < words.row_lengths()
+        words, starts, ends = (cut(rows, columns.row_lengths()) for rows in (words, starts, ends))
+        columns = columns.to_tensor()
+        columns = tf.pad(columns, [[0, 0], [0, tf.maximum(1 - tf.shape(columns)[1], 0)]])
+        return words, starts, ends, truncated, tokens | {"columns": columns}
 
     def inputs(self, words):
         """Returns the inputs of the model for words, a string RaggedTensor `(B, None)`; at least one column."""
@@ -49,7 +66,8 @@ class EntityTagger:
 
         `words` `(B, T)`, their number `word_counts` `(B,)` and the best `tags` `(B, T)`; `tag_names` `(B, K)` and
         `marginals` `(B, T, K)`, the probability of each tag; and `attention` `(B, T, T)` if the encoder attends: what
-        each word attended to in the last block, the mean of its heads.
+        each word attended to in the last block, the mean of its heads. The words of a `word_encoder` attend to its
+        other tokens, too, so their rows have sums below 1.
         """
         answer, words, tags, marginals, scores = self._answer(text, return_attention_scores=True)
         names = tf.constant(self.model.tags)
@@ -68,8 +86,8 @@ class EntityTagger:
         return answer
 
     def _answer(self, text, return_attention_scores=False):
-        words, starts, ends, truncated = read_words(text, self.max_words)
-        inputs = self.inputs(words)
+        words, starts, ends, truncated, tokens = self.read(text)
+        inputs = self.inputs(words) | tokens
         logits = self.model(inputs, training=False, return_attention_scores=return_attention_scores)
         logits, scores = logits if return_attention_scores else (logits, {})
         mask = inputs["words"] != 0

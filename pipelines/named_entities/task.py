@@ -11,7 +11,6 @@ The file reads in the order in which a sentence travels: settings, `load`, `adap
 import copy
 import shlex
 
-import numpy as np
 import tensorflow as tf
 
 from attention_zoo.pipelines.baselines.crf import check_installed, crf_tags
@@ -23,13 +22,18 @@ from attention_zoo.pipelines.engine.scores.entities import entity_report, entity
 from attention_zoo.pipelines.engine.serving.asking import answer_by_length, ask_rows
 from attention_zoo.pipelines.engine.serving.entity_answers import marked, spans_view
 from attention_zoo.pipelines.engine.storage.files import atomic_write
+from attention_zoo.pipelines.engine.storage.weights import variables_by_path
 from attention_zoo.pipelines.engine.task import Task
 from attention_zoo.pipelines.engine.text.batching import token_batches
 from attention_zoo.pipelines.engine.text.special_tokens import UNK
 from attention_zoo.pipelines.engine.text.tags import names_of, parts
 from attention_zoo.pipelines.engine.text.word_splitting import split_words
 from attention_zoo.pipelines.engine.views import Spans
+from attention_zoo.pipelines.hub.encoders import load_encoder, reader_of
+from attention_zoo.pipelines.hub.run_encoders import find_tokenizer, is_kept, keep_given_encoder
+from attention_zoo.pipelines.hub.text_reader import cut
 from attention_zoo.pipelines.models.sequence_tagger import SequenceTagger
+from attention_zoo.pipelines.named_entities.forms import WordForms
 from attention_zoo.pipelines.named_entities.pieces import tags_of_pieces, tags_of_words
 from attention_zoo.pipelines.named_entities.settings import NamedEntitiesConfig
 from attention_zoo.pipelines.named_entities.tagger import EntityTagger
@@ -52,9 +56,16 @@ class NamedEntities(Task):
     say = staticmethod(marked)
     view = staticmethod(spans_view)
 
+    @property
+    def pretrained(self):
+        """Whether an encoder whose weights were learned elsewhere reads the words."""
+        return bool(self.config.model.encoder)
+
     def load(self):
         """Reads the tagged sentences of the three splits."""
         data = self.config.data
+        if self.pretrained and not is_kept(self.folder):
+            find_tokenizer(self.config.model.encoder)  # a wrong folder is refused before the data is read
         if "crf" in self.config.baselines.names:
             check_installed()
         self.sentences = read_tagged(data.dataset, data.files, data.dev, data.test, data.limit, data.strict)
@@ -76,30 +87,23 @@ class NamedEntities(Task):
             for path, found in zip(files, learn_vocabulary(flat, self.config.data.vocabulary_size, CHARACTERS)):
                 atomic_write(path, "\n".join(found))
         self.vocabulary = TaggerVocabulary(*(path.read_text(encoding="utf-8").split("\n") for path in files))
-        flat = tf.concat([words.flat_values for words, _, _ in pieces.values()], axis=0)
-        distinct, forms = np.unique(flat.numpy(), return_inverse=True)
-        # Batches hold the numbers of distinct words; 0 is padding.
-        forms = dict(zip(pieces, np.split(forms + 1, [pieces["train"][0].flat_values.shape[0]])))
-        distinct = tf.constant([b"", *distinct.tolist()])
-        ids = self.vocabulary.word_ids(distinct).numpy() * (np.arange(len(distinct)) > 0)
-        single = np.bincount(ids[forms["train"]], minlength=self.vocabulary.sizes[0])[ids] == 1
-        self.ids, self.single = tf.constant(ids), tf.constant(single)
-        self.characters = self.vocabulary.character_ids(distinct)
-        self.columns = {
-            split: self.number(split, words.with_flat_values(tf.constant(forms[split])), starts)
-            for split, (words, starts, _) in pieces.items()
-        }
+        if self.pretrained and not is_kept(self.folder):
+            keep_given_encoder(self.folder, self.config.model.encoder, pooler=False)
+        self.encoder, self.reader = self.folder.encoder, reader_of(self.folder.encoder) if self.pretrained else None
+        self.forms = WordForms({split: words for split, (words, *_) in pieces.items()}, self.vocabulary, self.reader)
+        self.columns = {split: self.number(split, *found[:2]) for split, found in pieces.items()}
 
-    def number(self, split, forms, starts):
+    def number(self, split, words, starts):
         """Returns the columns of a split: the numbers of its words and of their tags, 0 is padding."""
         limit, bilou = self.config.data.max_words, self.config.model.tagging == "bilou"
         sentences = self.sentences[split]
         numbers = {tag: number for number, tag in enumerate(self.tags, 1)}
         rows = zip(sentences.words, sentences.tags, starts.to_list())
         tags = [numbers.get(tag, numbers["O"]) for row in rows for tag in tags_of_pieces(*row, bilou)]
-        if cut := int(tf.math.count_nonzero(forms.row_lengths() > limit)):
-            print(f"{split}: {cut:,} sentences above data.max_words={limit} are cut")
-        return {"forms": forms[:, :limit], "tags": forms.with_flat_values(tags)[:, :limit]}
+        forms = self.forms.numbers[split][:, :limit]
+        if shorter := int(tf.math.count_nonzero(forms.row_lengths() < words.row_lengths())):
+            print(f"{split}: {shorter:,} sentences above data.max_words={limit} or the encoder's tokens are cut")
+        return {"forms": forms, "tags": cut(words.with_flat_values(tags), forms.row_lengths())}
 
     def preprocess(self, split, epoch):
         """Returns batches of like lengths; in training, words that occur once are read as unknown at random."""
@@ -110,11 +114,11 @@ class NamedEntities(Task):
         )
 
         def read(number, batch):
-            words = tf.gather(self.ids, batch["forms"])
+            inputs = self.forms.inputs(batch["forms"])
             seed = tf.stack([tf.constant(training.seed * 10_007 + epoch, tf.int64), number])
-            dropped = tf.gather(self.single, batch["forms"]) & (words != 0)
-            dropped &= tf.random.stateless_uniform(tf.shape(words), seed) < share
-            return {"words": tf.where(dropped, UNK, words), **batch}
+            dropped = self.forms.rare(batch["forms"])
+            dropped &= tf.random.stateless_uniform(tf.shape(dropped), seed) < share
+            return {**batch, **inputs, "words": tf.where(dropped, UNK, inputs["words"])}
 
         return batches.enumerate().map(read, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).prefetch(8)
 
@@ -122,25 +126,31 @@ class NamedEntities(Task):
         """Returns the model, built by a call on one word."""
         options = dict(vars(self.config.model))
         encoder = options.pop("name")
-        for ours in ("word_dropout", "tagging"):
+        for ours in ("word_dropout", "tagging", "encoder"):
             options.pop(ours)
-        words, characters = self.vocabulary.sizes
-        model = SequenceTagger(words, characters, self.tags, encoder=encoder, **options)
-        model({"words": tf.constant([[UNK]]), "characters": tf.constant([[[UNK]]])})
+        word_encoder = load_encoder(self.encoder) if self.pretrained else None
+        options |= {"encoder": encoder, "word_encoder": word_encoder}
+        model = SequenceTagger(*self.vocabulary.sizes, self.tags, **options)
+        model({"characters": tf.constant([[[UNK]]]), **self.forms.inputs(tf.constant([[1]]))})
         return model
+
+    def rate_factors(self, model):
+        """Returns `training.encoder_rate` for the weights of the encoder of words."""
+        factor = self.config.training.encoder_rate
+        return {path: factor for path in variables_by_path(model) if path.startswith("encoder/")}
 
     def loss(self, model, batch, training):
         """Minus the log-likelihood of the tags, summed over the sentences; its weight is the number of words."""
-        mask, characters = batch["words"] != 0, tf.gather(self.characters, batch["forms"])  # (B, T, C)
+        mask, characters = batch["words"] != 0, tf.gather(self.forms.characters, batch["forms"])  # (B, T, C)
         longest = tf.reduce_max(tf.math.count_nonzero(characters, axis=-1))
-        scores = model({"words": batch["words"], "characters": characters[:, :, :longest]}, training=training)
+        scores = model({**batch, "characters": characters[:, :, :longest]}, training=training)
         loss = -tf.reduce_sum(model.log_likelihood(scores, batch["tags"] - 1, mask))
         return loss, tf.reduce_sum(tf.cast(mask, tf.float32)), {"loss": loss}
 
     @once
     def tagger(self, model):
         """Returns what answers raw text with a model, in evaluation and in serving."""
-        return EntityTagger(model, self.vocabulary, self.config.data.max_words)
+        return EntityTagger(model, self.vocabulary, self.config.data.max_words, self.reader)
 
     def answers(self, model, split):
         """Returns the tags of the words of a split, of the entities that serving finds in the text of its sentences."""
@@ -183,7 +193,7 @@ class NamedEntities(Task):
         spec = {"text": tf.TensorSpec([None], tf.string, name="text")}
         tagger = self.tagger(model)
         signatures = {"serving_default": (tagger.tag, spec), "attention": (tagger.attend, spec)}
-        return [model, self.vocabulary], signatures, {"text": tf.constant(self.samples()[:2])}
+        return [model, self.vocabulary, self.reader], signatures, {"text": tf.constant(self.samples()[:2])}
 
     def sample_rows(self):
         """Numbers of four test sentences of about twelve words with several entities."""

@@ -34,15 +34,10 @@ from attention_zoo.pipelines.engine.training.losses import classification_loss
 from attention_zoo.pipelines.engine.views import Alignment, ConfusionMatrix
 from attention_zoo.pipelines.hub.abilities.ability import Ability
 from attention_zoo.pipelines.hub.encoders import has_weights, load_encoder, reader_of
+from attention_zoo.pipelines.hub.run_encoders import find_tokenizer, is_kept
 from attention_zoo.pipelines.models import SequenceClassifier
 from attention_zoo.pipelines.text_classification.answers import TAB, TextClassifier, ask, line_of
-from attention_zoo.pipelines.text_classification.encoder import (
-    find_tokenizer,
-    is_kept,
-    keep_start,
-    layer_factors,
-    limit_learning,
-)
+from attention_zoo.pipelines.text_classification.encoder import keep_start, layer_factors, limit_learning
 from attention_zoo.pipelines.text_classification.settings import TextClassificationConfig
 
 TOGETHER = 32  # texts that are read, or answered, at once

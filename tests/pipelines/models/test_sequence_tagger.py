@@ -5,13 +5,17 @@ import numpy as np
 import pytest
 from keras import ops
 
+from attention_zoo.pipelines.models import BertEncoder
 from attention_zoo.pipelines.models.sequence_tagger import SequenceTagger
 
 TAGS = ["O", "B-A", "I-A"]
 
 
-def made(**options):
+def made(pretrained=False, **options):
     keras.utils.set_random_seed(0)
+    if pretrained:
+        sizes = {"num_layers": 2, "num_heads": 2, "hidden_dim": 8, "intermediate_dim": 8, "dropout": 0.0}
+        options["word_encoder"] = BertEncoder(30, **sizes, attention_dropout=0.0, pooler=False, name="encoder")
     sizes = {"embedding_dim": 6, "character_dim": 4, "filters": 5, "hidden_dim": 8}
     model = SequenceTagger(20, 12, TAGS, **{**sizes, **options})
     model(batch())
@@ -23,10 +27,19 @@ def batch():
     words, characters = rng.integers(1, 20, (3, 4)), rng.integers(1, 12, (3, 4, 5))
     words[1, 2:] = 0
     words[2] = 0
-    return {"words": words, "characters": characters * (words != 0)[..., None]}
+    tokens = rng.integers(1, 30, (3, 8))
+    tokens[1, 5:], tokens[2, 2:] = 0, 0
+    return {
+        "words": words,
+        "characters": characters * (words != 0)[..., None],
+        "tokens": tokens,
+        "mask": tokens != 0,
+        "columns": np.array([[1, 2, 4, 6], [1, 3, 0, 0], [0, 0, 0, 0]]),
+    }
 
 
 OPTIONS = [{"encoder": encoder, "head": head} for encoder in ("lstm", "attention") for head in ("crf", "softmax")]
+OPTIONS += [{"encoder": "lstm", "pretrained": True}, {"encoder": "attention", "pretrained": True}]
 
 
 @pytest.mark.parametrize("options", OPTIONS)
@@ -66,6 +79,29 @@ def test_the_attentive_encoder_gives_its_weights_by_name():
     sums = ops.convert_to_numpy(weights["encoder/2/self"]).sum(axis=-1)
     np.testing.assert_allclose(sums[0], 1.0, atol=1e-5)
     assert made()(inputs, return_attention_scores=True)[1] == {}
+
+
+def test_the_states_of_first_tokens_stand_for_words():
+    model, inputs = made(pretrained=True), batch()
+    states = ops.convert_to_numpy(model.word_encoder({name: inputs[name] for name in ("tokens", "mask")})["states"])
+    words, _ = model.read(inputs, return_attention_scores=False, training=False)
+    np.testing.assert_array_equal(ops.convert_to_numpy(words)[0], states[0, [1, 2, 4, 6]])
+    np.testing.assert_array_equal(ops.convert_to_numpy(words)[1, :2], states[1, [1, 3]])
+    paths = {variable.path for variable in model.trainable_variables}
+    assert any("encoder/encoder_1/" in path for path in paths) and not any("word_embedding" in path for path in paths)
+
+
+def test_words_attend_as_their_first_tokens_do():
+    model, inputs = made(pretrained=True), batch()
+    scores, weights = model(inputs, return_attention_scores=True)
+    np.testing.assert_allclose(ops.convert_to_numpy(scores), ops.convert_to_numpy(model(inputs)), atol=1e-6)
+    tokens = {name: inputs[name] for name in ("tokens", "mask")}
+    theirs = ops.convert_to_numpy(model.word_encoder(tokens, return_attention_scores=True)[1]["encoder/2"])
+    ours = ops.convert_to_numpy(weights["encoder/1/self"])
+    assert ours.shape == (3, 2, 4, 4) and not ours[2].any() and not ours[1, :, 2:].any()
+    np.testing.assert_array_equal(ours[0], theirs[0][:, [1, 2, 4, 6]][:, :, [1, 2, 4, 6]])
+    blocks = made(pretrained=True, encoder="attention", num_layers=2)
+    assert set(blocks(inputs, return_attention_scores=True)[1]) == {"encoder/1/self", "encoder/2/self"}
 
 
 def test_casing_is_read_from_the_characters():
