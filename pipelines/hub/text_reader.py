@@ -112,7 +112,8 @@ class TextReader(tf.Module):
         pieces = self.tokenizer.tokenize(tf.strings.join([" ", words]))
         none = tf.cast(pieces.row_lengths() == 0, tf.int64)  # (N,)
         padding = tf.RaggedTensor.from_row_lengths(tf.fill([tf.reduce_sum(none)], self.pad), none)
-        return tf.concat([pieces, padding], axis=1)
+        padded: Any = tf.concat([pieces, padding], axis=1)
+        return padded
 
     def read_pieces(self, pieces: tf.RaggedTensor) -> tuple[dict[str, tf.Tensor], tf.RaggedTensor]:
         """Returns what `__call__` returns for texts of words that `pieces_of_words` tokenised, and where the words are.
