@@ -5,7 +5,6 @@ A model that `tf.saved_model.load` reads can still fail in TF Serving, so every 
 
 import functools
 import gc
-import os
 import shutil
 import signal
 import subprocess
@@ -14,6 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
+from commands import run_command, start_command
 
 LONGEST = ("tests/first_day/", "tests/test_readme.py", "tests/test_adding_a_task.py")  # many processes in one test
 
@@ -74,20 +74,20 @@ def c_api_run(tmp_path_factory):
 def killed_and_continued():
     """`killed_and_continued(words, directory, checkpoints) -> what the second start printed`.
 
-    Runs a program in a folder, kills it at its first checkpoint, and runs it again.
+    Does `attention-zoo WORDS` in a folder, kills it at its first checkpoint, and does it again.
     """
     return kill_and_continue
 
 
 def kill_and_continue(words, directory, checkpoints):
-    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
-    first = subprocess.Popen(words, cwd=directory, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    first = start_command(words, directory)
     deadline = time.monotonic() + 300
-    while not list(checkpoints.glob("*.json")) and first.poll() is None and time.monotonic() < deadline:
+    while not list(checkpoints.glob("*.json")) and first.process.is_alive() and time.monotonic() < deadline:
         time.sleep(0.02)
-    first.send_signal(signal.SIGKILL)
-    assert first.wait() == -signal.SIGKILL, first.stderr.read().decode()
-    second = subprocess.run(words, cwd=directory, env=environment, capture_output=True, text=True)
+    first.process.kill()
+    done = first.finish()
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    second = run_command(words, directory)
     assert second.returncode == 0, second.stdout + second.stderr
     return second.stdout
 

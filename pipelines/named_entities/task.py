@@ -193,7 +193,8 @@ class NamedEntities(Task):
         spec = {"text": tf.TensorSpec([None], tf.string, name="text")}
         tagger = self.tagger(model)
         signatures = {"serving_default": (tagger.tag, spec), "attention": (tagger.attend, spec)}
-        return [model, self.vocabulary, self.reader], signatures, {"text": tf.constant(self.samples()[:2])}
+        trackables = [one for one in (model, self.vocabulary, self.reader) if one is not None]
+        return trackables, signatures, {"text": tf.constant(self.samples()[:2])}
 
     def sample_rows(self):
         """Numbers of four test sentences of about twelve words with several entities."""

@@ -23,14 +23,31 @@ def run_command(words, directory, text=""):
 
 def run_function(function, *arguments, text=""):
     """Calls a function that can be pickled in a process of its own; returns what `run_command` does."""
-    with tempfile.TemporaryDirectory() as folder:
-        files = [Path(folder) / name for name in ("input", "output", "errors")]
-        files[0].write_text(text)
-        process = _PROCESSES.Process(target=_run, args=(function, arguments, [str(file) for file in files]))
-        process.start()
-        process.join()
-        printed = [file.read_text(errors="replace") if file.is_file() else "" for file in files[1:]]
-    return subprocess.CompletedProcess(arguments, process.exitcode, *printed)
+    return Started(function, *arguments, text=text).finish()
+
+
+def start_command(words, directory):
+    """Starts what `run_command` does; returns a `Started`."""
+    return Started(_command, list(words), str(directory))
+
+
+class Started:
+    """A function in a process of its own, `process`."""
+
+    def __init__(self, function, *arguments, text=""):
+        self._folder, self._arguments = tempfile.TemporaryDirectory(), arguments
+        self._files = [Path(self._folder.name) / name for name in ("input", "output", "errors")]
+        self._files[0].write_text(text)
+        files = [str(file) for file in self._files]
+        self.process = _PROCESSES.Process(target=_run, args=(function, arguments, files))
+        self.process.start()
+
+    def finish(self):
+        """Waits for the end; returns a `subprocess.CompletedProcess`."""
+        self.process.join()
+        printed = [file.read_text(errors="replace") if file.is_file() else "" for file in self._files[1:]]
+        self._folder.cleanup()
+        return subprocess.CompletedProcess(self._arguments, self.process.exitcode, *printed)
 
 
 def _run(function, arguments, files):

@@ -2,7 +2,6 @@
 
 import json
 import random
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -465,8 +464,7 @@ def finished_run(tmp_path_factory, killed_and_continued):
                 tiny.write_text(
                     dump(read(load(TASKS[name].settings), tiny))
                 )  # all settings, so that no preset shows through
-                words = [sys.executable, "-m", "attention_zoo.pipelines", "train", name]
-                words += ["--config", "tiny.yaml", "--name", "tiny"]
+                words = ["train", name, "--config", "tiny.yaml", "--name", "tiny"]
                 text = killed_and_continued(words, directory, directory / "runs" / name / "tiny" / "checkpoints")
                 printed.write_text(text)
         return Finished(name, case, directory, printed.read_text())

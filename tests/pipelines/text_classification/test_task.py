@@ -71,9 +71,16 @@ def prepared(config, run):
     return experiment.prepare(TextClassification, config, run, typed=())
 
 
-def trained(config, run):
-    experiment.train(TextClassification, config, run, preset="tiny")
-    return experiment.finished(TextClassification, run)[1]
+@pytest.fixture
+def trained(monkeypatch):
+    """Returns a function that trains without scores, pictures and export, and returns the model."""
+
+    def train(config, run):
+        monkeypatch.setattr(experiment, "publish", lambda task, model, metrics, reporter: metrics)
+        experiment.train(TextClassification, config, run, preset="tiny")
+        return experiment.finished(TextClassification, run)[1]
+
+    return train
 
 
 def arrays(model):
@@ -134,7 +141,7 @@ def test_a_run_needs_its_folder_no_more(folder, config, tmp_path):
 
 
 @pytest.mark.parametrize("adapted", [{"dropout": 0.1}, {"lora_rank": 2}])
-def test_a_run_begins_with_the_encoder_of_another_run(config, tmp_path, adapted):
+def test_a_run_begins_with_the_encoder_of_another_run(config, tmp_path, adapted, trained):
     before = trained(config(learning_rate=0.1, **adapted), tmp_path / "first")
     _, model = prepared(config(encoder=str(tmp_path / "first")), tmp_path / "second")
     ours, theirs = arrays(model.encoder), arrays(before.encoder)
@@ -149,7 +156,7 @@ def test_a_run_begins_with_the_encoder_of_another_run(config, tmp_path, adapted)
     np.testing.assert_allclose(model.encoder(tokens)["states"], before.encoder(tokens)["states"], atol=1e-5)
 
 
-def test_a_frozen_encoder_keeps_its_weights(folder, config, tmp_path):
+def test_a_frozen_encoder_keeps_its_weights(folder, config, tmp_path, trained):
     settings = config(encoder=str(folder), frozen=True, learning_rate=0.1)
     _, start = prepared(settings, tmp_path / "run")
     before = arrays(start)
@@ -157,7 +164,7 @@ def test_a_frozen_encoder_keeps_its_weights(folder, config, tmp_path):
     assert found == {"classes/kernel", "classes/bias"}
 
 
-def test_lora_learns_only_its_matrices_and_the_classes(folder, config, tmp_path):
+def test_lora_learns_only_its_matrices_and_the_classes(folder, config, tmp_path, trained):
     settings = config(encoder=str(folder), lora_rank=2, learning_rate=0.1, epochs=2)
     _, start = prepared(settings, tmp_path / "run")
     before = arrays(start)
@@ -182,7 +189,7 @@ def test_lower_layers_have_lower_rates(folder, config, tmp_path):
     assert set(arrays(model)) - set(factors) == {"classes/kernel", "classes/bias"}
 
 
-def test_layers_learn_at_their_rates(folder, config, tmp_path):
+def test_layers_learn_at_their_rates(folder, config, tmp_path, trained):
     def steps(name, **options):
         settings = config(encoder=str(folder), optimizer="sgd", clip_norm=0.0, batch_tokens=5000, **options)
         _, start = prepared(settings, tmp_path / name)
