@@ -62,6 +62,9 @@ class Intents(Task):
         for split in SPLITS:
             count = len({row.intent for row in self.utterances[split]})
             print(describe_split(split, len(self.utterances[split]), f"sentences of {count:,} intents"))
+        if data.files and data.out_of_scope and "data.out_of_scope" not in self.config.typed:
+            sources = " ".join(data.out_of_scope)
+            print(f"data.out_of_scope: {sources}, as in the preset; name others if your intents answer such texts")
         self.strangers = read_out_of_scope(data.out_of_scope, STRANGERS)
 
     def adapt(self):
