@@ -36,7 +36,7 @@ from attention_zoo.pipelines.engine.serving.asking import ask_rows, noted
 from attention_zoo.pipelines.engine.settings import describe_change
 from attention_zoo.pipelines.engine.storage.files import atomic_write
 from attention_zoo.pipelines.engine.storage.labels import keep_labels
-from attention_zoo.pipelines.engine.task import Task
+from attention_zoo.pipelines.engine.task import Task, predict_command
 from attention_zoo.pipelines.engine.text.document_batching import document_batches
 from attention_zoo.pipelines.engine.text.document_reader import FIRST, DocumentReader, choose_words, count_words
 from attention_zoo.pipelines.engine.training.losses import classification_loss
@@ -183,7 +183,7 @@ class DocumentClassification(Task):
 
     def next_command(self):
         """Returns the command a user will want next."""
-        return f"attention-zoo predict {self.name} {self.folder.example_text} --attention attention.png"
+        return predict_command(self.name, self.folder.example_text, picture="attention.png")
 
     @staticmethod
     def ask(served, inputs, attention=False):
