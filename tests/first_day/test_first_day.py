@@ -193,7 +193,7 @@ def test_own_captions_skip_what_is_missing_and_say_what_is_there(folder):
 
 
 def test_own_tagged_sentences_name_bad_lines_and_find_names(folder):
-    words = ["--data.files", "names.conll", "--name", "names", "--baselines.names", "crf", "--training.epochs", "20"]
+    words = ["--data.files", "names.conll", "--name", "names", "--baselines.names", "crf", "--training.epochs", "6"]
     size = [f"--model.{name}=8" for name in ("embedding_dim", "character_dim", "filters", "hidden_dim")]
     said = zoo(folder, "train", "named_entities", *words, *size, "--training.learning_rate", "0.02")
     assert "names.conll, line 9: a column too many" in said and "I-LOC after the beginning" in said
