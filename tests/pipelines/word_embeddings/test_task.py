@@ -181,7 +181,7 @@ def test_lines_of_files_are_split_by_content_and_bad_ones_reported(tmp_path, cap
     assert f"{path}, line 102" in capsys.readouterr().out
     with pytest.raises(UserError, match="--data.strict"):
         read_texts("", SPLITS[:2], [str(path)], strict=True)
-    with pytest.raises(UserError, match="--data.files: expected text files, received"):
+    with pytest.raises(UserError, match="--data.files: expected a text file, received"):
         read_texts("", SPLITS[:2], [str(tmp_path / "gone.txt")])
 
 
