@@ -31,7 +31,7 @@ from attention_zoo.pipelines.engine.scores.captions import caption_scores, score
 from attention_zoo.pipelines.engine.scores.pointing import pointing_scores
 from attention_zoo.pipelines.engine.serving.asking import answer_in_batches, ask_image_files
 from attention_zoo.pipelines.engine.storage.files import atomic_write
-from attention_zoo.pipelines.engine.task import Task
+from attention_zoo.pipelines.engine.task import Task, predict_command
 from attention_zoo.pipelines.engine.text.special_tokens import BOS, begin_rows, end_rows
 from attention_zoo.pipelines.engine.text.words import Words, learn_words
 from attention_zoo.pipelines.engine.training.losses import smoothed_cross_entropy
@@ -232,7 +232,7 @@ class Captioning(Task):
 
     def next_command(self):
         """Returns the command a user will want next."""
-        return f"attention-zoo predict captioning {self.folder.example} --attention attention.png"
+        return predict_command(self.name, self.folder.example, picture="attention.png")
 
     @staticmethod
     def say(answer):

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from attention_zoo.pipelines.datasets.dirt import Dirt
+from attention_zoo.pipelines.datasets.utf8_files import read_utf8
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.text.tags import fault_of, is_tag, scheme_of, spans_of, tags_of
 
@@ -42,10 +43,7 @@ def read_conll(path: str | Path, dirt: Dirt) -> tuple[list[Sentence], str]:
 
 
 def _read_lines(path: Path, dirt: Dirt) -> list[Numbered]:
-    try:
-        lines = path.read_bytes().removeprefix(b"\xef\xbb\xbf").split(b"\n")
-    except OSError as error:
-        raise UserError(f"expected a file of words and tags, received {path}: {error.strerror}") from None
+    lines = read_utf8(path, "a file of words and tags").split(b"\n")
     sentences, columns = [], 0
     words, tags, numbers, faulty = [], [], [], False
     for number, raw in enumerate([*lines, b""], 1):

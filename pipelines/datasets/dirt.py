@@ -52,7 +52,7 @@ class Dirt:
 
     def version(self) -> str:
         """Returns the end of a data version: a run is not continued if images were lost or restored since."""
-        return f", without {len(self):,} faults" if self.faults else ""
+        return f", without {len(self):,} fault{'s' * (len(self) > 1)}" if self.faults else ""
 
     def lines(self, verb: str = "") -> list[str]:
         """Returns the lines of the report; `verb` begins the first line of each kind."""

@@ -11,8 +11,9 @@ import tensorflow_datasets as tfds
 
 from attention_zoo.pipelines.datasets.dirt import Dirt
 from attention_zoo.pipelines.datasets.rasa_nlu import read_nlu
-from attention_zoo.pipelines.datasets.tfds import SPLITS, check_splits, limit_of, prepared
-from attention_zoo.pipelines.datasets.utterances import Entity, Utterance, Utterances, utterance_of
+from attention_zoo.pipelines.datasets.tfds import FILE_OPTIONS, SPLITS, check_splits, limit_of, prepared
+from attention_zoo.pipelines.datasets.utf8_files import read_utf8
+from attention_zoo.pipelines.datasets.utterances import NOT_UTF8, Entity, Utterance, Utterances, utterance_of
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.storage.files import digest
 
@@ -43,8 +44,7 @@ def read_utterances(
     """
     dirt, found = Dirt(strict), Utterances()
     own = {split: paths for split, paths in (("train", files), ("validation", dev), ("test", test)) if paths}
-    flags = {"train": "--data.files", "validation": "--data.dev", "test": "--data.test"}
-    rows = {split: _distinct(_read_files(paths, flags[split], dirt, found)) for split, paths in own.items()}
+    rows = {split: _distinct(_read_files(paths, FILE_OPTIONS[split], dirt, found)) for split, paths in own.items()}
     dirt.report()
     versions = [f"{Path(path).name} SHA-256 {digest(Path(path))}" for paths in own.values() for path in paths]
     if files:
@@ -56,7 +56,7 @@ def read_utterances(
         rows, versions = known | rows, [version, *versions]
     for split in SPLITS:
         if not rows[split]:
-            flag = flags[split] if split in own else "--data.files" if files else "--data.dataset"
+            flag = FILE_OPTIONS[split] if split in own else "--data.files" if files else "--data.dataset"
             raise UserError(f"{flag}: expected sentences for the {split} split, received none")
         found.splits[split] = rows[split][: limit_of(split, limit) if limit else None]
     found.version = ", ".join(versions) + (dirt.version() if own else "")
@@ -69,9 +69,10 @@ def _read_files(paths: Sequence[str], flag: str, dirt: Dirt, found: Utterances) 
         suffix = Path(path).suffix.lower()
         if suffix not in FORMATS:
             raise UserError(f"{flag}: expected files that end in {', '.join(FORMATS)}, received {path}")
-        if not Path(path).is_file():
-            raise UserError(f"{flag}: expected a file, received {path}, which is none")
-        rows += read_file(path, dirt, found)
+        try:
+            rows += read_file(path, dirt, found)
+        except UserError as error:
+            raise UserError(f"{flag}: {error}") from None
     return rows
 
 
@@ -90,10 +91,13 @@ def read_file(path: str | Path, dirt: Dirt, found: Utterances) -> list[Utterance
 
     Returns:
         The sentences without faults.
+
+    Raises:
+        UserError: The file cannot be read, or is no nlu.yml although its name ends so.
     """
     if Path(path).suffix.lower() in (".yml", ".yaml"):
         return read_nlu(path, dirt, found)
-    text = Path(path).read_bytes().decode("utf-8-sig", "replace")
+    text = read_utf8(path).decode("utf-8", "replace")
     rows = []
     for number, record in _records(path, text):
         place = f"{path}, line {number}"
@@ -103,6 +107,8 @@ def read_file(path: str | Path, dirt: Dirt, found: Utterances) -> list[Utterance
             )
         elif not all(isinstance(record.get(name), str) and record[name].strip() for name in ("text", "intent")):
             dirt.add("no text or no intent", place)
+        elif NOT_UTF8 in record["text"] + record["intent"]:
+            dirt.add("text that is not UTF-8", place, record["text"])
         else:
             try:
                 rows.append(utterance_of(record["text"], record["intent"].strip(), record.get("entities") or []))
@@ -156,8 +162,11 @@ def _from_record(row: Any) -> Utterance:
 
 
 def _distinct(rows: list[Utterance]) -> list[Utterance]:
-    """Keeps the first of the sentences that differ in case or white space alone."""
-    return list({" ".join(row.text.lower().split()): row for row in reversed(rows)}.values())[::-1]
+    """Keeps the first of the sentences that differ in case or white space alone, and says how many it drops."""
+    distinct = list({" ".join(row.text.lower().split()): row for row in reversed(rows)}.values())[::-1]
+    if dropped := len(rows) - len(distinct):
+        print(f"dropped {dropped:,} sentence{'s' * (dropped > 1)} that occur{'s' * (dropped == 1)} again")
+    return distinct
 
 
 def _split(rows: list[Utterance], splits: Sequence[str]) -> dict[str, list[Utterance]]:

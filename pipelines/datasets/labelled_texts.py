@@ -11,7 +11,7 @@ import tensorflow_datasets as tfds
 
 from attention_zoo.pipelines.datasets.dirt import Dirt
 from attention_zoo.pipelines.datasets.text_files import read_labelled
-from attention_zoo.pipelines.datasets.tfds import OPTIONS, SPLITS, limit_of, prepared
+from attention_zoo.pipelines.datasets.tfds import FILE_OPTIONS, SPLITS, limit_of, prepared
 from attention_zoo.pipelines.engine.errors import UserError
 
 HIDDEN = ("glue", "super_glue")  # datasets of TFDS whose test labels are not published
@@ -85,7 +85,7 @@ def read_labelled_texts(
     """
     dirt = Dirt(strict)
     paths = own_paths(files, dev, test)
-    own = {split: read_labelled(path, columns, dirt, _option(split)) for split, path in paths.items()}
+    own = {split: read_labelled(path, columns, dirt, FILE_OPTIONS[split]) for split, path in paths.items()}
     sets = {} if files else read_dataset(dataset, dirt, pairs)
     dirt.report()
     if files:
@@ -96,7 +96,7 @@ def read_labelled_texts(
     taken = {}
     for split, one in sets.items():
         if not len(one):
-            raise UserError(f"{_option(split)}: expected texts for every split, received none for {split}")
+            raise UserError(f"{FILE_OPTIONS[split]}: expected texts for every split, received none for {split}")
         count = min(len(one), limit_of(split, limit)) if limit else len(one)
         taken[split] = one.take(np.arange(count))
     return taken
@@ -122,11 +122,6 @@ def own_paths(files: str, dev: str, test: str) -> dict[str, Path]:
     if files and any(path.is_dir() for path in Path(files, "train").glob("*")):
         paths = {split: Path(files, split) for split in SPLITS if Path(files, split).is_dir()}
     return paths | {split: Path(path) for split, path in (("validation", dev), ("test", test)) if path}
-
-
-def _option(split: str) -> str:
-    """Returns the setting that names the texts of a split."""
-    return "--data.files" if split == "train" else OPTIONS[split]
 
 
 def split_texts(pairs: Sequence[tuple[str, str]], given: Container[str] = ()) -> dict[str, list[tuple[str, str]]]:

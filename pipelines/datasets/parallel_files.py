@@ -8,6 +8,7 @@ import numpy as np
 
 from attention_zoo.pipelines.datasets.dirt import Dirt
 from attention_zoo.pipelines.datasets.spans import normalize
+from attention_zoo.pipelines.datasets.utf8_files import read_utf8
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.scores.alignment_error import read_pharaoh
 
@@ -188,13 +189,8 @@ def split_pairs(
 
 def _lines(path: str | Path) -> list[str | None]:
     """Returns the lines of a file, without their ends; None for one that is not UTF-8."""
-    try:
-        content = Path(path).read_bytes()
-    except OSError as error:
-        raise UserError(f"expected a text file, received {path}: {error.strerror}") from error
-    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise UserError(f"expected a text file in UTF-8, received {path} in UTF-16")
-    lines = content.removeprefix(b"\xef\xbb\xbf").removesuffix(b"\n").split(b"\n") if content else []
+    content = read_utf8(path)
+    lines = content.removesuffix(b"\n").split(b"\n") if content else []
     return [_decode(line) for line in lines]
 
 

@@ -1,16 +1,16 @@
 """Plain texts: those of any TFDS dataset, or the lines of a user's files."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from attention_zoo.pipelines.datasets.dirt import Dirt
-from attention_zoo.pipelines.datasets.tfds import SPLITS, limit_of, prepared
+from attention_zoo.pipelines.datasets.tfds import FILE_OPTIONS, SPLITS, limit_of, prepared
+from attention_zoo.pipelines.datasets.utf8_files import read_utf8
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.storage.files import digest
 
@@ -32,7 +32,13 @@ class Texts:
 
 
 def read_texts(
-    dataset: str, splits: Sequence[str], files: Sequence[str] = (), limit: int = 0, strict: bool = False
+    dataset: str,
+    splits: Sequence[str],
+    files: Sequence[str] = (),
+    limit: int = 0,
+    strict: bool = False,
+    dev: Sequence[str] = (),
+    test: Sequence[str] = (),
 ) -> dict[str, Texts]:
     """Reads the texts for training and for validation, and for test if that is asked for.
 
@@ -41,9 +47,11 @@ def read_texts(
         splits: Splits for training, validation and, where there are three, test, as TFDS names them, such as
             "train+test".
         files: A user's UTF-8 text files instead, of which each line is a text. One line in twenty, by its hash, is for
-            validation, and another one for test.
+            validation, and another one for test, unless these have files of their own.
         limit: Takes so many training texts at most, and a tenth as many of the other splits; 0 takes all.
         strict: Whether faults in the files are an error; otherwise the lines that have them are skipped and reported.
+        dev: A user's files of the validation split. Defaults to none: a part of `files` or of the dataset.
+        test: A user's files of the test split, likewise.
 
     Returns:
         A dict of "train", "validation" and, where three splits are asked for, "test" to `Texts`.
@@ -51,7 +59,21 @@ def read_texts(
     Raises:
         UserError: There is no such dataset or split, the dataset has no text, or a file cannot be read.
     """
-    found = read_lines(files, strict, SPLITS[: len(splits)]) if files else read_dataset(dataset, splits)
+    names = SPLITS[: len(splits)]
+    paths = {split: own for split, own in zip(names, (files, dev, test)) if own}
+    lines, version = read_lines(paths, strict)
+    if files:
+        lines = split_lines(lines.pop("train"), names, given=lines) | lines
+        found = {}
+    else:
+        found = read_dataset(dataset, splits)
+        version = ", ".join(filter(None, (found["train"].version, version)))
+    for split, rows in lines.items():
+        if not rows:
+            raise UserError(f"{FILE_OPTIONS[split]}: expected lines of text, received none in {' '.join(paths[split])}")
+    if paths:
+        own = {split: tf.data.Dataset.from_tensor_slices(rows) for split, rows in lines.items()}
+        found = {split: Texts(own[split] if split in own else found[split].texts, version) for split in names}
     if not limit:
         return found
     return {split: Texts(one.texts.take(limit_of(split, limit)), one.version) for split, one in found.items()}
@@ -89,32 +111,49 @@ def text_feature(info: tfds.core.DatasetInfo, dataset: str) -> str:
     raise UserError(f"--data.dataset: expected a dataset with a text, received {dataset} with {', '.join(features)}")
 
 
-def read_lines(files: Sequence[str], strict: bool, names: Sequence[str] = SPLITS[:2]) -> dict[str, Texts]:
-    """Reads the lines of a user's files into splits of these names, see `read_texts`."""
-    dirt, lines = Dirt(strict), {name: [] for name in names}
-    split_of = dict(enumerate(names[1:]))  # by the rest of the hash
-    for file in files:
-        try:
-            content = Path(file).read_bytes()
-        except OSError as error:
-            raise UserError(f"--data.files: expected text files, received {file}: {error.strerror}") from None
-        for number, line in enumerate(content.removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
+def read_lines(paths: Mapping[str, Sequence[str]], strict: bool) -> tuple[dict[str, list[bytes]], str]:
+    """Returns the lines with text of a user's files by split, and the digests of the files."""
+    dirt, lines = Dirt(strict), {}
+    for split, files in paths.items():
+        lines[split] = []
+        for file in files:
             try:
-                line.decode()
-            except UnicodeDecodeError:
-                dirt.add("a line that is not UTF-8", f"{file}, line {number}")
-                continue
-            if line.strip():
-                share = int.from_bytes(hashlib.blake2b(line.strip(), digest_size=8).digest()) % HELD_OUT
-                lines[split_of.get(share, "train")].append(line.strip())
+                content = read_utf8(file)
+            except UserError as error:
+                raise UserError(f"{FILE_OPTIONS[split]}: {error}") from None
+            for number, line in enumerate(content.split(b"\n"), 1):
+                try:
+                    line.decode()
+                except UnicodeDecodeError:
+                    dirt.add("a line that is not UTF-8", f"{file}, line {number}", line.decode("utf-8", "replace")[:60])
+                    continue
+                if line.strip():
+                    lines[split].append(line.strip())
     dirt.report()
-    for name in names[1:]:
-        if not lines[name]:
-            lines[name] = lines["train"][::HELD_OUT]
-            lines["train"] = [line for place, line in enumerate(lines["train"]) if place % HELD_OUT]
-    if not lines["train"]:
-        raise UserError(
-            f"--data.files: expected at least {len(names)} lines of text in {' '.join(files)}, received fewer"
-        )
-    version = ", ".join(f"{file} SHA-256 {digest(file)}" for file in files) + dirt.version()
-    return {split: Texts(tf.data.Dataset.from_tensor_slices(texts), version) for split, texts in lines.items()}
+    version = ", ".join(f"{file} SHA-256 {digest(file)}" for files in paths.values() for file in files)
+    return lines, version + dirt.version()
+
+
+def split_lines(lines: Sequence[bytes], names: Sequence[str], given: Container[str] = ()) -> dict[str, list[bytes]]:
+    """Splits lines by a hash of their content, so that equal lines are in one split.
+
+    Args:
+        lines: The lines.
+        names: Splits to make, the training split first.
+        given: Those that the user has files of; they get no line here.
+
+    Raises:
+        UserError: There are fewer lines than splits.
+    """
+    split_of = {share: name for share, name in enumerate(names[1:]) if name not in given}  # by the rest of the hash
+    found = {name: [] for name in names if name not in given}
+    for line in lines:
+        share = int.from_bytes(hashlib.blake2b(line, digest_size=8).digest()) % HELD_OUT
+        found[split_of.get(share, "train")].append(line)
+    for name in split_of.values():
+        if not found[name]:
+            found[name] = found["train"][::HELD_OUT]
+            found["train"] = [line for place, line in enumerate(found["train"]) if place % HELD_OUT]
+    if not all(found.values()):
+        raise UserError(f"--data.files: expected at least {len(found)} lines of text, received {len(lines)}")
+    return found

@@ -18,11 +18,12 @@ from typing import Any
 import yaml
 
 from attention_zoo.pipelines.datasets.dirt import Dirt
-from attention_zoo.pipelines.datasets.utterances import Utterance, Utterances, utterance_of
+from attention_zoo.pipelines.datasets.utf8_files import read_utf8
+from attention_zoo.pipelines.datasets.utterances import NOT_UTF8, Utterance, Utterances, utterance_of
 from attention_zoo.pipelines.engine.errors import UserError
 
 _MARK = re.compile(r"\[(?P<text>[^\[\]]+)\](?:\((?P<plain>[^()]*)\)|(?P<table>\{[^{}]*\})|\[(?P<list>\{[^\[\]]*\})\])")
-_LEFTOVER = re.compile(r"\[[^\[\]]*\]\s?[({]|\][({]")
+_LEFTOVER = re.compile(r"\[[^\[\]]*\]\s?[({]|\][({]|\[[^\[\]()]*\([^\[\]()]*\)(?![^\[]*\])")
 KINDS = ("intent", "synonym", "lookup", "regex")
 
 
@@ -78,18 +79,18 @@ def read_nlu(path: str | Path, dirt: Dirt, found: Utterances) -> list[Utterance]
         The sentences without faults.
 
     Raises:
-        UserError: The file is no YAML, or has no `nlu` list.
+        UserError: The file cannot be read, is no YAML, or has no `nlu` list.
     """
     try:
-        root = yaml.compose(Path(path).read_bytes().decode("utf-8-sig", "replace"), Loader=yaml.SafeLoader)
+        root = yaml.compose(read_utf8(path).decode("utf-8", "replace"), Loader=yaml.SafeLoader)
     except yaml.YAMLError as error:
         said = str(getattr(error, "problem", None) or error).splitlines()[0]
         mark = getattr(error, "problem_mark", None)
         where = f", line {mark.line + 1}" if mark else ""
-        raise UserError(f"--data.files: expected YAML in {path}{where}, received: {said}") from None
+        raise UserError(f"expected YAML in {path}{where}, received: {said}") from None
     items = _fields(root).get("nlu")
     if not isinstance(items, yaml.SequenceNode):
-        raise UserError(f"--data.files: expected a list `nlu` in {path}, received none")
+        raise UserError(f"expected a list `nlu` in {path}, received none")
     rows = []
     for item in items.value:
         fields = _fields(item)
@@ -113,6 +114,9 @@ def read_nlu(path: str | Path, dirt: Dirt, found: Utterances) -> list[Utterance]
 
 
 def _utterance(place: str, line: str, intent: str, dirt: Dirt) -> Utterance | None:
+    if NOT_UTF8 in line:
+        dirt.add("text that is not UTF-8", place, line)
+        return None
     try:
         text, entities = parse_example(line)
         return utterance_of(text, intent, entities)

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from attention_zoo.pipelines.datasets.dirt import Dirt
+from attention_zoo.pipelines.datasets.utf8_files import read_utf8
 from attention_zoo.pipelines.engine.errors import UserError
+from attention_zoo.pipelines.engine.text.excerpt import excerpt
 
 FORMATS = {".csv": ",", ".tsv": "\t", ".jsonl": None, ".ndjson": None}
-SHOWN = 60  # characters of a faulty line
 
 
 def read_labelled(path: Path, columns: Sequence[str], dirt: Dirt, option: str) -> list[tuple[str, str]]:
@@ -32,12 +33,9 @@ def read_labelled(path: Path, columns: Sequence[str], dirt: Dirt, option: str) -
     if path.suffix.lower() not in FORMATS:
         raise UserError(f"{option}: expected a folder, or a file {', '.join(FORMATS)}; received {path}")
     try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise UserError(f"{option}: expected a text file, received {path}: {error.strerror}") from error
-    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise UserError(f"{option}: expected a text file in UTF-8, received {path} in UTF-16")
-    text = content.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "surrogateescape")  # one fault a row, not a file
+        text = read_utf8(path).decode("utf-8", "surrogateescape")  # one fault a row, not a file
+    except UserError as error:
+        raise UserError(f"{option}: {error}") from None
     delimiter = FORMATS[path.suffix.lower()]
     try:
         rows = _of_table(text, delimiter, columns) if delimiter else _of_json(text, columns)
@@ -45,7 +43,7 @@ def read_labelled(path: Path, columns: Sequence[str], dirt: Dirt, option: str) -
         for line, *pair, fault in rows:
             fault = fault or _fault_of(*pair)
             if fault:
-                dirt.add(fault, f"{path}, line {line}", _shown(pair[0]))
+                dirt.add(fault, f"{path}, line {line}", excerpt(pair[0]))
             else:
                 pairs.append((pair[0], pair[1].strip()))
         return pairs
@@ -115,9 +113,3 @@ def _fault_of(text: str, label: str) -> str:
     if not text.strip():
         return "an empty text"
     return "" if label.strip() else "an empty label"
-
-
-def _shown(text: str) -> str:
-    """Returns the beginning of a faulty row, on one line."""
-    start = " ".join(text[: 2 * SHOWN].encode("utf-8", "replace").decode().split())
-    return start if len(start) <= SHOWN else f"{start[:SHOWN]}..."

@@ -21,6 +21,7 @@ OPTIONS = {  # that name a user's folder of a split; "" is a folder that is to b
     "validation": "--data.dev",
     "test": "--data.test",
 }
+FILE_OPTIONS = OPTIONS | {"train": "--data.files"}  # of tasks that read files
 TINY = 100  # examples of a test split; the error of a share is then 5 percent points and more
 
 

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+NOT_UTF8 = "\ufffd"  # what stands for bytes of a file that are not UTF-8
+
 
 @dataclass(frozen=True)
 class Entity:

@@ -10,10 +10,10 @@ import tensorflow as tf
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.scores.deletion import deletion_scores
 from attention_zoo.pipelines.engine.stages import counted
+from attention_zoo.pipelines.engine.text.excerpt import excerpt
 from attention_zoo.pipelines.engine.views import ShadedText
 
 TOGETHER = 32  # documents of like length that are answered together
-NAME = 60  # characters of a text that stand for it
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,7 @@ class Document:
             except OSError as error:
                 raise UserError(f"{argument}: {error.strerror}") from error
         text = os.fsencode(argument).decode("utf-8", "replace")
-        start = " ".join(text[: 2 * NAME].split())
-        return Document(start if len(start) <= NAME else f"{start[:NAME]}...", text)
+        return Document(excerpt(text), text)
 
 
 def answers_on(classifier, texts):

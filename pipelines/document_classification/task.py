@@ -32,11 +32,11 @@ from attention_zoo.pipelines.engine.pictures.draw import draw
 from attention_zoo.pipelines.engine.run.twin import train_twin
 from attention_zoo.pipelines.engine.scores.answer_lists import confusion_of, keep_answers, right_answers, spread_line
 from attention_zoo.pipelines.engine.scores.classification import classification_scores
-from attention_zoo.pipelines.engine.serving.asking import ask_rows
+from attention_zoo.pipelines.engine.serving.asking import ask_rows, noted
 from attention_zoo.pipelines.engine.settings import describe_change
 from attention_zoo.pipelines.engine.storage.files import atomic_write
 from attention_zoo.pipelines.engine.storage.labels import keep_labels
-from attention_zoo.pipelines.engine.task import Task
+from attention_zoo.pipelines.engine.task import Task, predict_command
 from attention_zoo.pipelines.engine.text.document_batching import document_batches
 from attention_zoo.pipelines.engine.text.document_reader import FIRST, DocumentReader, choose_words, count_words
 from attention_zoo.pipelines.engine.training.losses import classification_loss
@@ -183,16 +183,14 @@ class DocumentClassification(Task):
 
     def next_command(self):
         """Returns the command a user will want next."""
-        return f"attention-zoo predict {self.name} {self.folder.example_text} --attention attention.png"
+        return predict_command(self.name, self.folder.example_text, picture="attention.png")
 
     @staticmethod
     def ask(served, inputs, attention=False):
         """Classifies documents: a dict each, as `DocumentClassifier.classify` or, with attention, `attend` gives it."""
-        answers = ask_rows(served, attention, text=tf.constant([document.text for document in inputs]))
-        for document, answer in zip(inputs, answers):
-            if answer["truncated"]:
-                answer["note"] = f"only the beginning was read of: {document.name}"
-        return [{"input": one.name, "text": one.text, **answer} for one, answer in zip(inputs, answers)]
+        answers = ask_rows(served, attention, text=tf.constant([one.text for one in inputs]))
+        rows = [{"text": one.text, **answer} for one, answer in zip(inputs, answers)]
+        return noted([one.name for one in inputs], rows)
 
     @staticmethod
     def say(answer):

@@ -112,7 +112,8 @@ class TrainingSettings:
         weight_decay: Decoupled weight decay of adamw.
         clip_norm: Largest global norm of the gradient; 0 is no clipping.
         label_smoothing: Probability mass spread over the vocabulary.
-        monitor: Metric that decides which checkpoint is best, and when to stop early, such as dev/loss.
+        monitor: Metric that decides which checkpoint is best, and when to stop early, such as dev/loss. Of equal
+            values the one with the lower dev/loss is best.
         patience: Evaluations without improvement before training stops; 0 never stops early.
         evaluate_every: Steps between evaluations on the dev split; 0 evaluates after every epoch.
         checkpoint_every: Steps between checkpoints; 0 writes one with every evaluation.

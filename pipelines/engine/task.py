@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Collection, Iterable, Sequence
 from os import PathLike
 from pathlib import Path
@@ -191,7 +192,7 @@ class Task:
 
     def next_command(self) -> str:
         """Returns the command that a user probably wants after training. It is printed with the results."""
-        return f"attention-zoo predict {self.name}"
+        return predict_command(self.name)
 
     @staticmethod
     def read_input(argument: str) -> Any:
@@ -245,3 +246,24 @@ class Task:
             UserError: The model that answered has no heads.
         """
         return None
+
+
+def predict_command(task: str, *inputs: str | PathLike[str], picture: str = "") -> str:
+    """Returns the command line that asks the newest export of a task, quoted for a shell.
+
+    Inputs of which one begins with a hyphen come through a pipe: as arguments they would be read as options.
+
+    Args:
+        task: Name of the task.
+        *inputs: The inputs.
+        picture: File of the picture to draw. Defaults to `""`, none.
+
+    Example:
+
+    >>> print(predict_command("intents", "good morning", picture="attention.png"))
+    attention-zoo predict intents 'good morning' --attention attention.png
+    """
+    words, options = [os.fspath(one) for one in inputs], ["--attention", picture] if picture else []
+    if any(word.startswith("-") for word in words):
+        return f"printf '%s\\n' {shlex.join(words)} | {shlex.join(['attention-zoo', 'predict', task, *options])}"
+    return shlex.join(["attention-zoo", "predict", task, *words, *options])

@@ -28,7 +28,7 @@ from attention_zoo.pipelines.engine.pictures.draw import draw
 from attention_zoo.pipelines.engine.scores.answer_lists import confusion_of, keep_answers
 from attention_zoo.pipelines.engine.serving.asking import ask_image_files
 from attention_zoo.pipelines.engine.storage.labels import keep_labels
-from attention_zoo.pipelines.engine.task import Task
+from attention_zoo.pipelines.engine.task import Task, predict_command
 from attention_zoo.pipelines.engine.views import ConfusionMatrix, HeatMaps
 from attention_zoo.pipelines.image_classification.answers import answers_of
 from attention_zoo.pipelines.image_classification.augmentation import augmentation
@@ -223,7 +223,7 @@ class ImageClassification(Task):
 
     def next_command(self):
         """Returns the command a user will want next."""
-        return f"attention-zoo predict {self.name} {self.folder.example} --attention attention.png"
+        return predict_command(self.name, self.folder.example, picture="attention.png")
 
     @staticmethod
     def say(answer):

@@ -24,7 +24,7 @@ from attention_zoo.pipelines.engine.once import once
 from attention_zoo.pipelines.engine.scores.entities import entity_scores
 from attention_zoo.pipelines.engine.serving.asking import answer_in_batches, ask_rows, noted
 from attention_zoo.pipelines.engine.storage.files import atomic_write
-from attention_zoo.pipelines.engine.task import Task
+from attention_zoo.pipelines.engine.task import Task, predict_command
 from attention_zoo.pipelines.engine.text.batching import token_batches
 from attention_zoo.pipelines.engine.text.tags import names_of
 from attention_zoo.pipelines.engine.text.word_splitting import read_words
@@ -62,6 +62,9 @@ class Intents(Task):
         for split in SPLITS:
             count = len({row.intent for row in self.utterances[split]})
             print(describe_split(split, len(self.utterances[split]), f"sentences of {count:,} intents"))
+        if data.files and data.out_of_scope and "data.out_of_scope" not in self.config.typed:
+            sources = " ".join(data.out_of_scope)
+            print(f"data.out_of_scope: {sources}, as in the preset; name others if your intents answer such texts")
         self.strangers = read_out_of_scope(data.out_of_scope, STRANGERS)
 
     def adapt(self):
@@ -218,7 +221,7 @@ class Intents(Task):
 
     def next_command(self):
         """Returns the command a user will want next."""
-        return f'attention-zoo predict {self.name} "{self.samples()[0]}" --attention attention.png'
+        return predict_command(self.name, self.samples()[0], picture="attention.png")
 
     @staticmethod
     def ask(served, inputs, attention=False):

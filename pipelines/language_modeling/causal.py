@@ -93,6 +93,12 @@ class Causal:
         signatures = {"serving_default": (writer.write, spec), "attention": (writer.attend, spec)}
         return [model, self.pairs], signatures, {"text": tf.constant(samples)}
 
-    def sample(self, line):
-        """Returns a line of the test split as an input: a prompt."""
-        return line
+    def sample(self, line, whole):
+        """Returns a line of the test split as a prompt: its first half if it is a whole text, which has no next line.
+
+        Example:
+
+        >>> Causal(config=None, folder=None).sample("The cat sat on the mat.", whole=True)
+        'The cat sat'
+        """
+        return line[: len(line) // 2 + 1].rsplit(" ", 1)[0] if whole else line

@@ -171,7 +171,7 @@ class Masked:
         trackables, signatures, _ = self.cloze(model).signatures(model)
         return trackables, signatures, {"text": tf.constant(samples)}
 
-    def sample(self, line):
+    def sample(self, line, whole):
         """Returns a line of the test split as an input: its middle word is hidden."""
         words = line.split()
         words[len(words) // 2] = SPECIALS[MASK]

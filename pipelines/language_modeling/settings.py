@@ -16,6 +16,8 @@ class DataSettings:
         dataset: A TFDS dataset with a text, such as shakespeare, wiki40b/en, imdb_reviews or ag_news_subset.
         files: Your own UTF-8 text files instead; each line is a text, and no line sees another one. A twentieth of the
             lines is held out for validation, another one for test.
+        dev: Your own text files of the validation split.
+        test: Your own text files of the test split.
         strict: Whether faults in your files end the run; otherwise lines that have them are reported and skipped.
         train_split: Split of the dataset for training, in TFDS's notation.
         validation_split: Split whose loss decides which checkpoint is best.
@@ -27,6 +29,8 @@ class DataSettings:
 
     dataset: str = "shakespeare"
     files: list[str] = field(default_factory=list)
+    dev: list[str] = field(default_factory=list)
+    test: list[str] = field(default_factory=list)
     strict: bool = False
     train_split: str = "train"
     validation_split: str = "validation"

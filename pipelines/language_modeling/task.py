@@ -10,15 +10,13 @@ The file reads in the order in which a text travels: settings, `load`, `adapt`, 
 models do at each step, `writer.py` what turns a prompt into its continuation.
 """
 
-import shlex
-
 import tensorflow as tf
 
 from attention_zoo.pipelines.datasets.plain_texts import read_texts
 from attention_zoo.pipelines.datasets.tfds import SPLITS, describe_split
 from attention_zoo.pipelines.engine.errors import UserError
-from attention_zoo.pipelines.engine.serving.asking import ask_rows
-from attention_zoo.pipelines.engine.task import Task
+from attention_zoo.pipelines.engine.serving.asking import ask_rows, noted
+from attention_zoo.pipelines.engine.task import Task, predict_command
 from attention_zoo.pipelines.engine.views import Alignment
 from attention_zoo.pipelines.hub.abilities.ability import Ability
 from attention_zoo.pipelines.hub.abilities.fill_mask import FillMask
@@ -49,7 +47,7 @@ class LanguageModeling(Task):
         """Finds the texts of the three splits."""
         data = self.config.data
         splits = (data.train_split, data.validation_split, data.test_split)
-        self.texts = read_texts(data.dataset, splits, data.files, data.limit, data.strict)
+        self.texts = read_texts(data.dataset, splits, data.files, data.limit, data.strict, data.dev, data.test)
         self.data_version = self.texts["train"].version
         for split, one in self.texts.items():
             print(describe_split(split, len(one.texts), "texts"))
@@ -96,25 +94,21 @@ class LanguageModeling(Task):
 
     def samples(self):
         """Returns four inputs made of lines of the test split of about forty characters."""
-        texts = (text.decode("utf-8", "replace") for text in self.texts["test"].texts.as_numpy_iterator())
+        texts = {text.decode("utf-8", "replace").strip() for text in self.texts["test"].texts.as_numpy_iterator()}
         lines = sorted({line.strip() for text in texts for line in text.split("\n") if line.strip()})
-        return [
-            self.objective.sample(line) for line in sorted(lines, key=lambda line: abs(len(line) - SAMPLE_LENGTH))[:4]
-        ]
+        best = sorted(lines, key=lambda line: abs(len(line) - SAMPLE_LENGTH))[:4]
+        return [self.objective.sample(line, whole=line in texts) for line in best]
 
     def next_command(self):
         """Returns the command a user will want next."""
-        return f"attention-zoo predict {self.name} {shlex.quote(self.samples()[0])} --attention attention.png"
+        return predict_command(self.name, self.samples()[0], picture="attention.png")
 
     @staticmethod
     def ask(served, inputs, attention=False):
         """Completes texts: a dict each, as `Writer` or `FillMask` return it."""
         answers = ask_rows(served, attention, text=tf.constant(inputs))
-        for text, answer in zip(inputs, answers):
-            if answer["truncated"]:
-                part = "end" if "completion" in answer else "beginning"
-                answer["note"] = f"only the {part} was read of: {text[:60]}..."
-        return [{"input": text, **answer} for text, answer in zip(inputs, answers)]
+        continued = any("completion" in answer for answer in answers)
+        return noted(inputs, answers, f"the {'end' if continued else 'beginning'} was read")
 
     @staticmethod
     def say(answer):

@@ -19,7 +19,7 @@ from attention_zoo.pipelines.datasets.tfds import SPLITS, describe_split
 from attention_zoo.pipelines.engine.once import once
 from attention_zoo.pipelines.engine.run.twin import train_twin
 from attention_zoo.pipelines.engine.scores.entities import entity_report, entity_scores, report_lines
-from attention_zoo.pipelines.engine.serving.asking import answer_by_length, ask_rows
+from attention_zoo.pipelines.engine.serving.asking import answer_by_length, ask_rows, noted
 from attention_zoo.pipelines.engine.serving.entity_answers import marked, spans_view
 from attention_zoo.pipelines.engine.storage.files import atomic_write
 from attention_zoo.pipelines.engine.storage.weights import variables_by_path
@@ -214,8 +214,4 @@ class NamedEntities(Task):
     @staticmethod
     def ask(served, inputs, attention=False):
         """Finds the entities of texts: a dict each, as `EntityTagger.tag` or, with attention, `attend` returns it."""
-        answers = ask_rows(served, attention, text=tf.constant(inputs))
-        for text, answer in zip(inputs, answers):
-            if answer["truncated"]:
-                answer["note"] = f"only the beginning was read of: {text[:60]}..."
-        return [{"input": text, **answer} for text, answer in zip(inputs, answers)]
+        return noted(inputs, ask_rows(served, attention, text=tf.constant(inputs)))

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from attention_zoo.pipelines.engine.serving.asking import TAB, ask_pairs
+from attention_zoo.pipelines.engine.serving.asking import TAB, ask_pairs, noted
 from attention_zoo.pipelines.hub.abilities.ability import Ability
 from attention_zoo.pipelines.hub.abilities.classify import Classify
 
@@ -60,4 +60,4 @@ def ask(served, inputs, attention=False):
     """Classifies texts, or lines of two texts: a dict each, as `respond` or, with attention, `attend` returns it."""
     if "lines" not in served.signatures:
         return Ability.ask(served, inputs, attention)
-    return [{"input": line, **row} for line, row in zip(inputs, ask_pairs(served, attention, inputs))]
+    return noted(inputs, ask_pairs(served, attention, inputs))

@@ -27,7 +27,7 @@ from attention_zoo.pipelines.engine.serving.asking import answer_by_length
 from attention_zoo.pipelines.engine.stages import counted
 from attention_zoo.pipelines.engine.storage.labels import keep_labels
 from attention_zoo.pipelines.engine.storage.weights import variables_by_path
-from attention_zoo.pipelines.engine.task import Task
+from attention_zoo.pipelines.engine.task import Task, predict_command
 from attention_zoo.pipelines.engine.text.batching import token_batches
 from attention_zoo.pipelines.engine.text.blank import says_something
 from attention_zoo.pipelines.engine.training.losses import classification_loss
@@ -207,10 +207,11 @@ class TextClassification(Task):
 
     def next_command(self):
         """Returns the command a user will want next."""
-        texts, options = shlex.join(self.samples()[0].split(TAB)), "--attention attention.png"
+        sample, picture = self.samples()[0], "attention.png"
         if self.pairs:  # a shell would complete a name at a tab that is typed
-            return f"printf '%s\\t%s\\n' {texts} | attention-zoo predict {self.name} {options}"
-        return f"attention-zoo predict {self.name} {texts} {options}"
+            texts = shlex.join(sample.split(TAB))
+            return f"printf '%s\\t%s\\n' {texts} | {predict_command(self.name, picture=picture)}"
+        return predict_command(self.name, sample, picture=picture)
 
     @staticmethod
     def say(answer):

@@ -22,9 +22,9 @@ from attention_zoo.pipelines.engine.once import once
 from attention_zoo.pipelines.engine.pictures.curves import draw_scores_by_length
 from attention_zoo.pipelines.engine.pictures.draw import draw
 from attention_zoo.pipelines.engine.scores.translations import scores_by_length, translation_scores
-from attention_zoo.pipelines.engine.serving.asking import answer_by_length, ask_rows
+from attention_zoo.pipelines.engine.serving.asking import answer_by_length, ask_rows, noted
 from attention_zoo.pipelines.engine.storage.files import atomic_write, digest
-from attention_zoo.pipelines.engine.task import Task
+from attention_zoo.pipelines.engine.task import Task, predict_command
 from attention_zoo.pipelines.engine.text.batching import token_batches
 from attention_zoo.pipelines.engine.text.special_tokens import BOS, EOS, begin_rows, end_rows
 from attention_zoo.pipelines.engine.text.subwords import Subwords, learn_sentencepiece
@@ -222,16 +222,13 @@ class Translation(Task):
 
     def next_command(self):
         """Returns the command a user will want next."""
-        return f'attention-zoo predict translation "{self.examples["test"].source[0]}" --attention alignment.png'
+        return predict_command(self.name, self.examples["test"].source[0], picture="alignment.png")
 
     @staticmethod
     def ask(served, inputs, attention=False):
         """Translates sentences: a dict each, as `Translator.translate` or, with attention, `attend` returns it."""
         answers = ask_rows(served, attention, text=tf.constant(inputs))
-        for sentence, answer in zip(inputs, answers):
-            if answer["truncated"]:
-                answer["note"] = f"only the beginning was translated of: {sentence[:60]}..."
-        return [{"input": sentence, **answer} for sentence, answer in zip(inputs, answers)]
+        return noted(inputs, answers, "the beginning was translated")
 
     @staticmethod
     def say(answer):

@@ -15,6 +15,7 @@ class DataSettings:
         dataset: A TFDS dataset with a text, such as newsgroups, wiki40b/en, imdb_reviews or ag_news_subset.
         files: Your own UTF-8 text files instead; each line is a text, and contexts do not cross lines. Separate the
             words of languages that are written without spaces.
+        dev: Your own text files of the validation split; without them a twentieth of the lines is taken.
         from_run: A run of any task, such as runs/translation/bahdanau, whose embeddings are taken as they are: nothing
             is trained, and neighbours, files and maps are made of them.
         strict: Whether faults in your files end the run; otherwise lines that have them are reported and skipped.
@@ -32,6 +33,7 @@ class DataSettings:
 
     dataset: str = "newsgroups"
     files: list[str] = field(default_factory=list)
+    dev: list[str] = field(default_factory=list)
     from_run: str = ""
     strict: bool = False
     train_split: str = "train+test"

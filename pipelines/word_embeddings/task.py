@@ -13,14 +13,14 @@ import tensorflow as tf
 
 from attention_zoo.pipelines.baselines.word_vectors import gensim_vectors
 from attention_zoo.pipelines.datasets.plain_texts import read_texts
-from attention_zoo.pipelines.datasets.tfds import describe_split
+from attention_zoo.pipelines.datasets.tfds import TINY, describe_split
 from attention_zoo.pipelines.datasets.word_pairs import read_analogies, read_similarities
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.pictures.draw import draw
 from attention_zoo.pipelines.engine.scores.word_vectors import analogy_scores, similarity_scores
-from attention_zoo.pipelines.engine.serving.asking import rows_of
+from attention_zoo.pipelines.engine.serving.asking import noted, rows_of
 from attention_zoo.pipelines.engine.storage.files import atomic_write
-from attention_zoo.pipelines.engine.task import Task
+from attention_zoo.pipelines.engine.task import Task, predict_command
 from attention_zoo.pipelines.engine.views import PointMap
 from attention_zoo.pipelines.models.skip_gram import SkipGram, negative_sampling_loss
 from attention_zoo.pipelines.word_embeddings.corpus import (
@@ -59,7 +59,7 @@ class WordEmbeddings(Task):
             self.data_version = f"{weight} of {data.from_run}"
         else:
             splits = (data.train_split, data.validation_split)
-            self.texts = read_texts(data.dataset, splits, data.files, data.limit, data.strict)
+            self.texts = read_texts(data.dataset, splits, data.files, data.limit, data.strict, data.dev)
             self.data_version = self.texts["train"].version
         for split, one in self.texts.items():
             print(describe_split(split, len(one.texts), "texts"))
@@ -73,6 +73,7 @@ class WordEmbeddings(Task):
             self.words = self.taken[0]
             atomic_write(path, "\n".join(self.words))
             print(f"{len(self.words):,} words with the vectors {self.data_version}")
+            self.report_known()
             return
         if not path.is_file():
             atomic_write(path, "\n".join(count_words(self.texts["train"].texts, data.min_count, data.vocabulary_size)))
@@ -81,6 +82,16 @@ class WordEmbeddings(Task):
         self.corpora = {split: number_words(one.texts, self.words) for split, one in self.texts.items()}
         for split, corpus in self.corpora.items():
             print(f"{split}: {corpus.read:,} words, {len(corpus.ids):,} of them among the {len(self.words):,} known")
+        self.report_known()
+
+    def report_known(self):
+        """Says where the vocabulary has few of the words that people compared."""
+        words = set(self.words)
+        for name, rows in (("similarities", self.similarities), ("analogies", self.analogies)):
+            known = sum(words.issuperset(word for word in row if isinstance(word, str)) for row in rows)
+            if rows and known < TINY:
+                so = "scores on so few vary by chance, or are left out"
+                print(f"data.{name}: the words of {known:,} of {len(rows):,} are known; {so}")
 
     def preprocess(self, split, epoch):
         """Returns batches of text and negatives; the training split in another order and thinned anew each epoch."""
@@ -181,25 +192,27 @@ class WordEmbeddings(Task):
         known = [words for words in self.analogies if all(word in rank for word in words)]
         example, *_ = self.samples()
         if not known:
-            return f"attention-zoo predict {self.name} {example}"
+            return predict_command(self.name, example)
         first, second, third, _ = min(known, key=lambda words: max(rank[word] for word in words))
-        return f'attention-zoo predict {self.name} {example} "{second} - {first} + {third}"'
+        return predict_command(self.name, example, f"{second} - {first} + {third}")
 
     @staticmethod
     def ask(served, inputs, attention=False):
         """Returns the neighbours of each word, or of a sum such as "king - man + woman"."""
         rows = rows_of(served.signatures["attention" if attention else "analogy"](text=tf.constant(inputs)))
-        for row in rows:
-            if row["unknown"] and not row["error"]:
-                row["note"] = f"not in the vocabulary: {row['unknown']}"
-        return [{"input": text, **row} for text, row in zip(inputs, rows)]
+        answers = noted(inputs, rows)
+        for answer in answers:
+            if answer["unknown"] and not answer["error"]:
+                cut = f"{answer['note']}; " if "note" in answer else ""
+                answer["note"] = f"{cut}not in the vocabulary: {answer['unknown']}"
+        return answers
 
     @staticmethod
     def say(answer):
-        """Returns the neighbours with their cosines."""
+        """Returns the neighbours with their cosines; of text without words an empty line."""
         pairs = zip(answer["neighbours"], answer["cosines"])
         found = ", ".join(f"{word} {cosine:.2f}" for word, cosine in pairs if word)
-        return f"{answer['input']}\t{found}"
+        return f"{answer['input']}\t{found}" if found else ""
 
 
 @tf.custom_gradient

@@ -81,10 +81,10 @@ class Vectors(tf.Module):
             signs: float32 RaggedTensor `(B, None)`, 1 or -1.
 
         Returns:
-            Dict: `neighbours` `(B, N)`, nearest first, `cosines` `(B, N)`, `vectors` `(B, 1 + N, D)`, `unknown` and
-            `error` `(B,)`; the error says that a text has words, none of which is known.
+            Dict: `neighbours` `(B, N)`, nearest first, `cosines` `(B, N)`, `vectors` `(B, 1 + N, D)`, `unknown`,
+            `truncated` bool and `error` `(B,)`; the error says that a text has words, none of which is known.
         """
-        (words, _), (signs, _) = first_words(words), first_words(signs)
+        (words, truncated), (signs, _) = first_words(words), first_words(signs)
         size = self.unit.shape[0]
         ids = words.with_flat_values(self.table.lookup(words.flat_values))
         known = ids >= 0
@@ -106,7 +106,7 @@ class Vectors(tf.Module):
             "cosines": tf.where(real, best, 0.0),
             "vectors": tf.concat([total[:, None], tf.gather(self.unit, found)], axis=1),
         }
-        return keep_rows(any_known, answer) | {"unknown": unknown, "error": error}
+        return keep_rows(any_known, answer) | {"unknown": unknown, "truncated": truncated, "error": error}
 
 
 def first_words(rows):

@@ -1,6 +1,7 @@
 """A first day with your own data, as a user types it, in a folder with spaces in its name.
 
-The data is small and made here: sentences whose words can be learned, photographs of two colors, images with captions.
+The data is small and made here: sentences whose words can be learned, photographs of two colors, images with captions,
+tagged sentences, and notes.
 Every command is a process of its own. What must hold is what a user sees.
 """
 
@@ -66,7 +67,30 @@ def folder(tmp_path_factory):
             (folder / "captioned" / "images" / f"{number}.png").write_bytes(square(color, place))
             lines.write(f'{{"image": "{number}.png", "captions": ["a {color} square on the {place}"]}}\n')
         lines.write('{"image": "missing.png", "captions": ["nothing"]}\n')
+    people, places = ("Anna Weber", "Mia", "Jonas Keller", "Paul"), ("Basel", "Oslo", "Lake Constance", "Porto", "Graz")
+    tagged = [
+        [*tags_of(person, "PER"), "moved O", "to O", *tags_of(place, "LOC"), f"in O\n{year} O"]
+        for person, place, year in itertools.product(people, places, (1990, 2001, 2024))
+    ]
+    bad = ["a column too many", "Rhine I-LOC"]  # the first line of a sentence each
+    blocks = [[bad[0], *tagged[0]], *tagged[:30], [bad[1], "rises O"], *tagged[30:]]
+    (folder / "names.conll").write_text("\n\n".join("\n".join(block) for block in [*tagged[:1], *blocks]) + "\n")
+    notes = [
+        f"We saw {color} {thing} near {place}, and {person} wrote it down."
+        for color in WORDS["color"]
+        for thing in WORDS["thing"]
+        for place in places
+        for person in people
+    ]
+    content = [line.encode() for line in notes]
+    (folder / "notes.txt").write_bytes(b"\n".join([*content[:9], b"caf\xe9 at the corner", b"", *content[9:]]))
+    (folder / "later.txt").write_text("\n".join(notes[:3]) + "\nA note of later.\n")
     return folder
+
+
+def tags_of(name, label):
+    """Returns the lines of the words of a name, with their tags."""
+    return [f"{word} {'I' if number else 'B'}-{label}" for number, word in enumerate(name.split())]
 
 
 @pytest.fixture(scope="module")
@@ -166,6 +190,41 @@ def test_own_captions_skip_what_is_missing_and_say_what_is_there(folder):
     size = ["--model.image_size", "32", "--model.units", "16", "--model.attention_units", "8"]
     said = zoo(folder, "train", "captioning", *words, *size, "--model.embedding_dim", "16")
     assert "missing.png" in said and "captions.jsonl" in said
+
+
+def test_own_tagged_sentences_name_bad_lines_and_find_names(folder):
+    words = ["--data.files", "names.conll", "--name", "names", "--baselines.names", "crf", "--training.epochs", "6"]
+    size = [f"--model.{name}=8" for name in ("embedding_dim", "character_dim", "filters", "hidden_dim")]
+    said = zoo(folder, "train", "named_entities", *words, *size, "--training.learning_rate", "0.02")
+    assert "names.conll, line 9: a column too many" in said and "I-LOC after the beginning" in said
+    assert "training.batch_tokens: " in said and "scores on so few vary by chance" in said
+    command = shlex.split(re.search(r"next: attention-zoo (.*)", said)[1])
+    assert "](LOC)" in zoo(folder, *command) and (folder / "entities.png").is_file()
+    refused = zoo(folder, "train", "named_entities", *words, "--name", "strict", "--data.strict", "true", code=2)
+    assert "expected no faults, received 2" in refused and refused.count("names.conll, line") == 2
+    assert not (folder / "runs" / "named_entities" / "strict").exists()
+
+
+def test_own_notes_are_continued_and_scored_on_later_ones(folder):
+    sizes = {"context": 32, "num_layers": 1, "num_heads": 2, "hidden_dim": 16, "intermediate_dim": 16}
+    size = [f"--model.{name}={value}" for name, value in sizes.items()]
+    words = ["--data.files", "notes.txt", "--name", "notes", "--training.epochs", "2", "--decoding.max_tokens", "8"]
+    said = zoo(folder, "train", "language_modeling", *words, *size)
+    assert "notes.txt, line 10: caf\ufffd at the corner" in said
+    assert re.search(r"data.vocabulary_size: \d+ instead of 4,000", said) and "scores on so few vary by chance" in said
+    command = shlex.split(re.search(r"next: attention-zoo (.*)", said)[1])
+    lines = (folder / "notes.txt").read_bytes().decode("utf-8", "replace").splitlines()
+    assert any(line.startswith(command[2]) and line != command[2] for line in lines)
+    assert zoo(folder, *command).startswith(command[2])
+    said = zoo(folder, "evaluate", "language_modeling", "--name", "notes", "--data.test", "later.txt")
+    assert "test: 4 texts; scores on so few vary by chance" in said and "test/perplexity" in said
+
+
+def test_own_notes_give_vectors_and_say_which_scores_are_left_out(folder):
+    words = ["--data.files", "notes.txt", "--name", "notes", "--data.analogies", "none", "--data.dev", "later.txt"]
+    said = zoo(folder, "train", "word_embeddings", *words, "--model.embedding_dim", "8", "--training.epochs", "2")
+    assert "validation: 4 texts" in said and "data.similarities: the words of 0 of 353 are known" in said
+    assert "test/wordsim_known" in said and "test/wordsim " not in said
 
 
 def test_a_failed_start_leaves_no_folder(folder):

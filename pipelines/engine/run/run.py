@@ -122,7 +122,9 @@ def train(
         if chief and (line := missing_font(learned_texts(folder))):
             reporter.note(f"note: {line}")
         if typed is not None and not task.pretrained:
-            for line in size_to_data(config.training, typed, lambda: task.preprocess("train", 0)):
+            with stage("counting the batches of an epoch"):
+                lines = size_to_data(config.training, typed, lambda: task.preprocess("train", 0))
+            for line in lines:
                 reporter.note(line)
         if start_from and not continues:
             reporter.note(load_start_weights(task, model, start_from))

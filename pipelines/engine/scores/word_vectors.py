@@ -24,8 +24,8 @@ def similarity_scores(
         pairs: (word, word, similarity).
 
     Returns:
-        Dict: "wordsim", Spearman's correlation of ranks, times 100, of the pairs whose words are known (0 for fewer
-        than two), and "wordsim_known", their share in percent.
+        Dict: "wordsim", Spearman's correlation of ranks, times 100, of the pairs whose words are known, and
+        "wordsim_known", their share in percent; only the latter where fewer than two are known.
 
     Example:
 
@@ -37,7 +37,7 @@ def similarity_scores(
     known = [(ids[a], ids[b], score) for a, b, score in pairs if a in ids and b in ids]
     share = 100.0 * len(known) / max(1, len(pairs))
     if len(known) < 2:
-        return {"wordsim": 0.0, "wordsim_known": share}
+        return {"wordsim_known": share}
     first, second, scores = map(np.array, zip(*known))
     unit = unit_vectors(vectors)
     cosines = np.sum(unit[first.astype(int)] * unit[second.astype(int)], axis=1)
@@ -59,7 +59,7 @@ def analogy_scores(
 
     Returns:
         Dict: "analogies", the share of the analogies with known words that are right, in percent, and
-        "analogies_known", the share with known words.
+        "analogies_known", the share with known words; only the latter where none is known.
 
     Example:
 
@@ -77,4 +77,4 @@ def analogy_scores(
         np.put_along_axis(cosines, some[:, :3], -np.inf, axis=1)
         right += int(np.sum(cosines.argmax(axis=1) == some[:, 3]))
     share = 100.0 * len(known) / max(1, len(analogies))
-    return {"analogies": 100.0 * right / max(1, len(known)), "analogies_known": share}
+    return ({"analogies": 100.0 * right / len(known)} if len(known) else {}) | {"analogies_known": share}

@@ -11,6 +11,7 @@ import tensorflow as tf
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.images.image_files import ImageFile
 from attention_zoo.pipelines.engine.stages import counted
+from attention_zoo.pipelines.engine.text.excerpt import excerpt
 
 TAB = "\t"  # between the two texts of a pair
 
@@ -70,16 +71,27 @@ def ask_pairs(
     return [row | (missing if not tab and line.strip() else {}) for line, (_, tab, _), row in zip(lines, parts, rows)]
 
 
-def noted(inputs: Sequence[str], rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Returns answers with their inputs, and with a note if only the beginning of the text was read.
+def noted(
+    inputs: Sequence[str], rows: Sequence[dict[str, Any]], read: str = "the beginning was read"
+) -> list[dict[str, Any]]:
+    """Returns answers with their inputs, and with a note in those of texts that were too long to be read as a whole.
+
+    Args:
+        inputs: List of B texts, or names of texts.
+        rows: List of B answers, each with a bool "truncated".
+        read: The part that was read, in the words of the note. Defaults to "the beginning was read".
 
     Example:
 
-    >>> noted(["cat"], [{"label": "good", "truncated": False}])
-    [{'input': 'cat', 'label': 'good', 'truncated': False}]
+    >>> noted(["cat", "a long\ttext"], [{"truncated": False}, {"truncated": True}])[0]
+    {'input': 'cat', 'truncated': False}
+    >>> noted(["a long\ttext"], [{"truncated": True}])[0]["note"]
+    'only the beginning was read of: a long text'
     """
-    note = {"note": "only the beginning was read"}
-    return [{"input": text, **row} | (note if row["truncated"] else {}) for text, row in zip(inputs, rows)]
+    return [
+        {"input": text, **row} | ({"note": f"only {read} of: {excerpt(text)}"} if row.get("truncated") else {})
+        for text, row in zip(inputs, rows)
+    ]
 
 
 def ask_n_best(served: Any, texts: Sequence[str], count: int) -> list[dict[str, Any]]:

@@ -31,8 +31,8 @@ def learn_byte_pairs(
     Args:
         texts: Strings.
         vocabulary_size: Pieces to learn, the 256 bytes included. Special tokens come in addition.
-        adjust: Whether to learn fewer where the text does not have so many that occur `ENOUGH` times. Defaults to
-            `False`.
+        adjust: Whether to learn fewer, and to print how many, where the text does not have so many that occur
+            `ENOUGH` times. Defaults to `False`.
 
     Returns:
         `(vocabulary, merges)`, as vocab.json and merges.txt have them, and as `BytePairs` takes them.
@@ -63,10 +63,14 @@ def learn_byte_pairs(
     learner.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
     learner.train_from_iterator(texts, trainer)
     model = json.loads(learner.to_str())["model"]
-    if len(model["vocab"]) < vocabulary_size and not adjust:
+    learned = len(model["vocab"])
+    if learned < vocabulary_size and not adjust:
         raise UserError(
-            f"--data.vocabulary_size: expected at most {len(model['vocab'])}, all that the text gives; "
-            f"received {vocabulary_size}"
+            f"--data.vocabulary_size: expected at most {learned}, all that the text gives; received {vocabulary_size}"
+        )
+    if learned < vocabulary_size:
+        print(
+            f"data.vocabulary_size: {learned:,} instead of {vocabulary_size:,}, all that occur {ENOUGH} times or more"
         )
     merges = [pair if isinstance(pair, str) else " ".join(pair) for pair in model["merges"]]
     return dict(sorted(model["vocab"].items(), key=lambda item: item[1])), merges

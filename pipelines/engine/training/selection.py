@@ -1,5 +1,6 @@
 """Chooses the final weights of a run: those of its best checkpoint, or the average of its last ones."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -26,6 +27,22 @@ def is_better(value: float, best: float | None, lower_is_better: bool) -> bool:
     return value < best if lower_is_better else value > best
 
 
+def rank(record: Mapping[str, float], monitor: str, lower_is_better: bool) -> tuple[float, float]:
+    """Returns what the records of evaluations are sorted by, best first.
+
+    Of equal values of the monitored metric, the one with the lower loss is better: on a small validation split, many
+    evaluations reach an accuracy of 100, and the first of them is far from the last.
+
+    Example:
+
+    >>> records = [{"dev/f1": 100.0, "dev/loss": 0.9}, {"dev/f1": 100.0, "dev/loss": 0.1}]
+    >>> min(records, key=lambda record: rank(record, "dev/f1", lower_is_better=False))["dev/loss"]
+    0.1
+    """
+    value = record[monitor]
+    return (value if lower_is_better else -value), record["dev/loss"]
+
+
 def best_intact_step(store: CheckpointStore, progress: Progress, monitor: str, lower_is_better: bool) -> int:
     """Returns the step of the best checkpoint that can be read; a damaged one is skipped for the next best.
 
@@ -39,7 +56,7 @@ def best_intact_step(store: CheckpointStore, progress: Progress, monitor: str, l
         UserError: No evaluated checkpoint can be read.
     """
     records = [record for record in progress.history if monitor in record]
-    ranked = sorted(records, key=lambda record: record[monitor], reverse=not lower_is_better)
+    ranked = sorted(records, key=lambda record: rank(record, monitor, lower_is_better))
     step = store.first_intact([progress.best_step, *(record["step"] for record in ranked)])
     if step is None:
         raise UserError(f"{store.directory} holds no evaluated checkpoint; train on with the same command first")

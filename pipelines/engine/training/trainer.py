@@ -6,7 +6,7 @@ killed therefore continues with the next batch.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -24,7 +24,7 @@ from attention_zoo.pipelines.engine.training.evaluation import Evaluation
 from attention_zoo.pipelines.engine.training.progress import Progress
 from attention_zoo.pipelines.engine.training.run_state import RunState
 from attention_zoo.pipelines.engine.training.schedules import factors_of, learning_rate, make_optimizer
-from attention_zoo.pipelines.engine.training.selection import assign_best_weights, is_better
+from attention_zoo.pipelines.engine.training.selection import assign_best_weights, is_better, rank
 from attention_zoo.pipelines.engine.training.stop_signal import StopSignal
 from attention_zoo.pipelines.engine.training.suitability import unsuitable_settings
 from attention_zoo.pipelines.engine.training.survey import survey
@@ -220,11 +220,12 @@ class Trainer:
         with stage("scoring the dev split"):
             record = self.scores()
         value = record[settings.monitor]
-        better = is_better(value, progress.best_value, self.lower_is_better)
+        gain = is_better(value, progress.best_value, self.lower_is_better)
+        best = next((one for one in progress.history if one["step"] == progress.best_step), None)
+        better = gain or (best is not None and self.rank(record) < self.rank(best))
+        progress.evaluations_without_gain = 0 if gain else progress.evaluations_without_gain + 1
         if better:
-            progress.best_value, progress.best_step, progress.evaluations_without_gain = value, progress.step, 0
-        else:
-            progress.evaluations_without_gain += 1
+            progress.best_value, progress.best_step = value, progress.step
         progress.evaluated_steps.append(progress.step)
         record["train/loss"] = progress.loss_sum / max(progress.weight_sum, 1.0)
         progress.loss_sum = progress.weight_sum = 0.0
@@ -248,6 +249,10 @@ class Trainer:
             self.save()  # so that the epoch is not lost
             raise UserError(f"--training.monitor: expected one of {', '.join(sorted(record))}; received {monitor}")
         return record
+
+    def rank(self, record: Mapping[str, float]) -> tuple[float, float]:
+        """Returns what the records of evaluations are sorted by, best first."""
+        return rank(record, self.settings.monitor, self.lower_is_better)
 
     @property
     def lower_is_better(self) -> bool:

@@ -57,6 +57,11 @@ def test_faults_are_named_with_file_and_line_and_cost_their_sentence(tmp_path, c
         read(tmp_path, TWO.encode() + b"\n" + bad, strict=True)[2].report()
 
 
+def test_a_file_in_utf16_is_refused(tmp_path):
+    with pytest.raises(UserError, match="expected a file of words and tags in UTF-8, received .* in UTF-16"):
+        read(tmp_path, TWO.encode("utf-16"))
+
+
 @pytest.mark.parametrize("columns", ["EU\n", "EU NNP B-ORG\n", "EU a b c B-ORG\n"])
 def test_a_first_line_with_another_number_of_columns_is_an_error(tmp_path, columns):
     with pytest.raises(UserError, match="2 columns, word and tag, or 4.*line 1"):

@@ -46,11 +46,11 @@ def test_csv_with_and_without_a_heading(tmp_path, capsys):
     assert "own.csv, line 3" in capsys.readouterr().out
 
 
-def test_each_intent_is_in_every_split_and_no_sentence_in_two(tmp_path):
+def test_each_intent_is_in_every_split_and_no_sentence_in_two(tmp_path, capsys):
     rows = [*many(), {"text": "CALL  number 3", "intent": "call"}]
     splits = read_utterances("", [write(tmp_path / "own.jsonl", rows)]).splits
     texts = [row.text.lower() for split in splits.values() for row in split]
-    assert len(texts) == len(set(texts)) == 60
+    assert len(texts) == len(set(texts)) == 60 and "dropped 1 sentence that occurs again" in capsys.readouterr().out
     for split, count in (("train", 24), ("validation", 3), ("test", 3)):
         assert [sum(row.intent == intent for row in splits[split]) for intent in ("call", "stop")] == [count] * 2
 
@@ -63,10 +63,22 @@ def test_splits_of_ones_own_take_the_place_of_a_part(tmp_path):
 
 @pytest.mark.parametrize(
     "name, said",
-    [("gone.jsonl", "expected a file"), ("own.txt", "expected files that end in"), ("one.csv", "received none")],
+    [("gone.jsonl", "expected a text file"), ("own.txt", "expected files that end in"), ("one.csv", "received none")],
 )
 def test_files_that_cannot_be_used_are_refused_by_flag(tmp_path, name, said):
     if name != "gone.jsonl":
         write(tmp_path / name, ["stop,stop"])
     with pytest.raises(UserError, match=f"^--data.files: .*{said}"):
         read_utterances("", [str(tmp_path / name)])
+
+
+def test_bytes_that_are_not_utf8_and_files_of_a_split_are_named(tmp_path, capsys):
+    (bad := tmp_path / "bad.csv").write_bytes(b"hello,greet\ncaf\xe9,greet\nhi,greet\nhey,greet\nbye,end\n")
+    read_utterances("", [str(bad)])
+    assert f"{bad}, line 2: caf\ufffd" in capsys.readouterr().out
+    (broken := tmp_path / "dev.yml").write_text("nlu: [")
+    with pytest.raises(UserError, match="^--data.dev: expected YAML in .*dev.yml, line 1"):
+        read_utterances("", [str(bad)], dev=[str(broken)])
+    broken.write_text("nlu: []", encoding="utf-16")
+    with pytest.raises(UserError, match="^--data.test: expected a text file in UTF-8"):
+        read_utterances("", [str(bad)], test=[str(broken)])

@@ -79,6 +79,7 @@ FAULTY = """nlu:
     - [there]{"entity: "x"}
     - [there]()
     - [there]{"role": "x"}
+    - the [lamp(thing)
 - story: none
 """
 
@@ -87,7 +88,7 @@ def test_faults_are_named_with_file_and_line(tmp_path):
     rows, dirt, _ = read(tmp_path, FAULTY)
     assert [row.text for row in rows] == ["hello"]
     lines = [line for line in dirt.lines() if line.startswith("  ")]
-    assert [line.split(": ")[0].rsplit(" ", 1)[1] for line in lines] == ["6", "4", "7", "8", "9", "10"]
+    assert [line.split(": ")[0].rsplit(" ", 1)[1] for line in lines] == ["6", "4", "7", "8", "9", "10", "11"]
     assert all(f"{tmp_path / 'nlu.yml'}, line " in line for line in lines)
 
 
@@ -97,6 +98,14 @@ def test_faults_are_named_with_file_and_line(tmp_path):
 def test_what_is_no_training_data_is_refused(tmp_path, text, said):
     with pytest.raises(UserError, match=said):
         read(tmp_path, text)
+
+
+def test_an_example_that_is_not_utf8_is_skipped_and_named(tmp_path):
+    text = b"nlu:\n- intent: greet\n  examples: |\n    - caf\xe9\n    - hello\n"
+    (path := tmp_path / "nlu.yml").write_bytes(text)
+    rows = read_nlu(path, dirt := Dirt(), Utterances())
+    assert [row.text for row in rows] == ["hello"]
+    assert dirt.lines() == ["1 with text that is not UTF-8:", f"  {path}, line 4: caf\ufffd"]
 
 
 def test_entities_that_stand_together_and_a_list_of_entities():

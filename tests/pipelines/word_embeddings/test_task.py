@@ -17,6 +17,8 @@ from attention_zoo.pipelines.engine.scores.word_vectors import unit_vectors
 from attention_zoo.pipelines.registry import TASKS
 from attention_zoo.pipelines.word_embeddings.files import write_word2vec
 from attention_zoo.pipelines.word_embeddings.other_runs import embeddings_of
+from attention_zoo.pipelines.word_embeddings.settings import DataSettings, WordEmbeddingsConfig
+from attention_zoo.pipelines.word_embeddings.task import WordEmbeddings
 from attention_zoo.pipelines.word_embeddings.vectors import MOST_WORDS, Vectors
 
 WORDS = ["the", "king", "queen", "man", "woman", "dog", "café", "東"]
@@ -125,6 +127,21 @@ def test_predict_prints_neighbours_and_names_unknown_words(finished_run, capsys)
     assert "note: not in the vocabulary: nowhere" in shown.err
     assert main(TASKS, argv=["predict", "word_embeddings", "nowhere", *model]) == 1
     assert "expected words of the vocabulary, received nowhere" in capsys.readouterr().err
+    assert main(TASKS, argv=["predict", "word_embeddings", " ", "seaa nowhere " * MOST_WORDS, *model]) == 0
+    shown = capsys.readouterr()
+    assert shown.out.startswith("\nseaa ")
+    assert "note: only the beginning was read of: seaa" in shown.err and "; not in the vocabulary: nowhere" in shown.err
+
+
+def test_known_words_that_are_too_few_to_compare_are_said_before_training(finished_run, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    run = finished_run("word_embeddings").run
+    config = WordEmbeddingsConfig(DataSettings(from_run=str(run), similarities="", analogies="none"))
+    task = WordEmbeddings(config, tmp_path)
+    task.load()
+    task.adapt()
+    assert "data.similarities: the words of 0 of 353 are known; " in capsys.readouterr().out
+    assert task.scores(task.words, np.array(task.taken[1])) == {"wordsim_known": 0.0}
 
 
 def test_embeddings_of_other_tasks_are_found_with_their_vocabulary(finished_run):
@@ -164,7 +181,7 @@ def test_lines_of_files_are_split_by_content_and_bad_ones_reported(tmp_path, cap
     assert f"{path}, line 102" in capsys.readouterr().out
     with pytest.raises(UserError, match="--data.strict"):
         read_texts("", SPLITS[:2], [str(path)], strict=True)
-    with pytest.raises(UserError, match="--data.files: expected text files, received"):
+    with pytest.raises(UserError, match="--data.files: expected a text file, received"):
         read_texts("", SPLITS[:2], [str(tmp_path / "gone.txt")])
 
 

@@ -278,8 +278,11 @@ def test_it_answers_in_the_session_loader_that_tf_serving_uses(session_run, tmp_
     assert session_run(tmp_path, "serve", {"text": np.array([], "O")})["text"].tolist() == []
 
 
-def test_a_small_text_gives_only_pieces_that_occur_often_enough():
+def test_a_small_text_gives_only_pieces_that_occur_often_enough(capsys):
     text = "the cat sat on the mat " * 5
-    asked, adjusted = (learn_byte_pairs([text], size, adjust=True)[1] for size in (258, 600))
+    asked = learn_byte_pairs([text], 258, adjust=True)[1]
+    assert capsys.readouterr().out == ""
+    adjusted = learn_byte_pairs([text], 600, adjust=True)[1]
+    assert f"data.vocabulary_size: {256 + len(adjusted)} instead of 600" in capsys.readouterr().out
     assert len(asked) == 2 and asked == adjusted[:2]
     assert set(adjusted) >= {"h e", "a t"} and not any(merge.replace(" ", "").endswith("cat") for merge in adjusted)

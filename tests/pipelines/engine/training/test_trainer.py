@@ -92,6 +92,21 @@ def test_a_task_says_which_of_its_metrics_fall(tmp_path):
     assert progress.best_value == min(record["dev/slope"] for record in progress.history)
 
 
+class Constant(Line):
+    """Its metric has one value."""
+
+    def evaluate(self, model, split):
+        return {"accuracy": 100.0}
+
+
+def test_of_equal_metrics_the_lower_loss_is_best_and_patience_runs_out(tmp_path):
+    _, progress = run(tmp_path / "a", monitor="dev/accuracy", task=Constant)
+    assert progress.best_step == min(progress.history, key=lambda record: record["dev/loss"])["step"] > 4
+    assert progress.best_value == 100.0
+    _, progress = run(tmp_path / "b", monitor="dev/accuracy", task=Constant, patience=2)
+    assert "2 evaluations without" in progress.finished and progress.step == 12
+
+
 def test_a_damaged_best_checkpoint_gives_way_to_the_next_best(tmp_path):
     settings = {"epochs": 50, "learning_rate": 3.0, "optimizer": "adam", "patience": 2}  # the best is not the newest
     _, progress = run(tmp_path, **settings)
