@@ -12,6 +12,7 @@ from attention_zoo.pipelines.engine.storage.files import atomic_write
 from attention_zoo.pipelines.engine.storage.weights import load_fitting_weights, variables_by_path
 from attention_zoo.pipelines.hub.bert import BERT
 from attention_zoo.pipelines.hub.folder import SINGLE, Tensors, read_json
+from attention_zoo.pipelines.hub.google_checkpoints import hub_folder
 from attention_zoo.pipelines.hub.pretrained import family_of, our_class, to_pretrained
 from attention_zoo.pipelines.hub.tables import read_weights
 from attention_zoo.pipelines.hub.text_reader import TextReader
@@ -34,17 +35,18 @@ def load_encoder(folder: Path, weights: bool = True) -> Any:
     Raises:
         UserError: A file is missing or cannot be read, or the folder is of no known family.
     """
-    config = read_json(folder / "config.json")
-    family = family_of(config.get("model_type"))
-    tensors = Tensors(folder, family.prefix) if weights else {}
-    if not family.poolers or "vocabulary_size" not in family.options:
-        raise UserError(f"{folder}: expected an encoder like BERT's, received {family.model_type}")
-    has_pooler = config.get(POOLER, any(name in tensors for name in family.poolers))
-    options = {"pooler": has_pooler} | family.read_options(config)
-    encoder = built(our_class(family.encoder)(**options, name="encoder"))
-    if weights:
-        read_weights(encoder, tensors, family.rows(encoder.options))
-    return encoder
+    with hub_folder(folder, weights) as folder:
+        config = read_json(folder / "config.json")
+        family = family_of(config.get("model_type"))
+        tensors = Tensors(folder, family.prefix) if weights else {}
+        if not family.poolers or "vocabulary_size" not in family.options:
+            raise UserError(f"{folder}: expected an encoder like BERT's, received {family.model_type}")
+        has_pooler = config.get(POOLER, any(name in tensors for name in family.poolers))
+        options = {"pooler": has_pooler} | family.read_options(config)
+        encoder = built(our_class(family.encoder)(**options, name="encoder"))
+        if weights:
+            read_weights(encoder, tensors, family.rows(encoder.options))
+        return encoder
 
 
 def reader_of(folder: Path) -> TextReader:
@@ -53,10 +55,11 @@ def reader_of(folder: Path) -> TextReader:
     Raises:
         UserError: The folder has none that is known here, or a file cannot be read.
     """
-    config = read_json(folder / "config.json")
-    family = family_of(config.get("model_type"))
-    encoder = our_class(family.encoder)(**family.read_options(config))
-    return known_reader(folder, text_reader_of(folder, family.model_type, encoder))
+    with hub_folder(folder, weights=False) as folder:
+        config = read_json(folder / "config.json")
+        family = family_of(config.get("model_type"))
+        encoder = our_class(family.encoder)(**family.read_options(config))
+        return known_reader(folder, text_reader_of(folder, family.model_type, encoder))
 
 
 def built(encoder: Any) -> Any:
@@ -88,9 +91,10 @@ def keep_encoder(encoder: "keras.Model", folder: Path, tokenizer: Path) -> None:
         folder: Created if it does not exist.
         tokenizer: The folder whose tokeniser is copied.
     """
-    for path in (tokenizer / name for name in TOKENIZER_FILES):
-        if path.is_file():
-            atomic_write(folder / path.name, path.read_bytes())
+    with hub_folder(tokenizer, weights=False) as read:
+        for path in (read / name for name in TOKENIZER_FILES):
+            if path.is_file():
+                atomic_write(folder / path.name, path.read_bytes())
     to_pretrained(encoder, folder)
     config: Any = read_json(folder / "config.json")
     write_config(folder, config, encoder)

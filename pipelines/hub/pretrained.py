@@ -10,6 +10,7 @@ from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.storage.files import atomic_write
 from attention_zoo.pipelines.hub.family import Family, Head
 from attention_zoo.pipelines.hub.folder import SINGLE, Tensors, read_json
+from attention_zoo.pipelines.hub.google_checkpoints import hub_folder
 from attention_zoo.pipelines.hub.tables import Row, read_weights, write_weights
 from attention_zoo.pipelines.hub.tokenizers import text_reader_of
 
@@ -52,7 +53,8 @@ def from_pretrained(folder: Path | str) -> "keras.Model":
     are printed. No code of the folder is run, and no pickle is read.
 
     Args:
-        folder: Has config.json and model.safetensors, or shards with model.safetensors.index.json.
+        folder: Has config.json and model.safetensors, or shards with model.safetensors.index.json. One of Google's own
+            BERT or ALBERT, with bert_config.json or albert_config.json and a checkpoint of TensorFlow 1, is read too.
 
     Returns:
         An encoder, such as `BertEncoder`, or one with a head, such as `MaskedLanguageModel`, whose `encoder` it is.
@@ -62,7 +64,12 @@ def from_pretrained(folder: Path | str) -> "keras.Model":
     Raises:
         UserError: The folder lacks a file or is of no known family, a tensor is missing or has another shape.
     """
-    folder = Path(folder)
+    with hub_folder(Path(folder)) as read:
+        return _read(read, folder)
+
+
+def _read(folder: Path, name: Path | str) -> "keras.Model":
+    """Returns what `from_pretrained` does for a folder as the Hub has it, which messages call by a name."""
     config = read_json(folder / "config.json")
     family = family_of(config.get("model_type"))
     head = head_of(family, config)
@@ -76,7 +83,7 @@ def from_pretrained(folder: Path | str) -> "keras.Model":
     unexpected = read_weights(model, tensors, rows_of(family, head, encoder.options))
     known = (*family.ignored, *(head.ignored if head else ()))
     if left := [name for name in unexpected if not name.endswith(known)]:
-        print(f"{folder}: not used: {', '.join(left)}")
+        print(f"{name}: not used: {', '.join(left)}")
     model.tokenizer = text_reader_of(folder, family.model_type, encoder)
     return model
 

@@ -87,9 +87,11 @@ class NamedEntities(Task):
             for path, found in zip(files, learn_vocabulary(flat, self.config.data.vocabulary_size, CHARACTERS)):
                 atomic_write(path, "\n".join(found))
         self.vocabulary = TaggerVocabulary(*(path.read_text(encoding="utf-8").split("\n") for path in files))
-        if self.pretrained and not is_kept(self.folder):
-            keep_given_encoder(self.folder, self.config.model.encoder, pooler=False)
-        self.encoder, self.reader = self.folder.encoder, reader_of(self.folder.encoder) if self.pretrained else None
+        self.encoder, self.reader = self.folder.encoder, None
+        if self.pretrained:
+            if not is_kept(self.folder):
+                keep_given_encoder(self.folder, self.config.model.encoder, pooler=False)
+            self.reader = reader_of(self.encoder)
         self.forms = WordForms({split: words for split, (words, *_) in pieces.items()}, self.vocabulary, self.reader)
         self.columns = {split: self.number(split, *found[:2]) for split, found in pieces.items()}
 
