@@ -138,6 +138,8 @@ class NamedEntities(Task):
 
     def rate_factors(self, model):
         """Returns `training.encoder_rate` for the weights of the encoder of words."""
+        if not self.pretrained:  # "encoder/" is the path of the only LSTM, too
+            return {}
         factor = self.config.training.encoder_rate
         return {path: factor for path in variables_by_path(model) if path.startswith("encoder/")}
 

@@ -109,7 +109,18 @@ def test_the_encoder_begins_with_the_weights_of_the_folder_and_has_its_own_rate(
     assert len(ours) > 10
     for path, array in ours.items():
         np.testing.assert_array_equal(array, theirs[path.removeprefix("encoder/")])
-    assert task.rate_factors(model) == {path: 0.02 for path in variables_by_path(model) if path.startswith("encoder/")}
+    factors = {path: factor for path, factor in task.rate_factors(model).items() if "seed" not in path}
+    assert factors == dict.fromkeys(ours, 0.02)
+    lstm = {path for path in arrays(model) if "lstm" in path}
+    assert len(lstm) == 6 and not lstm & set(ours)
+
+
+@pytest.mark.parametrize("name", ["lstm", "attention"])
+def test_without_an_encoder_all_weights_learn_at_one_rate(name, config, tmp_path):
+    settings = config("")
+    settings.model.name = name
+    task, model = prepared(settings, tmp_path / "run")
+    assert task.rate_factors(model) == {}
 
 
 def test_a_run_learns_needs_its_folder_no_more_and_serves_alone_as_in_a_batch(trained, session_run):
