@@ -5,6 +5,7 @@ import random
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 import yaml
@@ -427,6 +428,13 @@ class Finished:
     @property
     def version(self):
         return self.directory / "saved_models" / self.name / "1"
+
+
+@pytest.fixture(autouse=True)
+def precision():
+    """A run sets the precision of all models to come."""
+    yield
+    keras.config.set_dtype_policy("float32")
 
 
 @pytest.fixture(scope="session")

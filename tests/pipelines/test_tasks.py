@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 
-import keras
 import numpy as np
 import pytest
 
@@ -26,13 +25,6 @@ def finished(request, finished_run):
     if request.param == "steering":
         pytest.importorskip("Box2D", reason="the simulator comes with the extra `driving`")
     return finished_run(request.param)
-
-
-@pytest.fixture(autouse=True)
-def precision():
-    """A run sets the precision of all models to come."""
-    yield
-    keras.config.set_dtype_policy("float32")
 
 
 def test_every_task_has_a_case_and_every_case_a_task(cases):

@@ -31,13 +31,6 @@ from attention_zoo.pipelines.models import HierarchicalAttentionNetwork
 LABELS = ["bad", "good", "so so"]
 
 
-@pytest.fixture(autouse=True)
-def precision():
-    """A run sets the precision of all models to come."""
-    yield
-    keras.config.set_dtype_policy("float32")
-
-
 @pytest.fixture(scope="module")
 def classifier():
     """A classifier with drawn weights whose attention is far from uniform."""

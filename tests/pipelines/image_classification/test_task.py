@@ -4,7 +4,6 @@ import json
 import shutil
 from pathlib import Path
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -29,13 +28,6 @@ from attention_zoo.pipelines.image_classification.settings import (
 )
 from attention_zoo.pipelines.image_classification.task import ImageClassification
 from attention_zoo.pipelines.registry import TASKS
-
-
-@pytest.fixture(autouse=True)
-def precision():
-    """A run sets the precision of all models to come."""
-    yield
-    keras.config.set_dtype_policy("float32")
 
 
 @pytest.fixture(scope="module")

@@ -29,13 +29,6 @@ PIECES = "[PAD] [UNK] [CLS] [SEP] [MASK] . ann bob lee eva went flew came to rom
 SIZES = {"num_layers": 2, "num_heads": 2, "hidden_dim": 8, "intermediate_dim": 12, "max_length": 20}
 
 
-@pytest.fixture(autouse=True)
-def precision():
-    """A run sets the precision of all models to come."""
-    yield
-    keras.config.set_dtype_policy("float32")
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A tiny BERT with random weights, as transformers would write it."""

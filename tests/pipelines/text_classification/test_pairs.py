@@ -2,7 +2,6 @@
 
 import subprocess
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -21,13 +20,6 @@ from attention_zoo.pipelines.text_classification.settings import (
 from attention_zoo.pipelines.text_classification.task import TextClassification
 
 SIZES = {"num_layers": 1, "num_heads": 2, "hidden_dim": 8, "intermediate_dim": 8}
-
-
-@pytest.fixture(autouse=True)
-def precision():
-    """A run sets the precision of all models to come."""
-    yield
-    keras.config.set_dtype_policy("float32")
 
 
 @pytest.fixture(scope="module")

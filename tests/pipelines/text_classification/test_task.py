@@ -26,13 +26,6 @@ from attention_zoo.pipelines.text_classification.task import TextClassification
 PIECES = "[PAD] [UNK] [CLS] [SEP] [MASK] . it is good bad the was one two three red green cat dog house number".split()
 
 
-@pytest.fixture(autouse=True)
-def precision():
-    """A run sets the precision of all models to come."""
-    yield
-    keras.config.set_dtype_policy("float32")
-
-
 @pytest.fixture
 def folder(tmp_path):
     """A tiny BERT with random weights and a head that is not used, as transformers would write it."""
