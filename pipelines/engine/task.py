@@ -251,7 +251,8 @@ class Task:
 def predict_command(task: str, *inputs: str | PathLike[str], picture: str = "") -> str:
     """Returns the command line that asks the newest export of a task, quoted for a shell.
 
-    Inputs of which one begins with a hyphen come through a pipe: as arguments they would be read as options.
+    Inputs come through a pipe if one begins with a hyphen, which would be read as an option, or has a tab between two
+    texts, at which a shell would complete a name when it is typed.
 
     Args:
         task: Name of the task.
@@ -262,8 +263,12 @@ def predict_command(task: str, *inputs: str | PathLike[str], picture: str = "") 
 
     >>> print(predict_command("intents", "good morning", picture="attention.png"))
     attention-zoo predict intents 'good morning' --attention attention.png
+    >>> print(predict_command("answer", "Who?\\tAnn did."))
+    printf '%s\\t%s\\n' 'Who?' 'Ann did.' | attention-zoo predict answer
     """
     words, options = [os.fspath(one) for one in inputs], ["--attention", picture] if picture else []
-    if any(word.startswith("-") for word in words):
-        return f"printf '%s\\n' {shlex.join(words)} | {shlex.join(['attention-zoo', 'predict', task, *options])}"
+    if any(word.startswith("-") or "\t" in word for word in words):
+        fields = [field for word in words for field in word.split("\t")]
+        line = "\\t".join(["%s"] * (len(fields) // len(words)))
+        return f"printf '{line}\\n' {shlex.join(fields)} | {shlex.join(['attention-zoo', 'predict', task, *options])}"
     return shlex.join(["attention-zoo", "predict", task, *words, *options])

@@ -6,6 +6,7 @@ Shapes: B texts, T words, F features of a word, N entities, K intents, C tags.
 import tensorflow as tf
 
 from attention_zoo.pipelines.engine.serving.answers import dense_columns, keep_rows
+from attention_zoo.pipelines.engine.text.batching import with_a_column
 from attention_zoo.pipelines.engine.text.ngram_features import ngram_features
 from attention_zoo.pipelines.engine.text.tag_spans import entities_in_text
 from attention_zoo.pipelines.engine.text.word_splitting import read_words
@@ -63,8 +64,7 @@ class Interpreter(tf.Module):
         """Returns the model's inputs for words, a string RaggedTensor `(B, None)`: row 0 of the features is padding."""
         features = tf.pad(self.features(words.flat_values), [[1, 0], [0, 0]])  # (1 + words of all texts, F)
         rows = words.with_flat_values(tf.range(1, tf.shape(features)[0])).to_tensor()
-        missing = tf.maximum(1 - tf.shape(rows)[1], 0)
-        return {"features": features, "words": tf.pad(rows, [[0, 0], [0, missing]])}  # T is at least 1
+        return {"features": features, "words": with_a_column(rows)}
 
     def scope(self, text):
         """Returns the `scores` of texts `(B,)` by which they are in scope or not: the greatest similarity."""

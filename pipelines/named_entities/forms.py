@@ -56,4 +56,4 @@ class WordForms:
 
     def rare(self, numbers):
         """Returns whether words `(B, T)` occur once in the training data, bool."""
-        return tf.gather(self.single, numbers) & (numbers != 0)
+        return tf.gather(self.single, numbers)

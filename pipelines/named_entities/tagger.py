@@ -6,6 +6,7 @@ Shapes: B texts, T words, N entities, K tags.
 import tensorflow as tf
 
 from attention_zoo.pipelines.engine.serving.answers import dense_columns
+from attention_zoo.pipelines.engine.text.batching import with_a_column
 from attention_zoo.pipelines.engine.text.tag_spans import entities_in_text
 from attention_zoo.pipelines.engine.text.word_splitting import read_words
 from attention_zoo.pipelines.hub.text_reader import cut
@@ -37,19 +38,13 @@ class EntityTagger:
         tokens, columns = self.reader.read_pieces(pieces)
         truncated |= columns.row_lengths() < words.row_lengths()
         words, starts, ends = (cut(rows, columns.row_lengths()) for rows in (words, starts, ends))
-        columns = columns.to_tensor()
-        columns = tf.pad(columns, [[0, 0], [0, tf.maximum(1 - tf.shape(columns)[1], 0)]])
-        return words, starts, ends, truncated, tokens | {"columns": columns}
+        return words, starts, ends, truncated, tokens | {"columns": with_a_column(columns.to_tensor())}
 
     def inputs(self, words):
         """Returns the inputs of the model for words, a string RaggedTensor `(B, None)`; at least one column."""
         ids = words.with_flat_values(self.vocabulary.word_ids(words.flat_values)).to_tensor()  # (B, T)
         spelled = words.with_flat_values(self.vocabulary.character_ids(words.flat_values)).to_tensor()  # (B, T, C)
-        missing = tf.maximum(1 - tf.shape(ids)[1], 0)
-        return {
-            "words": tf.pad(ids, [[0, 0], [0, missing]]),
-            "characters": tf.pad(spelled, [[0, 0], [0, missing], [0, 0]]),
-        }
+        return {"words": with_a_column(ids), "characters": with_a_column(spelled)}
 
     def tag(self, text):
         """Finds the entities of texts `(B,)`.

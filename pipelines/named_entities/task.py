@@ -9,7 +9,6 @@ The file reads in the order in which a sentence travels: settings, `load`, `adap
 """
 
 import copy
-import shlex
 
 import tensorflow as tf
 
@@ -23,7 +22,7 @@ from attention_zoo.pipelines.engine.serving.asking import answer_by_length, ask_
 from attention_zoo.pipelines.engine.serving.entity_answers import marked, spans_view
 from attention_zoo.pipelines.engine.storage.files import atomic_write
 from attention_zoo.pipelines.engine.storage.weights import variables_by_path
-from attention_zoo.pipelines.engine.task import Task
+from attention_zoo.pipelines.engine.task import Task, predict_command
 from attention_zoo.pipelines.engine.text.batching import token_batches
 from attention_zoo.pipelines.engine.text.special_tokens import UNK
 from attention_zoo.pipelines.engine.text.tags import names_of, parts
@@ -138,10 +137,9 @@ class NamedEntities(Task):
 
     def rate_factors(self, model):
         """Returns `training.encoder_rate` for the weights of the encoder of words."""
-        if not self.pretrained:  # "encoder/" is the path of the only LSTM, too
-            return {}
         factor = self.config.training.encoder_rate
-        return {path: factor for path in variables_by_path(model) if path.startswith("encoder/")}
+        encoder = {id(variable) for variable in model.word_encoder.variables} if model.word_encoder else ()
+        return {path: factor for path, variable in variables_by_path(model).items() if id(variable) in encoder}
 
     def loss(self, model, batch, training):
         """Minus the log-likelihood of the tags, summed over the sentences; its weight is the number of words."""
@@ -213,7 +211,7 @@ class NamedEntities(Task):
 
     def next_command(self):
         """Returns the command a user will want next."""
-        return f"attention-zoo predict {self.name} {shlex.quote(self.samples()[0])} --attention entities.png"
+        return predict_command(self.name, self.samples()[0], picture="entities.png")
 
     @staticmethod
     def ask(served, inputs, attention=False):

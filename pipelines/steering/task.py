@@ -24,7 +24,7 @@ from attention_zoo.pipelines.engine.serving.answers import empty_where, first_er
 from attention_zoo.pipelines.engine.serving.versions import load_saved_model
 from attention_zoo.pipelines.engine.stages import counted
 from attention_zoo.pipelines.engine.storage.files import atomic_write
-from attention_zoo.pipelines.engine.task import Task
+from attention_zoo.pipelines.engine.task import Task, predict_command
 from attention_zoo.pipelines.engine.views import Frames
 from attention_zoo.pipelines.steering.asking import WATCHED, ask_tracks_or_clip, frames_of, read_track_or_image
 from attention_zoo.pipelines.steering.driving import describe, drive
@@ -210,7 +210,7 @@ class Steering(Task):
 
     def next_command(self):
         """Returns the command a user will want next."""
-        return f"attention-zoo predict steering track:{self.config.drive.first_seed + 100} --attention drive.gif"
+        return predict_command(self.name, f"track:{self.config.drive.first_seed + 100}", picture="drive.gif")
 
     @staticmethod
     def say(answer):

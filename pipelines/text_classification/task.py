@@ -9,7 +9,6 @@ The file reads in the order in which a text travels: settings, `load`, `adapt`, 
 """
 
 import copy
-import shlex
 
 import numpy as np
 import tensorflow as tf
@@ -207,11 +206,7 @@ class TextClassification(Task):
 
     def next_command(self):
         """Returns the command a user will want next."""
-        sample, picture = self.samples()[0], "attention.png"
-        if self.pairs:  # a shell would complete a name at a tab that is typed
-            texts = shlex.join(sample.split(TAB))
-            return f"printf '%s\\t%s\\n' {texts} | {predict_command(self.name, picture=picture)}"
-        return predict_command(self.name, sample, picture=picture)
+        return predict_command(self.name, self.samples()[0], picture="attention.png")
 
     @staticmethod
     def say(answer):

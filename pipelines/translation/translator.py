@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from attention_zoo.pipelines.engine.decoding.search import decode
 from attention_zoo.pipelines.engine.serving.answers import keep_rows
+from attention_zoo.pipelines.engine.text.batching import with_a_column
 from attention_zoo.pipelines.engine.text.blank import says_something
 from attention_zoo.pipelines.engine.text.special_tokens import BOS, EOS, PAD
 
@@ -36,9 +37,7 @@ class Translator:
     def encode(self, text):
         """Returns the token ids `(B, S)` of raw sentences `(B,)`, each ending in EOS, and which were cut `(B,)`."""
         tokens, truncated = self.subwords.encode(text, self.max_tokens)
-        source = tokens.to_tensor()  # (B, S)
-        missing = tf.maximum(1 - tf.shape(source)[1], 0)  # an empty batch has no longest row, and models need a column
-        return tf.pad(source, [[0, 0], [0, missing]]), truncated
+        return with_a_column(tokens.to_tensor()), truncated  # models need a column
 
     def search(self, text, settings):
         """Returns source ids `(B, S)`, what was cut `(B,)`, hypotheses of `decode`, and rows with content `(B,)`."""

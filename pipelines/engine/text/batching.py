@@ -113,6 +113,18 @@ def _cut_points(longest: tf.Tensor, budget: int) -> tf.Tensor:
     return splits.stack()
 
 
+def with_a_column(rows: tf.Tensor) -> tf.Tensor:
+    """Returns rows `(B, T, ...)`, with a column of zeros if they have none: an empty batch has no longest row.
+
+    Example:
+
+    >>> [with_a_column(rows).numpy().tolist() for rows in (tf.zeros([2, 0], tf.int32), tf.constant([[5, 6]]))]
+    [[[0], [0]], [[5, 6]]]
+    """
+    missing = tf.maximum(1 - tf.shape(rows)[1], 0)
+    return tf.pad(rows, [[0, 0], [0, missing]] + [[0, 0]] * (rows.shape.rank - 2))
+
+
 def padding_share(dataset: tf.data.Dataset) -> dict[str, Any]:
     """Counts batches, tokens and padding of a dataset.
 

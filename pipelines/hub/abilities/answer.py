@@ -3,11 +3,10 @@
 Shapes: B questions, T tokens, C tokens of a text.
 """
 
-import shlex
-
 import tensorflow as tf
 
 from attention_zoo.pipelines.engine.serving.asking import TAB, ask_pairs, noted
+from attention_zoo.pipelines.engine.task import predict_command
 from attention_zoo.pipelines.engine.text.word_splitting import code_point_offsets
 from attention_zoo.pipelines.hub.abilities.ability import Ability
 
@@ -88,8 +87,7 @@ class Answer(Ability):
 
     def next_command(self):
         """Returns the command a user will want next."""
-        pair = shlex.join(self.example().split(TAB))  # a shell would complete a name at a tab that is typed
-        return f"printf '%s\\t%s\\n' {pair} | attention-zoo predict {self.name} --attention attention.png"
+        return predict_command(self.name, self.example(), picture="attention.png")
 
     @staticmethod
     def ask(served, inputs, attention=False):

@@ -10,7 +10,7 @@ from attention_zoo.pipelines.engine.images.heat_maps import heads_of, heat_maps_
 from attention_zoo.pipelines.engine.images.image_files import read_image_file
 from attention_zoo.pipelines.engine.serving.answers import empty_where
 from attention_zoo.pipelines.engine.serving.asking import ask_image_files
-from attention_zoo.pipelines.engine.task import Task
+from attention_zoo.pipelines.engine.task import Task, predict_command
 from attention_zoo.pipelines.engine.views import HeatMaps
 from attention_zoo.pipelines.hub.folder import read_json
 from attention_zoo.pipelines.hub.image_reader import image_reader_of
@@ -102,7 +102,7 @@ class ClassifyImages(Task):
 
     def next_command(self):
         """Returns the command a user will want next."""
-        return f"attention-zoo predict {self.name} photo.jpg --attention attention.png"
+        return predict_command(self.name, "photo.jpg", picture="attention.png")
 
     @staticmethod
     def say(answer):

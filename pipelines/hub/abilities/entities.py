@@ -3,13 +3,13 @@
 Shapes: B texts, T tokens, W words, N entities, K tags, L layers, H heads.
 """
 
-import shlex
-
 import numpy as np
 import tensorflow as tf
 
 from attention_zoo.pipelines.engine.serving.answers import dense_columns
 from attention_zoo.pipelines.engine.serving.entity_answers import marked, spans_view
+from attention_zoo.pipelines.engine.task import predict_command
+from attention_zoo.pipelines.engine.text.batching import with_a_column
 from attention_zoo.pipelines.engine.text.tag_spans import entities_in_text
 from attention_zoo.pipelines.engine.text.tags import is_tag
 from attention_zoo.pipelines.engine.views import Spans
@@ -45,8 +45,7 @@ class Entities(Ability):
 
         W is at least 1: a text without words has a column that means nothing.
         """
-        columns = inputs["words"].columns.to_tensor()  # of the first pieces
-        columns = tf.pad(columns, [[0, 0], [0, tf.maximum(1 - tf.shape(columns)[1], 0)]])  # (B, W)
+        columns = with_a_column(inputs["words"].columns.to_tensor())  # (B, W), of the first pieces
         probabilities = tf.nn.softmax(tf.gather(outputs["logits"], columns, batch_dims=1))
         return tf.argmax(probabilities, axis=-1, output_type=tf.int32), probabilities, columns
 
@@ -93,7 +92,7 @@ class Entities(Ability):
 
     def next_command(self):
         """Returns the command a user will want next."""
-        return f"attention-zoo predict {self.name} {shlex.quote(self.example())} --attention entities.png"
+        return predict_command(self.name, self.example(), picture="entities.png")
 
     @staticmethod
     def view(answer):
