@@ -99,7 +99,7 @@ def test_the_engine_knows_no_task_and_no_model(path):
 # A room of the engine imports rooms of the groups before its own, and of its own group.
 ENGINE = "attention_zoo.pipelines.engine"
 ROOMS = [
-    {"errors", "settings", "stages", "task", "views", "storage"},
+    {"errors", "settings", "stages", "task", "untuned", "views", "storage"},
     {"text", "images", "training", "pictures", "serving"},
     {"scores"},
     {"decoding"},

@@ -17,6 +17,7 @@ from attention_zoo.pipelines.datasets.user_images import read_images
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.images.image_files import decode_image
 from attention_zoo.pipelines.engine.storage.files import digest
+from attention_zoo.pipelines.engine.untuned import untuned
 
 SPLIT_NAMES = {"coco_captions": {"validation": "val"}}  # splits that have another name in a dataset
 LARGE = 32_768  # bytes; larger files are resized once to the size of the model, so that a dataset fits into memory
@@ -114,7 +115,7 @@ def read_dataset(dataset: str) -> tuple[dict[str, tf.data.Dataset], str]:
     names = SPLIT_NAMES.get(dataset.partition("/")[0], {})
     check_splits(builder, dataset, [names.get(split, split) for split in SPLITS])
     decoders = needed(features)  # pyright: ignore[reportArgumentType]
-    splits = {split: builder.as_dataset(split=names.get(split, split), decoders=decoders) for split in SPLITS}
+    splits = {split: untuned(builder.as_dataset(split=names.get(split, split), decoders=decoders)) for split in SPLITS}
     return splits, version
 
 
@@ -259,4 +260,4 @@ def split_folder(
 def in_memory(images: Sequence[bytes], captions: Sequence[Sequence[str]]) -> tf.data.Dataset:
     """Returns a user's images and captions as a `tf.data.Dataset`."""
     data = {"image": tf.constant(images), "captions": tf.ragged.constant(captions)}
-    return tf.data.Dataset.from_tensor_slices(data)  # pyright: ignore[reportArgumentType]
+    return untuned(tf.data.Dataset.from_tensor_slices(data))  # pyright: ignore[reportArgumentType]

@@ -15,6 +15,7 @@ from attention_zoo.pipelines.datasets.dirt import Dirt
 from attention_zoo.pipelines.datasets.tfds import OPTIONS, SPLITS, prepared
 from attention_zoo.pipelines.datasets.user_images import read_images
 from attention_zoo.pipelines.engine.errors import UserError
+from attention_zoo.pipelines.engine.untuned import untuned
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".bmp")
 OTHER_IMAGES = (".webp", ".tif", ".tiff", ".heic", ".heif", ".avif")  # formats that TensorFlow does not decode
@@ -121,7 +122,7 @@ def read_dataset(dataset: str, splits: Sequence[str]) -> dict[str, ImageSet]:
 def read_tfds(builder: tfds.core.DatasetBuilder, split: str, image_key: str, label_key: str, setting: str) -> ImageSet:
     """Returns one split of a TFDS dataset; its images stay encoded. An error about the split begins with `setting`."""
     try:
-        data = builder.as_dataset(split=split, decoders={image_key: tfds.decode.SkipDecoding()})
+        data = untuned(builder.as_dataset(split=split, decoders={image_key: tfds.decode.SkipDecoding()}))
     except ValueError as error:
         there = ", ".join(builder.info.splits)
         raise UserError(
@@ -287,7 +288,7 @@ def in_splits(
         if not rows:
             raise UserError(f"--data.folder: expected images for every split, received none for {split} of {version}")
         columns = {"image": [images[row] for row in rows], "label": np.array([labels[row] for row in rows], "int64")}
-        examples = tf.data.Dataset.from_tensor_slices(columns)  # pyright: ignore[reportArgumentType]
+        examples = untuned(tf.data.Dataset.from_tensor_slices(columns))  # pyright: ignore[reportArgumentType]
         files = [name for name in columns["image"] if isinstance(name, str)]
         sets[split] = ImageSet(examples, len(rows), names, version, files)
     return sets

@@ -11,6 +11,7 @@ from attention_zoo.pipelines.datasets.parallel_files import read_pairs_file, rea
 from attention_zoo.pipelines.datasets.tfds import SPLITS, check_splits, limit_of, prepared
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.storage.files import digest
+from attention_zoo.pipelines.engine.untuned import untuned
 
 LOCALISED = {"cldr_phrases": "target", "dates": "source"}  # datasets of one locale each, and the side that is in it
 
@@ -149,7 +150,7 @@ def read_split(
     gold = "alignment" in builder.info.features
     aligned = gold and split != "train"  # training does not use the gold alignment, and is read faster without
     decoders = tfds.decode.PartialDecoding({key: True for key in keys}) if gold and not aligned else None
-    data = builder.as_dataset(split=split, decoders=decoders)
+    data = untuned(builder.as_dataset(split=split, decoders=decoders))
     if limit and split == "train" and not max_words:
         data = data.take(limit)
     source, target, alignment = [], [], []

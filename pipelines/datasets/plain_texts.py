@@ -13,6 +13,7 @@ from attention_zoo.pipelines.datasets.tfds import FILE_OPTIONS, SPLITS, limit_of
 from attention_zoo.pipelines.datasets.utf8_files import read_utf8
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.storage.files import digest
+from attention_zoo.pipelines.engine.untuned import untuned
 
 HELD_OUT = 20  # one line of so many goes to the validation split of a user's files
 MARKERS = r"_[A-Z]+_[A-Z]+_|_NEWLINE_"  # of wiki40b: _START_ARTICLE_, _START_SECTION_, _START_PARAGRAPH_
@@ -72,7 +73,7 @@ def read_texts(
         if not rows:
             raise UserError(f"{FILE_OPTIONS[split]}: expected lines of text, received none in {' '.join(paths[split])}")
     if paths:
-        own = {split: tf.data.Dataset.from_tensor_slices(rows) for split, rows in lines.items()}
+        own = {split: untuned(tf.data.Dataset.from_tensor_slices(rows)) for split, rows in lines.items()}
         found = {split: Texts(own[split] if split in own else found[split].texts, version) for split in names}
     if not limit:
         return found
@@ -86,7 +87,7 @@ def read_dataset(dataset: str, splits: Sequence[str]) -> dict[str, Texts]:
     found = {}
     for name, split in zip(SPLITS, splits, strict=False):
         try:
-            data = builder.as_dataset(split=split, decoders=tfds.decode.PartialDecoding({key: True}))
+            data = untuned(builder.as_dataset(split=split, decoders=tfds.decode.PartialDecoding({key: True})))
         except (ValueError, KeyError, AssertionError) as error:
             raise UserError(f"--data.{name}_split: expected splits of {dataset}, received {split}: {error}") from None
         texts = data.map(lambda row: row[key])

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from attention_zoo.pipelines.datasets.dirt import Dirt
 from attention_zoo.pipelines.engine.images.image_files import decode_each_image
+from attention_zoo.pipelines.engine.untuned import untuned
 
 BATCH = 16  # files that one thread decodes at a time
 PATIENCE = 5.0  # seconds after which the user is told how long it will take
@@ -42,7 +43,7 @@ def read_images(
 
     decode = decoder(tuple(size))
     signature = (tf.TensorSpec((), tf.int64), tf.TensorSpec((), tf.string))
-    data = tf.data.Dataset.from_generator(contents, output_signature=signature).batch(BATCH)
+    data = untuned(tf.data.Dataset.from_generator(contents, output_signature=signature)).batch(BATCH)
     data = data.map(lambda n, batch: (n, batch, *decode(batch)), num_parallel_calls=tf.data.AUTOTUNE).unbatch()
     start, told = time.monotonic(), False
     for number, content, pixels, error in data.as_numpy_iterator():

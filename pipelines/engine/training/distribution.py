@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import tensorflow as tf
 
 from attention_zoo.pipelines.engine.errors import UserError
+from attention_zoo.pipelines.engine.untuned import untuned
 
 # TensorFlow raises these in a worker when another one is lost.
 LOST_WORKER = (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.DeadlineExceededError)
@@ -119,7 +120,7 @@ def shards(dataset: tf.data.Dataset, context: tf.distribute.InputContext) -> tf.
     """
     total = context.num_replicas_in_sync
     if total == 1:
-        return dataset
+        return untuned(dataset)
     here = total // context.num_input_pipelines
     first = context.input_pipeline_id * here
 
@@ -127,7 +128,7 @@ def shards(dataset: tf.data.Dataset, context: tf.distribute.InputContext) -> tf.
         replicas = tf.data.Dataset.range(first, first + here)
         return replicas.map(lambda replica: tf.nest.map_structure(lambda rows: rows[replica::total], batch))
 
-    return dataset.flat_map(cut).prefetch(here)
+    return untuned(dataset.flat_map(cut).prefetch(here))
 
 
 def is_cluster(strategy: tf.distribute.Strategy) -> bool:

@@ -150,6 +150,12 @@ def test_rows_go_to_the_replicas_in_turn_and_none_is_lost():
         assert sorted(seen) == list(range(21))
 
 
+@pytest.mark.parametrize("replicas", [1, 2])
+def test_the_end_of_an_epoch_does_not_wait_for_a_tuner(replicas):
+    batches = tf.data.Dataset.range(4).batch(2)
+    assert not shards(batches, tf.distribute.InputContext(1, 0, replicas)).options().autotune.enabled
+
+
 @pytest.mark.parametrize(
     "text",
     [
