@@ -9,11 +9,11 @@ import keras
 import numpy as np
 import pytest
 import yaml
+from shared import shared_folder
 from tiny_images import COLORS, PLACES, ROAD, SIDES, encoded, road, side, square
 
 from attention_zoo.pipelines.commands.loading import load
 from attention_zoo.pipelines.engine.run.config import dump, read
-from attention_zoo.pipelines.engine.storage.files import locked
 from attention_zoo.pipelines.registry import TASKS
 
 ENGLISH = ["one", "two", "three", "red", "green", "cat", "dog", "house"]
@@ -458,23 +458,22 @@ def tiny_data(tmp_path_factory):
 @pytest.fixture(scope="session")
 def finished_run(tmp_path_factory, killed_and_continued):
     """`finished_run(task) -> Finished`: made by the first test that asks, in whatever process, for all of them."""
-    shared = tmp_path_factory.getbasetemp()
-    shared = shared.parent if shared.name.startswith("popen-") else shared  # pytest-xdist's workers have a folder each
 
     def run(name):
-        case, directory = CASES[name], shared / f"finished-{name}"
-        directory.mkdir(exist_ok=True)
-        with locked(directory / ".lock", wait=True):
-            if not (printed := directory / "printed").is_file():
-                (data := directory / "data").mkdir()
-                settings = {"data": case.write_data(data), **case.settings}
-                (tiny := directory / "tiny.yaml").write_text(yaml.safe_dump(settings))
-                tiny.write_text(
-                    dump(read(load(TASKS[name].settings), tiny))
-                )  # all settings, so that no preset shows through
-                words = ["train", name, "--config", "tiny.yaml", "--name", "tiny"]
-                text = killed_and_continued(words, directory, directory / "runs" / name / "tiny" / "checkpoints")
-                printed.write_text(text)
-        return Finished(name, case, directory, printed.read_text())
+        case = CASES[name]
+
+        def train(directory):
+            (data := directory / "data").mkdir()
+            (tiny := directory / "tiny.yaml").write_text(
+                yaml.safe_dump({"data": case.write_data(data), **case.settings})
+            )
+            # All settings, so that no preset shows through.
+            tiny.write_text(dump(read(load(TASKS[name].settings), tiny)))
+            words = ["train", name, "--config", "tiny.yaml", "--name", "tiny"]
+            text = killed_and_continued(words, directory, directory / "runs" / name / "tiny" / "checkpoints")
+            (directory / "printed").write_text(text)
+
+        directory = shared_folder(tmp_path_factory, f"finished-{name}", train)
+        return Finished(name, case, directory, (directory / "printed").read_text())
 
     return run

@@ -1,12 +1,13 @@
-"""A run of a few steps, as a program: `python distributed_run.py MODEL DIRECTORY [--settings JSON]`.
+"""Runs of a few steps, as a program: `python distributed_run.py DIRECTORY MODEL SETTINGS [...]`, three words a run.
 
 How many devices there are is settled when TensorFlow starts, and a worker of a cluster is a process, so tests start
-this one. Writes the losses that a Keras callback sees to `DIRECTORY/losses-WORKER.json`.
+this one. `SETTINGS` are the training settings as JSON. Writes the losses that a Keras callback sees to
+`DIRECTORY/losses-WORKER.json`.
 """
 
-import argparse
 import json
 import os
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,8 +24,8 @@ from attention_zoo.pipelines.engine.training.losses import smoothed_cross_entrop
 
 V = 20
 MODELS = {
-    "bahdanau": lambda dropout: models.BahdanauTranslator(V, V, 8, 8, dropout=dropout),
-    "transformer": lambda dropout: models.TransformerTranslator(V, V, 8, 1, 2, 16, dropout=dropout),
+    "bahdanau": lambda: models.BahdanauTranslator(V, V, 8, 8, dropout=0.0),
+    "transformer": lambda: models.TransformerTranslator(V, V, 8, 1, 2, 16, dropout=0.0),
 }
 
 
@@ -32,7 +33,6 @@ MODELS = {
 class Config:
     model: str = "bahdanau"
     data: str = "reversal"
-    dropout: float = 0.0
     training: TrainingSettings = field(default_factory=TrainingSettings)
 
 
@@ -62,7 +62,7 @@ class Reversal(Task):
         return token_batches(self.rows[split], 40, seed=3, epoch=epoch, shuffle=split == "train", window=30)
 
     def build(self):
-        model = MODELS[self.config.model](self.config.dropout)
+        model = MODELS[self.config.model]()
         model.build()
         return model
 
@@ -92,22 +92,20 @@ class Losses(keras.callbacks.Callback):
         self.losses.append(logs["loss"])
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("model", choices=MODELS)
-    parser.add_argument("directory", type=Path)
-    parser.add_argument("--dropout", type=float, default=0.0)
-    parser.add_argument("--settings", type=json.loads, default={})
-    arguments = parser.parse_args()
-    training = TrainingSettings(**{"epochs": 3, "learning_rate": 0.01, **arguments.settings})
-    config = Config(model=arguments.model, dropout=arguments.dropout, training=training)
+def run(directory, model, settings):
+    training = TrainingSettings(**{"epochs": 3, "learning_rate": 0.01, **settings})
     seen = Losses()
-    experiment.publish = lambda task, model, metrics, reporter: metrics  # the loop is what is looked at
-    experiment.keep_config = lambda *arguments: None  # the settings below are of this script, not of a preset
-    metrics = experiment.train(Reversal, config, arguments.directory, "test", [seen])
+    metrics = experiment.train(Reversal, Config(model=model, training=training), directory, "test", [seen])
     worker = json.loads(os.environ.get("TF_CONFIG", '{"task": {"index": 0}}'))["task"]["index"]
-    (arguments.directory / f"losses-{worker}.json").write_text(json.dumps({"losses": seen.losses, "metrics": metrics}))
+    (directory / f"losses-{worker}.json").write_text(json.dumps({"losses": seen.losses, "metrics": metrics}))
+
+
+def main(words):
+    experiment.publish = lambda task, model, metrics, reporter: metrics  # the loop is what is looked at
+    experiment.keep_config = lambda *arguments: None  # the settings are of this script, not of a preset
+    for directory, model, settings in zip(*[iter(words)] * 3, strict=True):
+        run(Path(directory), model, json.loads(settings))
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
+from shared import shared_folder
 
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.run.launcher import free_ports
@@ -29,13 +30,27 @@ from attention_zoo.pipelines.engine.training.distribution import (
 PROGRAM = Path(__file__).with_name("distributed_run.py")
 
 
-def start(model, directory, *flags, index=None, addresses=(), **settings):
+ONE_DEVICE = {
+    "bahdanau": ("bahdanau", {}),
+    "transformer": ("transformer", {}),
+    "accumulated": ("transformer", {"accumulate": 3}),
+}
+
+
+def start(*runs, index=None, addresses=()):
+    """Starts the program with runs, each (folder, model, training settings)."""
     environment = {name: value for name, value in os.environ.items() if name != "TF_CONFIG"}
     if index is not None:
         task = {"type": "worker", "index": index}
         environment["TF_CONFIG"] = json.dumps({"cluster": {"worker": list(addresses)}, "task": task})
-    command = [sys.executable, str(PROGRAM), model, str(directory), "--settings", json.dumps(settings), *flags]
+    words = [word for folder, model, settings in runs for word in (str(folder), model, json.dumps(settings))]
+    command = [sys.executable, str(PROGRAM), *words]
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def start_cluster(*runs):
+    addresses = [f"127.0.0.1:{port}" for port in free_ports(2)]
+    return [start(*runs, index=index, addresses=addresses) for index in range(2)]
 
 
 def finish(process, code=0):
@@ -44,71 +59,75 @@ def finish(process, code=0):
     return output
 
 
-def run(model, directory, *flags, **settings):
-    finish(start(model, directory, *flags, **settings))
-    return json.loads((directory / "losses-0.json").read_text())
+def losses(folder, worker=0):
+    return json.loads((folder / f"losses-{worker}.json").read_text())
 
 
-def start_cluster(model, directory, **settings):
-    addresses = [f"127.0.0.1:{port}" for port in free_ports(2)]
-    return [start(model, directory, index=index, addresses=addresses, **settings) for index in range(2)]
+def mirrored(folder, model, **settings):
+    """Returns losses and metrics of a run on two mirrored devices, in a process that has no other such run."""
+    finish(start((folder, model, {"strategy": "mirrored", **settings})))
+    return losses(folder)
 
 
-@pytest.fixture(scope="module")
-def alone(tmp_path_factory):
-    """Gives the run of a model on one device, made once."""
-    done = {}
+@pytest.fixture(scope="session")
+def one_device(tmp_path_factory):
+    """Losses and metrics of the runs of `ONE_DEVICE`, made once for all processes of tests."""
 
-    def give(model):
-        if model not in done:
-            done[model] = run(model, tmp_path_factory.mktemp(model) / "one")
-        return done[model]
+    def fill(folder):
+        finish(start(*[(folder / name, model, settings) for name, (model, settings) in ONE_DEVICE.items()]))
 
-    return give
+    folder = shared_folder(tmp_path_factory, "one-device", fill)
+    return {name: losses(folder / name) for name in ONE_DEVICE}
 
 
 @pytest.mark.parametrize("model", ["bahdanau", "transformer"])
-def test_one_device_two_mirrored_ones_and_two_workers_report_the_same_losses(model, tmp_path, alone):
-    one = alone(model)
-    mirrored = run(model, tmp_path / "mirrored", strategy="mirrored")
-    for worker in start_cluster(model, tmp_path / "workers"):
-        finish(worker)
+def test_one_device_and_two_mirrored_ones_report_the_same_losses(model, tmp_path, one_device):
+    one, two = one_device[model], mirrored(tmp_path / "mirrored", model)
     assert len(one["losses"]) > 20 and one["losses"][-1] < one["losses"][0]
-    for index in range(2):  # both report the global figures
-        reported = json.loads((tmp_path / "workers" / f"losses-{index}.json").read_text())["losses"]
-        np.testing.assert_allclose(reported, one["losses"], atol=1e-5)
-    np.testing.assert_allclose(mirrored["losses"], one["losses"], atol=1e-5)
+    np.testing.assert_allclose(two["losses"], one["losses"], atol=1e-5)
     for name in ("dev/loss", "dev/accuracy"):
-        np.testing.assert_allclose(mirrored["metrics"][name], one["metrics"][name], atol=1e-5)
-    worker = json.loads((tmp_path / "workers" / "losses-0.json").read_text())
-    np.testing.assert_allclose(worker["metrics"]["dev/accuracy"], one["metrics"]["dev/accuracy"], atol=1e-5)
+        np.testing.assert_allclose(two["metrics"][name], one["metrics"][name], atol=1e-5)
+
+
+def test_two_workers_report_the_losses_of_one_device(tmp_path, one_device):
+    for worker in start_cluster(*[(tmp_path / model, model, {}) for model in ("bahdanau", "transformer")]):
+        finish(worker)
+    for model in ("bahdanau", "transformer"):
+        one = one_device[model]
+        for index in range(2):  # both report the global figures
+            np.testing.assert_allclose(losses(tmp_path / model, index)["losses"], one["losses"], atol=1e-5)
+        worker = losses(tmp_path / model)["metrics"]
+        np.testing.assert_allclose(worker["dev/accuracy"], one["metrics"]["dev/accuracy"], atol=1e-5)
 
 
 @pytest.mark.parametrize("strategy", ["one", "mirrored"])
-def test_accumulation_makes_the_same_updates(strategy, tmp_path, alone):
-    whole = alone("transformer")
-    parts = run("transformer", tmp_path / "parts", strategy=strategy, accumulate=3)
-    np.testing.assert_allclose(parts["losses"], whole["losses"], atol=1e-5)
+def test_accumulation_makes_the_same_updates(strategy, tmp_path, one_device):
+    if strategy == "one":
+        parts = one_device["accumulated"]
+    else:
+        parts = mirrored(tmp_path / "parts", "transformer", accumulate=3)
+    np.testing.assert_allclose(parts["losses"], one_device["transformer"]["losses"], atol=1e-5)
 
 
 @pytest.mark.parametrize("precision", ["mixed_float16", "mixed_bfloat16"])
-def test_low_precision_learns_as_well_on_two_replicas(precision, tmp_path, alone):
-    losses = run("transformer", tmp_path / "mirrored", strategy="mirrored", precision=precision)["losses"]
-    expected = alone("transformer")["losses"]
-    np.testing.assert_allclose(losses[0], expected[0], atol=0.01)
-    np.testing.assert_allclose(np.mean(losses[-12:]), np.mean(expected[-12:]), atol=0.05)
+def test_low_precision_learns_as_well_on_two_replicas(precision, tmp_path, one_device):
+    low = mirrored(tmp_path / "mirrored", "transformer", precision=precision)["losses"]
+    expected = one_device["transformer"]["losses"]
+    np.testing.assert_allclose(low[0], expected[0], atol=0.01)
+    np.testing.assert_allclose(np.mean(low[-12:]), np.mean(expected[-12:]), atol=0.05)
 
 
-def test_a_moving_average_is_what_two_replicas_score(tmp_path, alone):
-    plain, mirrored = alone("transformer"), run("transformer", tmp_path / "mirrored", strategy="mirrored", ema=0.9)
-    np.testing.assert_allclose(mirrored["losses"], plain["losses"], atol=1e-5)
-    assert abs(mirrored["metrics"]["dev/loss"] - plain["metrics"]["dev/loss"]) > 1e-3
+def test_a_moving_average_is_what_two_replicas_score(tmp_path, one_device):
+    plain, averaged = one_device["transformer"], mirrored(tmp_path / "mirrored", "transformer", ema=0.9)
+    np.testing.assert_allclose(averaged["losses"], plain["losses"], atol=1e-5)
+    assert abs(averaged["metrics"]["dev/loss"] - plain["metrics"]["dev/loss"]) > 1e-3
 
 
-def test_killed_worker_stops_the_other_and_the_same_command_continues(tmp_path, alone):
-    whole = alone("bahdanau")
+def test_killed_worker_stops_the_other_and_the_same_command_continues(tmp_path, one_device):
+    whole = one_device["bahdanau"]
     directory = tmp_path / "cluster"
-    processes = start_cluster("bahdanau", directory, checkpoint_every=2)
+    run = (directory, "bahdanau", {"checkpoint_every": 2})
+    processes = start_cluster(run)
     deadline = time.monotonic() + 200
     while not list((directory / "checkpoints").glob("step-*.json")) and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -116,16 +135,17 @@ def test_killed_worker_stops_the_other_and_the_same_command_continues(tmp_path, 
     output = processes[0].communicate(timeout=200)[0]
     assert processes[0].returncode != 0
     assert "another worker is lost" in output
-    for process in start_cluster("bahdanau", directory, checkpoint_every=2):
+    for process in start_cluster(run):
         finish(process)
-    later = json.loads((directory / "losses-0.json").read_text())["losses"]
+    later = losses(directory)["losses"]
     assert 0 < len(later) < len(whole["losses"])
     np.testing.assert_allclose(later, whole["losses"][-len(later) :], atol=1e-5)
 
 
-def test_sigterm_writes_a_checkpoint_and_the_run_continues_from_it(tmp_path, alone):
-    whole = alone("bahdanau")
-    process = start("bahdanau", tmp_path / "stopped")
+def test_sigterm_writes_a_checkpoint_and_the_run_continues_from_it(tmp_path, one_device):
+    whole = one_device["bahdanau"]
+    run = (tmp_path / "stopped", "bahdanau", {})
+    process = start(run)
     for line in process.stdout:
         if "batches an epoch" in line:
             break
@@ -133,7 +153,8 @@ def test_sigterm_writes_a_checkpoint_and_the_run_continues_from_it(tmp_path, alo
     output = process.communicate(timeout=100)[0]
     assert process.returncode == 1 and "Preempted" in output and "a checkpoint is written" in output
     step = CheckpointStore(tmp_path / "stopped" / "checkpoints").newest()
-    rest = run("bahdanau", tmp_path / "stopped")["losses"]
+    finish(start(run))
+    rest = losses(tmp_path / "stopped")["losses"]
     assert 0 < len(rest) == len(whole["losses"]) - step
     assert rest == whole["losses"][step:]
 
