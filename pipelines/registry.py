@@ -46,6 +46,10 @@ ABILITIES = {
         task="attention_zoo.pipelines.hub.abilities.generate:Generate",
         summary="prompt in, its continuation out",
     ),
+    "translate": Entry(
+        task="attention_zoo.pipelines.hub.abilities.translate:Translate",
+        summary="sentence in, its translation out",
+    ),
     "classify_images": Entry(
         task="attention_zoo.pipelines.hub.abilities.classify_images:ClassifyImages",
         summary="image file in, class out, and where it looked",

@@ -1,4 +1,4 @@
-"""The Transformer of Marian (Junczys-Dowmunt et al. 2018), as OPUS-MT's translators are (Tiedemann and Thottingal 2020).
+"""The Transformer of Marian (Junczys-Dowmunt et al. 2018), that of OPUS-MT (Tiedemann and Thottingal 2020).
 
 Shapes: B batch, S source, T target, D embedding_dim, V vocabulary.
 """
@@ -40,8 +40,8 @@ class MarianTranslator(TransformerSequenceToSequence):
         output_bias: Whether the logits have a bias, which is not trained. Defaults to `True`.
 
     Call arguments:
-        inputs: `{"source": (B, S), "target": (B, T)}` token ids; optional "source_mask", bool `(B, S)`, True where there
-            is a token, by default where "source" is not `pad_token`. All tokens of the target are seen from later ones.
+        inputs: `{"source": (B, S), "target": (B, T)}` token ids; optional "source_mask", bool `(B, S)`, True where
+            there is a token, by default where "source" is not `pad_token`. Padding of the target is not masked.
         training: Whether to apply dropout.
         return_attention_scores: Whether to return the attention weights too.
 

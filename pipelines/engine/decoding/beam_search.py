@@ -127,7 +127,7 @@ class _BeamSearch:
         values, parents, tokens = self.continuations(logits, living["scores"], must_end)  # (B, 2K)
         coverage = self.coverage(living, attention)
         finished = self.finish(step, living, values, parents, tokens, coverage)
-        longer = living | self.live_on(living, values, parents, tokens, coverage, state) | {"finished": finished}
+        longer: dict[str, Any] = living | self.live_on(living, values, parents, tokens, coverage, state) | {"finished": finished}
         alpha, lengths = self.settings.length_penalty, living["max_lengths"]
         done = self.rules.is_done(longer["scores"], finished["scores"], step + 1, lengths, alpha)
         return longer | {"done": living["done"] | done}
@@ -145,7 +145,8 @@ class _BeamSearch:
         # At the greatest length a hypothesis can only end.
         must_end = tf.repeat(must_end, beams)[:, None]
         missing = tf.stack([[0, 0], [0, count - 1]])
-        last = tf.zeros_like(normaliser) if self.rules.free_end else logits[:, end : end + 1] - normaliser
+        scored = self.rules.limit == "scored"
+        last = logits[:, end : end + 1] - normaliser if scored else tf.zeros_like(normaliser)
         only_end = tf.pad(last, missing, constant_values=-float("inf"))
         values, tokens = tf.where(must_end, only_end, values), tf.where(must_end, end, tokens)
         values = tf.reshape(values, [batch, beams, count]) + scores[:, :, None]
@@ -185,7 +186,8 @@ class _BeamSearch:
         beams = self.beams
         ends = (tokens[:, :beams] == self.ends.end) & ~living["done"][:, None]
         parents = parents[:, :beams]
-        scores = values[:, :beams] / self.rules.divisor(step + 1, self.settings.length_penalty)
+        lengths = self.rules.lengths(step, step >= living["max_lengths"])[:, None]
+        scores = values[:, :beams] / self.rules.divisor(lengths, self.settings.length_penalty)
         if coverage is not None:
             penalties = self.settings.coverage_penalty * coverage_penalty(coverage, living.get("source_mask"))
             scores += tf.gather(penalties, parents, batch_dims=1)

@@ -33,15 +33,30 @@ class Rules:
         stop: When a beam is done: "safe", when no living hypothesis can beat the worst of the N finished ones;
             "unbeaten", when none beats it at the present length; "full", also when there are N finished ones. Defaults
             to "safe".
-        free_end: Whether an answer at its greatest length ends with probability 1. Defaults to `False`: with that of
-            the model.
+        limit: How an answer ends at its greatest length: "scored", with the probability that the model gives to the
+            end; "free", with probability 1; "cut", without an end, which its length does not count then. Defaults to
+            "scored".
         renormalise: Whether the other tokens share the probability of `Ends.barred`. Defaults to `False`.
     """
 
     divisor: Callable[[tf.Tensor, float], tf.Tensor] = length_penalty
     stop: Literal["safe", "unbeaten", "full"] = "safe"
-    free_end: bool = False
+    limit: Literal["scored", "free", "cut"] = "scored"
     renormalise: bool = False
+
+    def lengths(self, step: tf.Tensor, must_end: tf.Tensor) -> tf.Tensor:
+        """Returns the lengths of answers that end after so many tokens, int32 `(B,)`.
+
+        Args:
+            step: Number of tokens.
+            must_end: Whether that is the greatest number, bool `(B,)`.
+
+        Example:
+
+        >>> Rules(limit="cut").lengths(4, tf.constant([False, True])).numpy().tolist()
+        [5, 4]
+        """
+        return step + tf.where(must_end & (self.limit == "cut"), 0, 1)
 
     def is_done(
         self, scores: tf.Tensor, finished: tf.Tensor, length: tf.Tensor, max_lengths: tf.Tensor, alpha: float
@@ -58,7 +73,7 @@ class Rules:
         Example:
 
         >>> living, finished = tf.constant([[-3.0]]), tf.constant([[-2.0]])
-        >>> [bool(Rules(stop=stop).is_done(living, finished, 1, tf.constant([13]), 1.0)) for stop in ("safe", "unbeaten")]
+        >>> [bool(Rules(stop=s).is_done(living, finished, 1, tf.constant([13]), 1.0)) for s in ("safe", "unbeaten")]
         [False, True]
         """
         lengths = max_lengths + 1 if self.stop == "safe" else length

@@ -38,7 +38,7 @@ class TransformerSequenceToSequence(keras.Model):
         return ops.not_equal(inputs["source"], 0)
 
     def target_mask(self, inputs):
-        """Returns where the target has tokens, bool `(B, T)`, or `None` for everywhere: by default where it is not 0."""
+        """Returns where the target has tokens, bool `(B, T)`, or `None`, everywhere: by default where it is not 0."""
         return ops.not_equal(inputs["target"], 0)
 
     def finish_encoding(self, features):

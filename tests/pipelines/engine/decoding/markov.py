@@ -104,12 +104,13 @@ class Markov:
                     allowed = np.exp(self.log_probs(source, tokens))
                     log_probs -= np.log(1.0 - allowed[list(barred)].sum())
                 if length == max_length:
-                    candidates.append((total + (0.0 if rules.free_end else log_probs[EOS]), tokens, EOS))
+                    candidates.append((total + (log_probs[EOS] if rules.limit == "scored" else 0.0), tokens, EOS))
                 else:
                     candidates += [(total + log_probs[word], tokens, word) for word in range(EOS, self.vocabulary_size)]
             candidates = sorted(candidates, reverse=True)[: 2 * beams]
+            counted = length if length == max_length and rules.limit == "cut" else length + 1
             finished += [
-                (total / (length + 1) ** alpha, tokens) for total, tokens, word in candidates[:beams] if word == EOS
+                (total / max(counted, 1) ** alpha, tokens) for total, tokens, word in candidates[:beams] if word == EOS
             ]
             finished = sorted(finished, reverse=True)[:beams]
             living = [(total, (*tokens, word)) for total, tokens, word in candidates if word != EOS][:beams]

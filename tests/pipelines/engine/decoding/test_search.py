@@ -75,13 +75,13 @@ def test_beam_search_equals_a_search_over_lists_without_early_stop(seed, beams, 
 
 
 @pytest.mark.parametrize("stop", ["safe", "unbeaten", "full"])
-@pytest.mark.parametrize("seed, free_end, renormalise", [(0, False, True), (1, True, False), (2, True, True)])
-def test_other_rules_and_barred_tokens_equal_a_search_over_lists(seed, free_end, renormalise, stop):
+@pytest.mark.parametrize("seed, limit, renormalise", [(0, "scored", True), (1, "free", False), (2, "cut", True)])
+def test_other_rules_and_barred_tokens_equal_a_search_over_lists(seed, limit, renormalise, stop):
     model = Markov(seed=seed, end_bias=1.0)
-    rules, barred = Rules(power_of_length, stop, free_end, renormalise), (5,)
+    rules, barred = Rules(power_of_length, stop, limit, renormalise), (5,)
     settings = DecodingSettings(beam_size=3, n_best=3, length_penalty=1.0)
-    found = run(model, settings, lengths=[6, 2, 5, 0], rules=rules, ends=Ends(barred=barred))
-    for row, (source, length) in enumerate(zip(SOURCE, [6, 2, 5, 0])):
+    found = run(model, settings, lengths=[6, 2, 5, 1], rules=rules, ends=Ends(barred=barred))
+    for row, (source, length) in enumerate(zip(SOURCE, [6, 2, 5, 1])):
         expected = model.search_by_rules(source, length, 3, 1.0, rules, barred)
         assert_same_answers(answers(found, row)[: len(expected)], expected)
     alone = run(model, settings, SOURCE[1:2], [2], rules=rules, ends=Ends(barred=barred))
