@@ -36,8 +36,11 @@ def write_tokenizer(folder):
     return vocabulary
 
 
-def write_translator(folder, seed=3, **settings):
-    """Writes a folder whose generation_config.json has `settings`; returns it."""
+def write_translator(folder, seed=1, end_bias=0.0, **settings):
+    """Writes a folder whose generation_config.json has `settings`; returns it.
+
+    A larger `end_bias` gives translations that end before their limit.
+    """
     vocabulary = write_tokenizer(folder)
     keras.utils.set_random_seed(seed)
     model = MarianTranslator(len(vocabulary), **SIZES, **WIDTHS)
@@ -45,7 +48,7 @@ def write_translator(folder, seed=3, **settings):
     random = np.random.default_rng(seed)
     for weights in model.weights:
         weights.assign_add(random.normal(0, 0.4, weights.shape))
-    model.bias.assign_add(4.0 * (np.arange(len(vocabulary)) == 0))  # so that some translations end before their limit
+    model.bias.assign_add(end_bias * (np.arange(len(vocabulary)) == 0))
     to_pretrained(model, folder)
     pad = vocabulary["<pad>"]
     ids = {"bad_words_ids": [[pad]], "decoder_start_token_id": pad, "pad_token_id": pad, "eos_token_id": 0}

@@ -127,7 +127,9 @@ class _BeamSearch:
         values, parents, tokens = self.continuations(logits, living["scores"], must_end)  # (B, 2K)
         coverage = self.coverage(living, attention)
         finished = self.finish(step, living, values, parents, tokens, coverage)
-        longer: dict[str, Any] = living | self.live_on(living, values, parents, tokens, coverage, state) | {"finished": finished}
+        longer: dict[str, Any] = (
+            living | self.live_on(living, values, parents, tokens, coverage, state) | {"finished": finished}
+        )
         alpha, lengths = self.settings.length_penalty, living["max_lengths"]
         done = self.rules.is_done(longer["scores"], finished["scores"], step + 1, lengths, alpha)
         return longer | {"done": living["done"] | done}

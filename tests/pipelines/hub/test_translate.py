@@ -56,10 +56,9 @@ def test_sentences_are_translated_alone_as_in_a_batch(folder, tmp_path, session_
     assert attention["source_tokens"][2, [0, source - 1]].tolist() == [b">>fra<<", b"</s>"]
     assert attention["target_tokens"][2, target - 1] == b"</s>"
     np.testing.assert_allclose(attention["weights"][2, :target, :source].sum(axis=1), 1, atol=1e-5)
-    for row, text in enumerate(TEXTS):
-        alone = session_run(export, "serving_default", {"text": [text]})
-        assert alone["translation"][0] == answers[0]["translation"][row]
-        np.testing.assert_allclose(alone["score"][0], answers[0]["score"][row], atol=1e-4)
+    alone = session_run(export, "serving_default", {"text": TEXTS[2:3]})
+    assert alone["translation"][0] == answers[0]["translation"][2]
+    np.testing.assert_allclose(alone["score"][0], answers[0]["score"][2], atol=1e-4)
     assert len(session_run(export, "attention", {"text": np.array([], object)})["translation"]) == 0
     capsys.readouterr()
     words = ["predict", "translate", "the cat", "--model", str(tmp_path / "translate"), "--heads"]
@@ -71,14 +70,13 @@ def test_a_greedy_translation_takes_the_likeliest_tokens(tmp_path):
     folder = write_translator(tmp_path, num_beams=1)
     model, ability = from_pretrained(folder), load_ability(folder)
     pad = model.options["pad_token"]
-    for text in ("the cat", "a dog and a house"):
-        source, tokens = model.tokenizer(tf.constant([text]))["tokens"], [pad]
-        while len(tokens) < 11 and tokens[-1] != 0:
-            logits = model({"source": source, "target": np.array([tokens])})[0, -1].numpy()
-            logits[pad] = -np.inf
-            tokens.append(int(np.argmax(logits)))
-        expected = ability.reader.tokenizer.detokenize(tf.constant([tokens[1:]])).numpy()[0]
-        assert ability.respond(tf.constant([text]))["translation"].numpy()[0] == expected
+    source, tokens = model.tokenizer(tf.constant(["three cats"]))["tokens"], [pad]
+    while len(tokens) < 11 and tokens[-1] != 0:
+        logits = model({"source": source, "target": np.array([tokens])})[0, -1].numpy()
+        logits[pad] = -np.inf
+        tokens.append(int(np.argmax(logits)))
+    expected = ability.reader.tokenizer.detokenize(tf.constant([tokens[1:]])).numpy()[0]
+    assert ability.respond(tf.constant(["three cats"]))["translation"].numpy()[0] == expected
 
 
 @pytest.mark.parametrize(
@@ -162,7 +160,8 @@ def test_translations_are_those_of_transformers_token_for_token(settings, tmp_pa
     transformers = pytest.importorskip("transformers", reason="the extra `backends` has transformers")
     torch = pytest.importorskip("torch", reason="the extra `backends` has PyTorch")
     for seed in (1, 2):
-        folder = write_translator(tmp_path / str(seed), seed=seed, **settings or {"max_length": 8})
+        options = {"seed": seed, "end_bias": 4.0 * (seed - 1)}
+        folder = write_translator(tmp_path / str(seed), **options, **settings or {"max_length": 8})
         if settings is None:  # as folders had it before there was a generation_config.json
             path = folder / "config.json"
             kept = json.loads((folder / "generation_config.json").read_text())
