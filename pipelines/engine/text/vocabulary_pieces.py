@@ -41,7 +41,7 @@ class VocabularyPieces(PieceTable):
     >>> pieces = VocabularyPieces(model, {"</s>": 0, "<unk>": 1, "b": 2, "▁a": 3, ">>fra<<": 4}, specials=["</s>"])
     >>> ids = pieces.tokenize(tf.constant([">>fra<< ab", "a</s>c", ""]))
     >>> ids.to_list()
-    [[4, 3, 2], [3, 0, 1, 1], []]
+    [[4, 3, 2], [3, 0, 1], []]
     >>> pieces.detokenize(tf.constant([[3, 2, 3, 0]])).numpy().tolist()
     [b'ab a']
     """
