@@ -102,7 +102,7 @@ TASKS = {
     ),
     "language_modeling": Entry(
         task="attention_zoo.pipelines.language_modeling.task:LanguageModeling",
-        summary="text in, its continuation or hidden words out: GPT-2, BERT, RoBERTa, ALBERT",
+        summary="text in, its continuation or hidden words out: GPT-2, BERT, RoBERTa, ALBERT, XLNet",
         default_preset="shakespeare",
         settings="attention_zoo.pipelines.language_modeling.settings:LanguageModelingConfig",
     ),
