@@ -10,7 +10,7 @@ from attention_zoo.layers.checks import check_positive_integer, check_share
 from attention_zoo.layers.tied_logits import output_matrix, tied_logits
 
 
-def sinusoids(length, dim, offset=0, max_wavelength=10000.0):
+def sinusoids(length, dim, offset=0, max_wavelength=10000.0, interleaved=True):
     """Sines and cosines of the positions `offset ... offset + length - 1` (Vaswani et al. 2017, section 3.5).
 
     `PE(pos, 2i) = sin(pos / w^(2i / D))` and `PE(pos, 2i + 1) = cos(pos / w^(2i / D))`: sines and cosines alternate.
@@ -20,6 +20,8 @@ def sinusoids(length, dim, offset=0, max_wavelength=10000.0):
         dim: D, an integer; an odd one ends with a sine.
         offset: The first position, an integer or a scalar tensor. Defaults to 0.
         max_wavelength: w; wavelengths range from 2 pi to almost 2 pi w. Defaults to 10000.
+        interleaved: Whether sines and cosines alternate. Otherwise all sines come before all cosines, as in Marian
+            (Junczys-Dowmunt et al. 2018). Defaults to `True`.
 
     Returns:
         float32 `(T, D)`.
@@ -33,6 +35,8 @@ def sinusoids(length, dim, offset=0, max_wavelength=10000.0):
     rates = ops.convert_to_tensor([max_wavelength ** (-2 * i / dim) for i in range((dim + 1) // 2)], dtype="float32")
     positions = ops.cast(ops.arange(length) + offset, "float32")  # (T,)
     angles = ops.expand_dims(positions, -1) * rates  # (T, ceil(D / 2))
+    if not interleaved:
+        return ops.concatenate([ops.sin(angles), ops.cos(angles)], axis=-1)[:, :dim]  # (T, D)
     pairs = ops.stack([ops.sin(angles), ops.cos(angles)], axis=-1)  # (T, ceil(D / 2), 2)
     return ops.reshape(pairs, (-1, 2 * ((dim + 1) // 2)))[:, :dim]  # (T, D)
 
@@ -45,6 +49,7 @@ class SinusoidalEncoding(keras.layers.Layer):
 
     Args:
         max_wavelength: As in `sinusoids`. Defaults to 10000, the paper's.
+        interleaved: As in `sinusoids`. Defaults to `True`, the paper's.
 
     Call arguments:
         inputs: `(..., T, D)`.
@@ -61,21 +66,23 @@ class SinusoidalEncoding(keras.layers.Layer):
     (2, 5, 8)
     """
 
-    def __init__(self, max_wavelength=10000.0, **kwargs):
+    def __init__(self, max_wavelength=10000.0, interleaved=True, **kwargs):
         super().__init__(**kwargs)
         self.max_wavelength = max_wavelength
+        self.interleaved = interleaved
         self.supports_masking = True
         self.built = type(self).build is keras.layers.Layer.build  # nothing to build, unless a subclass has weights
 
     def call(self, inputs, offset=0):
-        encoding = sinusoids(ops.shape(inputs)[-2], inputs.shape[-1], offset, self.max_wavelength)  # (T, D)
+        length, dim = ops.shape(inputs)[-2], inputs.shape[-1]
+        encoding = sinusoids(length, dim, offset, self.max_wavelength, self.interleaved)  # (T, D)
         return inputs + ops.cast(encoding, inputs.dtype)
 
     def compute_output_shape(self, inputs_shape):
         return inputs_shape
 
     def get_config(self):
-        return {**super().get_config(), "max_wavelength": self.max_wavelength}
+        return {**super().get_config(), "max_wavelength": self.max_wavelength, "interleaved": self.interleaved}
 
 
 @keras.saving.register_keras_serializable("attention_zoo")
@@ -94,6 +101,8 @@ class PositionalEmbedding(keras.layers.Layer):
         scale: Whether to multiply token embeddings by sqrt(D). Defaults to `True`.
         mask_zero: Whether token 0 is padding: the output then carries a Keras mask. Defaults to `True`.
         dropout: Share of the features of the sum that are dropped in training. Defaults to 0.
+        interleaved: Whether the sines and cosines of sinusoidal positions alternate; see `sinusoids`. Defaults to
+            `True`.
 
     Call arguments:
         token_ids: Integers `(..., T)`.
@@ -126,6 +135,7 @@ class PositionalEmbedding(keras.layers.Layer):
         scale=True,
         mask_zero=True,
         dropout=0.0,
+        interleaved=True,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -144,6 +154,7 @@ class PositionalEmbedding(keras.layers.Layer):
         self.scale = scale
         self.mask_zero = mask_zero
         self.dropout = dropout
+        self.interleaved = interleaved
         self.token_embedding = keras.layers.Embedding(
             vocabulary_size,
             dim,
@@ -160,7 +171,9 @@ class PositionalEmbedding(keras.layers.Layer):
                 name="positions",
             )
         else:
-            self.position_encoding = SinusoidalEncoding(dtype=self.dtype_policy, name="positions")
+            self.position_encoding = SinusoidalEncoding(
+                interleaved=interleaved, dtype=self.dtype_policy, name="positions"
+            )
         self.sum_dropout = keras.layers.Dropout(dropout, dtype=self.dtype_policy, name="dropout")
 
     def build(self, token_ids_shape):
@@ -216,4 +229,5 @@ class PositionalEmbedding(keras.layers.Layer):
             "scale": self.scale,
             "mask_zero": self.mask_zero,
             "dropout": self.dropout,
+            "interleaved": self.interleaved,
         }

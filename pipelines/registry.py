@@ -46,6 +46,10 @@ ABILITIES = {
         task="attention_zoo.pipelines.hub.abilities.generate:Generate",
         summary="prompt in, its continuation out",
     ),
+    "translate": Entry(
+        task="attention_zoo.pipelines.hub.abilities.translate:Translate",
+        summary="sentence in, its translation out",
+    ),
     "classify_images": Entry(
         task="attention_zoo.pipelines.hub.abilities.classify_images:ClassifyImages",
         summary="image file in, class out, and where it looked",
@@ -98,7 +102,7 @@ TASKS = {
     ),
     "language_modeling": Entry(
         task="attention_zoo.pipelines.language_modeling.task:LanguageModeling",
-        summary="text in, its continuation or hidden words out: GPT-2, BERT, RoBERTa, ALBERT",
+        summary="text in, its continuation or hidden words out: GPT-2, BERT, RoBERTa, ALBERT, XLNet",
         default_preset="shakespeare",
         settings="attention_zoo.pipelines.language_modeling.settings:LanguageModelingConfig",
     ),

@@ -18,8 +18,8 @@ def load_folder(abilities: Mapping[str, Entry], argv: Sequence[str]) -> int:
     parser = Parser(
         prog="attention-zoo load",
         description="Reads a model folder of the Hugging Face Hub, of BERT, RoBERTa, ALBERT, DistilBERT, XLNet, "
-        "GPT-2, ViT or DeiT, and writes it as a SavedModel that answers raw text or image files. No code of the folder "
-        "is run. Exit codes: 0; 2 for a mistake.",
+        "GPT-2, MarianMT, ViT or DeiT, and writes it as a SavedModel that answers raw text or image files. No code of "
+        "the folder is run. Exit codes: 0; 2 for a mistake.",
     )
     parser.add_argument(
         "folder",

@@ -9,7 +9,7 @@ import numpy as np
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.hub.tables import Row
 
-ACTIVATIONS = {"gelu": "gelu", "relu": "relu", "gelu_new": "gelu_tanh"}
+ACTIVATIONS = {"gelu": "gelu", "relu": "relu", "gelu_new": "gelu_tanh", "silu": "silu", "swish": "silu"}
 """Hugging Face's names of activations, and Keras's."""
 
 NEEDS = {"position_embedding_type": "absolute", "is_decoder": False, "add_cross_attention": False}

@@ -11,6 +11,7 @@ from attention_zoo.pipelines.hub.abilities.embed import Embed
 from attention_zoo.pipelines.hub.abilities.entities import Entities
 from attention_zoo.pipelines.hub.abilities.fill_mask import FillMask
 from attention_zoo.pipelines.hub.abilities.generate import Generate
+from attention_zoo.pipelines.hub.abilities.translate import Translate
 from attention_zoo.pipelines.hub.pretrained import from_pretrained
 
 ABILITIES = {
@@ -19,6 +20,7 @@ ABILITIES = {
     "TokenClassifier": Entities,
     "AnswerFinder": Answer,
     "GPT2Decoder": Generate,
+    "MarianTranslator": Translate,
     "VisionTransformer": ClassifyImages,
 }
 """What a model with a head does if nobody asks for something else; all encoders of text can embed."""
@@ -29,7 +31,7 @@ def load_ability(folder: Path | str, name: str | None = None) -> Any:
 
     Args:
         folder: As in `from_pretrained`; it has a tokeniser, or preprocessor_config.json for images.
-        name: An ability, such as "embed", "fill_mask" or "classify_images". Defaults to `None`: what the model's
+        name: An ability, such as "embed", "translate" or "classify_images". Defaults to `None`: what the model's
             head is for, or else "embed".
 
     Raises:

@@ -23,6 +23,7 @@ FAMILIES = (
     "bert",
     "roberta",
     "gpt2",
+    "marian",
     "xlnet",
     "vit",
     "deit",
@@ -58,8 +59,9 @@ def from_pretrained(folder: Path | str) -> "keras.Model":
 
     Returns:
         An encoder, such as `BertEncoder`, or one with a head, such as `MaskedLanguageModel`, whose `encoder` it is.
-        `GPT2Decoder`, `XLNetEncoder` and `VisionTransformer` have their heads themselves. The model's `tokenizer` is a
-        `TextReader`, a function of strings `(B,)` to its inputs, or `None` if the folder has none that is known here.
+        `GPT2Decoder`, `MarianTranslator`, `XLNetEncoder` and `VisionTransformer` have their heads themselves. The
+        model's `tokenizer` is a `TextReader`, a function of strings `(B,)` to its inputs, or `None` if the folder has
+        none that is known here.
 
     Raises:
         UserError: The folder lacks a file or is of no known family, a tensor is missing or has another shape.

@@ -34,7 +34,7 @@ class TextReader(tf.Module):
     transformers' "longest_first" (see `shrunk`).
 
     Args:
-        tokenizer: A `WordPieces`, `BytePairs` or `SentencePieces`.
+        tokenizer: A `WordPieces`, `BytePairs`, `SentencePieces` or `VocabularyPieces`.
         before: Ids of the tokens before a text, such as that of "[CLS]".
         between: Ids of the tokens between the texts of a pair, such as that of "[SEP]". They belong to the first.
         after: Ids of the tokens after all.

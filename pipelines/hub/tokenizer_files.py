@@ -105,6 +105,34 @@ def sentence_pieces(folder: Path, settings: Mapping[str, Any], names: Mapping[st
     return SentencePieces(model, "Lowercase" in kinds, "StripAccents" in kinds, specials)
 
 
+def vocabulary_pieces(folder: Path, settings: Mapping[str, Any], names: Mapping[str, str]) -> Any:
+    """Returns the `VocabularyPieces` of a folder of MarianMT.
+
+    target.spm is not read: a translation is its pieces of vocab.json one after the other.
+
+    Args:
+        folder: Has source.spm and vocab.json.
+        settings: Its tokenizer_config.json.
+        names: Its special tokens, by our names.
+
+    Raises:
+        UserError: A file is missing or cannot be read, or source and target have vocabularies of their own.
+        KeyError: The vocabulary has no token for what is unknown.
+        ValueError: source.spm cannot be read.
+    """
+    from attention_zoo.pipelines.engine.text.vocabulary_pieces import VocabularyPieces
+
+    if settings.get("separate_vocabs"):
+        raise UserError(f"{folder}/tokenizer_config.json: expected separate_vocabs False, received True")
+    vocabulary, path = read_json(folder / "vocab.json"), folder / "source.spm"
+    if not path.is_file():
+        raise UserError(f"{folder}: expected a folder with {path.name}, received one without")
+    added = settings.get("added_tokens_decoder") or {}
+    specials = {token["content"]: int(number) for number, token in added.items()}
+    specials = {piece: vocabulary[piece] for piece in names.values()} | specials
+    return VocabularyPieces(path.read_bytes(), vocabulary | specials, names["unk"], list(specials))
+
+
 def in_order(vocabulary: Mapping[str, int]) -> list[str]:
     """Returns the pieces of a vocabulary by their ids.
 

@@ -10,11 +10,16 @@ from typing import Any, NamedTuple
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.hub.folder import read_optional_json
 from attention_zoo.pipelines.hub.text_reader import TextReader
-from attention_zoo.pipelines.hub.tokenizer_files import byte_pairs, sentence_pieces, word_pieces
+from attention_zoo.pipelines.hub.tokenizer_files import byte_pairs, sentence_pieces, vocabulary_pieces, word_pieces
 
-FILES = ("tokenizer.json", "vocab.txt", "vocab.json", "spiece.model")
+FILES = ("tokenizer.json", "vocab.txt", "vocab.json", "spiece.model", "source.spm")
 LONGEST = 512  # tokens of a text where the model has no positions that end: XLNet's
-KINDS = {"word_pieces": word_pieces, "byte_pairs": byte_pairs, "sentence_pieces": sentence_pieces}
+KINDS = {
+    "word_pieces": word_pieces,
+    "byte_pairs": byte_pairs,
+    "sentence_pieces": sentence_pieces,
+    "vocabulary_pieces": vocabulary_pieces,
+}
 
 
 class Layout(NamedTuple):
@@ -60,6 +65,7 @@ LAYOUTS = {
         settings={"do_lower_case": False},
     ),
     "gpt2": Layout("byte_pairs", {"end": "<|endoftext|>"}),
+    "marian": Layout("vocabulary_pieces", {"end": "</s>", "pad": "<pad>", "unk": "<unk>"}, after=["end"]),
 }
 """By the "model_type" of config.json."""
 THEIRS = {

@@ -48,7 +48,14 @@ class Masked:
     Args:
         config: `LanguageModelingConfig`.
         folder: `RunFolder`.
+
+    Attributes:
+        specials: Special tokens of a row.
+        accuracy: Name of the share of predicted tokens that are right.
     """
+
+    specials = 2
+    accuracy = "mlm_accuracy"
 
     def __init__(self, config, folder):
         self.config, self.folder, self.options = config, folder, config.model
@@ -66,7 +73,7 @@ class Masked:
             batches = one.texts.batch(TOGETHER).map(
                 lambda text: (self.pieces.tokenize(text), tf.reduce_sum(tf.strings.length(text)))
             )
-            room = self.options.context - 2
+            room = self.options.context - self.specials
             chunks, lengths = zip(*((chunks_of(tokens, room), int(size)) for tokens, size in batches.prefetch(1)))
             rows = tf.concat(chunks, axis=0)
             sizes[split] = int(tf.size(rows.flat_values)), sum(lengths)
@@ -140,7 +147,7 @@ class Masked:
         nats, right, count = sum(score(batch).numpy().astype("float64") for batch in batches)
         if split == "test" and self.folder.checkpoints.is_dir():  # not an evaluation on other data
             self.write_hub(model)
-        return {"perplexity": math.exp(min(nats / count, 700.0)), "mlm_accuracy": 100.0 * right / count}
+        return {"perplexity": math.exp(min(nats / count, 700.0)), self.accuracy: 100.0 * right / count}
 
     def write_hub(self, model):
         """Writes the model and its WordPieces as a folder of the Hugging Face Hub."""

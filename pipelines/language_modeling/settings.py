@@ -136,7 +136,31 @@ class AlbertSettings(MaskedSettings):
     longest: int = 3
 
 
-ModelSettings = GPT2Settings | BertSettings | RobertaSettings | AlbertSettings
+@dataclass
+class XLNetSettings(TransformerSettings):
+    """XLNet (Yang et al. 2019), which predicts tokens in random orders.
+
+    Args:
+        tokens_per_target: About one token of so many is predicted.
+        longest: Tokens of the longest span that is predicted; a length n is drawn with p(n) ~ 1/n.
+        other_share: Share of the rows whose second half is that of another row.
+    """
+
+    name: Literal["xlnet"] = "xlnet"
+    tokens_per_target: int = 6
+    longest: int = 5
+    other_share: float = 0.5
+
+    def __post_init__(self):
+        super().__post_init__()
+        rules = {"context": (self.context >= 5, "at least 5")}
+        rules["tokens_per_target"] = (self.tokens_per_target >= 1, "at least 1")
+        rules["longest"] = (self.longest >= 1, "at least 1")
+        rules["other_share"] = (0 <= self.other_share <= 1, "between 0 and 1")
+        check_ranges(self, rules)
+
+
+ModelSettings = GPT2Settings | BertSettings | RobertaSettings | AlbertSettings | XLNetSettings
 
 
 @dataclass

@@ -6,8 +6,8 @@
     attention-zoo predict language_modeling "Enter Romeo and" --attention attention.png
 
 The file reads in the order in which a text travels: settings, `load`, `adapt`, `preprocess`, `build`, `loss`,
-`evaluate`, `baselines`, `signatures`, `ask`, `say`, `view`. `causal.py` and `masked.py` have what the two kinds of
-models do at each step, `writer.py` what turns a prompt into its continuation.
+`evaluate`, `baselines`, `signatures`, `ask`, `say`, `view`. `causal.py`, `masked.py` and `permuted.py` have what the
+three kinds of models do at each step, `writer.py` what turns a prompt into its continuation.
 """
 
 import tensorflow as tf
@@ -22,9 +22,10 @@ from attention_zoo.pipelines.hub.abilities.ability import Ability
 from attention_zoo.pipelines.hub.abilities.fill_mask import FillMask
 from attention_zoo.pipelines.language_modeling.causal import Causal
 from attention_zoo.pipelines.language_modeling.masked import Masked
+from attention_zoo.pipelines.language_modeling.permuted import Permuted
 from attention_zoo.pipelines.language_modeling.settings import LanguageModelingConfig
 
-OBJECTIVES = {"gpt2": Causal, "bert": Masked, "roberta": Masked, "albert": Masked}
+OBJECTIVES = {"gpt2": Causal, "bert": Masked, "roberta": Masked, "albert": Masked, "xlnet": Permuted}
 SAMPLE_LENGTH = 40  # characters
 
 

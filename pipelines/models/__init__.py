@@ -15,6 +15,7 @@ from attention_zoo.pipelines.models.encoder_heads import (
 from attention_zoo.pipelines.models.gpt2 import GPT2Decoder
 from attention_zoo.pipelines.models.hierarchical_attention import HierarchicalAttentionNetwork
 from attention_zoo.pipelines.models.luong_translator import LuongTranslator
+from attention_zoo.pipelines.models.marian import MarianTranslator
 from attention_zoo.pipelines.models.recurrent_encoder_decoder import RecurrentEncoderDecoder
 from attention_zoo.pipelines.models.roberta import RobertaEncoder
 from attention_zoo.pipelines.models.show_attend_tell import ShowAttendTell
@@ -34,6 +35,7 @@ __all__ = [
     "GPT2Decoder",
     "HierarchicalAttentionNetwork",
     "LuongTranslator",
+    "MarianTranslator",
     "MaskedLanguageModel",
     "RecurrentEncoderDecoder",
     "RobertaEncoder",

@@ -4,13 +4,13 @@ Shapes: B batch, S source, T target, D embedding_dim, H heads, d = D / H, V voca
 """
 
 import keras
-from keras import ops
 
 from attention_zoo.layers import PositionalEmbedding, TransformerDecoderBlock, TransformerEncoderBlock
+from attention_zoo.pipelines.models.parts.transformer_seq2seq import TransformerSequenceToSequence
 
 
 @keras.saving.register_keras_serializable("attention_zoo")
-class TransformerTranslator(keras.Model):
+class TransformerTranslator(TransformerSequenceToSequence):
     """Encoder and decoder without recurrence; one matrix embeds source and target and scores the output.
 
     As in the paper (section 3): sinusoidal positions, embeddings times sqrt(D), layer normalisation after each
@@ -57,8 +57,6 @@ class TransformerTranslator(keras.Model):
     >>> tuple(logits.shape), tuple(model.alignment(scores).shape)
     ((1, 50), (1, 3))
     """
-
-    attends = True  # `alignment` and `head_alignments` have weights to return
 
     def __init__(
         self,
@@ -126,116 +124,16 @@ class TransformerTranslator(keras.Model):
 
     def build(self, input_shape=None):
         """Creates all weights; their shapes depend only on the constructor's arguments."""
-        features = (None, None, self.embedding_dim)
-        self.embedding.build((None, None))
-        for block in self.encoder_blocks:
-            block.build(features)
-        for block in self.decoder_blocks:
-            block.build(features, features)
+        super().build(input_shape)
         if self.normalize_first:
-            self.encoder_norm.build(features)
-            self.decoder_norm.build(features)
+            self.encoder_norm.build((None, None, self.embedding_dim))
+            self.decoder_norm.build((None, None, self.embedding_dim))
 
-    def call(self, inputs, training=None, return_attention_scores=False):
-        source_mask = ops.not_equal(inputs["source"], 0)  # (B, S)
-        target_mask = ops.not_equal(inputs["target"], 0)  # (B, T)
-        encoded, all_scores = self._encode(inputs["source"], source_mask, training, return_attention_scores)
-        features = self.embedding(inputs["target"], training=training)  # (B, T, D)
-        masks = {"query_mask": target_mask, "value_mask": source_mask}
-        for i, block in enumerate(self.decoder_blocks):
-            if return_attention_scores:
-                features, scores = block(features, encoded, **masks, return_attention_scores=True, training=training)
-                all_scores |= {f"decoder/{i}/{kind}": weights for kind, weights in scores.items()}
-            else:  # long sequences need no T x S matrix: the blocks of the attention kernel compute the output
-                features = block(features, encoded, **masks, training=training)
-        logits = self._logits(features)  # (B, T, V)
-        return (logits, all_scores) if return_attention_scores else logits
+    def finish_encoding(self, features):
+        return self.encoder_norm(features) if self.normalize_first else features
 
-    def _encode(self, source, source_mask, training, return_attention_scores=False):
-        features, all_scores = self.embedding(source, training=training), {}  # (B, S, D)
-        for i, block in enumerate(self.encoder_blocks):
-            if return_attention_scores:
-                features, scores = block(
-                    features, query_mask=source_mask, return_attention_scores=True, training=training
-                )
-                all_scores[f"encoder/{i}/self"] = scores  # (B, H, S, S)
-            else:
-                features = block(features, query_mask=source_mask, training=training)
-        return self.encoder_norm(features) if self.normalize_first else features, all_scores
-
-    def _logits(self, features, matrix=None):
-        return self.embedding.logits(self.decoder_norm(features) if self.normalize_first else features, matrix)
-
-    def encode(self, inputs, training=False):
-        """Encodes the source, and projects it for every block of the decoder; called once per source.
-
-        Args:
-            inputs: `{"source": (B, S)}` token ids.
-            training: Whether to apply dropout.
-
-        Returns:
-            The memory: `"source_mask"`, bool `(B, S)`; `"decoder/i/cross/key"` and `"decoder/i/cross/value"`, `(B, H,
-            S, d)`; and for all sources `"shared": {"output": (D, V)}`, the embeddings as the matrix that steps multiply
-            with.
-        """
-        if not self.built:
-            self.build()
-        source_mask = ops.not_equal(inputs["source"], 0)
-        encoded, _ = self._encode(inputs["source"], source_mask, training)
-        memory = {"source_mask": source_mask, "shared": {"output": self.embedding.output_matrix()}}
-        for i, block in enumerate(self.decoder_blocks):
-            memory[f"decoder/{i}/cross/key"], memory[f"decoder/{i}/cross/value"] = block.project_memory(encoded)
-        return memory
-
-    def start(self, memory):
-        """The state before the first token: `"decoder/i/self/key"` and `"decoder/i/self/value"`, `(B, H, 0, d)`.
-
-        Each step adds a position; the axis of time has the static size 0, which tells a loop that it grows.
-        """
-        batch_size = ops.shape(memory["source_mask"])[0]
-        caches = [block.empty_cache(batch_size) for block in self.decoder_blocks]
-        return {f"decoder/{i}/self/{part}": cache[part] for i, cache in enumerate(caches) for part in ("key", "value")}
-
-    def step(self, token, state, memory):
-        """Writes one token.
-
-        Args:
-            token: `(B K,)` ids of the tokens written last, BOS at first, of K hypotheses per source.
-            state: From `start` or the step before.
-            memory: From `encode`.
-
-        Returns:
-            (logits, state, scores): float32 `(B K, V)` for the next token, the state longer by one position, and the
-            weights `"decoder/i/self": (B K, H, positions so far)` and `"decoder/i/cross": (B K, H, S)`.
-        """
-        position = ops.shape(state["decoder/0/self/key"])[-2]
-        features = self.embedding(ops.expand_dims(token, -1), offset=position, training=False)
-        features = ops.reshape(
-            features, (-1, 1, self.embedding_dim)
-        )  # without the mask: tokens that were written are no padding
-        next_state, all_scores = {}, {}
-        for i, block in enumerate(self.decoder_blocks):
-            written = {"key": state[f"decoder/{i}/self/key"], "value": state[f"decoder/{i}/self/value"]}
-            source = memory[f"decoder/{i}/cross/key"], memory[f"decoder/{i}/cross/value"]
-            features, scores, cache = block(
-                features,
-                None,
-                value_mask=memory["source_mask"],
-                cache={"self": written, "cross": source},
-                return_attention_scores=True,
-                training=False,
-            )
-            next_state |= {f"decoder/{i}/self/{part}": tensor for part, tensor in cache["self"].items()}
-            all_scores |= {f"decoder/{i}/{kind}": weights[:, :, 0] for kind, weights in scores.items()}
-        return self._logits(features[:, 0], memory["shared"]["output"]), next_state, all_scores
-
-    def alignment(self, scores):
-        """The mean over layers and heads of the attention to the source: `(B, T, S)`, or `(B, S)` for a step."""
-        return ops.mean(self.head_alignments(scores), axis=(1, 2))
-
-    def head_alignments(self, scores):
-        """The attention to the source for each layer and head: `(B, L, H, T, S)`, or `(B, L, H, S)` for a step."""
-        return ops.stack([scores[f"decoder/{i}/cross"] for i in range(self.num_layers)], axis=1)
+    def logits(self, features, matrix=None):
+        return super().logits(self.decoder_norm(features) if self.normalize_first else features, matrix)
 
     def get_config(self):
         return {

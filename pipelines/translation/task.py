@@ -23,6 +23,7 @@ from attention_zoo.pipelines.engine.pictures.curves import draw_scores_by_length
 from attention_zoo.pipelines.engine.pictures.draw import draw
 from attention_zoo.pipelines.engine.scores.translations import scores_by_length, translation_scores
 from attention_zoo.pipelines.engine.serving.asking import answer_by_length, ask_rows, noted
+from attention_zoo.pipelines.engine.serving.translation_answers import alignment_of, heads_of
 from attention_zoo.pipelines.engine.storage.files import atomic_write, digest
 from attention_zoo.pipelines.engine.task import Task, predict_command
 from attention_zoo.pipelines.engine.text.batching import token_batches
@@ -33,7 +34,7 @@ from attention_zoo.pipelines.engine.training.losses import smoothed_cross_entrop
 from attention_zoo.pipelines.engine.training.sizing import dropout_for
 from attention_zoo.pipelines.engine.views import Alignment
 from attention_zoo.pipelines.translation.alignments import forced_links, forced_weights, human_scores, span_scores
-from attention_zoo.pipelines.translation.pictures import alignment_of, heads_of, linked_views, truth_of
+from attention_zoo.pipelines.translation.pictures import linked_views, truth_of
 from attention_zoo.pipelines.translation.settings import TranslationConfig
 from attention_zoo.pipelines.translation.translator import Translator
 

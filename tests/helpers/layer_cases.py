@@ -147,6 +147,9 @@ CASES = {
     "PositionalEmbedding": Case(
         lambda: layers.PositionalEmbedding(11, 6), {"token_ids": np.array([[3, 1, 0], [2, 0, 0]])}
     ),
+    "PositionalEmbedding in halves": Case(
+        lambda: layers.PositionalEmbedding(11, 6, interleaved=False), {"token_ids": np.array([[3, 1, 0]])}
+    ),
     "PositionalEmbedding learned": Case(
         lambda: layers.PositionalEmbedding(11, 6, max_length=7, positions="learned"),
         {"token_ids": np.array([[3, 1, 0]])},

@@ -5,15 +5,16 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from attention_zoo.pipelines.engine.decoding.rules import Rules
 from attention_zoo.pipelines.engine.decoding.settings import DecodingSettings
 from attention_zoo.pipelines.engine.decoding.steps import (
     Ends,
     Step,
     extend_until_done,
-    length_penalty,
     log_normaliser,
     step_of,
     top_k,
+    without_barred,
 )
 
 LEAST_COVERAGE = 1e-6  # of a source token without attention, so that its logarithm is finite
@@ -49,21 +50,22 @@ def beam_search(
     settings: DecodingSettings,
     source_mask: tf.Tensor | None = None,
     ends: Ends = Ends(),
+    rules: Rules = Rules(),
 ) -> dict[str, tf.Tensor]:
     """Follows the `beam_size` likeliest hypotheses of a sentence; see `decode` for arguments and results.
 
     At each step the `2 * beam_size` likeliest continuations are found. Those among the first `beam_size` that end are
     scored with the penalties and compete for the `n_best` places of the finished; the `beam_size` likeliest that don't
-    end live on. A sentence is done when no living hypothesis can beat the worst of its finished ones any more. Since a
-    probability only falls, and the length penalty is largest at the greatest length, this stop never changes the
-    result.
+    end live on. By the default of `rules`, a sentence is done when no living hypothesis can beat the worst of its
+    finished ones any more. Since a probability only falls, and the length penalty is largest at the greatest length,
+    this stop never changes the result.
 
     Raises:
         ValueError: A coverage penalty is asked for, and the model has no attention.
     """
     state = tf.nest.map_structure(lambda tensor: tf.repeat(tensor, settings.beam_size, axis=0), model.start(memory))
     advance, memory = step_of(model, memory)
-    search = _BeamSearch(model, advance, settings, ends)
+    search = _BeamSearch(model, advance, settings, ends, rules)
     living = search.first_hypotheses(state, memory, max_lengths, source_mask)
     return extend_until_done(search.extend, search.is_done, search.answers, living, settings.beam_size)
 
@@ -76,10 +78,11 @@ class _BeamSearch:
         advance: `living -> (logits, state, attention)`.
         settings: `DecodingSettings`.
         ends: `Ends`.
+        rules: `Rules`.
     """
 
-    def __init__(self, model: keras.Model, advance: Step, settings: DecodingSettings, ends: Ends):
-        self.model, self.advance, self.settings, self.ends = model, advance, settings, ends
+    def __init__(self, model: keras.Model, advance: Step, settings: DecodingSettings, ends: Ends, rules: Rules):
+        self.model, self.advance, self.settings, self.ends, self.rules = model, advance, settings, ends, rules
         self.beams = settings.beam_size
 
     def first_hypotheses(
@@ -97,6 +100,7 @@ class _BeamSearch:
                 "tokens": tf.zeros([batch, places, 0], tf.int32),
                 "lengths": tf.zeros([batch, places], tf.int32),
             },
+            "done": tf.zeros([batch], tf.bool),
             "max_lengths": max_lengths,
             "state": state,
             "memory": memory,
@@ -108,10 +112,8 @@ class _BeamSearch:
         return living
 
     def is_done(self, living: dict[str, Any]) -> tf.Tensor:
-        """Returns which sentences have no living hypothesis that can still win, `(B,)`."""
-        best = tf.reduce_max(living["scores"], axis=1)
-        bound = best / length_penalty(living["max_lengths"] + 1, self.settings.length_penalty)
-        return bound <= living["finished"]["scores"][:, -1]
+        """Returns which sentences are done by the rules, `(B,)`."""
+        return living["done"]
 
     def answers(self, living: dict[str, Any]) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Returns tokens, lengths and scores of the finished hypotheses."""
@@ -125,7 +127,12 @@ class _BeamSearch:
         values, parents, tokens = self.continuations(logits, living["scores"], must_end)  # (B, 2K)
         coverage = self.coverage(living, attention)
         finished = self.finish(step, living, values, parents, tokens, coverage)
-        return living | self.live_on(living, values, parents, tokens, coverage, state) | {"finished": finished}
+        longer: dict[str, Any] = (
+            living | self.live_on(living, values, parents, tokens, coverage, state) | {"finished": finished}
+        )
+        alpha, lengths = self.settings.length_penalty, living["max_lengths"]
+        done = self.rules.is_done(longer["scores"], finished["scores"], step + 1, lengths, alpha)
+        return longer | {"done": living["done"] | done}
 
     def continuations(
         self, logits: tf.Tensor, scores: tf.Tensor, must_end: tf.Tensor
@@ -133,14 +140,18 @@ class _BeamSearch:
         """Returns the 2K likeliest continuations of a sentence: values, parents and tokens, each `(B, 2K)`."""
         beams, batch, first, end = self.beams, tf.shape(scores)[0], self.ends.first, self.ends.end
         count = tf.minimum(2 * beams + first, tf.shape(logits)[1])  # 2K are left when padding, unknown and BOS are gone
-        values, tokens = top_k(logits, count)  # (B * K, C)
-        values = tf.where(tokens < first, -float("inf"), values)
+        allowed = without_barred(logits, self.ends)
+        normaliser = log_normaliser(allowed if self.rules.renormalise else logits)[:, None]
+        values, tokens = top_k(allowed, count)  # (B * K, C)
+        values = tf.where(tokens < first, -float("inf"), values - normaliser)
         # At the greatest length a hypothesis can only end.
         must_end = tf.repeat(must_end, beams)[:, None]
         missing = tf.stack([[0, 0], [0, count - 1]])
-        only_end = tf.pad(logits[:, end : end + 1], missing, constant_values=-float("inf"))
+        scored = self.rules.limit == "scored"
+        last = logits[:, end : end + 1] - normaliser if scored else tf.zeros_like(normaliser)
+        only_end = tf.pad(last, missing, constant_values=-float("inf"))
         values, tokens = tf.where(must_end, only_end, values), tf.where(must_end, end, tokens)
-        values = tf.reshape(values - log_normaliser(logits)[:, None], [batch, beams, count]) + scores[:, :, None]
+        values = tf.reshape(values, [batch, beams, count]) + scores[:, :, None]
         values, chosen = tf.math.top_k(tf.reshape(values, [batch, beams * count]), 2 * beams)
         tokens = tf.gather(tf.reshape(tokens, [batch, beams * count]), chosen, batch_dims=1)
         return values, chosen // count, tokens
@@ -170,10 +181,15 @@ class _BeamSearch:
         tokens: tf.Tensor,
         coverage: tf.Tensor | None,
     ) -> dict[str, tf.Tensor]:
-        """Returns the N best of the earlier finished hypotheses and of the first K continuations that end."""
+        """Returns the N best of the earlier finished hypotheses and of the first K continuations that end.
+
+        A sentence that is done keeps its own, so that it does not depend on when it leaves the batch.
+        """
         beams = self.beams
-        ends, parents = tokens[:, :beams] == self.ends.end, parents[:, :beams]
-        scores = values[:, :beams] / length_penalty(step + 1, self.settings.length_penalty)
+        ends = (tokens[:, :beams] == self.ends.end) & ~living["done"][:, None]
+        parents = parents[:, :beams]
+        lengths = self.rules.lengths(step, step >= living["max_lengths"])[:, None]
+        scores = values[:, :beams] / self.rules.divisor(lengths, self.settings.length_penalty)
         if coverage is not None:
             penalties = self.settings.coverage_penalty * coverage_penalty(coverage, living.get("source_mask"))
             scores += tf.gather(penalties, parents, batch_dims=1)

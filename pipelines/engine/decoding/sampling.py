@@ -7,13 +7,14 @@ import keras
 import tensorflow as tf
 
 from attention_zoo.pipelines.engine.decoding import steps  # its `top_k` is the name of an argument here
+from attention_zoo.pipelines.engine.decoding.rules import Rules
 from attention_zoo.pipelines.engine.decoding.settings import DecodingSettings
 from attention_zoo.pipelines.engine.decoding.steps import (
     Ends,
     extend_until_done,
-    length_penalty,
     log_normaliser,
     step_of,
+    without_barred,
 )
 from attention_zoo.pipelines.engine.text.row_draws import draws_of_rows
 from attention_zoo.pipelines.engine.text.special_tokens import PAD
@@ -104,6 +105,7 @@ def sample(
     rows: tf.Tensor | None = None,
     prompts: tf.Tensor | None = None,
     stopped: Callable[[tf.Tensor], tf.Tensor] | None = None,
+    rules: Rules = Rules(),
 ) -> dict[str, tf.Tensor]:
     """Writes one hypothesis a sentence; see `decode` for arguments and results.
 
@@ -115,10 +117,10 @@ def sample(
 
     def write(step: tf.Tensor, living: dict[str, Any]) -> dict[str, Any]:
         logits, state, _ = advance(living)
-        wanted = logits
+        wanted = without_barred(logits, ends)
         if settings.repetition_penalty != 1:
             before = [living[name] for name in ("prompts", "tokens") if name in living]
-            wanted = penalise(logits, tf.concat(before, axis=1), settings.repetition_penalty)
+            wanted = penalise(wanted, tf.concat(before, axis=1), settings.repetition_penalty)
         draws = living["draws"][:, step] if "draws" in living else tf.zeros(tf.shape(logits)[:1])
         chosen = choose_token(wanted, settings.temperature, settings.top_k, settings.top_p, draws, first=ends.first)
         finished = living["done"]
@@ -140,7 +142,7 @@ def sample(
         return living["done"]
 
     def answers(living: dict[str, Any]) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        scores = living["scores"] / length_penalty(living["lengths"] + 1, settings.length_penalty)
+        scores = living["scores"] / rules.divisor(living["lengths"] + 1, settings.length_penalty)
         return living["tokens"][:, None], living["lengths"][:, None], scores[:, None]
 
     living = {

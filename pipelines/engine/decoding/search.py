@@ -10,6 +10,7 @@ import keras
 import tensorflow as tf
 
 from attention_zoo.pipelines.engine.decoding.beam_search import beam_search
+from attention_zoo.pipelines.engine.decoding.rules import Rules
 from attention_zoo.pipelines.engine.decoding.sampling import sample
 from attention_zoo.pipelines.engine.decoding.settings import DecodingSettings
 from attention_zoo.pipelines.engine.decoding.steps import Ends
@@ -25,6 +26,7 @@ def decode(
     ends: Ends = Ends(),
     rows: tf.Tensor | None = None,
     stopped: Callable[[tf.Tensor], tf.Tensor] | None = None,
+    rules: Rules = Rules(),
 ) -> dict[str, tf.Tensor]:
     """Searches for the answers to a batch.
 
@@ -48,6 +50,7 @@ def decode(
             same in whatever batch it stands. Defaults to `None`: the places in the batch.
         stopped: Function of the tokens written so far, int32 `(B, L)`, to bool `(B,)`: whether an answer is done,
             although it has not ended. Not for beams. Defaults to `None`.
+        rules: `Rules` by which answers are scored and beams stop. Defaults to those of Wu et al.
 
     Returns:
         A dict of `tokens`, int32 `(B, N, L)` without BOS and EOS and filled up with 0; `lengths`, int32 `(B, N)`;
@@ -61,11 +64,11 @@ def decode(
     memory = model.encode(inputs, training=False)
     if settings.beam_size == 1:
         prompts = prompts_of(inputs, ends) if settings.repetition_penalty != 1 else None
-        return sample(model, memory, max_lengths, settings, ends, rows, prompts, stopped)
+        return sample(model, memory, max_lengths, settings, ends, rows, prompts, stopped, rules)
     if stopped is not None:
         raise ValueError("stopped: expected None for beams, received a function")
     source_mask = tf.not_equal(inputs["source"], PAD) if "source" in inputs else None
-    return beam_search(model, memory, max_lengths, settings, source_mask, ends)
+    return beam_search(model, memory, max_lengths, settings, source_mask, ends, rules)
 
 
 def prompts_of(inputs: dict[str, tf.Tensor], ends: Ends) -> tf.Tensor | None:

@@ -25,11 +25,27 @@ class Ends:
         end: The token that ends an answer. Defaults to `EOS`.
         first: Ids below this one are never written. Defaults to `EOS`: padding, unknown and begin of sentence have the
             ids below. Vocabularies without them, such as GPT-2's, begin with 0.
+        barred: Further ids that are never written. Defaults to none.
     """
 
     begin: int = BOS
     end: int = EOS
     first: int = EOS
+    barred: tuple[int, ...] = ()
+
+
+def without_barred(logits: tf.Tensor, ends: Ends) -> tf.Tensor:
+    """Returns logits `(N, V)` in which those of `ends.barred` are minus infinity.
+
+    Example:
+
+    >>> without_barred(tf.constant([[1.0, 2.0, 3.0]]), Ends(barred=(2,))).numpy().tolist()
+    [[1.0, 2.0, -inf]]
+    """
+    if not ends.barred:
+        return logits
+    same = tf.range(tf.shape(logits)[1])[:, None] == tf.constant(ends.barred)  # (V, number of barred)
+    return tf.where(tf.reduce_any(same, axis=1), -float("inf"), logits)
 
 
 def length_penalty(lengths: tf.Tensor, alpha: float) -> tf.Tensor:

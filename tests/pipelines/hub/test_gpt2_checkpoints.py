@@ -115,7 +115,10 @@ def test_transformers_loads_what_we_write_with_equal_outputs(head, tmp_path):
         ({"scale_attn_weights": False}, "expected scale_attn_weights True, received False"),
         ({"add_cross_attention": True}, "expected add_cross_attention False, received True"),
         ({"embd_pdrop": 0.3}, "expected embd_pdrop 0.1, that of resid_pdrop; received 0.3"),
-        ({"activation_function": "swish"}, "expected the activation gelu or relu or gelu_new, received swish"),
+        (
+            {"activation_function": "mish"},
+            "expected the activation gelu or relu or gelu_new or silu or swish, received mish",
+        ),
     ],
 )
 def test_settings_that_the_model_does_not_have_are_refused(settings, message):

@@ -227,7 +227,7 @@ def test_shards_outside_the_folder_are_refused(tmp_path):
         ({"model_type": "llama"}, "expected a model_type of albert, bert, .*; received llama"),
         ({"position_embedding_type": "relative_key"}, "expected position_embedding_type absolute, received relative"),
         ({"is_decoder": True}, "expected is_decoder False, received True"),
-        ({"hidden_act": "swish"}, "expected the activation gelu or relu or gelu_new, received swish"),
+        ({"hidden_act": "mish"}, "expected the activation gelu or relu or gelu_new or silu or swish, received mish"),
         ({"architectures": ["BertForMultipleChoice"]}, "received BertForMultipleChoice"),
     ],
 )

@@ -169,7 +169,7 @@ def test_an_encoder_of_images_does_not_read_text(tmp_path):
         ({"qkv_bias": False}, "expected qkv_bias True, received False"),
         ({"pooler_act": "relu"}, "expected pooler_act tanh, received relu"),
         ({"pooler_output_size": 4}, "expected pooler_output_size 8, that of hidden_size; received 4"),
-        ({"hidden_act": "swish"}, "expected the activation gelu or relu or gelu_new, received swish"),
+        ({"hidden_act": "mish"}, "expected the activation gelu or relu or gelu_new or silu or swish, received mish"),
         ({"image_size": 220}, "expected image_size to be a multiple of patch_size, 16; received 220"),
     ],
 )

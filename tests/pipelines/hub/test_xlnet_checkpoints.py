@@ -126,7 +126,7 @@ def test_transformers_loads_what_we_write_with_equal_outputs(head, tmp_path):
         ({"attn_type": "uni"}, "expected attn_type bi, received uni"),
         ({"bi_data": True}, "expected bi_data False, received True"),
         ({"d_head": 3}, "expected d_head d_model / n_head, 4.0; received 3"),
-        ({"ff_activation": "swish"}, "expected the activation gelu or relu or gelu_new, received swish"),
+        ({"ff_activation": "mish"}, "expected the activation gelu or relu or gelu_new or silu or swish, received mish"),
     ],
 )
 def test_settings_that_the_model_does_not_have_are_refused(settings, message):

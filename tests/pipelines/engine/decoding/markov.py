@@ -91,3 +91,30 @@ class Markov:
                     finished.append((self.score(source, tokens, alpha, beta), tokens))
             living = [(total, (*tokens, word)) for total, tokens, word in candidates if word != EOS][:beams]
         return sorted(finished, reverse=True)
+
+    def search_by_rules(self, source, max_length, beams, alpha, rules, barred):
+        """Beam search as transformers does it: the `beams` best finished hypotheses, best first."""
+        living, finished = [(0.0, ())], []
+        for length in range(max_length + 1):
+            candidates = []
+            for total, tokens in living:
+                log_probs = self.log_probs(source, tokens)
+                log_probs[[*range(EOS), *barred]] = -np.inf
+                if rules.renormalise:
+                    allowed = np.exp(self.log_probs(source, tokens))
+                    log_probs -= np.log(1.0 - allowed[list(barred)].sum())
+                if length == max_length:
+                    candidates.append((total + (log_probs[EOS] if rules.limit == "scored" else 0.0), tokens, EOS))
+                else:
+                    candidates += [(total + log_probs[word], tokens, word) for word in range(EOS, self.vocabulary_size)]
+            candidates = sorted(candidates, reverse=True)[: 2 * beams]
+            counted = length if length == max_length and rules.limit == "cut" else length + 1
+            finished += [
+                (total / max(counted, 1) ** alpha, tokens) for total, tokens, word in candidates[:beams] if word == EOS
+            ]
+            finished = sorted(finished, reverse=True)[:beams]
+            living = [(total, (*tokens, word)) for total, tokens, word in candidates if word != EOS][:beams]
+            if len(finished) == beams and rules.stop != "safe":
+                if rules.stop == "full" or living and living[0][0] / (length + 1) ** alpha <= finished[-1][0]:
+                    break
+        return finished

@@ -9,9 +9,11 @@ import pytest
 import tensorflow as tf
 
 from attention_zoo.pipelines.engine.decoding.beam_search import beam_search
+from attention_zoo.pipelines.engine.decoding.rules import Rules, power_of_length
 from attention_zoo.pipelines.engine.decoding.sampling import choose_token
 from attention_zoo.pipelines.engine.decoding.search import decode
 from attention_zoo.pipelines.engine.decoding.settings import DecodingSettings
+from attention_zoo.pipelines.engine.decoding.steps import Ends
 from attention_zoo.pipelines.engine.errors import UserError
 
 spec = importlib.util.spec_from_file_location("markov", Path(__file__).with_name("markov.py"))
@@ -24,10 +26,10 @@ LENGTHS = [3, 2, 4, 0]
 SPECS = [tf.TensorSpec([None, None], tf.int32), tf.TensorSpec([None], tf.int32)]
 
 
-def run(model, settings, source=SOURCE, lengths=LENGTHS):
+def run(model, settings, source=SOURCE, lengths=LENGTHS, **more):
     """Decodes in a graph that knows neither batch nor source length."""
     graph = tf.function(
-        lambda source, lengths: decode(model, {"source": source}, settings, lengths), input_signature=SPECS
+        lambda source, lengths: decode(model, {"source": source}, settings, lengths, **more), input_signature=SPECS
     )
     return {name: tensor.numpy() for name, tensor in graph(tf.constant(source), tf.constant(lengths)).items()}
 
@@ -70,6 +72,20 @@ def test_beam_search_equals_a_search_over_lists_without_early_stop(seed, beams, 
     found = {name: tensor.numpy() for name, tensor in found.items()}
     for row, (source, length) in enumerate(zip(SOURCE, lengths)):
         assert_same_answers(answers(found, row), model.beam_search(source, length, beams, alpha, beta)[:n_best])
+
+
+@pytest.mark.parametrize("stop", ["safe", "unbeaten", "full"])
+@pytest.mark.parametrize("seed, limit, renormalise", [(0, "scored", True), (1, "free", False), (2, "cut", True)])
+def test_other_rules_and_barred_tokens_equal_a_search_over_lists(seed, limit, renormalise, stop):
+    model = Markov(seed=seed, end_bias=1.0)
+    rules, barred = Rules(power_of_length, stop, limit, renormalise), (5,)
+    settings = DecodingSettings(beam_size=3, n_best=3, length_penalty=1.0)
+    found = run(model, settings, lengths=[6, 2, 5, 1], rules=rules, ends=Ends(barred=barred))
+    for row, (source, length) in enumerate(zip(SOURCE, [6, 2, 5, 1])):
+        expected = model.search_by_rules(source, length, 3, 1.0, rules, barred)
+        assert_same_answers(answers(found, row)[: len(expected)], expected)
+    alone = run(model, settings, SOURCE[1:2], [2], rules=rules, ends=Ends(barred=barred))
+    assert_same_answers(answers(alone, 0), answers(found, 1))
 
 
 @pytest.mark.parametrize("seed", range(3))
