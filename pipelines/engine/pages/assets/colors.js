@@ -46,14 +46,14 @@ function inkOn(color) {
 const FILLS = ["#F5C98B", "#A9D8F5", "#9FDDC6", "#EBC3DC", "#F3EE9E", "#C9CCF2", "#F2B8A0", "#D9D9D9"];
 const DOTS = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#8A7F00", "#6A5ACD"];
 
-/** A bar of the scale from 0 to the largest weight. */
+/** A bar of the scale from 0 to the largest weight, a number or an element that holds it. */
 function legend(scale, largest, text) {
   const canvas = make("canvas", { width: 100, height: 1, class: "scale", "aria-hidden": "true" });
   onColors(() => {
     const context = canvas.getContext("2d");
     for (let x = 0; x < 100; x++) (context.fillStyle = css(scale(x / 99))), context.fillRect(x, 0, 1, 1);
   });
-  return make("p", { class: "legend" }, "0 ", canvas, ` ${short(largest)} ${text}`);
+  return make("p", { class: "legend" }, "0 ", canvas, " ", typeof largest === "number" ? short(largest) : largest, ` ${text}`);
 }
 
 /** Draws `values` of rows and columns into a canvas, a pixel for each cell. */

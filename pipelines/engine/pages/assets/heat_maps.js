@@ -7,7 +7,14 @@ async function draw(content, { tools, picture, further }) {
   image.src = content.image;
   await image.decode();
   const mapOf = (number) => ({ rows, columns, at: (row, column) => maps.at((number * rows + row) * columns + column) });
-  const state = { number: 0, timer: null, strength: 0.6 };
+  const state = { number: 0, timer: null, strength: 0.6, own: false };
+  const top = make("span", {});
+
+  function largestOf(number) {
+    let largest = 0;
+    for (let i = number * rows * columns; i < (number + 1) * rows * columns; i++) largest = Math.max(largest, maps.at(i));
+    return largest;
+  }
 
   const zoom = Math.max(1, Math.round(420 / Math.max(image.width, image.height)));
   const canvas = make("canvas", { width: image.width * zoom, height: image.height * zoom, role: "img", id: "image",
@@ -29,7 +36,9 @@ async function draw(content, { tools, picture, further }) {
 
   function show(number) {
     state.number = (number + count) % count;
-    paintUnder(canvas, image, state.strength ? mapOf(state.number) : null, maps.largest, state.strength);
+    const largest = state.own ? largestOf(state.number) : maps.largest;
+    paintUnder(canvas, image, state.strength ? mapOf(state.number) : null, largest, state.strength);
+    top.textContent = short(largest);
     thumbs.forEach((thumb, other) => thumb.setAttribute("aria-pressed", String(other === state.number)));
     caption.textContent = content.captions[state.number];
     const where = strongest(mapOf(state.number), rows, columns);
@@ -51,6 +60,7 @@ async function draw(content, { tools, picture, further }) {
     make("button", { type: "button", onclick: () => step(-1), "aria-label": "Previous" }, "◀"), play,
     make("button", { type: "button", onclick: () => step(1), "aria-label": "Next" }, "▶"),
     choice("What is shown", ["image and map", "image"], (index) => ((state.strength = index ? 0 : 0.6), show(state.number))),
+    choice("Scale of the colors", ["one scale for all", "each map its own"], (index) => ((state.own = index === 1), show(state.number))),
   );
   addEventListener("keydown", (event) => {
     const by = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
@@ -60,7 +70,7 @@ async function draw(content, { tools, picture, further }) {
     if (strip.contains(event.target)) thumbs[state.number].focus();
   });
   thumbs.forEach((thumb, number) => (thumb.tabIndex = number ? -1 : 0));
-  picture.append(caption, make("div", { class: "stage" }, canvas), legend(heat, maps.largest, "weight"), strip);
+  picture.append(caption, make("div", { class: "stage" }, canvas), legend(heat, top, "weight"), strip);
   const alternative = asTable(() => table("Where the weight lies, in a grid of three by three",
     ["map", "strongest", "share of the strongest third"],
     content.captions.map((text, number) => [text, strongest(mapOf(number), rows, columns), percent(ninths(mapOf(number), rows, columns)[0].share)])));

@@ -37,7 +37,7 @@ async function draw(content, { tools, picture, further }) {
   }
   const seen = new IntersectionObserver((entries) => entries.filter((entry) => entry.isIntersecting).forEach(({ target }) => {
     seen.unobserve(target);
-    requestIdleCallback(() => drawSmall(target), { timeout: 300 });
+    (window.requestIdleCallback || setTimeout)(() => drawSmall(target), { timeout: 300 }); // Safari has none
   }));
   const buttons = [];
   const thumbs = make("div", { class: "thumbs", role: "group", "aria-label": "all heads: layers from top to bottom, heads from left to right" },
@@ -46,7 +46,7 @@ async function draw(content, { tools, picture, further }) {
     thumbs.append(make("span", { "aria-hidden": "true" }, layer + 1));
     for (let head = 0; head < heads; head++) {
       const label = `layer ${layer + 1}, head ${head + 1}: ${groupNames[groupOf(layer, head)]}`;
-      const button = make("button", { type: "button", "aria-label": label, title: label, onclick: () => choose(layer, head) }, make("canvas", { width: 1, height: 1 }));
+      const button = make("button", { type: "button", "aria-label": label, title: label, onclick: () => choose(layer, head) }, make("canvas", { width: 1, height: 1, class: count < SMALL ? "coarse" : null }));
       button.place = { layer, head };
       buttons.push(button);
       thumbs.append(button);

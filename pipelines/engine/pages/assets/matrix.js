@@ -38,7 +38,7 @@ class Matrix {
   layout() {
     const longest = (labels) => Math.min(16, Math.max(...labels.map((text) => [...text].length), 1));
     const room = Math.min(960, document.documentElement.clientWidth - 48);
-    const labelled = Math.max(this.rows.length, this.columns.length) <= 80;
+    const labelled = Math.max(this.rows.length, this.columns.length) <= 128;
     this.left = labelled ? 7.2 * longest(this.rows) + 14 : 14;
     this.top = (labelled ? 7.2 * longest(this.columns) + 12 : 8) + (this.sides[0] ? 14 : 0);
     const fitting = (room - this.left) / this.columns.length;

@@ -144,7 +144,12 @@ async function begin(draw) {
     make("footer", {}, "Drawn by attention-zoo. This file holds all that it shows, and needs no network."),
   );
   document.body.append(make("div", { id: "hint", "aria-hidden": "true", hidden: true }));
-  await draw(content, { tools, picture, further });
+  try {
+    await draw(content, { tools, picture, further });
+  } catch (error) {
+    tell(`This browser cannot draw the page, a newer one may: ${error.message}`);
+    throw error;
+  }
   tools.append(save);
   performance.mark("drawn");
   document.documentElement.dataset.drawn = "yes";

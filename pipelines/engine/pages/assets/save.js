@@ -2,13 +2,18 @@
 
 const STYLES = ["fill", "fill-opacity", "stroke", "stroke-width", "stroke-opacity", "opacity", "font-family", "font-size", "font-weight", "paint-order", "stroke-linejoin", "stroke-dasharray"];
 
-/** Returns the SVG of an element of the page, as text. */
+const MARGIN = 10; // pixels around the drawing
+
+/** Returns the SVG of an element of the page, as text; what its parts would scroll to is in it, too. */
 function svgOf(root) {
+  root.classList.add("whole");
   const frame = root.getBoundingClientRect();
-  const [width, height] = [Math.ceil(Math.max(frame.width, root.scrollWidth)), Math.ceil(frame.height)];
-  const paper = getComputedStyle(document.body).backgroundColor;
-  const found = [svg("rect", { width, height, fill: paper })];
-  visit(root, { left: frame.left, top: frame.top }, found);
+  const boxes = [...root.querySelectorAll("*")].map((element) => element.getBoundingClientRect());
+  const width = Math.ceil(Math.max(...boxes.map((box) => box.right), frame.right) - frame.left) + 2 * MARGIN;
+  const height = Math.ceil(Math.max(...boxes.map((box) => box.bottom), frame.bottom) - frame.top) + 2 * MARGIN;
+  const found = [svg("rect", { width, height, fill: getComputedStyle(document.body).backgroundColor })];
+  visit(root, { left: frame.left - MARGIN, top: frame.top - MARGIN }, found);
+  root.classList.remove("whole");
   const result = svg("svg", { xmlns: "http://www.w3.org/2000/svg", width, height, viewBox: `0 0 ${width} ${height}` }, found);
   return new XMLSerializer().serializeToString(result);
 }
@@ -17,7 +22,6 @@ function visit(element, corner, found) {
   const style = getComputedStyle(element);
   if (style.display === "none" || style.visibility === "hidden" || element.closest("details:not([open])")) return;
   const box = element.getBoundingClientRect();
-  if (!box.width && !box.height) return;
   const place = { x: box.left - corner.left, y: box.top - corner.top, width: box.width, height: box.height };
   if (element instanceof SVGSVGElement) {
     const copy = element.cloneNode(true);
