@@ -4,7 +4,7 @@ async function draw(content, { tools, picture, further }) {
   const levels = {};
   for (const [name, level] of Object.entries(content.levels)) levels[name] = { ...level, weights: await unpack(level.weights) };
   const names = Object.keys(levels);
-  const state = { level: names[0], map: 0, kept: null, here: null };
+  const state = { level: names[0], map: 0, pointed: null, kept: null, here: null };
   let matrices = [];
 
   const level = () => levels[state.level];
@@ -31,7 +31,7 @@ async function draw(content, { tools, picture, further }) {
   function shade() {
     const row = state.here ?? state.kept;
     const { source, target } = level();
-    const weights = row === null ? null : source.map((_, column) => at(state.map)(row, column));
+    const weights = row === null ? null : source.map((_, column) => at(state.pointed ?? state.map)(row, column));
     const largest = weights ? Math.max(...weights, 1e-9) : 1;
     [...read.children].forEach(({ firstChild: word }, column) => {
       const color = weights && blue(weights[column] / largest);
@@ -69,7 +69,10 @@ async function draw(content, { tools, picture, further }) {
       name: name || "alignment", rows: target, columns: source, at: at(map), largest: weights.largest, sides: content.sides,
       marked: links.map(([from, to]) => [to, from]), pick: keep,
       tellCell: (row, column) => `${target[row]} → ${source[column]}: ${short(at(map)(row, column))}`,
-      onCell: (cell) => { if (cell) state.map = content.names.length > 1 ? state.map : map; },
+      onCell: (cell) => {
+        state.pointed = cell ? map : null;
+        look(cell ? cell[0] : null);
+      },
     }));
     maps.replaceChildren(...matrices.map((matrix, map) =>
       make("div", {}, content.names[map] ? make("h2", { class: "minor", dir: "auto" }, content.names[map]) : null, matrix.element)));

@@ -73,7 +73,7 @@ async function draw(content, { tools, picture, further }) {
   );
   addEventListener("keydown", (event) => {
     const by = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-    if (!by || event.target.matches("input, summary")) return;
+    if (!by || event.target.closest("input, summary, .scroll")) return;
     event.preventDefault();
     pause();
     show(state.frame + by);

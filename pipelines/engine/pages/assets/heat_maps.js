@@ -64,7 +64,7 @@ async function draw(content, { tools, picture, further }) {
   );
   addEventListener("keydown", (event) => {
     const by = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-    if (!by || event.target.closest(".choice")) return;
+    if (!by || event.target.closest(".choice, .scroll, summary")) return;
     event.preventDefault();
     step(by);
     if (strip.contains(event.target)) thumbs[state.number].focus();

@@ -109,7 +109,7 @@ class Browser:
         self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
 
     def wait(self, condition):
-        return WebDriverWait(self.driver, 10, 0.02).until(lambda _: condition())
+        return WebDriverWait(self.driver, 30, 0.02).until(lambda _: condition())
 
     def js(self, script, *arguments):
         return self.driver.execute_script(script, *arguments)
@@ -238,13 +238,15 @@ def test_an_alignment_answers_to_pointer_keys_and_click(browser):
         browser.one(".matrix"), int(place["x"] + place["width"] / 2), int(place["y"] + place["height"] * 0.75)
     )
     assert browser.said() == browser.one("#hint").text == "heures → hours: 0.75" and frame["width"] > 0
+    shades = lambda: browser.js(
+        "return [...document.querySelectorAll('#read span')].map((w) => w.style.backgroundColor)"
+    )
+    assert len(set(shades())) == 3
     browser.one(".matrix-box").send_keys(Keys.ARROW_LEFT)
     assert browser.said() == "heures → 3: 0.25"
     browser.press(Keys.ENTER)
     pressed = [button.get_attribute("aria-pressed") for button in browser.all("#written button")]
     assert pressed == ["false", "true"] and browser.said().startswith("heures looked at hours 0.75, 3 0.25")
-    shades = browser.js("return [...document.querySelectorAll('#read span')].map((word) => word.style.backgroundColor)")
-    assert len(set(shades)) == 3
     browser.button("pieces").click()
     assert browser.texts("#read li") == ["3", "h", "ours", "</s>"]
     browser.button("head 1").click()
