@@ -1,6 +1,7 @@
 /* LayeredHeads: small pictures of all heads, grouped by what they do, and one head large, as arcs or as a matrix. */
 
 const MOST_LINES = 1500; // of the arcs
+const FAINTEST = 0.02; // of the largest weight that is drawn; what is less is left out
 const SMALL = 48; // pixels of the side of a small picture
 
 async function draw(content, { tools, picture, further }) {
@@ -103,15 +104,19 @@ async function draw(content, { tools, picture, further }) {
     if (state.form !== 0) return;
     const rows = [...new Set([...state.selected, ...(pointed === undefined ? [] : [pointed])])];
     const from = rows.length ? rows : tokens.map((_, row) => row);
+    let largest = 0;
+    for (const row of from) for (let column = 0; column < count; column++) largest = Math.max(largest, at(row, column));
+    const least = FAINTEST * largest;
     let found = [];
-    for (const row of from) for (let column = 0; column < count; column++) if (at(row, column) > 0.01) found.push([at(row, column), row, column]);
+    for (const row of from) for (let column = 0; column < count; column++) if (at(row, column) > least) found.push([at(row, column), row, column]);
     const all = found.length;
     if (all > MOST_LINES) found = found.sort((a, b) => b[0] - a[0]).slice(0, MOST_LINES);
     lines.replaceChildren(...found.map(([weight, row, column]) => {
       const [y, end] = [ROW * (row + 0.45), ROW * (column + 0.45)];
-      return svg("path", { d: `M0 ${y}C50 ${y} 50 ${end} 100 ${end}`, "stroke-opacity": Math.max(0.04, weight).toFixed(2), "stroke-width": (0.6 + 2.4 * weight).toFixed(1), "vector-effect": "non-scaling-stroke" });
+      return svg("path", { d: `M0 ${y}C50 ${y} 50 ${end} 100 ${end}`, "stroke-opacity": (weight / largest).toFixed(2), "stroke-width": (0.6 + 2.4 * weight).toFixed(1), "vector-effect": "non-scaling-stroke" });
     }));
-    limits.textContent = all > MOST_LINES ? `The ${MOST_LINES.toLocaleString("en")} largest of ${all.toLocaleString("en")} weights above .01 are drawn; select tokens to see all of theirs.` : "Weights up to .01 are not drawn.";
+    const some = all > MOST_LINES ? ` Of the others, the ${MOST_LINES.toLocaleString("en")} largest of ${all.toLocaleString("en")} are; select tokens to see all of theirs.` : "";
+    limits.textContent = `The darkest line has the weight ${short(largest)}. Weights up to ${short(least, 4)} are not drawn.${some}`;
     shade(rows);
   }
 

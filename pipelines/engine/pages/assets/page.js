@@ -135,7 +135,7 @@ async function begin(draw) {
   const further = make("div", { class: "further" });
   const save = make("button", { type: "button", id: "save", onclick: () => saveAsSvg(picture, document.title) }, "Save as SVG");
   main.replaceChildren(
-    make("h1", { dir: "auto" }, content.title || document.title),
+    make("h1", { dir: "auto", class: document.title.length > 200 ? "long" : null, title: document.title }, content.title || document.title),
     content.known ? make("p", { class: "known", dir: "auto" }, content.known) : "",
     tools,
     make("p", { id: "said", role: "status" }),
