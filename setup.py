@@ -30,7 +30,17 @@ DRIVING = ["gymnasium[box2d]>=1.0"]
 ENTITIES = ["python-crfsuite>=0.9.11"]
 HUB = ["tokenizers>=0.21"]  # learns byte pairs
 VECTORS = ["gensim>=4.4"]
-TEST = ["pytest>=8", "pytest-xdist>=3.5", "hypothesis>=6.100", "ruff~=0.17.0", *DRIVING, *ENTITIES, *HUB, *VECTORS]
+TEST = [
+    "pytest>=8",
+    "pytest-xdist>=3.5",
+    "hypothesis>=6.100",
+    "ruff~=0.17.0",
+    "selenium>=4.20",
+    *DRIVING,
+    *ENTITIES,
+    *HUB,
+    *VECTORS,
+]
 
 setup(
     name="attention-zoo",
@@ -56,7 +66,11 @@ setup(
     python_requires=">=3.11",
     packages=list(PACKAGES),
     package_dir=PACKAGES,
-    package_data={"attention_zoo": ["py.typed"], "attention_zoo.pipelines": ["*/presets/*.yaml"]},
+    package_data={
+        "attention_zoo": ["py.typed"],
+        "attention_zoo.pipelines": ["*/presets/*.yaml"],
+        "attention_zoo.pipelines.engine.pages": ["assets/*.js", "assets/*.css"],
+    },
     install_requires=[
         "tensorflow>=2.21",
         "keras>=3.15",

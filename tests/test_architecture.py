@@ -100,7 +100,7 @@ def test_the_engine_knows_no_task_and_no_model(path):
 ENGINE = "attention_zoo.pipelines.engine"
 ROOMS = [
     {"errors", "settings", "stages", "task", "untuned", "views", "storage"},
-    {"text", "images", "training", "pictures", "serving"},
+    {"text", "images", "training", "pictures", "pages", "serving"},
     {"scores"},
     {"decoding"},
     {"run"},

@@ -34,11 +34,13 @@ def found_without_hooks(folder, path):
     return Path(spec.origin)
 
 
-def test_an_installation_has_a_file_for_every_module_and_preset(built):
+def test_an_installation_has_every_module_preset_script_and_style(built):
     for path in MODULES:
         assert found_without_hooks(built, path).read_bytes() == path.read_bytes()
     presets = [path.relative_to(ROOT) for path in ROOT.glob("pipelines/*/presets/*.yaml")]
     assert len(presets) > 20 and all((built / "attention_zoo" / preset).is_file() for preset in presets)
+    assets = [path.relative_to(ROOT) for path in ROOT.glob("pipelines/engine/pages/assets/*")]
+    assert len(assets) > 10 and all((built / "attention_zoo" / asset).is_file() for asset in assets)
 
 
 def test_nothing_else_lands_in_site_packages(built):

@@ -179,6 +179,7 @@ def test_every_command_runs(task, trained):
         attention_zoo(words, trained)
     if task == "translation":
         assert (trained / "alignment.png").read_bytes().startswith(b"\x89PNG")
+        assert (trained / "translation.html").read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
 
 
 def test_the_task_folder_is_the_command(trained):

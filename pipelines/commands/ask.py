@@ -19,6 +19,11 @@ from attention_zoo.pipelines.engine.stages import stage
 from attention_zoo.pipelines.engine.task import Task
 from attention_zoo.pipelines.registry import Entry
 
+PAGE = ".html"
+PICTURE_HELP = (
+    "the name ends in .html for a page with everything to point at, or in .png, .svg or .pdf, for steering also in "
+    ".gif; the picture of a second input gets the number 2"
+)
 INPUT_HELP = (
     "what to answer (default: lines of standard input; a blank line gets a blank line, and so does a line that cannot "
     "be answered); for a task on images a folder stands for its images, by name"
@@ -31,18 +36,10 @@ def predict(tasks: Mapping[str, Entry], argv: Sequence[str]) -> int:
     Returns:
         The exit code: 0, or 1 where an input could not be answered.
     """
-    parser = Parser(prog="attention-zoo predict", description="Answers with the newest version of the exported model.")
-    parser.add_argument("task", metavar="TASK", help=", ".join(tasks))
-    parser.add_argument("inputs", metavar="INPUT", nargs="*", help=INPUT_HELP)
+    parser = asking_parser("predict", "Answers with the newest version of the exported model.", tasks)
     parser.add_argument(
-        "--attention",
-        metavar="PICTURE",
-        type=Path,
-        help="draw what the model attended to; the name ends in .png, .svg or .pdf, for steering also in .gif; the "
-        "picture of a second input gets the number 2",
+        "--attention", metavar="PICTURE", type=Path, help=f"draw what the model attended to; {PICTURE_HELP}"
     )
-    parser.add_argument("--pieces", action="store_true", help="draw the pieces of words apart, where there are some")
-    parser.add_argument("--heads", action="store_true", help="draw all heads of all layers, with --attention")
     parser.add_argument("--json", action="store_true", help="print a JSON object an answer")
     parser.add_argument(
         "--n-best",
@@ -52,22 +49,39 @@ def predict(tasks: Mapping[str, Entry], argv: Sequence[str]) -> int:
         "--decoding.n_best of `attention-zoo export`, which also changes --decoding.beam_size)",
     )
     parser.add_argument("--scores", action="store_true", help="print the score of an answer before it, and a tab")
+    arguments = parser.parse_intermixed_args(argv)  # the inputs may follow the options
+    if arguments.n_best is not None and (arguments.n_best < 1 or arguments.attention):
+        raise UserError("--n-best: expected a whole number, at least 1, and no --attention beside it")
+    return answer_with("predict", tasks, arguments, Conversation)
+
+
+def asking_parser(command: str, description: str, tasks: Mapping[str, Entry]) -> Parser:
+    """Returns a parser with what `predict` and `look` both take: task, inputs, how to draw, and which version."""
+    parser = Parser(prog=f"attention-zoo {command}", description=description)
+    parser.add_argument("task", metavar="TASK", help=", ".join(tasks))
+    parser.add_argument("inputs", metavar="INPUT", nargs="*", help=INPUT_HELP)
+    parser.add_argument("--pieces", action="store_true", help="draw the pieces of words apart, where there are some")
+    parser.add_argument("--heads", action="store_true", help="draw all heads of all layers")
     which = parser.add_mutually_exclusive_group()
     which.add_argument(
         "--model", metavar="DIR", type=Path, help="folder of the exports, or of a version (default: saved_models/TASK)"
     )
     which.add_argument("--run", metavar="DIR", help="answer with the newest version of the run in this folder")
     which.add_argument("--name", metavar="RUN", help="answer with the newest version of the run in runs/TASK/RUN")
-    arguments = parser.parse_intermixed_args(argv)  # the inputs may follow the options
-    name, entry = named_task("predict", tasks, [arguments.task])
+    return parser
+
+
+def answer_with(
+    command: str, tasks: Mapping[str, Entry], arguments: Namespace, conversation: "type[Conversation]"
+) -> int:
+    """Finds the task and the version that a command names, and answers its inputs. Returns the exit code."""
+    name, entry = named_task(command, tasks, [arguments.task])
     run = arguments.run or (f"runs/{name}/{arguments.name}" if arguments.name else "")
     version = version_folder(arguments.model or Path("saved_models") / name, run)  # before TensorFlow is loaded
-    if arguments.n_best is not None and (arguments.n_best < 1 or arguments.attention):
-        raise UserError("--n-best: expected a whole number, at least 1, and no --attention beside it")
     batches = None if arguments.inputs else read_lines()
     task = load(entry.task, on_stderr=True)
     inputs = [part for one in arguments.inputs for part in files_of(task, one)]
-    return Conversation(task, version, arguments).answer_all(batches or [inputs])
+    return conversation(task, version, arguments).answer_all(batches or [inputs])
 
 
 def files_of(task: type[Task], argument: str) -> list[str]:
@@ -103,12 +117,17 @@ class Conversation:
     Args:
         task: The `Task` class.
         version: Folder of the version that answers.
-        arguments: Arguments of the command: `attention`, `pieces`, `heads`, `json`, `n_best`, `scores`, and `inputs`,
-            empty if lines of standard input are answered.
+        arguments: Arguments of the command: `attention`, the file of the picture or page, `pieces`, `heads`, `json`,
+            `n_best`, `scores`, and `inputs`, empty if lines of standard input are answered.
+
+    Attributes:
+        picture_option: The option that names the file, for error messages.
 
     Raises:
         UserError: The model is of another task, or nothing can be drawn into the file that was named.
     """
+
+    picture_option = "--attention"
 
     def __init__(self, task: type[Task], version: Path, arguments: Namespace):
         from attention_zoo.pipelines.engine.serving.versions import load_saved_model
@@ -122,10 +141,10 @@ class Conversation:
             raise UserError(f"--heads: expected a task whose models have heads, received {task.name}")
         if self.picture is not None:
             if task.View is None:
-                raise UserError(f"--attention: {task.name} has nothing to draw")
+                raise UserError(f"{self.picture_option}: {task.name} has nothing to draw")
             from attention_zoo.pipelines.engine.pictures.draw import check_suffix
 
-            check_suffix(task.View, self.picture, "--attention")
+            check_suffix(task.View, self.picture, self.picture_option, (PAGE,))
         with stage(f"loading {version}", sys.stderr):
             self.served = load_saved_model(version, task.answers_with)
         self.version = version
@@ -179,13 +198,26 @@ class Conversation:
         write(as_json(answer) if self.json else self.say(answer))
         if answer.get("note"):
             write(f"note: {answer['note']}", sys.stderr)
-        view_of = self.task.view_heads if self.heads else self.task.view
-        if self.picture is not None and (view := view_of(answer)) is not None:
-            from attention_zoo.pipelines.engine.pictures.draw import draw, numbered
+        if self.picture is not None and (path := self.draw(answer, self.picture)) is not None:
+            self.announce(path)
 
-            self.drawn += 1
-            view = replace(view, join=False) if self.pieces and hasattr(view, "join") else view
-            print(f"picture: {draw(view, numbered(self.picture, self.drawn))}", file=sys.stderr)
+    def draw(self, answer: dict[str, Any], file: Path) -> Path | None:
+        """Draws an answer into the file, or the one with the next number. Returns it; `None` if nothing is to see."""
+        from attention_zoo.pipelines.engine.pages.page import write_page
+        from attention_zoo.pipelines.engine.pictures.draw import draw, numbered
+
+        is_page = file.suffix.lower() == PAGE
+        task = self.task
+        view = (task.view_heads if self.heads else task.view_page if is_page else task.view)(answer)
+        if view is None:
+            return None
+        self.drawn += 1
+        view = replace(view, join=False) if self.pieces and hasattr(view, "join") else view
+        return (write_page if is_page else draw)(view, numbered(file, self.drawn))
+
+    def announce(self, path: Path) -> None:
+        """Says where an answer was drawn."""
+        print(f"{'page' if path.suffix.lower() == PAGE else 'picture'}: {path}", file=sys.stderr)
 
     def say(self, answer: dict[str, Any]) -> str:
         """Returns the lines that are printed of an answer: with `--n-best N` always N."""

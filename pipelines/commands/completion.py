@@ -41,14 +41,19 @@ def command_tree(tasks: Mapping[str, Entry]) -> argparse.ArgumentParser:
         for option, reason in RUN_OPTIONS.items():
             of_a_run.add_argument(option, help=reason).complete = shtab.DIRECTORY if option == "--run" else None
     predict = commands.add_parser("predict", help="answer with an exported model")
-    predict.add_argument("task", choices=list(tasks))
-    predict.add_argument("inputs", nargs="*").complete = shtab.FILE
+    look = commands.add_parser("look", help="write what an exported model attended to as a page, and open it")
+    look.add_argument("--output", help="the page or picture").complete = shtab.FILE
+    look.add_argument("--no-open", action="store_true", help="open nothing")
+    for asking in (predict, look):
+        asking.add_argument("task", choices=list(tasks))
+        asking.add_argument("inputs", nargs="*").complete = shtab.FILE
+        asking.add_argument("--pieces", action="store_true", help="draw the pieces of words apart")
+        asking.add_argument("--heads", action="store_true", help="draw all heads of all layers")
+        asking.add_argument("--model", help="folder of the exports").complete = shtab.DIRECTORY
     predict.add_argument("--attention", help="picture of the attention").complete = shtab.FILE
-    predict.add_argument("--pieces", action="store_true", help="draw the pieces of words apart")
     predict.add_argument("--n-best", help="number of answers to print")
     predict.add_argument("--scores", action="store_true", help="print the score of an answer before it")
     predict.add_argument("--json", action="store_true", help="print a JSON object an answer")
-    predict.add_argument("--model", help="folder of the exports").complete = shtab.DIRECTORY
     loading = commands.add_parser("load", help="export a model folder of the Hugging Face Hub")
     loading.add_argument("folder").complete = shtab.DIRECTORY
     loading.add_argument("--task", help="what the export answers")

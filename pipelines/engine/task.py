@@ -247,6 +247,11 @@ class Task:
         """
         return None
 
+    @classmethod
+    def view_page(cls, answer: dict[str, Any]) -> Any:
+        """Returns the `View` of a page, which can show more than a picture. The default is that of `view`."""
+        return cls.view(answer)
+
 
 def predict_command(task: str, *inputs: str | PathLike[str], picture: str = "") -> str:
     """Returns the command line that asks the newest export of a task, quoted for a shell.

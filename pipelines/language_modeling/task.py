@@ -131,6 +131,8 @@ class LanguageModeling(Task):
         """Returns the attention of every head of every layer."""
         return Ability.view_heads(shown(answer))
 
+    view_page = view_heads
+
 
 def shown(answer):
     """Returns an answer whose tokens can stand beside a picture: the ends of lines are visible."""

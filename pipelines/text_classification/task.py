@@ -63,6 +63,7 @@ class TextClassification(Task):
     ask = staticmethod(ask)
     view = staticmethod(Ability.view)
     view_heads = staticmethod(Ability.view_heads)
+    view_page = staticmethod(Ability.view_page)
 
     @property
     def pretrained(self):

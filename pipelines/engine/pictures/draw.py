@@ -1,5 +1,6 @@
 """Draws views into files: the type of the view determines the picture, the suffix of the file its format."""
 
+from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from attention_zoo.pipelines.engine.views import (
     ConfusionMatrix,
     Frames,
     HeatMaps,
+    LayeredHeads,
     PointMap,
     ShadedText,
     Spans,
@@ -27,6 +29,7 @@ DRAWERS = {
     ConfusionMatrix: draw_confusion,
     Frames: draw_frames,
     HeatMaps: draw_heat_maps,
+    LayeredHeads: lambda view, path: draw_alignment(view.alignment, path),
     PointMap: draw_point_map,
     ShadedText: draw_shaded_text,
     Spans: draw_spans,
@@ -60,13 +63,14 @@ def draw(view: Any, path: str | PathLike) -> Path:
     return DRAWERS[type(view)](view, Path(path))
 
 
-def check_suffix(view_class: type, path: str | PathLike, name: str = "path") -> None:
+def check_suffix(view_class: type, path: str | PathLike, name: str = "path", further: Sequence[str] = ()) -> None:
     """Checks that a view can be drawn into a file of that name, before anything is computed for it.
 
     Args:
         view_class: A class of `engine.views`.
         path: The file.
         name: Name of the path in the message. Defaults to "path".
+        further: Suffixes that the caller writes itself. Defaults to `()`.
 
     Raises:
         UserError: It cannot be drawn there.
@@ -78,8 +82,9 @@ def check_suffix(view_class: type, path: str | PathLike, name: str = "path") -> 
     attention_zoo.pipelines.engine.errors.UserError: --attention: expected a file that ends in .png, .svg or .pdf,
     received alignment.bmp
     """
-    if Path(path).suffix.lower() not in view_class.suffixes:
-        *others, last = view_class.suffixes
+    suffixes = (*further, *view_class.suffixes)
+    if Path(path).suffix.lower() not in suffixes:
+        *others, last = suffixes
         raise UserError(f"{name}: expected a file that ends in {', '.join(others)} or {last}, received {path}")
 
 

@@ -3,6 +3,8 @@
 Shapes: B texts, T tokens, L layers, H heads.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import tensorflow as tf
 
@@ -11,7 +13,7 @@ from attention_zoo.pipelines.engine.serving.answers import keep_rows
 from attention_zoo.pipelines.engine.serving.asking import ask_rows, noted
 from attention_zoo.pipelines.engine.task import Task
 from attention_zoo.pipelines.engine.text.blank import says_something
-from attention_zoo.pipelines.engine.views import Alignment
+from attention_zoo.pipelines.engine.views import Alignment, LayeredHeads
 from attention_zoo.pipelines.hub.tokenizers import known_reader
 
 
@@ -128,31 +130,22 @@ class Ability(Task):
     @staticmethod
     def view(answer):
         """Returns the mean attention of the heads of each layer."""
-        return _alignment(answer, lambda weights: weights.mean(axis=1), lambda layers, heads: _numbers(layers))
+        view = Ability.view_heads(answer)
+        if view is None:
+            return None
+        names = [f"layer {number}" for number in range(1, len(view.weights) + 1)]
+        return replace(view.alignment, weights=view.weights.mean(axis=1), names=names)
 
     @staticmethod
     def view_heads(answer):
         """Returns the attention of every head of every layer."""
-        return _alignment(
-            answer,
-            lambda weights: weights.reshape(-1, *weights.shape[-2:]),
-            lambda layers, heads: [
-                f"{layer}, head {head}" for layer in _numbers(layers) for head in range(1, heads + 1)
-            ],
-        )
+        count = answer["token_counts"]
+        if answer.get("error") or not count:
+            return None
+        weights = np.asarray(answer["attention"])[:, :, :count, :count]  # (L, H, T, T)
+        return LayeredHeads([str(token) for token in answer["tokens"][:count]], weights, answer["input"])
 
-
-def _numbers(layers):
-    return [f"layer {number}" for number in range(1, layers + 1)]
-
-
-def _alignment(answer, maps, names):
-    count = answer["token_counts"]
-    if answer.get("error") or not count:
-        return None
-    weights = np.asarray(answer["attention"])[:, :, :count, :count]  # (L, H, T, T)
-    tokens = [str(token) for token in answer["tokens"][:count]]
-    sides = ("attended to", "token")
-    return Alignment(
-        tokens, tokens, maps(weights), names(*weights.shape[:2]), answer["input"], sides=sides, join=False, columns=3
-    )
+    @staticmethod
+    def view_page(answer):
+        """Returns the attention of every head: a page has room for all of them."""
+        return Ability.view_heads(answer)

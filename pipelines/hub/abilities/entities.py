@@ -100,3 +100,5 @@ class Entities(Ability):
         columns = answer["word_columns"][: answer["word_counts"]]
         weights = np.asarray(answer["attention"])[-1].mean(axis=0)  # (T, T)
         return spans_view(answer | {"attention": weights[np.ix_(columns, columns)]})
+
+    view_page = view

@@ -177,10 +177,12 @@ def test_what_libraries_write_as_they_load_is_seen_only_where_loading_fails(capf
 def test_help_names_every_command(toy, capsys, argv):
     assert toy.run(*argv) == 0
     shown = capsys.readouterr().out
-    assert all(f"\n  {name}" in shown for name in ("train", "evaluate", "export", "predict", "tasks", "datasets"))
+    assert all(
+        f"\n  {name}" in shown for name in ("train", "evaluate", "export", "predict", "look", "tasks", "datasets")
+    )
 
 
-@pytest.mark.parametrize("command", ["train", "evaluate", "export", "predict", "tasks", "datasets"])
+@pytest.mark.parametrize("command", ["train", "evaluate", "export", "predict", "look", "tasks", "datasets"])
 def test_every_command_has_help(toy, capsys, command):
     with pytest.raises(SystemExit) as caught:
         toy.run(command, "--help")

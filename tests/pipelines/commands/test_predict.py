@@ -7,13 +7,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from refusal import refused
 
+from attention_zoo.pipelines.commands import look
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.serving import asking
 from attention_zoo.pipelines.engine.serving.record import VersionRecord, record_files
-from attention_zoo.pipelines.engine.views import Alignment
+from attention_zoo.pipelines.engine.views import Alignment, LayeredHeads
 
 
 def test_predict_takes_inputs_before_and_after_options(toy):
@@ -221,9 +223,57 @@ def test_heads_are_drawn_where_the_task_has_some(toy, capsys, monkeypatch):
 
 def test_a_picture_that_cannot_be_drawn_is_refused_before_the_model_is_loaded(toy, capsys, monkeypatch):
     line = refused(toy, capsys, "predict", "toy", "a", "--attention", "x.gif")
-    assert "--attention: expected a file that ends in .png, .svg or .pdf, received x.gif" in line
+    assert "--attention: expected a file that ends in .html, .png, .svg or .pdf, received x.gif" in line
     monkeypatch.setattr(toy.task.Toy, "View", None)
     assert "--attention: toy has nothing to draw" in refused(toy, capsys, "predict", "toy", "a", "--attention", "x.png")
+
+
+def test_a_page_shows_what_the_task_has_for_pages(toy, capsys, monkeypatch):
+    view = LayeredHeads(["one", "two"], np.full((1, 1, 2, 2), 0.5), "all heads")
+    monkeypatch.setattr(toy.task.Toy, "view_page", staticmethod(lambda answer: view))
+    assert toy.run("predict", "toy", "a", "b", "--attention", "new/x.HTML") == 0
+    assert capsys.readouterr().err.splitlines()[1:] == ["page: new/x.HTML", "page: new/x-2.HTML"]
+    assert "<title>all heads</title>" in Path("new/x-2.HTML").read_text()
+
+
+def test_look_writes_a_page_prints_its_path_and_opens_it_on_a_display(toy, capsys, monkeypatch):
+    opened = []
+    monkeypatch.setattr(look.webbrowser, "open", opened.append)
+    assert toy.run("look", "toy", "a", "b", "--model", "m/toy") == 0
+    assert capsys.readouterr().out == "A\ntoy.html\nB\ntoy-2.html\n" and opened == []
+    assert toy.calls == [("ask", ("served", Path("m/toy/1")), ["a", "b"], True)]
+    assert "<title>b</title>" in Path("toy-2.html").read_text()
+    monkeypatch.setattr(look, "has_display", lambda: True)
+    assert toy.run("look", "toy", "a", "b", "--output", "a page.html") == 0
+    assert opened == [Path("a page.html").resolve().as_uri()]
+    assert toy.run("look", "toy", "a", "--no-open", "--output", "a.svg") == 0
+    assert len(opened) == 1 and Path("a.svg").read_text().startswith("<?xml")
+    assert toy.run("look", "toy", "7") == 1
+    capsys.readouterr()
+    toy.calls.clear()
+    assert "--output: expected a file that ends in .html, .png" in refused(
+        toy, capsys, "look", "toy", "a", "--output", "x.bmp"
+    )
+
+
+@pytest.mark.parametrize(
+    "platform, variables, terminal, shown",
+    [
+        ("linux", {"DISPLAY": ":0"}, True, True),
+        ("linux", {"WAYLAND_DISPLAY": "wayland-0"}, True, True),
+        ("linux", {"DISPLAY": ":0"}, False, False),
+        ("linux", {}, True, False),
+        ("darwin", {}, True, True),
+    ],
+)
+def test_a_browser_opens_only_for_a_person_at_a_display(monkeypatch, platform, variables, terminal, shown):
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(look.sys, "platform", platform)
+    monkeypatch.setattr(look.sys.stdout, "isatty", lambda: terminal, raising=False)
+    assert look.has_display() == shown
 
 
 def test_predict_with_nothing_to_answer_is_refused(toy, monkeypatch, capsys):

@@ -168,7 +168,10 @@ def test_attention_is_that_of_the_model_on_prompt_and_continuation(model, pairs)
         assert not np.triu(weights, 1).any() and not answer["attention"][row][:, :, count:].any()
     (said,) = LanguageModeling.ask(Served(writer), [PROMPTS[0]], attention=True)
     assert said["completion"] == answer["completion"][0].decode()
-    assert LanguageModeling.view(said).weights.shape[0] == 2 and LanguageModeling.view_heads(said).weights.shape[0] == 4
+    assert LanguageModeling.view(said).weights.shape[0] == 2 and LanguageModeling.view(said).names[1] == "layer 2"
+    heads = LanguageModeling.view_heads(said)
+    assert heads.weights.shape[:2] == LanguageModeling.view_page(said).weights.shape[:2] == (2, 2)
+    assert heads.alignment.weights.shape[0] == 4 and heads.alignment.names[2] == "layer 2, head 1"
 
 
 def test_an_answer_is_said_in_one_line_and_its_tokens_have_none():

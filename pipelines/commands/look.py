@@ -1,0 +1,56 @@
+"""`attention-zoo look TASK INPUT`: writes what a model attended to as a page, and opens it in a browser."""
+
+import os
+import sys
+import webbrowser
+from argparse import Namespace
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from attention_zoo.pipelines.commands.ask import PAGE, PICTURE_HELP, Conversation, answer_with, asking_parser
+from attention_zoo.pipelines.engine.task import Task
+from attention_zoo.pipelines.registry import Entry
+
+
+def look(tasks: Mapping[str, Entry], argv: Sequence[str]) -> int:
+    """`look TASK [INPUT ...] [--output FILE] [--no-open] [--heads] [--pieces] [--model DIR | --run DIR | --name RUN]`
+
+    Returns:
+        The exit code: 0, or 1 where an input could not be answered.
+    """
+    parser = asking_parser(
+        "look",
+        "Answers, writes what the model attended to as a page, one HTML file that needs no network, and opens it in a "
+        "browser if there is a display. Exit codes: 0; 1 where an input could not be answered; 2 for a mistake.",
+        tasks,
+    )
+    parser.add_argument(
+        "--output", metavar="FILE", type=Path, help=f"the file to write (default: TASK.html); {PICTURE_HELP}"
+    )
+    parser.add_argument("--no-open", action="store_true", help="open nothing, only write the file")
+    arguments = parser.parse_intermixed_args(argv)
+    arguments.attention = arguments.output or Path(f"{arguments.task}{PAGE}")
+    arguments.json, arguments.scores, arguments.n_best = False, False, None
+    return answer_with("look", tasks, arguments, Look)
+
+
+class Look(Conversation):
+    """A conversation that prints where answers are drawn on standard output, and opens the first file."""
+
+    picture_option = "--output"
+
+    def __init__(self, task: type[Task], version: Path, arguments: Namespace):
+        self.opens = not arguments.no_open and has_display()
+        super().__init__(task, version, arguments)
+
+    def announce(self, path: Path) -> None:
+        """Prints the path, and opens the file, if it is the first one and there is a display."""
+        print(path, flush=True)
+        if self.opens and self.drawn == 1:
+            webbrowser.open(path.resolve().as_uri())
+
+
+def has_display() -> bool:
+    """Returns whether a browser can show something to whom reads the output of this command."""
+    graphical = sys.platform == "darwin" or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+    return graphical and sys.stdout.isatty()
