@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 from refusal import refused
 
 from attention_zoo.pipelines.engine.serving.record import VersionRecord, record_files
@@ -18,7 +20,7 @@ def table(toy):
         (version / "assets.extra" / file).write_text(text)
     (version / "saved_model.pb").touch()
     Path("runs/toy/large/pictures").mkdir(parents=True)
-    Path("runs/toy/large/pictures/map.png").write_bytes(b"drawn by the run")
+    Image.effect_noise((64, 64), 9).convert("RGB").save("runs/toy/large/pictures/map.png")
     path = Path("docs/gallery.yaml")
     path.parent.mkdir()
     path.write_text(
@@ -32,8 +34,9 @@ def table(toy):
 def test_gallery_draws_the_pictures_of_a_table(toy, table, capsys):
     assert toy.run("gallery", "asked.png", "maps/copied.png") == 0
     assert toy.calls == [("ask", ("served", Path("saved_models/toy.candidate/1")), ["one two"], True)]
-    assert Path("docs/asked.png").read_bytes().startswith(b"\x89PNG")
-    assert Path("docs/maps/copied.png").read_bytes() == b"drawn by the run"
+    copied, drawn = (Image.open(path) for path in ("docs/maps/copied.png", "runs/toy/large/pictures/map.png"))
+    assert copied.mode == Image.open("docs/asked.png").mode == "P"  # small: a palette
+    np.testing.assert_array_equal(copied.convert("RGB"), drawn)
     assert "docs/maps/copied.png: copied from runs/toy/large/pictures/map.png" in capsys.readouterr().out
 
 
