@@ -104,6 +104,7 @@ setup(
         "hub": HUB,
         "wandb": ["wandb>=0.19"],
         "entities": ENTITIES,
+        "docs": ["mkdocs-material>=9.7", "mkdocstrings[python]>=1.0", "latex2mathml>=3.77"],
         "backends": ["jax>=0.5", "torch>=2.6", "transformers>=5"],
         "bench": [
             "torch>=2.6",

@@ -64,6 +64,9 @@ def command_tree(tasks: Mapping[str, Entry]) -> argparse.ArgumentParser:
     comparing = commands.add_parser("compare", help="two runs side by side")
     comparing.add_argument("runs", nargs=2).complete = shtab.DIRECTORY
     comparing.add_argument("--picture").complete = shtab.FILE
+    gallery = commands.add_parser("gallery")
+    gallery.add_argument("names", nargs="*")
+    gallery.add_argument("--table", help="table of the pictures").complete = shtab.FILE
     commands.add_parser("completion").add_argument("shell", choices=shtab.SUPPORTED_SHELLS)
     for command in ("tasks", "datasets"):
         commands.add_parser(command)

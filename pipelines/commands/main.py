@@ -30,6 +30,8 @@ HELP = """usage: attention-zoo COMMAND ...
   runs [TASK]                   lists the runs: preset, date, state and scores
   compare RUN RUN [--picture PNG]
                                 prints scores and settings that differ, and draws the curves in one picture
+  gallery [NAME ...] [--table FILE]
+                                draws the pictures of the book again, from trained runs
   completion SHELL              prints the script for tab completion: source <(attention-zoo completion bash)
   tasks                         lists the tasks and their presets
   datasets                      lists the data sets that come with the project
@@ -82,6 +84,7 @@ def main(
         "load": lambda: module("load").load_folder(abilities or {}, rest),
         "runs": lambda: module("runs").runs(tasks, rest),
         "compare": lambda: module("compare").compare(rest),
+        "gallery": lambda: module("gallery").gallery({**tasks, **(abilities or {})}, rest),
         "completion": lambda: module("completion").completion(tasks, rest),
         "tasks": lambda: module("listing").show_tasks(tasks, rest),
         "datasets": lambda: module("listing").show_datasets(datasets, rest),

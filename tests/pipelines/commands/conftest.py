@@ -7,7 +7,7 @@ import pytest
 
 from attention_zoo.pipelines.commands import arguments, messages
 from attention_zoo.pipelines.commands.main import main
-from attention_zoo.pipelines.engine.serving.versions import version_folder
+from attention_zoo.pipelines.engine.serving.versions import CANDIDATE, complete_versions, version_folder
 from attention_zoo.pipelines.registry import Entry
 
 TASK = r'''
@@ -87,7 +87,10 @@ def toy(tmp_path, monkeypatch):
     engine = types.SimpleNamespace(train=note("train"), evaluate=note("evaluate"), export=note("export"))
     monkeypatch.setitem(sys.modules, "attention_zoo.pipelines.engine.run.run", engine)
     versions = types.SimpleNamespace(
-        load_saved_model=lambda version, answer: ("served", version), version_folder=version_folder
+        load_saved_model=lambda version, answer: ("served", version),
+        version_folder=version_folder,
+        complete_versions=complete_versions,
+        CANDIDATE=CANDIDATE,
     )
     monkeypatch.setitem(sys.modules, "attention_zoo.pipelines.engine.serving.versions", versions)
     monkeypatch.chdir(tmp_path)
