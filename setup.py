@@ -90,7 +90,7 @@ setup(
         "hub": HUB,
         "wandb": ["wandb>=0.19"],
         "entities": ENTITIES,
-        "backends": ["jax>=0.5", "torch>=2.6", "transformers>=5"],
+        "backends": ["jax>=0.5", "torch>=2.6", "transformers>=5", "keras-hub>=0.20"],
         "bench": [
             "torch>=2.6",
             "transformers>=5",

@@ -15,6 +15,7 @@ from attention_zoo.layers.multi_head import MultiHeadAttention
 from attention_zoo.layers.patches import PatchEmbedding, StochasticDepth
 from attention_zoo.layers.pooling import AttentionPooling
 from attention_zoo.layers.positions import PositionalEmbedding, SinusoidalEncoding
+from attention_zoo.layers.record import record_attention
 from attention_zoo.layers.recurrent import AttentiveDecoder
 from attention_zoo.layers.reinforce import reinforce_loss
 from attention_zoo.layers.relative import RelativeSelfAttention
@@ -75,6 +76,7 @@ __all__ = [
     "combine_masks",
     "dot_product_attention",
     "masked_softmax",
+    "record_attention",
     "reinforce_loss",
     "replace_attention",
     "sample_locations",

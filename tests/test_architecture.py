@@ -1,6 +1,7 @@
 """The house rules of CONTRIBUTING.md, held by a test."""
 
 import ast
+import sys
 import tomllib
 from pathlib import Path
 
@@ -67,7 +68,7 @@ def test_layers_import_keras_alone(path):
     backend = {"tensorflow"} if path.parent.name == "kernels" else set()  # and they not before it is used
     assert not any(within(module, "tensorflow") for module in imports(path, nested=False))
     for module in imports(path):
-        allowed = {"keras", "attention_zoo.layers"} | backend
+        allowed = {"keras", "attention_zoo.layers"} | backend | sys.stdlib_module_names
         assert any(within(module, name) for name in allowed), f"{path.name} imports {module}"
 
 
