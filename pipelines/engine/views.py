@@ -41,6 +41,32 @@ class Alignment:
 
 
 @dataclass(frozen=True)
+class LayeredHeads:
+    """The attention of every head of every layer of a model to the tokens that it read.
+
+    Args:
+        tokens: The T tokens.
+        weights: Array `(L, H, T, T)`, from 0 to 1: a row is what a token attends to.
+        title: A line above the picture. Defaults to `""`.
+    """
+
+    suffixes: ClassVar = (".png", ".svg", ".pdf")
+
+    tokens: list[str]
+    weights: np.ndarray
+    title: str = ""
+
+    @property
+    def alignment(self) -> Alignment:
+        """The same as an `Alignment` with a map for each head of each layer."""
+        layers, heads, *_ = self.weights.shape
+        names = [f"layer {layer}, head {head}" for layer in range(1, layers + 1) for head in range(1, heads + 1)]
+        maps = self.weights.reshape(-1, *self.weights.shape[-2:])
+        sides = ("attended to", "token")
+        return Alignment(self.tokens, self.tokens, maps, names, self.title, sides=sides, join=False, columns=3)
+
+
+@dataclass(frozen=True)
 class HeatMaps:
     """Where a model looked in one image: a map for each word, head or moment.
 
