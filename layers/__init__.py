@@ -20,6 +20,7 @@ from attention_zoo.layers.recurrent import AttentiveDecoder
 from attention_zoo.layers.reinforce import reinforce_loss
 from attention_zoo.layers.relative import RelativeSelfAttention
 from attention_zoo.layers.replace import replace_attention
+from attention_zoo.layers.rollout import attention_rollout
 from attention_zoo.layers.scores import (
     AdditiveScore,
     ConcatScore,
@@ -72,6 +73,7 @@ __all__ = [
     "TwoStreamAttention",
     "UniformAlignment",
     "ZeroScore",
+    "attention_rollout",
     "causal_mask",
     "combine_masks",
     "dot_product_attention",

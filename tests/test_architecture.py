@@ -139,6 +139,14 @@ def test_models_and_the_engine_know_no_checkpoints_and_checkpoints_no_task(path)
             assert not any(within(module, task) for task in tasks), f"{path} imports {module}"
 
 
+@pytest.mark.parametrize("path", sorted(ROOT.glob("pipelines/explanations/*.py")), ids=lambda path: path.name)
+def test_explanations_import_layers_and_the_engine_alone(path):
+    allowed = [f"attention_zoo.{name}" for name in ("layers", "pipelines.engine", "pipelines.explanations")]
+    for module in imports(path):
+        if within(module, "attention_zoo"):
+            assert any(within(module, name) for name in allowed), f"{path.name} imports {module}"
+
+
 @pytest.mark.parametrize("folder", TASK_FOLDERS, ids=lambda folder: folder.name)
 def test_tasks_do_not_import_one_another(folder):
     others = [f"attention_zoo.pipelines.{other.name}" for other in TASK_FOLDERS if other != folder]
