@@ -84,7 +84,7 @@ def record_attention(model, paths=None):
             stack.enter_context(_running_eagerly(model))
         for path, layer in chosen.items():
             for name, method in _hooks(layer, functools.partial(record, path)).items():
-                stack.enter_context(_shadowed(layer, name, method))
+                stack.enter_context(shadowed(layer, name, method))
         yield scores
     if not scores:
         raise ValueError(
@@ -193,15 +193,25 @@ def _without_fused_kernel(layer):
         if _FLAG in signature.parameters:
             bound.arguments[_FLAG] = True
         # GroupQueryAttention keeps the flag of `call` in an attribute.
-        with _shadowed(layer, "_flash_attention", False), _shadowed(layer, "_" + _FLAG, True):
+        with shadowed(layer, "_flash_attention", False), shadowed(layer, "_" + _FLAG, True):
             return method(*bound.args, **bound.kwargs)
 
     return compute_attention
 
 
 @contextlib.contextmanager
-def _shadowed(layer, name, value):
-    """Sets an attribute of one layer for the time of a block, past the tracking of Keras."""
+def shadowed(layer, name, value):
+    """Sets an attribute of one layer for the time of a block, past the tracking of Keras.
+
+    Example:
+
+    >>> import keras
+    >>> from attention_zoo.layers.record import shadowed
+    >>> layer = keras.layers.Dense(2)
+    >>> with shadowed(layer, "call", lambda inputs: "shadowed"):
+    ...     print(layer.call(1))
+    shadowed
+    """
     attributes = vars(layer)
     was_there, before = name in attributes, attributes.get(name)
     attributes[name] = value
@@ -219,6 +229,6 @@ def _running_eagerly(model):
     """Makes `predict`, `evaluate` and `fit` run eagerly, and keeps what they had compiled."""
     with contextlib.ExitStack() as stack:
         for name in _COMPILED:
-            stack.enter_context(_shadowed(model, name, None))
-        stack.enter_context(_shadowed(model, "_run_eagerly", True))
+            stack.enter_context(shadowed(model, name, None))
+        stack.enter_context(shadowed(model, "_run_eagerly", True))
         yield

@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from attention_zoo.layers import record_attention
+from attention_zoo.layers.record import shadowed
 from attention_zoo.pipelines.explanations.relevance import self_attention_relevance
 
 
@@ -109,6 +110,46 @@ def integrated_gradients(
             answer = function(point)
         total += tf.cast(share, tf.float32) * tape.gradient(answer, point)
     return ((inputs - baseline) * total).numpy()
+
+
+def embedding_gradients(
+    model: Any, layer: Any, inputs: Any, target: Callable[[Any], tf.Tensor], steps: int = 32
+) -> np.ndarray:
+    """Returns the integrated gradients of a layer inside a model, such as the embedding of its tokens.
+
+    Tokens are numbers, along which there is no path; their embeddings have one. The baseline is an output of zeros.
+
+    Args:
+        model: A Keras model that calls the layer once.
+        layer: The layer.
+        inputs, target: As in `attention_gradients`.
+        steps: As in `integrated_gradients`.
+
+    Returns:
+        Float32 array of the shape of the layer's output; the sum over the features is what a token adds.
+
+    Example:
+
+    >>> import keras
+    >>> embedding = keras.layers.Embedding(10, 4)
+    >>> model = keras.Sequential([keras.Input((3,)), embedding, keras.layers.Flatten(), keras.layers.Dense(1)])
+    >>> embedding_gradients(model, embedding, tf.constant([[1, 2, 3]]), lambda outputs: outputs[:, 0]).shape
+    (1, 3, 4)
+    """
+    call, outputs = layer.call, []
+
+    def kept(*args: Any, **kwargs: Any) -> tf.Tensor:
+        outputs.append(call(*args, **kwargs))
+        return outputs[-1]
+
+    with shadowed(layer, "call", kept):
+        model(inputs, training=False)
+
+    def answer(point: tf.Tensor) -> tf.Tensor:
+        with shadowed(layer, "call", lambda *args, **kwargs: tf.cast(point, outputs[0].dtype)):
+            return target(model(inputs, training=False))
+
+    return integrated_gradients(answer, outputs[0], steps=steps)
 
 
 def completeness_gap(

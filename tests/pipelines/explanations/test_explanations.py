@@ -13,6 +13,7 @@ from attention_zoo.pipelines.explanations.gradients import (
     attention_gradients,
     attention_relevance,
     completeness_gap,
+    embedding_gradients,
     integrated_gradients,
 )
 from attention_zoo.pipelines.explanations.relevance import encoder_decoder_relevance, self_attention_relevance
@@ -117,6 +118,16 @@ def test_integrated_gradients_of_a_polynomial_and_completeness(encoder):
     assert gaps[1] < 1e-4 < gaps[0]
     gradient_times_input = integrated_gradients(lambda x: tf.reduce_sum(2 * x, axis=[1, 2]), x, steps=1)
     np.testing.assert_allclose(gradient_times_input, 2 * x, rtol=1e-6)
+
+
+def test_gradients_of_an_embedding_are_those_of_the_model_behind_it(encoder):
+    embedding = keras.layers.Embedding(7, 4, embeddings_initializer="normal")
+    inputs = keras.Input((3,), dtype="int32")
+    model, ids = keras.Model(inputs, encoder(embedding(inputs))), tf.constant([[1, 2, 3], [3, 3, 0]])
+    found = embedding_gradients(model, embedding, ids, lambda outputs: outputs[:, 1], steps=8)
+    expected = integrated_gradients(lambda x: encoder(x)[:, 1], embedding(ids), steps=8)
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    assert "call" not in vars(embedding)
 
 
 def test_what_cannot_be_explained_is_refused():
