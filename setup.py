@@ -105,7 +105,7 @@ setup(
         "wandb": ["wandb>=0.19"],
         "entities": ENTITIES,
         "docs": ["mkdocs-material>=9.7", "mkdocstrings[python]>=1.0", "latex2mathml>=3.77"],
-        "backends": ["jax>=0.5", "torch>=2.6", "transformers>=5"],
+        "backends": ["jax>=0.5", "torch>=2.6", "transformers>=5", "keras-hub>=0.20"],
         "bench": [
             "torch>=2.6",
             "transformers>=5",

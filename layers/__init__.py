@@ -15,10 +15,12 @@ from attention_zoo.layers.multi_head import MultiHeadAttention
 from attention_zoo.layers.patches import PatchEmbedding, StochasticDepth
 from attention_zoo.layers.pooling import AttentionPooling
 from attention_zoo.layers.positions import PositionalEmbedding, SinusoidalEncoding
+from attention_zoo.layers.record import record_attention
 from attention_zoo.layers.recurrent import AttentiveDecoder
 from attention_zoo.layers.reinforce import reinforce_loss
 from attention_zoo.layers.relative import RelativeSelfAttention
 from attention_zoo.layers.replace import replace_attention
+from attention_zoo.layers.rollout import attention_rollout
 from attention_zoo.layers.scores import (
     AdditiveScore,
     ConcatScore,
@@ -71,10 +73,12 @@ __all__ = [
     "TwoStreamAttention",
     "UniformAlignment",
     "ZeroScore",
+    "attention_rollout",
     "causal_mask",
     "combine_masks",
     "dot_product_attention",
     "masked_softmax",
+    "record_attention",
     "reinforce_loss",
     "replace_attention",
     "sample_locations",

@@ -105,12 +105,10 @@ class MultiHeadAttention(HeadProjections):
             key_mask = ops.cast(key_mask, "bool")
             value_mask = key_mask if value_mask is None else ops.logical_and(key_mask, ops.cast(value_mask, "bool"))
         key_heads, value_heads = self.project_key_value(value, key)
+        masks = (query_mask, value_mask, attention_mask, causal)
         if not with_scores:
-            masks = (query_mask, value_mask, attention_mask, causal)
             return self.attend_without_scores(query, key_heads, value_heads, *masks, training=training), None
-        order = self.order_mask(ops.shape(query)[-2], ops.shape(value)[-2], causal)
-        mask = combine_head_masks(query_mask, value_mask, attention_mask, order, len(query.shape))
-        return self.attend(query, key_heads, value_heads, mask, training=training)
+        return self.attend_with_masks(query, key_heads, value_heads, *masks, training=training)
 
     def order_mask(self, query_length, key_length, use_causal_mask, offset=0):
         """The causal mask and the sliding window as one mask (T, S), or `None` if neither applies."""
@@ -173,6 +171,22 @@ class MultiHeadAttention(HeadProjections):
         features = 1 if self.output_shape is None else len(self.output_shape)
         return ops.where(ops.reshape(attends, (*ops.shape(attends), *[1] * features)), output, 0.0)
 
+    def attend_with_masks(
+        self,
+        query,
+        key_heads,
+        value_heads,
+        query_mask=None,
+        value_mask=None,
+        attention_mask=None,
+        use_causal_mask=False,
+        training=None,
+    ):
+        """Attends as `attend` does; takes the masks of `call`."""
+        order = self.order_mask(ops.shape(query)[-2], ops.shape(key_heads)[-2], use_causal_mask)
+        mask = combine_head_masks(query_mask, value_mask, attention_mask, order, len(query.shape))
+        return self.attend(query, key_heads, value_heads, mask, training=training)
+
     def attend_without_scores(
         self,
         query,
@@ -191,9 +205,8 @@ class MultiHeadAttention(HeadProjections):
         """
         length = ops.shape(query)[-2]
         if len(query.shape) > 3:  # the kernel takes one leading axis
-            order = self.order_mask(length, ops.shape(key_heads)[-2], use_causal_mask)
-            mask = combine_head_masks(query_mask, value_mask, attention_mask, order, len(query.shape))
-            return self.attend(query, key_heads, value_heads, mask, training=training)[0]
+            masks = (query_mask, value_mask, attention_mask, use_causal_mask)
+            return self.attend_with_masks(query, key_heads, value_heads, *masks, training=training)[0]
         if attention_mask is not None:
             attention_mask = ops.cast(attention_mask, "bool")
             if len(attention_mask.shape) < 4:  # (B or 1, 1, T, S)

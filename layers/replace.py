@@ -4,6 +4,7 @@ import keras
 
 from attention_zoo.layers.grouped_query import GroupedQueryAttention
 from attention_zoo.layers.multi_head import MultiHeadAttention
+from attention_zoo.layers.walk import inner_layers
 
 _OURS = {keras.layers.MultiHeadAttention: MultiHeadAttention, keras.layers.GroupQueryAttention: GroupedQueryAttention}
 
@@ -73,18 +74,22 @@ def _ours(layer):
     return copy
 
 
-def _replace_within(layer, copy, done=None):
+def _replace_within(layer, copy):
     """Replaces the attention layers inside `copy`, a fresh copy of `layer`, which may hold them at any depth."""
-    done = {} if done is None else done  # layers that several others hold, by the id of the old one
-    for theirs, own in zip(layer._layers, list(copy._layers)):
-        if type(own) in _OURS or _is_graph(own):
-            if hasattr(copy, "_operations"):  # a subclass of Functional, whose graph holds the layer
-                raise ValueError(f"{type(layer).__name__} calls {own.name!r} in its own graph, which cannot be changed")
+    places = zip(list(inner_layers(layer, _is_replaced)), list(inner_layers(copy, _is_replaced)), strict=True)
+    done = {}  # layers that several others hold, by the id of the old one
+    for (_, _, theirs), (_, holder, own) in places:
+        if _is_replaced(own):
+            if hasattr(holder, "_operations"):  # a subclass of Functional, whose graph holds the layer
+                raise ValueError(
+                    f"{type(holder).__name__} calls {own.name!r} in its own graph, which cannot be changed"
+                )
             done[id(own)] = done.get(id(own)) or _copy_layer(theirs)
-            _swap(copy, own, done[id(own)])
-        elif id(own) not in done:
-            done[id(own)] = own
-            _replace_within(theirs, own, done)
+            _swap(holder, own, done[id(own)])
+
+
+def _is_replaced(layer):
+    return type(layer) in _OURS or _is_graph(layer)
 
 
 def _swap(holder, old, new):

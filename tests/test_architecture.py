@@ -1,6 +1,7 @@
 """The house rules of CONTRIBUTING.md, held by a test."""
 
 import ast
+import sys
 import tomllib
 from pathlib import Path
 
@@ -67,7 +68,7 @@ def test_layers_import_keras_alone(path):
     backend = {"tensorflow"} if path.parent.name == "kernels" else set()  # and they not before it is used
     assert not any(within(module, "tensorflow") for module in imports(path, nested=False))
     for module in imports(path):
-        allowed = {"keras", "attention_zoo.layers"} | backend
+        allowed = {"keras", "attention_zoo.layers"} | backend | sys.stdlib_module_names
         assert any(within(module, name) for name in allowed), f"{path.name} imports {module}"
 
 
@@ -136,6 +137,14 @@ def test_models_and_the_engine_know_no_checkpoints_and_checkpoints_no_task(path)
             assert not within(module, hub), f"{path} imports {module}"
         if within(name, hub):
             assert not any(within(module, task) for task in tasks), f"{path} imports {module}"
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("pipelines/explanations/*.py")), ids=lambda path: path.name)
+def test_explanations_import_layers_and_the_engine_alone(path):
+    allowed = [f"attention_zoo.{name}" for name in ("layers", "pipelines.engine", "pipelines.explanations")]
+    for module in imports(path):
+        if within(module, "attention_zoo"):
+            assert any(within(module, name) for name in allowed), f"{path.name} imports {module}"
 
 
 @pytest.mark.parametrize("folder", TASK_FOLDERS, ids=lambda folder: folder.name)

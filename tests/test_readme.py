@@ -199,6 +199,15 @@ def test_the_serving_snippet_runs(trained):
     assert "tf.Tensor([b'" in python(["-c", blocks("python")[1]], trained)
 
 
+def test_the_snippet_of_any_keras_model_runs(tmp_path, monkeypatch):
+    pytest.importorskip("keras_hub", reason="the extra `backends` has keras-hub")
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    exec(blocks("python")[2], names)
+    assert [weights.shape for weights in names["scores"].values()] == [(1, 2, 5, 5)] * 2
+    assert (tmp_path / "heads.png").read_bytes().startswith(b"\x89PNG")
+
+
 @pytest.fixture(scope="module")
 def minilm(tmp_path_factory):
     """A folder in which the README's three commands for all-MiniLM-L6-v2 have run; and what the last printed."""

@@ -5,7 +5,7 @@ backend.
 """
 
 from attention_zoo.layers.kernels.additive import additive_blocks, additive_blocks_pay
-from attention_zoo.layers.kernels.common import blocks_possible, choose_implementation, traced
+from attention_zoo.layers.kernels.common import blocks_possible, choose_implementation, traced, tracing
 from attention_zoo.layers.kernels.dot_product import dot_product_blocks
 from attention_zoo.layers.kernels.rows import gather_rows
 from attention_zoo.layers.kernels.window import window_blocks
@@ -18,5 +18,6 @@ __all__ = [
     "dot_product_blocks",
     "gather_rows",
     "traced",
+    "tracing",
     "window_blocks",
 ]

@@ -13,6 +13,22 @@ def blocks_possible():
     return keras.backend.backend() == "tensorflow" and not _inside_xla()
 
 
+def tracing():
+    """Whether TensorFlow is tracing a graph, whose tensors have no values; other backends are not asked.
+
+    Example:
+
+    >>> from attention_zoo.layers.kernels import tracing
+    >>> tracing()
+    False
+    """
+    if keras.backend.backend() != "tensorflow":
+        return False
+    import tensorflow as tf
+
+    return not tf.executing_eagerly()
+
+
 def _inside_xla():
     import tensorflow as tf
     from tensorflow.python.ops import control_flow_util  # there is no public name for this

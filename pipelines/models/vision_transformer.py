@@ -5,7 +5,7 @@ import re
 import keras
 from keras import ops
 
-from attention_zoo.layers import PatchEmbedding, TransformerEncoderBlock
+from attention_zoo.layers import PatchEmbedding, TransformerEncoderBlock, attention_rollout
 from attention_zoo.pipelines.models.parts.activations import activation_of
 
 # Layers, width D, feed-forward width and heads. B, L and H are those of Dosovitskiy et al. 2020, table 1; Ti and S
@@ -250,28 +250,3 @@ class VisionTransformer(keras.Model):
         )
         labels = None if self.labels is None else list(self.labels)
         return {name: getattr(self, name) for name in names} | {"pooler": self.pooler is not None, "labels": labels}
-
-
-def attention_rollout(scores):
-    """Attention through all layers and their residual connections (Abnar & Zuidema 2020, section 3).
-
-    The mean over the heads of a layer, A, becomes 0.5 A + 0.5 I. The product over the layers, with the last one on the
-    left, gives the share of each input token in each output token.
-
-    Args:
-        scores: Weights of the layers, from the first to the last, each `(B, H, T, T)` with rows that sum to 1.
-
-    Returns:
-        `(B, T, T)`, rows that sum to 1.
-
-    Example:
-
-    >>> import keras
-    >>> attention_rollout([keras.ops.array([[[[0.0, 1.0], [0.0, 1.0]]]])]).numpy().tolist()
-    [[[0.5, 0.5], [0.0, 1.0]]]
-    """
-    rollout = None
-    for weights in scores:
-        mixed = 0.5 * ops.mean(weights, axis=1) + 0.5 * ops.eye(weights.shape[-1], dtype=weights.dtype)  # (B, T, T)
-        rollout = mixed if rollout is None else ops.matmul(mixed, rollout)
-    return rollout

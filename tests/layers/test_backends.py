@@ -1,4 +1,4 @@
-"""Runs the generic layer test, and that of compiled steps, on the other Keras backends.
+"""Runs the generic layer test, that of compiled steps and that of recordings on the other Keras backends.
 
 `pip install -e ".[backends]" && pytest -m backends`
 """
@@ -10,11 +10,13 @@ from pathlib import Path
 
 import pytest
 
+FILES = ("test_contract.py", "test_compiled_steps.py", "test_record.py")
+
 
 @pytest.mark.backends
 @pytest.mark.parametrize("backend", ["jax", "torch"])
 def test_every_layer_keeps_the_contract_on(backend):
-    paths = [Path(__file__).with_name(name) for name in ("test_contract.py", "test_compiled_steps.py")]
+    paths = [Path(__file__).with_name(name) for name in FILES]
     command = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", "-m", "", *map(str, paths)]
     environment = {**os.environ, "KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"}
     run = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=paths[0].parents[2])

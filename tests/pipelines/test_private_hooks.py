@@ -144,11 +144,71 @@ def knows_the_root_of_its_data(tmp_path):
     return str(tfds.testing.DummyDataset(data_dir=tmp_path)._data_dir_root) == str(tmp_path)
 
 
+def heads():
+    """Keras's layers with heads, which would call a fused kernel, and an input."""
+    x = tf.ones((1, 2, 4))
+    layers = [keras.layers.MultiHeadAttention(1, 4), keras.layers.GroupQueryAttention(4, 1, 1)]
+    for layer in layers:
+        layer(x, x)
+        layer._flash_attention = True  # there is no such kernel on a CPU: the layer raises if it is not set to False
+    return layers, x
+
+
+def computes_attention_in_a_method_that_can_be_replaced(tmp_path):
+    """`_compute_attention` of the instance returns scores with `_flash_attention` False and its flag, or that of it."""
+    layers, x = heads()
+    for layer in layers:
+        method, seen = layer._compute_attention, []
+
+        def replaced(*args, **kwargs):
+            layer._flash_attention, layer._return_attention_scores = False, True
+            if isinstance(layer, keras.layers.MultiHeadAttention):
+                args = (*args[:5], True, *args[6:])
+            seen.append(method(*args, **kwargs)[1])
+            return x[:, :, None], None
+
+        vars(layer)["_compute_attention"] = replaced
+        layer(x, x)
+        if seen[0].shape != (1, 1, 2, 2):
+            return False
+    return True
+
+
+def weighs_in_a_method_that_can_be_replaced(tmp_path):
+    """Layers with heads call `_masked_softmax` of the instance, whose result are the scores that they return."""
+    layers, x = heads()
+    for layer in layers:
+        layer._flash_attention = False
+        vars(layer)["_masked_softmax"] = lambda scores, attention_mask=None: 0 * scores + 7.0
+        if float(layer(x, x, return_attention_scores=True)[1][0, 0, 0, 0]) != 7.0:
+            return False
+    return True
+
+
+def applies_scores_in_a_method_that_can_be_replaced(tmp_path):
+    """`keras.layers.Attention` calls `_apply_scores` of the instance, which returns (output, weights)."""
+    layer, x = keras.layers.Attention(), tf.ones((1, 2, 4))
+    vars(layer)["_apply_scores"] = lambda scores, value, scores_mask, training: (value + 1.0, "weights")
+    return layer([x, x], return_attention_scores=True)[1] == "weights"
+
+
+def keeps_what_it_compiled_in_attributes(tmp_path):
+    """With `predict_function` None and `_run_eagerly` True, `predict` makes a function that runs eagerly."""
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Lambda(lambda x: x + float(tf.executing_eagerly()))])
+    model.predict(tf.ones((1, 1)), verbose=0)
+    vars(model).update(predict_function=None, _run_eagerly=True)
+    return float(model.predict(tf.ones((1, 1)), verbose=0)[0, 0]) == 2.0
+
+
 # The names, the files that use them, and a function that says whether they still do what those files rely on.
 HOOKS = {
     "_keras_mask": ("layers/self_attention.py and others", sets_the_mask_of_its_output),
-    "_layers": ("layers/replace.py", lists_the_layers_of_a_layer),
+    "_layers": ("layers/walk.py", lists_the_layers_of_a_layer),
     "_operations": ("layers/replace.py", lists_the_operations_of_a_functional_model),
+    "_compute_attention": ("layers/record.py", computes_attention_in_a_method_that_can_be_replaced),
+    "_masked_softmax": ("layers/record.py", weighs_in_a_method_that_can_be_replaced),
+    "_apply_scores": ("layers/record.py", applies_scores_in_a_method_that_can_be_replaced),
+    "predict_function": ("layers/record.py", keeps_what_it_compiled_in_attributes),
     "GraphOrParentsInXlaContext": ("layers/kernels/common.py", tells_what_a_graph_is_traced_for),
     "in_save_context": ("layers/kernels/common.py", tells_that_a_model_is_being_saved),
     "_all_reduce_sum_gradients": ("engine/training/schedules.py", sums_gradients_over_replicas_in_a_method),

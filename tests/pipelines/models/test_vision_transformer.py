@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from attention_zoo.pipelines.models import VisionTransformer
-from attention_zoo.pipelines.models.vision_transformer import attention_rollout, sizes_of
+from attention_zoo.pipelines.models.vision_transformer import sizes_of
 
 TINY = {"patch_size": 4, "num_layers": 2, "hidden_dim": 8, "intermediate_dim": 16, "num_heads": 2}
 IMAGES = np.random.default_rng(0).normal(size=(3, 8, 8, 1)).astype("float32")
@@ -73,15 +73,6 @@ def test_maps_lie_on_the_grid_of_the_image(pooling):
     row = np.array(scores["encoder/1/self"])[0, 1]
     row = row[0, 1:] if pooling == "token" else row.mean(axis=0)
     np.testing.assert_allclose(heads[0, 1, 1, 0], row / row.sum(), atol=1e-6)
-
-
-def test_rollout_by_hand():
-    first = np.array(
-        [[[[1.0, 0.0], [0.5, 0.5]], [[0.0, 1.0], [0.5, 0.5]]]], "float32"
-    )  # mean of heads: [[.5, .5], [.5, .5]]
-    second = np.array([[[[0.0, 1.0], [0.0, 1.0]]]], "float32")
-    # 0.5 A + 0.5 I: [[.75, .25], [.25, .75]] and [[.5, .5], [0, 1]]; the second times the first:
-    np.testing.assert_allclose(attention_rollout([first, second])[0], [[0.5, 0.5], [0.25, 0.75]], atol=1e-6)
 
 
 def test_the_order_of_patches_matters_through_positions_alone():
