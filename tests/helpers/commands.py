@@ -1,4 +1,4 @@
-"""Runs commands in processes of their own that begin with TensorFlow imported, which saves each of them seconds."""
+"""Runs commands in processes of their own that begin with all imports done, which saves each of them seconds."""
 
 import multiprocessing
 import os
@@ -8,8 +8,7 @@ import tempfile
 from pathlib import Path
 
 _PROCESSES = multiprocessing.get_context("forkserver")
-# Imported once, before the first command; no op has run there, so there are no threads that a fork would lose.
-_PROCESSES.set_forkserver_preload(["tensorflow", "tensorflow_text", "keras", "attention_zoo.pipelines.commands.main"])
+_PROCESSES.set_forkserver_preload(["preloaded"])
 
 
 def run_command(words, directory, text=""):

@@ -41,7 +41,7 @@ def verses(tmp_path_factory):
 def config_of(verses, folder, name, **model):
     training = {}
     if name == "xlnet":  # a step predicts fewer tokens
-        model, training = {"num_layers": 1} | model, {"epochs": 24, "learning_rate": 0.01}
+        model, training = {"num_layers": 1} | model, {"epochs": 12, "learning_rate": 0.02}
     content = {
         "data": {"files": [verses], "vocabulary_size": 300},
         "model": {"name": name, **SIZES, **model},
