@@ -115,11 +115,16 @@ def test_the_same_command_again_changes_nothing_that_is_served(own, folder):
     assert not (folder / "saved_models" / "translation" / "2").exists()
 
 
-def test_other_text_starts_from_the_run_and_is_exported_beside_it(own, folder):
+@pytest.fixture(scope="module")
+def more(own, folder):
+    """What training prints that starts from the run, on other sentences."""
     words = ["--data-files", "pairs.tsv", "--name", "more", "--start-from", "own", "--training.epochs", "1", *SMALL]
-    said = zoo(folder, "train", "translation", *words)
-    assert "pairs.tsv, line 31" in said and "starts from runs/translation/own" in said
-    assert "not served: the served version was trained on" in said
+    return zoo(folder, "train", "translation", *words)
+
+
+def test_other_text_starts_from_the_run_and_is_exported_beside_it(more, folder):
+    assert "pairs.tsv, line 31" in more and "starts from runs/translation/own" in more
+    assert "not served: the served version was trained on" in more
     assert (folder / "saved_models" / "translation.candidate" / "1" / "saved_model.pb").is_file()
     assert zoo(folder, "predict", "translation", "we see red houses").count("runs/translation/own") == 1
 
@@ -140,6 +145,12 @@ def test_a_run_is_scored_on_other_text_beside_its_own_scores(own, folder):
     assert "--data.vocabulary_size: the model was made with the run's own" in refused
     refused = zoo(folder, "evaluate", "translation", "--name", "own", "--training.epochs", "5", code=2)
     assert "--training.epochs: expected a setting of the data" in refused
+
+
+def test_runs_and_compare_show_the_day(more, folder):
+    assert "own" in zoo(folder, "runs", "translation")
+    said = zoo(folder, "compare", "runs/translation/own", "runs/translation/more")
+    assert "data.files" in said and "picture: " in said
 
 
 def test_lines_in_lines_out(own, folder):
@@ -230,9 +241,3 @@ def test_own_notes_give_vectors_and_say_which_scores_are_left_out(folder):
 def test_a_failed_start_leaves_no_folder(folder):
     said = zoo(folder, "train", "translation", "--data-files", "train.en", "none.de", "--name", "failed", code=2)
     assert "none.de" in said and not (folder / "runs" / "translation" / "failed").exists()
-
-
-def test_runs_and_compare_show_the_day(own, folder):
-    assert "own" in zoo(folder, "runs", "translation")
-    said = zoo(folder, "compare", "runs/translation/own", "runs/translation/more")
-    assert "data.files" in said and "picture: " in said

@@ -7,8 +7,18 @@ import sys
 import tempfile
 from pathlib import Path
 
+from attention_zoo.pipelines.registry import TASKS
+
 _PROCESSES = multiprocessing.get_context("forkserver")
-_PROCESSES.set_forkserver_preload(["preloaded"])
+# What all tasks import, once, before the first command. No op runs there, so there are no threads that a fork would
+# lose.
+_PROCESSES.set_forkserver_preload(
+    [
+        *("tensorflow", "tensorflow_text", "keras", "sklearn.manifold", "sklearn.svm"),
+        *("attention_zoo.pipelines.commands.main", "attention_zoo.pipelines.engine.run.run"),
+        *(f"attention_zoo.pipelines.{name}.task" for name in TASKS),
+    ]
+)
 
 
 def run_command(words, directory, text=""):
