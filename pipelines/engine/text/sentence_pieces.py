@@ -5,7 +5,7 @@ exported model has its tokeniser in it. `subwords.py` has the pieces that tasks 
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import tensorflow as tf
@@ -87,7 +87,6 @@ class SentencePieces(PieceTable):
         super().__init__(ids, pieces, name="sentence_pieces")
         self.lowercase, self.strip_accents = lowercase, strip_accents
         self._specials = specials
-        self._special = "|".join(re.escape(piece) for piece in sorted(specials, key=len, reverse=True))
         self._tokenizer: Any = tensorflow_text.SentencepieceTokenizer(model)
 
     def tokenize(self, text: tf.Tensor) -> tf.RaggedTensor:
@@ -99,18 +98,7 @@ class SentencePieces(PieceTable):
         Returns:
             int32 RaggedTensor `(B, None)`.
         """
-        text = tf.strings.unicode_transcode(text, "UTF-8", "UTF-8", errors="replace")
-        text = tf.strings.regex_replace(text, r"\x{0}", NO_CHARACTER)  # its op would end the text there
-        if not self._specials:
-            return self._tokenizer.tokenize(self.normalize(text))
-        pattern = f"({self._special})"
-        parts: Any = tensorflow_text.regex_split(text, pattern, keep_delim_regex_pattern=pattern)  # (B, None)
-        same = parts.values[:, None] == tf.constant(list(self._specials))  # (P, S)
-        special = tf.reduce_any(same, axis=1)
-        numbers = tf.reduce_sum(tf.where(same, tf.constant([*self._specials.values()], tf.int32), 0), axis=1)
-        ids = self._tokenizer.tokenize(self.normalize(tf.where(special, "", parts.values)))
-        single = tf.RaggedTensor.from_row_lengths(numbers[special], tf.cast(special, ids.row_splits.dtype))
-        return parts.with_values(tf.concat([ids, single], axis=1)).merge_dims(1, 2)
+        return tokenize_around(text, self._specials, lambda rest: self._tokenizer.tokenize(self.normalize(rest)))
 
     def normalize(self, text: tf.Tensor) -> tf.Tensor:
         """Returns texts as they are before the model's own normalisation, strings of the same shape."""
@@ -120,3 +108,37 @@ class SentencePieces(PieceTable):
         if self.lowercase:
             text = lower_each_letter(text)
         return tf.strings.regex_replace(text, WHITE_SPACE, " ")
+
+
+def tokenize_around(
+    text: tf.Tensor, specials: Mapping[str, int], tokenize: Callable[[tf.Tensor], tf.RaggedTensor]
+) -> tf.RaggedTensor:
+    """Tokenises texts in which special pieces are tokens of their own wherever they stand.
+
+    Args:
+        text: Strings `(B,)`. Bytes that are not UTF-8 are replaced.
+        specials: The special pieces and their ids.
+        tokenize: Function from strings `(B,)` to ids, an int32 RaggedTensor `(B, None)`, for what is between them.
+
+    Returns:
+        int32 RaggedTensor `(B, None)`.
+
+    Example:
+
+    >>> code_points = lambda text: tf.strings.unicode_decode(text, "UTF-8")
+    >>> tokenize_around(tf.constant(["ab<s>c"]), {"<s>": 1}, code_points).to_list()
+    [[97, 98, 1, 99]]
+    """
+    text = tf.strings.unicode_transcode(text, "UTF-8", "UTF-8", errors="replace")
+    text = tf.strings.regex_replace(text, r"\x{0}", NO_CHARACTER)  # SentencePiece's op would end the text there
+    if not specials:
+        return tokenize(text)
+    pattern = "|".join(re.escape(piece) for piece in sorted(specials, key=len, reverse=True))
+    pattern = f"({pattern})"
+    parts: Any = tensorflow_text.regex_split(text, pattern, keep_delim_regex_pattern=pattern)  # (B, None)
+    same = parts.values[:, None] == tf.constant(list(specials))  # (P, S)
+    special = tf.reduce_any(same, axis=1)
+    numbers = tf.reduce_sum(tf.where(same, tf.constant([*specials.values()], tf.int32), 0), axis=1)
+    ids = tokenize(tf.where(special, "", parts.values))
+    single = tf.RaggedTensor.from_row_lengths(numbers[special], tf.cast(special, ids.row_splits.dtype))
+    return parts.with_values(tf.concat([ids, single], axis=1)).merge_dims(1, 2)

@@ -3,7 +3,6 @@
 The ids are those of Hugging Face's MarianTokenizer. Everything runs in the TensorFlow graph.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,7 +10,7 @@ import tensorflow as tf
 import tensorflow_text
 
 from attention_zoo.pipelines.engine.text.piece_table import PieceTable
-from attention_zoo.pipelines.engine.text.sentence_pieces import NO_CHARACTER, WHITE_SPACE
+from attention_zoo.pipelines.engine.text.sentence_pieces import WHITE_SPACE, tokenize_around
 
 BEGINS_WORD = "\u2581"
 CODE = r"(?s)^>>.*?<<"  # says the language of the translation, such as ">>fra<<"
@@ -61,8 +60,7 @@ class VocabularyPieces(PieceTable):
             raise ValueError("expected a SentencePiece model, received other bytes") from None
         pairs = tf.lookup.KeyValueTensorInitializer(list(vocabulary), list(vocabulary.values()), tf.string, tf.int32)
         self._table = tf.lookup.StaticHashTable(pairs, vocabulary[unknown])
-        self._specials = list(specials)
-        self._special = "|".join(re.escape(piece) for piece in sorted(specials, key=len, reverse=True))
+        self._specials = {piece: vocabulary.get(piece, vocabulary[unknown]) for piece in specials}
         self._written = tuple("" if name in specials else name.replace(BEGINS_WORD, " ") for name in names)
 
     def tokenize(self, text: tf.Tensor) -> tf.RaggedTensor:
@@ -74,18 +72,7 @@ class VocabularyPieces(PieceTable):
         Returns:
             int32 RaggedTensor `(B, None)`.
         """
-        text = tf.strings.unicode_transcode(text, "UTF-8", "UTF-8", errors="replace")
-        text = tf.strings.regex_replace(text, r"\x{0}", NO_CHARACTER)  # the op may end the text there
-        if not self._specials:
-            return self._ids_of(text)
-        pattern = f"({self._special})"
-        parts: Any = tensorflow_text.regex_split(text, pattern, keep_delim_regex_pattern=pattern)  # (B, None)
-        special = tf.reduce_any(parts.values[:, None] == tf.constant(self._specials), axis=1)  # (P,)
-        ids = self._ids_of(tf.where(special, "", parts.values))
-        single = tf.RaggedTensor.from_row_lengths(
-            self._table.lookup(parts.values[special]), tf.cast(special, ids.row_splits.dtype)
-        )
-        return parts.with_values(tf.concat([ids, single], axis=1)).merge_dims(1, 2)
+        return tokenize_around(text, self._specials, self._ids_of)
 
     def _ids_of(self, text: tf.Tensor) -> Any:
         """Returns the ids of texts without special pieces, int32 RaggedTensor `(B, None)`."""
