@@ -164,9 +164,8 @@ def _recorded(method, record, weights_of=lambda results: results[1], **options):
 def _recorded_call(layer, record):
     """A `call` that records the scores; it returns them only to those who ask for them."""
     call, signature = layer.call, inspect.signature(layer.call)
-    place = (
-        -1 if isinstance(layer, AttentiveDecoder) else 1
-    )  # (outputs, contexts, weights), else (output, weights, ...)
+    # Results are (outputs, contexts, weights) of a decoder, else (output, weights, ...).
+    place = -1 if isinstance(layer, AttentiveDecoder) else 1
 
     @functools.wraps(call)
     def recorded(*args, **kwargs):

@@ -13,13 +13,13 @@ from typing import Any, TextIO
 from attention_zoo.pipelines.commands.arguments import Parser, named_task
 from attention_zoo.pipelines.commands.loading import load
 from attention_zoo.pipelines.engine.errors import UserError
+from attention_zoo.pipelines.engine.pages import PAGE_SUFFIX
 from attention_zoo.pipelines.engine.serving.record import read_record
 from attention_zoo.pipelines.engine.serving.versions import version_folder
 from attention_zoo.pipelines.engine.stages import stage
 from attention_zoo.pipelines.engine.task import Task
 from attention_zoo.pipelines.registry import Entry
 
-PAGE = ".html"
 PICTURE_HELP = (
     "the name ends in .html for a page with everything to point at, or in .png, .svg or .pdf, for steering also in "
     ".gif; the picture of a second input gets the number 2"
@@ -144,7 +144,7 @@ class Conversation:
                 raise UserError(f"{self.picture_option}: {task.name} has nothing to draw")
             from attention_zoo.pipelines.engine.pictures.draw import check_suffix
 
-            check_suffix(task.View, self.picture, self.picture_option, (PAGE,))
+            check_suffix(task.View, self.picture, self.picture_option, (PAGE_SUFFIX,))
         with stage(f"loading {version}", sys.stderr):
             self.served = load_saved_model(version, task.answers_with)
         self.version = version
@@ -206,7 +206,7 @@ class Conversation:
         from attention_zoo.pipelines.engine.pages.page import write_page
         from attention_zoo.pipelines.engine.pictures.draw import draw, numbered
 
-        is_page = file.suffix.lower() == PAGE
+        is_page = file.suffix.lower() == PAGE_SUFFIX
         task = self.task
         view = (task.view_heads if self.heads else task.view_page if is_page else task.view)(answer)
         if view is None:
@@ -217,7 +217,7 @@ class Conversation:
 
     def announce(self, path: Path) -> None:
         """Says where an answer was drawn."""
-        print(f"{'page' if path.suffix.lower() == PAGE else 'picture'}: {path}", file=sys.stderr)
+        print(f"{'page' if path.suffix.lower() == PAGE_SUFFIX else 'picture'}: {path}", file=sys.stderr)
 
     def say(self, answer: dict[str, Any]) -> str:
         """Returns the lines that are printed of an answer: with `--n-best N` always N."""

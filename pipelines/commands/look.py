@@ -7,7 +7,8 @@ from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from attention_zoo.pipelines.commands.ask import PAGE, PICTURE_HELP, Conversation, answer_with, asking_parser
+from attention_zoo.pipelines.commands.ask import PICTURE_HELP, Conversation, answer_with, asking_parser
+from attention_zoo.pipelines.engine.pages import PAGE_SUFFIX
 from attention_zoo.pipelines.engine.task import Task
 from attention_zoo.pipelines.registry import Entry
 
@@ -29,7 +30,7 @@ def look(tasks: Mapping[str, Entry], argv: Sequence[str]) -> int:
     )
     parser.add_argument("--no-open", action="store_true", help="open nothing, only write the file")
     arguments = parser.parse_intermixed_args(argv)
-    arguments.attention = arguments.output or Path(f"{arguments.task}{PAGE}")
+    arguments.attention = arguments.output or Path(f"{arguments.task}{PAGE_SUFFIX}")
     arguments.json, arguments.scores, arguments.n_best = False, False, None
     return answer_with("look", tasks, arguments, Look)
 

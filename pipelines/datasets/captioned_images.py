@@ -12,7 +12,7 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from attention_zoo.pipelines.datasets.dirt import Dirt
-from attention_zoo.pipelines.datasets.tfds import OPTIONS, SPLITS, check_splits, limit_of, prepared
+from attention_zoo.pipelines.datasets.tfds import OPTIONS, SPLITS, check_splits, examples_of, limit_of, prepared
 from attention_zoo.pipelines.datasets.user_images import read_images
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.images.image_files import decode_image
@@ -115,7 +115,7 @@ def read_dataset(dataset: str) -> tuple[dict[str, tf.data.Dataset], str]:
     names = SPLIT_NAMES.get(dataset.partition("/")[0], {})
     check_splits(builder, dataset, [names.get(split, split) for split in SPLITS])
     decoders = needed(features)  # pyright: ignore[reportArgumentType]
-    splits = {split: untuned(builder.as_dataset(split=names.get(split, split), decoders=decoders)) for split in SPLITS}
+    splits = {split: examples_of(builder, names.get(split, split), decoders=decoders) for split in SPLITS}
     return splits, version
 
 

@@ -10,12 +10,11 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from attention_zoo.pipelines.datasets.dirt import Dirt
-from attention_zoo.pipelines.datasets.tfds import OPTIONS, SPLITS, check_splits, prepared
+from attention_zoo.pipelines.datasets.tfds import OPTIONS, SPLITS, check_splits, examples_of, prepared
 from attention_zoo.pipelines.datasets.user_images import read_images
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.images.image_files import decode_image
 from attention_zoo.pipelines.engine.storage.files import digest
-from attention_zoo.pipelines.engine.untuned import untuned
 
 COLUMNS = ("timestamp", "frame", "steering")  # of a user's steering.csv
 COUNTED = ("steering", "episode", "step")  # features of a dataset besides the frame
@@ -97,7 +96,7 @@ def read_split(builder: tfds.core.DatasetBuilder, split: str, size: tuple[int, i
         3,
     )  # then there is nothing to resize, which takes most of the time
     decoders = None if fits else {"frame": tfds.decode.SkipDecoding()}
-    data = untuned(builder.as_dataset(split=split, decoders=decoders))
+    data = examples_of(builder, split, decoders=decoders)
 
     def resized(example: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         frame = example["frame"] if fits else decode_image(example["frame"], size)

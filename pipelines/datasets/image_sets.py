@@ -12,7 +12,7 @@ import tensorflow_datasets as tfds
 from PIL import ExifTags, Image
 
 from attention_zoo.pipelines.datasets.dirt import Dirt
-from attention_zoo.pipelines.datasets.tfds import OPTIONS, SPLITS, prepared
+from attention_zoo.pipelines.datasets.tfds import OPTIONS, SPLITS, examples_of, prepared
 from attention_zoo.pipelines.datasets.user_images import read_images
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.untuned import untuned
@@ -122,7 +122,7 @@ def read_dataset(dataset: str, splits: Sequence[str]) -> dict[str, ImageSet]:
 def read_tfds(builder: tfds.core.DatasetBuilder, split: str, image_key: str, label_key: str, setting: str) -> ImageSet:
     """Returns one split of a TFDS dataset; its images stay encoded. An error about the split begins with `setting`."""
     try:
-        data = untuned(builder.as_dataset(split=split, decoders={image_key: tfds.decode.SkipDecoding()}))
+        data = examples_of(builder, split, decoders={image_key: tfds.decode.SkipDecoding()})
     except ValueError as error:
         there = ", ".join(builder.info.splits)
         raise UserError(

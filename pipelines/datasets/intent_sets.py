@@ -11,12 +11,11 @@ import tensorflow_datasets as tfds
 
 from attention_zoo.pipelines.datasets.dirt import Dirt
 from attention_zoo.pipelines.datasets.rasa_nlu import read_nlu
-from attention_zoo.pipelines.datasets.tfds import FILE_OPTIONS, SPLITS, check_splits, limit_of, prepared
+from attention_zoo.pipelines.datasets.tfds import FILE_OPTIONS, SPLITS, check_splits, examples_of, limit_of, prepared
 from attention_zoo.pipelines.datasets.utf8_files import read_utf8
 from attention_zoo.pipelines.datasets.utterances import NOT_UTF8, Entity, Utterance, Utterances, utterance_of
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.storage.files import digest
-from attention_zoo.pipelines.engine.untuned import untuned
 
 FORMATS = (".yml", ".yaml", ".jsonl", ".csv")
 
@@ -147,7 +146,7 @@ def _read_dataset(dataset: str) -> tuple[dict[str, list[Utterance]], str]:
     check_splits(builder, dataset)
     splits = {}
     for split in SPLITS:
-        rows = tfds.as_numpy(untuned(builder.as_dataset(split=split, shuffle_files=False)))
+        rows = tfds.as_numpy(examples_of(builder, split))
         splits[split] = [_from_record(row) for row in rows]  # pyright: ignore[reportGeneralTypeIssues]
     return splits, builder.info.full_name
 

@@ -11,9 +11,8 @@ import tensorflow_datasets as tfds
 
 from attention_zoo.pipelines.datasets.dirt import Dirt
 from attention_zoo.pipelines.datasets.text_files import read_labelled
-from attention_zoo.pipelines.datasets.tfds import FILE_OPTIONS, SPLITS, limit_of, prepared
+from attention_zoo.pipelines.datasets.tfds import FILE_OPTIONS, SPLITS, examples_of, limit_of, prepared
 from attention_zoo.pipelines.engine.errors import UserError
-from attention_zoo.pipelines.engine.untuned import untuned
 
 HIDDEN = ("glue", "super_glue")  # datasets of TFDS whose test labels are not published
 HELD_OUT, MOST_HELD_OUT = 10, 10_000  # a tenth of the texts for validation and again for test, at most so many
@@ -222,7 +221,7 @@ def read_tfds(builder: tfds.core.DatasetBuilder, split: str, keys: tuple[list[st
     features: Any = builder.info.features
     names, known = list(features[label_key].names), "spans" in features
     rows, labels, spans = [], [], []
-    for number, row in enumerate(untuned(builder.as_dataset(split=split)).as_numpy_iterator()):
+    for number, row in enumerate(examples_of(builder, split).as_numpy_iterator()):
         texts = [row[key].decode("utf-8", "replace") for key in text_keys]
         empty = not all(text.strip() for text in texts)
         if empty or not 0 <= row[label_key] < len(names):

@@ -5,9 +5,8 @@ from pathlib import Path
 
 import tensorflow_datasets as tfds
 
-from attention_zoo.pipelines.datasets.tfds import prepared
+from attention_zoo.pipelines.datasets.tfds import examples_of, prepared
 from attention_zoo.pipelines.engine.errors import UserError
-from attention_zoo.pipelines.engine.untuned import untuned
 
 LONGEST = 200  # characters; a longer text is cut at a space
 
@@ -41,7 +40,7 @@ def read_out_of_scope(sources: Sequence[str], count: int) -> dict[str, list[str]
         if feature not in builder.info.features:  # pyright: ignore[reportOperatorIssue]
             raise UserError(f"--data.out_of_scope: expected a feature of {name}, received {feature}")
         for split, found in texts.items():
-            rows = tfds.as_numpy(untuned(builder.as_dataset(split=split, shuffle_files=False)))
+            rows = tfds.as_numpy(examples_of(builder, split))
             every = [row[feature].decode() for row in rows]  # pyright: ignore[reportGeneralTypeIssues]
             found += every[:: max(1, len(every) // count)][:count]  # from the whole of it
     return {split: [_cut(text) for text in found] for split, found in texts.items()}

@@ -8,10 +8,9 @@ import tensorflow_datasets as tfds
 
 from attention_zoo.pipelines.datasets.dirt import Dirt
 from attention_zoo.pipelines.datasets.parallel_files import read_pairs_file, read_parallel_files, split_pairs
-from attention_zoo.pipelines.datasets.tfds import SPLITS, check_splits, limit_of, prepared
+from attention_zoo.pipelines.datasets.tfds import SPLITS, check_splits, examples_of, limit_of, prepared
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.storage.files import digest
-from attention_zoo.pipelines.engine.untuned import untuned
 
 LOCALISED = {"cldr_phrases": "target", "dates": "source"}  # datasets of one locale each, and the side that is in it
 
@@ -150,7 +149,7 @@ def read_split(
     gold = "alignment" in builder.info.features
     aligned = gold and split != "train"  # training does not use the gold alignment, and is read faster without
     decoders = tfds.decode.PartialDecoding({key: True for key in keys}) if gold and not aligned else None
-    data = untuned(builder.as_dataset(split=split, decoders=decoders))
+    data = examples_of(builder, split, decoders=decoders)
     if limit and split == "train" and not max_words:
         data = data.take(limit)
     source, target, alignment = [], [], []

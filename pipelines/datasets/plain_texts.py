@@ -9,7 +9,7 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from attention_zoo.pipelines.datasets.dirt import Dirt
-from attention_zoo.pipelines.datasets.tfds import FILE_OPTIONS, SPLITS, limit_of, prepared
+from attention_zoo.pipelines.datasets.tfds import FILE_OPTIONS, SPLITS, examples_of, limit_of, prepared
 from attention_zoo.pipelines.datasets.utf8_files import read_utf8
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.storage.files import digest
@@ -87,7 +87,7 @@ def read_dataset(dataset: str, splits: Sequence[str]) -> dict[str, Texts]:
     found = {}
     for name, split in zip(SPLITS, splits, strict=False):
         try:
-            data = untuned(builder.as_dataset(split=split, decoders=tfds.decode.PartialDecoding({key: True})))
+            data = examples_of(builder, split, decoders=tfds.decode.PartialDecoding({key: True}))
         except (ValueError, KeyError, AssertionError) as error:
             raise UserError(f"--data.{name}_split: expected splits of {dataset}, received {split}: {error}") from None
         texts = data.map(lambda row: row[key])

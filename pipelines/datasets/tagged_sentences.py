@@ -9,11 +9,10 @@ import tensorflow_datasets as tfds
 
 from attention_zoo.pipelines.datasets.conll_files import Sentence, read_conll
 from attention_zoo.pipelines.datasets.dirt import Dirt
-from attention_zoo.pipelines.datasets.tfds import SPLITS, check_splits, limit_of, prepared
+from attention_zoo.pipelines.datasets.tfds import SPLITS, check_splits, examples_of, limit_of, prepared
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.storage.files import digest
 from attention_zoo.pipelines.engine.text.tags import spans_of, tags_of
-from attention_zoo.pipelines.engine.untuned import untuned
 
 
 @dataclass
@@ -126,7 +125,7 @@ def _read_dataset(dataset: str) -> dict[str, TaggedSentences]:
     key, names = _tag_feature(builder, dataset)
     found = {}
     for split in SPLITS:
-        rows = tfds.as_numpy(untuned(builder.as_dataset(split=split)))
+        rows = tfds.as_numpy(examples_of(builder, split))
         pairs = [([token.decode() for token in row["tokens"]], [names[tag] for tag in row[key]]) for row in rows]
         bio = [(words, tags_of(spans_of(tags), len(words))) for words, tags in pairs if words]
         found[split] = TaggedSentences(*_columns(bio), f"{builder.info.full_name}")

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterable
 from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
+from typing import Any
 
 import tensorflow_datasets
 
@@ -13,6 +14,7 @@ from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.run.options import suggest
 from attention_zoo.pipelines.engine.stages import bar_shown, stage
 from attention_zoo.pipelines.engine.storage.files import locked
+from attention_zoo.pipelines.engine.untuned import untuned
 
 SPLITS = ("train", "validation", "test")
 OPTIONS = {  # that name a user's folder of a split; "" is a folder that is to be split
@@ -77,6 +79,24 @@ def prepared(name: str, configuration_setting: str = "--data.dataset") -> tensor
             with bar_shown() if sys.stderr.isatty() else stage(f"downloading and preparing {name}"):
                 builder.download_and_prepare()
     return builder
+
+
+def examples_of(
+    builder: tensorflow_datasets.core.DatasetBuilder,
+    split: str,
+    decoders: tensorflow_datasets.decode.PartialDecoding | dict[str, Any] | None = None,
+) -> Any:
+    """Returns the examples of a split as a `tf.data.Dataset`, in the order in which they are stored.
+
+    Args:
+        builder: Builder that `prepared` returned.
+        split: Name of the split, or a part of it, such as "train[:80%]".
+        decoders: As in TFDS. Defaults to `None`.
+
+    Raises:
+        ValueError: The dataset has no such split.
+    """
+    return untuned(builder.as_dataset(split=split, decoders=decoders))
 
 
 def check_splits(builder: tensorflow_datasets.core.DatasetBuilder, name: str, splits: Iterable[str] = SPLITS) -> None:

@@ -89,9 +89,6 @@ class Masked:
         """
         train, options = split == "train", self.options
         variant = 0 if not train else epoch if options.masks == 0 else epoch % options.masks
-        numbers = tf.RaggedTensor.from_tensor(tf.range(self.rows[split].nrows(), dtype=tf.int32)[:, None])
-        columns = {"tokens": self.rows[split], "numbers": numbers}
-        batches = token_batches(columns, rows * options.context, seed=seed, epoch=epoch, shuffle=train)
 
         def mask(batch):
             tokens, numbers = batch["tokens"], tf.cast(batch["numbers"][:, 0], tf.int64)
@@ -102,7 +99,22 @@ class Masked:
             limits = (MASK, len(SPECIALS), self.pieces.vocabulary_size)
             return mask_tokens(tokens, draws, *limits, options.masked_share, starts, options.longest)
 
-        return batches.map(mask, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).prefetch(8)
+        return self.numbered_batches(split, rows, seed, epoch, mask)
+
+    def numbered_batches(self, split, rows, seed, epoch, change):
+        """Returns batches of rows of like lengths, changed by a function of their "tokens" and "numbers".
+
+        Args:
+            split: Name of the split; the training split is shuffled.
+            rows: Rows of the greatest length in a batch.
+            seed: Seed of the run.
+            epoch: Number of the epoch.
+            change: Function of a batch; `numbers` `(B, 1)` are those of its rows in the split.
+        """
+        numbers = tf.RaggedTensor.from_tensor(tf.range(self.rows[split].nrows(), dtype=tf.int32)[:, None])
+        columns, budget = {"tokens": self.rows[split], "numbers": numbers}, rows * self.options.context
+        batches = token_batches(columns, budget, seed=seed, epoch=epoch, shuffle=split == "train")
+        return batches.map(change, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).prefetch(8)
 
     def build(self):
         """Returns the model, built by a call on two tokens."""

@@ -6,7 +6,6 @@ Shapes: B rows, T tokens, P targets, M targets that are not left over, V vocabul
 import tensorflow as tf
 
 from attention_zoo.pipelines import models
-from attention_zoo.pipelines.engine.text.batching import token_batches
 from attention_zoo.pipelines.engine.text.permutations import permutation_masks
 from attention_zoo.pipelines.engine.text.row_draws import draws_of_rows
 from attention_zoo.pipelines.engine.text.wordpieces import SPECIALS
@@ -42,9 +41,6 @@ class Permuted(Masked):
         Pairs, orders and targets of a row depend on the seed, the row and, for training, the epoch.
         """
         train, options = split == "train", self.options
-        numbers = tf.RaggedTensor.from_tensor(tf.range(self.rows[split].nrows(), dtype=tf.int32)[:, None])
-        columns = {"tokens": self.rows[split], "numbers": numbers}
-        batches = token_batches(columns, rows * options.context, seed=seed, epoch=epoch, shuffle=train)
         seed_of_epoch = seed * SEEDS_APART + (epoch if train else 0)
 
         def permute(batch):
@@ -63,7 +59,7 @@ class Permuted(Masked):
             specs = {name: tf.TensorSpec(*spec) for name, spec in shapes.items()}
             return pairs | tf.map_fn(order, (pairs["tokens"], numbers), fn_output_signature=specs)
 
-        return batches.map(permute, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).prefetch(8)
+        return self.numbered_batches(split, rows, seed, epoch, permute)
 
     def build(self):
         """Returns the model, built by a call on two tokens."""

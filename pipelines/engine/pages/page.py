@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from attention_zoo.pipelines.engine.errors import UserError
+from attention_zoo.pipelines.engine.pages import PAGE_SUFFIX
 from attention_zoo.pipelines.engine.pages.contents import CONTENTS, as_script
 from attention_zoo.pipelines.engine.storage.files import atomic_write
 
-SUFFIX = ".html"
 SCRIPTS = (
     "page.js",
     "colors.js",
@@ -76,8 +76,8 @@ def write_page(view: Any, path: str | PathLike) -> Path:
     >>> write_page(view, f"{tempfile.mkdtemp()}/alignment.html").name
     'alignment.html'
     """
-    if Path(path).suffix.lower() != SUFFIX:
-        raise UserError(f"path: expected a file that ends in {SUFFIX}, received {path}")
+    if Path(path).suffix.lower() != PAGE_SUFFIX:
+        raise UserError(f"path: expected a file that ends in {PAGE_SUFFIX}, received {path}")
     # What is not UTF-8 in the name of a file comes from Python as a lone surrogate, which no file can hold.
     return atomic_write(path, page_of(view).encode("utf-8", "replace"))
 
