@@ -108,8 +108,9 @@ class DocumentClassifier:
             parallel_iterations=1,
         )
         back = tf.argsort(order)
-        weights = tf.gather(tf.RaggedTensor.from_row_lengths(weights, tf.gather(lengths, order)), back)
-        documents = tf.RaggedTensor.from_row_splits(tf.gather(vectors, back), ids.row_splits)
+        weights = tf.RaggedTensor.from_row_lengths(weights, tf.gather(lengths, order), validate=False)
+        weights = tf.gather(weights, back)
+        documents = tf.RaggedTensor.from_row_splits(tf.gather(vectors, back), ids.row_splits, validate=False)
         n = tf.maximum(documents.bounding_shape(axis=1), 1)
         sentences = documents.to_tensor(shape=[None, None, size])
         sentences = tf.pad(sentences, [[0, 0], [0, tf.cast(n, tf.int32) - tf.shape(sentences)[1]], [0, 0]])

@@ -111,7 +111,7 @@ class TextReader(tf.Module):
         """
         pieces = self.tokenizer.tokenize(tf.strings.join([" ", words]))
         none = tf.cast(pieces.row_lengths() == 0, tf.int64)  # (N,)
-        padding = tf.RaggedTensor.from_row_lengths(tf.fill([tf.reduce_sum(none)], self.pad), none)
+        padding = tf.RaggedTensor.from_row_lengths(tf.fill([tf.reduce_sum(none)], self.pad), none, validate=False)
         padded: Any = tf.concat([pieces, padding], axis=1)
         return padded
 

@@ -51,9 +51,16 @@ class Started:
         self.process = _PROCESSES.Process(target=_run, args=(function, arguments, files))
         self.process.start()
 
-    def finish(self):
-        """Waits for the end; returns a `subprocess.CompletedProcess`."""
-        self.process.join()
+    def printed(self):
+        """Returns what the process has printed so far."""
+        return self._files[1].read_text(errors="replace") if self._files[1].is_file() else ""
+
+    def finish(self, seconds=None):
+        """Waits for the end; returns a `subprocess.CompletedProcess`. A process that takes longer is killed."""
+        self.process.join(seconds)
+        if self.process.is_alive():
+            self.process.kill()
+            self.process.join()
         printed = [file.read_text(errors="replace") if file.is_file() else "" for file in self._files[1:]]
         self._folder.cleanup()
         return subprocess.CompletedProcess(self._arguments, self.process.exitcode, *printed)

@@ -52,8 +52,8 @@ def token_batches(
     if len(set(counts.values())) != 1:
         raise ValueError(f"columns: expected the same number of rows in all, received {counts}")
     count = next(iter(counts.values()))
-    lengths = tf.stack([column.row_lengths() for column in columns.values()], axis=1)  # (N, columns)
-    longest = tf.reduce_max(lengths, axis=1)  # (N,)
+    lengths = tuple(column.row_lengths() for column in columns.values())  # (N,) each
+    longest = tf.reduce_max(lengths, axis=0)  # (N,)
     if count and int(tf.reduce_max(longest)) > budget:
         row = int(tf.argmax(longest))
         raise UserError(
@@ -64,18 +64,11 @@ def token_batches(
     windows = -(-count // window)
     rows_a_window = max(1, -(-count // max(1, windows)))
 
-    def cut(
-        number: tf.Tensor, rows: tf.Tensor
-    ) -> tf.data.Dataset:  # one window -> its batches, as rows of a ragged tensor of example numbers
-        order = tf.argsort(_sort_key(tf.gather(lengths, rows)), direction="DESCENDING", stable=True)
-        rows = tf.gather(rows, order)
-        splits = _cut_points(tf.maximum(tf.gather(longest, rows), 1), budget)
-        batches = tf.RaggedTensor.from_row_splits(rows, splits)
-        if shuffle:
-            seeds = tf.random.experimental.stateless_fold_in([seed, epoch], number)
-            order = tf.random.experimental.stateless_shuffle(tf.range(batches.nrows()), seeds)
-            batches = tf.gather(batches, order)
-        return tf.data.Dataset.from_tensor_slices(batches)
+    def cut(number: tf.Tensor, rows: tf.Tensor) -> tf.data.Dataset:  # one window -> its batches
+        seeds = tf.random.experimental.stateless_fold_in([seed, epoch], number)
+        return tf.data.Dataset.from_tensor_slices(
+            _batches_of(rows, lengths, tf.constant(budget, tf.int64), seeds if shuffle else None)
+        )
 
     def gather(rows: tf.Tensor) -> dict[str, tf.Tensor]:
         return {name: tf.gather(column, rows).to_tensor() for name, column in columns.items()}
@@ -88,16 +81,32 @@ def token_batches(
     return dataset.map(gather, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).prefetch(tf.data.AUTOTUNE)
 
 
-def _sort_key(lengths: tf.Tensor) -> tf.Tensor:
-    """Orders rows by their longest column, and among equals by each column: `(n, columns)` -> `(n,)`."""
+# Each epoch has a dataset of its own: a `tf.function` is traced for the first of them alone.
+@tf.function(autograph=False, reduce_retracing=True)
+def _batches_of(
+    rows: tf.Tensor, lengths: tuple[tf.Tensor, ...], budget: tf.Tensor, seeds: tf.Tensor | None
+) -> tf.RaggedTensor:
+    """Returns the batches of a window as rows of example numbers, in an order drawn with seeds, if there are any."""
+    lengths = tuple(tf.gather(column, rows) for column in lengths)
+    order = tf.argsort(_sort_key(lengths), direction="DESCENDING", stable=True)
+    longest = tf.gather(tf.reduce_max(lengths, axis=0), order)
+    splits = _cut_points(tf.maximum(longest, 1), budget)
+    batches = tf.RaggedTensor.from_row_splits(tf.gather(rows, order), splits, validate=False)
+    if seeds is None:
+        return batches
+    return tf.gather(batches, tf.random.experimental.stateless_shuffle(tf.range(batches.nrows()), seeds))
+
+
+def _sort_key(lengths: tuple[tf.Tensor, ...]) -> tf.Tensor:
+    """Orders rows by their longest column, and among equals by each column: `(n,)` each -> `(n,)`."""
     base = tf.reduce_max(lengths) + 1
-    key = tf.reduce_max(lengths, axis=1)
-    for column in tf.unstack(lengths, axis=1):
+    key = tf.reduce_max(lengths, axis=0)
+    for column in lengths:
         key = key * base + column
     return key
 
 
-def _cut_points(longest: tf.Tensor, budget: int) -> tf.Tensor:
+def _cut_points(longest: tf.Tensor, budget: tf.Tensor) -> tf.Tensor:
     """Returns the row splits of batches. The first row of a batch is its longest, and decides how many rows fit."""
     count = tf.size(longest, out_type=tf.int64)
     splits = tf.TensorArray(tf.int64, size=1, dynamic_size=True, clear_after_read=False, element_shape=[]).write(0, 0)

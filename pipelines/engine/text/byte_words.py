@@ -11,7 +11,8 @@ from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
-import tensorflow_text
+
+from attention_zoo.pipelines.engine.text.pattern_splits import split_at
 
 OTHER, LETTER, NUMBER, SPACE = range(4)
 WHITE_SPACE = "9-D 20 85 A0 1680 2000-200A 2028-2029 202F 205F 3000"
@@ -135,8 +136,8 @@ def split_specials(
     """
     patterns = {name: (SPACES if name in strip_left else "") + re.escape(name) for name in specials}
     pattern = "|".join(patterns[name] for name in sorted(specials, key=len, reverse=True))
-    readable = tf.strings.regex_replace(texts, r"\x{0}", "\x01")  # `regex_split` ends a string at a NUL
-    parts, starts, _ = tensorflow_text.regex_split_with_offsets(readable, pattern, pattern)
+    readable = tf.strings.regex_replace(texts, r"\x{0}", "\x01")  # `split_at` ends a string at a NUL
+    parts, starts, _ = split_at(readable, pattern, pattern)
     numbers = tf.fill(tf.shape(parts.flat_values), -1)
     for number, name in enumerate(specials):
         numbers = tf.where(tf.strings.regex_full_match(parts.flat_values, patterns[name]), number, numbers)

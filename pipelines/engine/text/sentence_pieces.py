@@ -13,6 +13,7 @@ import tensorflow_text
 from sentencepiece import sentencepiece_model_pb2
 
 from attention_zoo.pipelines.engine.text.lower_case import lower_each_letter
+from attention_zoo.pipelines.engine.text.pattern_splits import split_at
 from attention_zoo.pipelines.engine.text.piece_table import PieceTable
 
 WHITE_SPACE = r"[\s\x{b}\x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}]+"
@@ -135,10 +136,10 @@ def tokenize_around(
         return tokenize(text)
     pattern = "|".join(re.escape(piece) for piece in sorted(specials, key=len, reverse=True))
     pattern = f"({pattern})"
-    parts: Any = tensorflow_text.regex_split(text, pattern, keep_delim_regex_pattern=pattern)  # (B, None)
+    parts, _, _ = split_at(text, pattern, pattern)  # (B, None)
     same = parts.values[:, None] == tf.constant(list(specials))  # (P, S)
     special = tf.reduce_any(same, axis=1)
     numbers = tf.reduce_sum(tf.where(same, tf.constant([*specials.values()], tf.int32), 0), axis=1)
     ids = tokenize(tf.where(special, "", parts.values))
-    single = tf.RaggedTensor.from_row_lengths(numbers[special], tf.cast(special, ids.row_splits.dtype))
+    single = tf.RaggedTensor.from_row_lengths(numbers[special], tf.cast(special, ids.row_splits.dtype), validate=False)
     return parts.with_values(tf.concat([ids, single], axis=1)).merge_dims(1, 2)

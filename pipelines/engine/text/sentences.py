@@ -5,8 +5,8 @@ that stands apart therefore ends a sentence.
 """
 
 import tensorflow as tf
-import tensorflow_text as tf_text
 
+from attention_zoo.pipelines.engine.text.pattern_splits import split_at
 from attention_zoo.pipelines.engine.text.word_splitting import split_words
 
 _PARAGRAPH = r"(?:\r?\n[^\S\n]*){2,}|\x{2029}|(?:<br ?/?>\s*)+"  # blank lines, and the line ends of HTML
@@ -42,7 +42,7 @@ def split_sentences(texts: tf.Tensor, max_words: int) -> tuple[tf.RaggedTensor, 
     ([15, 16, 19, 20], [16, 19, 20, 21])
     """
     texts = tf.convert_to_tensor(texts)
-    parts, part_starts, _ = tf_text.regex_split_with_offsets(texts, _PARAGRAPH)  # (B, paragraphs)
+    parts, part_starts, _ = split_at(texts, _PARAGRAPH)  # (B, paragraphs)
     words, starts, ends = split_words(parts.flat_values)  # (paragraphs of all, words)
     first = tf.gather(part_starts.flat_values, words.value_rowids())
     starts, ends = (offsets.with_flat_values(offsets.flat_values + first) for offsets in (starts, ends))

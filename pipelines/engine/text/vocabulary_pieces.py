@@ -80,7 +80,7 @@ class VocabularyPieces(PieceTable):
         rest = tf.strings.regex_replace(text, CODE, "")
         lengths = tf.strings.length(text) - tf.strings.length(rest)
         code = tf.strings.substr(text, tf.zeros_like(lengths), lengths)
-        codes = tf.RaggedTensor.from_row_lengths(code[coded], tf.cast(coded, tf.int64))
+        codes = tf.RaggedTensor.from_row_lengths(code[coded], tf.cast(coded, tf.int64), validate=False)
         pieces = tf.concat([codes, self._tokenizer.tokenize(rest)], axis=1)
         return pieces.with_values(self._table.lookup(pieces.values))
 

@@ -8,9 +8,9 @@ Scripts without spaces between words have no words that a pattern could find, so
 """
 
 import tensorflow as tf
-import tensorflow_text as tf_text
 
 from attention_zoo.pipelines.engine.text.blank import says_something
+from attention_zoo.pipelines.engine.text.pattern_splits import split_at
 
 BYTES_A_WORD = 64  # a text is cut at so many bytes for each word that is read
 
@@ -73,8 +73,8 @@ def split_words(texts: tf.Tensor) -> tuple[tf.RaggedTensor, tf.RaggedTensor, tf.
     >>> starts.to_list()[0][:5], ends.to_list()[0][:5]
     ([0, 5, 8, 11, 15], [5, 7, 10, 14, 19])
     """
-    pieces, places, _ = tf_text.regex_split_with_offsets(texts, rf"(?:{_TOKEN})|[\s\pZ\pC]+", _TOKEN)
-    parts, offsets, ends = tf_text.regex_split_with_offsets(pieces.flat_values, _CLITIC, _CLITIC)  # (N, None)
+    pieces, places, _ = split_at(texts, rf"(?:{_TOKEN})|[\s\pZ\pC]+", _TOKEN)
+    parts, offsets, ends = split_at(pieces.flat_values, _CLITIC, _CLITIC)  # (N, None)
     first = tf.gather(places.flat_values, parts.value_rowids())
     kept = says_something(parts.flat_values)
     before = tf.cumsum(tf.pad(tf.cast(kept, tf.int64), [[1, 0]]))  # words before each part, and all of them

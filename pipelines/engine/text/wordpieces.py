@@ -12,6 +12,7 @@ import tensorflow as tf
 import tensorflow_text
 
 from attention_zoo.pipelines.engine.text.lower_case import lower_each_letter
+from attention_zoo.pipelines.engine.text.pattern_splits import split_at
 from attention_zoo.pipelines.engine.text.piece_table import PieceTable
 from attention_zoo.pipelines.engine.text.word_offsets import words_with_offsets
 
@@ -91,10 +92,10 @@ class WordPieces(PieceTable):
             int32 RaggedTensor `(B, None)`.
         """
         text = tf.strings.unicode_transcode(text, "UTF-8", "UTF-8", errors="replace")
-        text = tf.strings.regex_replace(text, r"\x{0}", "\x01")  # `regex_split` ends a string at a NUL
-        parts = tensorflow_text.regex_split(text, self._special, self._special)  # (B, parts)
+        text = tf.strings.regex_replace(text, r"\x{0}", "\x01")  # `split_at` ends a string at a NUL
+        parts, _, _ = split_at(text, self._special, self._special)  # (B, parts)
         special = tf.strings.regex_full_match(parts.flat_values, self._special)
-        kept = tf.RaggedTensor.from_row_lengths(parts.flat_values[special], tf.cast(special, tf.int64))
+        kept = tf.RaggedTensor.from_row_lengths(parts.flat_values[special], tf.cast(special, tf.int64), validate=False)
         words = self.words(tf.where(special, "", parts.flat_values))
         words = parts.with_flat_values(tf.concat([words, kept], axis=1)).merge_dims(1, 2)  # (B, words)
         return self._ids_of(words).merge_dims(1, 2)  # pyright: ignore[reportArgumentType]
@@ -129,8 +130,7 @@ class WordPieces(PieceTable):
 
     def words(self, text: tf.Tensor) -> tf.RaggedTensor:
         """Normalises texts `(N,)` and splits them into words and punctuation marks `(N, None)`."""
-        split = tensorflow_text.regex_split(self.normalize(text), f" +|{PUNCTUATION}", PUNCTUATION)
-        return split  # pyright: ignore[reportReturnType]
+        return split_at(self.normalize(text), f" +|{PUNCTUATION}", PUNCTUATION)[0]
 
     def normalize(self, text: tf.Tensor) -> tf.Tensor:
         """Returns texts `(N,)` without control characters, with spaces around Chinese characters, in lower case."""

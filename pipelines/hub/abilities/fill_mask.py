@@ -23,7 +23,7 @@ class FillMask(Ability):
         """
         hidden = inputs["tokens"] == self.reader.mask  # (B, T)
         counts = tf.reduce_sum(tf.cast(hidden, tf.int32), axis=1)
-        logits = tf.RaggedTensor.from_row_lengths(outputs["logits"][hidden], counts)
+        logits = tf.RaggedTensor.from_row_lengths(outputs["logits"][hidden], counts, validate=False)
         size = min(BEST, self.reader.tokenizer.vocabulary_size)
         probabilities, tokens = tf.math.top_k(tf.nn.softmax(logits.flat_values), size)
         found = {"fillers": self.reader.pieces(tokens), "probabilities": probabilities}

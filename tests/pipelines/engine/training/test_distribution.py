@@ -1,16 +1,14 @@
 """The same run on one device, on two mirrored ones and on two workers; and what happens when a worker goes."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from commands import Started
+from distributed_run import train_all
 from shared import shared_folder
 
 from attention_zoo.pipelines.engine.errors import UserError
@@ -27,9 +25,6 @@ from attention_zoo.pipelines.engine.training.distribution import (
     workers,
 )
 
-PROGRAM = Path(__file__).with_name("distributed_run.py")
-
-
 ONE_DEVICE = {
     "bahdanau": ("bahdanau", {}),
     "transformer": ("transformer", {}),
@@ -37,25 +32,22 @@ ONE_DEVICE = {
 }
 
 
-def start(*runs, index=None, addresses=()):
-    """Starts the program with runs, each (folder, model, training settings)."""
-    environment = {name: value for name, value in os.environ.items() if name != "TF_CONFIG"}
-    if index is not None:
-        task = {"type": "worker", "index": index}
-        environment["TF_CONFIG"] = json.dumps({"cluster": {"worker": list(addresses)}, "task": task})
-    words = [word for folder, model, settings in runs for word in (str(folder), model, json.dumps(settings))]
-    command = [sys.executable, str(PROGRAM), *words]
-    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+def start(*runs, cluster=""):
+    """Starts a process with runs, each (folder, model, training settings)."""
+    return Started(train_all, runs, cluster)
 
 
 def start_cluster(*runs):
     addresses = [f"127.0.0.1:{port}" for port in free_ports(2)]
-    return [start(*runs, index=index, addresses=addresses) for index in range(2)]
+    tasks = [{"type": "worker", "index": index} for index in range(2)]
+    return [start(*runs, cluster=json.dumps({"cluster": {"worker": addresses}, "task": task})) for task in tasks]
 
 
 def finish(process, code=0):
-    output = process.communicate(timeout=300)[0]
-    assert process.returncode == code, output[-3000:]
+    """Waits for the end; returns what was printed."""
+    done = process.finish(300)
+    output = done.stdout + done.stderr
+    assert done.returncode == code, output[-3000:]
     return output
 
 
@@ -126,10 +118,9 @@ def test_killed_worker_stops_the_other_and_the_same_command_continues(tmp_path, 
     deadline = time.monotonic() + 200
     while not list((directory / "checkpoints").glob("step-*.json")) and time.monotonic() < deadline:
         time.sleep(0.05)
-    processes[1].kill()
-    output = processes[0].communicate(timeout=200)[0]
-    assert processes[0].returncode != 0
-    assert "another worker is lost" in output
+    processes[1].process.kill()
+    finish(processes[1], -signal.SIGKILL)
+    assert "another worker is lost" in finish(processes[0], 1)
     for process in start_cluster(run):
         finish(process)
     later = losses(directory)["losses"]
@@ -141,12 +132,11 @@ def test_sigterm_writes_a_checkpoint_and_the_run_continues_from_it(tmp_path, one
     whole = one_device["bahdanau"]
     run = (tmp_path / "stopped", "bahdanau", {})
     process = start(run)
-    for line in process.stdout:
-        if "batches an epoch" in line:
-            break
-    process.send_signal(signal.SIGTERM)
-    output = process.communicate(timeout=100)[0]
-    assert process.returncode == 1 and "Preempted" in output and "a checkpoint is written" in output
+    while "batches an epoch" not in process.printed() and process.process.is_alive():
+        time.sleep(0.02)
+    process.process.terminate()
+    output = finish(process, 1)
+    assert "Preempted" in output and "a checkpoint is written" in output
     step = CheckpointStore(tmp_path / "stopped" / "checkpoints").newest()
     finish(start(run))
     rest = losses(tmp_path / "stopped")["losses"]

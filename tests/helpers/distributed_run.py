@@ -1,15 +1,11 @@
-"""Runs of a few steps, as a program: `python distributed_run.py DIRECTORY MODEL SETTINGS [...]`, three words a run.
+"""Runs of a few steps, for a process of their own.
 
-How many devices there are is settled when TensorFlow starts, and a worker of a cluster is a process, so tests start
-this one. `SETTINGS` are the training settings as JSON. Writes the losses that a Keras callback sees to
-`DIRECTORY/losses-WORKER.json`.
+How many devices there are is settled when TensorFlow makes its first tensor, and a worker of a cluster is a process.
 """
 
 import json
 import os
-import sys
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -92,7 +88,8 @@ class Losses(keras.callbacks.Callback):
         self.losses.append(logs["loss"])
 
 
-def run(directory, model, settings):
+def train(directory, model, settings):
+    """Trains a model, and writes the losses that a Keras callback sees to `DIRECTORY/losses-WORKER.json`."""
     training = TrainingSettings(**{"epochs": 3, "learning_rate": 0.01, **settings})
     seen = Losses()
     metrics = experiment.train(Reversal, Config(model=model, training=training), directory, "test", [seen])
@@ -100,12 +97,12 @@ def run(directory, model, settings):
     (directory / f"losses-{worker}.json").write_text(json.dumps({"losses": seen.losses, "metrics": metrics}))
 
 
-def main(words):
+def train_all(runs, cluster):
+    """The process: trains runs, each (folder, model, training settings), as the worker that `TF_CONFIG` names."""
+    os.environ.pop("TF_CONFIG", None)
+    if cluster:
+        os.environ["TF_CONFIG"] = cluster
     experiment.publish = lambda task, model, metrics, reporter: metrics  # the loop is what is looked at
-    experiment.keep_config = lambda *arguments: None  # the settings are of this script, not of a preset
-    for directory, model, settings in zip(*[iter(words)] * 3, strict=True):
-        run(Path(directory), model, json.loads(settings))
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])
+    experiment.keep_config = lambda *arguments: None  # the settings are of this module, not of a preset
+    for directory, model, settings in runs:
+        train(directory, model, settings)
