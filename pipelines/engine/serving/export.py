@@ -1,7 +1,7 @@
 """Writes a SavedModel as TF Serving reads it: signatures by name, and warm-up requests."""
 
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +27,9 @@ def export_saved_model(
     never sees half of it. Exports into one `saved_models` folder wait for each other, and remove what a killed export
     left behind.
 
-    It goes through `keras.export.ExportArchive`, because `tf.saved_model.save` of a module that holds a Keras 3 model
-    gives every variable two handles, and TF Serving does not find one of them (tensorflow#72963).
+    What is written holds the variables and tables that the functions use, and not the models themselves: of a Keras 3
+    model `tf.saved_model.save` gives every variable two handles, and TF Serving does not find one of them
+    (tensorflow#72963). `keras.export.ExportArchive` does the same, and traces each function twice.
 
     Args:
         directory: `saved_models/TASK`; its name is the name of the served model. Created if it does not exist. A
@@ -48,7 +49,7 @@ def export_saved_model(
         `Path` of the version's folder.
 
     Raises:
-        ValueError: A signature or the warm-up is not as described. Nothing is written then.
+        ValueError: A signature or the warm-up is not as described, or a model is not built. Nothing is written then.
 
     Example:
 
@@ -65,12 +66,12 @@ def export_saved_model(
     """
     directory = Path(directory)
     check_signatures(signatures)
-    requests = warm_up_requests(directory.name.removesuffix(CANDIDATE), signatures, warm_up)
-    archive = keras.export.ExportArchive()
     for trackable in trackables:
-        archive.track(trackable)
-    for name, (function, inputs) in signatures.items():
-        add_signature(archive, name, function, inputs)
+        if isinstance(trackable, keras.layers.Layer) and not trackable.built:
+            raise ValueError(f"trackables: expected models that are built, received {trackable.name!r} that is not")
+    requests = warm_up_requests(directory.name.removesuffix(CANDIDATE), signatures, warm_up)
+    functions = {name: traced(name, function, inputs) for name, (function, inputs) in signatures.items()}
+    used = what_is_used(functions.values(), trackables)
 
     with locked(directory.parent / ".lock", wait=True):
         directory.mkdir(exist_ok=True)
@@ -78,7 +79,7 @@ def export_saved_model(
             shutil.rmtree(abandoned)
         version = max(taken_versions(directory), default=0) + 1
         partial = directory / f".{version}.partial"  # a server reads only folders whose whole name is a number
-        archive.write_out(str(partial), verbose=False)
+        tf.saved_model.save(used, str(partial), signatures=functions)
         write_warm_up(partial, requests)
         for name, text in (notes or {}).items():
             (partial / "assets.extra").mkdir(exist_ok=True)
@@ -104,21 +105,33 @@ def check_signatures(signatures: Signatures) -> None:
                 raise ValueError(f"input {key!r} of signature {name!r} must be a tf.TensorSpec, received {spec!r}")
 
 
-def add_signature(
-    archive: Any,  # a keras.export.ExportArchive, whose constructor is typed as a union over backends
-    name: str,
-    function: Callable[..., dict[str, tf.Tensor]],
-    inputs: dict[str, tf.TensorSpec],
-) -> None:
-    """Traces a function and adds it to the archive under its name."""
+def traced(
+    name: str, function: Callable[..., dict[str, tf.Tensor]], inputs: dict[str, tf.TensorSpec]
+) -> Any:  # a ConcreteFunction
+    """Traces the function of a signature.
+
+    Raises:
+        ValueError: It returns something else than a dict of dense tensors.
+    """
     named = {key: tf.TensorSpec(spec.shape, spec.dtype, name=key) for key, spec in inputs.items()}
-    endpoint = archive.add_endpoint(name, lambda arguments: function(**arguments), input_signature=[named])
-    outputs = endpoint.get_concrete_function().structured_outputs
+    graph = tf.function(lambda arguments: function(**arguments), autograph=False).get_concrete_function(named)
+    outputs = graph.structured_outputs
     if not isinstance(outputs, dict) or not outputs:
         raise ValueError(f"signature {name!r} must return a dict of tensors by name, received {outputs!r}")
     for key, output in outputs.items():
         if not isinstance(output, tf.Tensor | tf.TensorSpec):
             raise ValueError(f"output {key!r} of signature {name!r} must be a dense tensor, received {output!r}")
+    return graph
+
+
+def what_is_used(functions: Iterable[Any], trackables: Sequence[Any]) -> tf.Module:
+    """Returns a module with the variables that traced functions use, and the tables and tokenizers of trackables."""
+    module = tf.Module()
+    module.used_variables = list({id(one): one for graph in functions for one in graph.variables}.values())
+    resource = tf.saved_model.experimental.TrackableResource
+    parts = [part for one in trackables for part in tf.train.TrackableView(one).descendants()]
+    module.resources = [part for part in parts if isinstance(part, resource)]
+    return module
 
 
 def warm_up_requests(task: str, signatures: Signatures, warm_up: Mapping[str, Any] | None) -> list[bytes]:

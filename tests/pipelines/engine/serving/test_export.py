@@ -207,6 +207,18 @@ def test_signature_that_cannot_be_served_is_an_error_and_nothing_is_written(tmp_
 
 
 def test_model_that_is_not_built_is_an_error_and_nothing_is_written(tmp_path):
-    with pytest.raises(ValueError, match="not yet been built"):
+    with pytest.raises(ValueError, match="expected models that are built, received"):
         export_saved_model(tmp_path / "saved_models" / "tiny", [Writer()], {"serving_default": (same, TEXT)})
     assert list(tmp_path.iterdir()) == []
+
+
+def test_each_signature_is_traced_once(tmp_path):
+    traces = []
+
+    def double(features):
+        traces.append(features)
+        return {"doubled": 2 * features}
+
+    inputs = {"features": tf.TensorSpec((None, 3), "float32")}
+    export_saved_model(tmp_path / "model", [], {"serving_default": (double, inputs), "again": (double, inputs)})
+    assert len(traces) == 2
