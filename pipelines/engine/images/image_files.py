@@ -210,12 +210,12 @@ def shown_image(image_bytes: bytes, longest: int = 512) -> np.ndarray:
 _SIGNATURE = [tf.TensorSpec([], tf.string), tf.TensorSpec([2], tf.int32)]
 
 
-@tf.function(input_signature=_SIGNATURE)
+@tf.function(input_signature=_SIGNATURE, autograph=False)
 def _decode_plainly(image_bytes, size):
     return _decode(image_bytes, size, run_plainly)
 
 
-@tf.function(input_signature=_SIGNATURE)
+@tf.function(input_signature=_SIGNATURE, autograph=False)
 def _decode_or_empty(image_bytes, size):
     return _decode(image_bytes, size, run_or_empty)
 
