@@ -19,7 +19,7 @@ def task_class(name):
     return load(TASKS[name].task)
 
 
-@pytest.fixture(params=TASKS)
+@pytest.fixture(params=TASKS, scope="module")  # so that the tests of a task follow each other, and load its export once
 def finished(request, finished_run):
     """The finished run of each task."""
     if request.param == "steering":
