@@ -5,7 +5,7 @@ from typing import Any
 
 from attention_zoo.pipelines.hub.bert import OPTIONS, encoder_rows
 from attention_zoo.pipelines.hub.family import Family
-from attention_zoo.pipelines.hub.heads import answers, classifier, masked_tokens, tagger
+from attention_zoo.pipelines.hub.heads import answers, classifier, masked_tokens, pretraining, tagger
 from attention_zoo.pipelines.hub.tables import SAME, Row, dense_rows, norm_rows
 
 BLOCK = {
@@ -43,6 +43,7 @@ ALBERT = Family(
     rows,
     {
         "MaskedLM": masked_tokens(PREDICTIONS, TIED),
+        "PreTraining": pretraining(PREDICTIONS, TIED, "sop_classifier.classifier"),
         "SequenceClassification": classifier(dense_rows("classes", "classifier")),
         "TokenClassification": tagger(),
         "QuestionAnswering": answers(),

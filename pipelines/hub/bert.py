@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from attention_zoo.pipelines.hub.family import Family
-from attention_zoo.pipelines.hub.heads import answers, classifier, masked_tokens, tagger
+from attention_zoo.pipelines.hub.heads import answers, classifier, masked_tokens, pretraining, tagger
 from attention_zoo.pipelines.hub.tables import SAME, Row, block_rows, dense_rows, embedding_rows, norm_rows
 
 OPTIONS = {
@@ -75,6 +75,7 @@ BERT = Family(
     rows,
     {
         "MaskedLM": masked_tokens(PREDICTIONS, TIED),
+        "PreTraining": pretraining(PREDICTIONS, TIED, "cls.seq_relationship"),
         "SequenceClassification": classifier(dense_rows("classes", "classifier")),
         "TokenClassification": tagger(),
         "QuestionAnswering": answers(),

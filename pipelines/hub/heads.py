@@ -12,6 +12,11 @@ def masked_tokens(rows: list[Row], ignored: tuple[str, ...]) -> Head:
     return Head("MaskedLanguageModel", rows, ignored=ignored)
 
 
+def pretraining(rows: list[Row], ignored: tuple[str, ...], pairs: str) -> Head:
+    """Returns the head of classes that end with "ForPreTraining"; `pairs` is their name of the classifier of pairs."""
+    return Head("PretrainingModel", [*rows, *dense_rows("pair_classes", pairs)], ignored=ignored)
+
+
 def classifier(rows: list[Row], hidden_activation: str | None = None, dropout: str = "classifier_dropout") -> Head:
     """Returns the head of classes that end with "ForSequenceClassification".
 

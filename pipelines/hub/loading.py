@@ -16,6 +16,7 @@ from attention_zoo.pipelines.hub.pretrained import from_pretrained
 
 ABILITIES = {
     "MaskedLanguageModel": FillMask,
+    "PretrainingModel": FillMask,
     "SequenceClassifier": Classify,
     "TokenClassifier": Entities,
     "AnswerFinder": Answer,

@@ -1,7 +1,7 @@
 """Reads a folder of the Hugging Face Hub into one of our models, and writes one."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,7 +28,7 @@ FAMILIES = (
     "vit",
     "deit",
 )  # of two that have one class, the more special one comes first
-SAME_HEAD = {"PreTraining": "MaskedLM"}  # "BertForPreTraining" predicts hidden tokens, too
+PRETRAINING, WITHOUT_PAIRS = "PreTraining", "MaskedLM"  # heads of a whole checkpoint, and of one without a part
 
 
 def family_of(model_type: str) -> Family:
@@ -74,8 +74,8 @@ def _read(folder: Path, name: Path | str) -> "keras.Model":
     """Returns what `from_pretrained` does for a folder as the Hub has it, which messages call by a name."""
     config = read_json(folder / "config.json")
     family = family_of(config.get("model_type"))
-    head = head_of(family, config)
     tensors = Tensors(folder, family.prefix)
+    head = head_of(family, config, tensors)
     options = family.read_options(config) | (head.options(config) if head and not head.model else {})
     if family.poolers:
         options = {"pooler": any(name in tensors for name in family.poolers)} | options
@@ -141,8 +141,10 @@ def end_of(family: Family, model: Any) -> str | None:
     return "Model"
 
 
-def head_of(family: Family, config: Mapping[str, Any]) -> Head | None:
+def head_of(family: Family, config: Mapping[str, Any], tensors: Container[str]) -> Head | None:
     """Returns the head that a config.json names, or `None` for an encoder alone.
+
+    A checkpoint of pretraining that has not all tensors of the classifier of pairs is one of hidden tokens.
 
     Raises:
         UserError: The family has no such head.
@@ -151,11 +153,13 @@ def head_of(family: Family, config: Mapping[str, Any]) -> Head | None:
     end = name.removeprefix(family.classes).removeprefix("For")
     if end == "Model":
         return None
-    end = SAME_HEAD.get(end, end)
     if end not in family.heads:
         expected = ", ".join(f"{family.classes}{head.infix}{e}" for e, head in family.heads.items())
         raise UserError(f"config.json: expected architectures of {family.classes}Model, {expected}; received {name}")
-    return family.heads[end]
+    head = family.heads[end]
+    if end == PRETRAINING and any(row.name not in tensors for row in head.rows if row.path.startswith("pair_classes")):
+        return family.heads[WITHOUT_PAIRS]
+    return head
 
 
 def rows_of(family: Family, head: Head | None, options: Mapping[str, Any], prefix: str = "") -> list[Row]:

@@ -52,10 +52,12 @@ class Masked:
     Attributes:
         specials: Special tokens of a row.
         accuracy: Name of the share of predicted tokens that are right.
+        Model: Class of the model.
     """
 
     specials = 2
     accuracy = "mlm_accuracy"
+    Model = models.MaskedLanguageModel
 
     def __init__(self, config, folder):
         self.config, self.folder, self.options = config, folder, config.model
@@ -66,20 +68,23 @@ class Masked:
         if not path.is_file():
             atomic_write(path, "\n".join(learn_pieces(strings_of(texts["train"]), data.vocabulary_size)))
         vocabulary = path.read_text(encoding="utf-8").split("\n")
-        self.pieces = WordPieces(vocabulary)
+        self.vocabulary, self.pieces = vocabulary, WordPieces(vocabulary)
         self.starts = tf.constant([not piece.startswith(CONTINUES) for piece in vocabulary])
         self.rows, sizes = {}, {}
         for split, one in texts.items():
             batches = one.texts.batch(TOGETHER).map(
                 lambda text: (self.pieces.tokenize(text), tf.reduce_sum(tf.strings.length(text)))
             )
-            room = self.options.context - self.specials
-            chunks, lengths = zip(*((chunks_of(tokens, room), int(size)) for tokens, size in batches.prefetch(1)))
-            rows = tf.concat(chunks, axis=0)
+            documents, lengths = zip(*((tokens, int(size)) for tokens, size in batches.prefetch(1)))
+            rows = self.cut(split, tf.concat(documents, axis=0))
             sizes[split] = int(tf.size(rows.flat_values)), sum(lengths)
             ends = [tf.fill([rows.nrows(), 1], tf.constant(token, tf.int32)) for token in (FIRST, LAST)]
             self.rows[split] = tf.concat([ends[0], rows, ends[1]], axis=1)
         return sizes
+
+    def cut(self, split, documents):
+        """Returns the rows of a split, without special tokens, that its documents are cut into."""
+        return chunks_of(documents, self.options.context - self.specials)
 
     def batches(self, split, rows, seed, epoch):
         """Returns batches of masked rows of like lengths.
@@ -87,19 +92,23 @@ class Masked:
         The masks of a row depend on the seed, the row and the number of the mask: with static masks (BERT) those of
         the training split take turns, with dynamic ones (`masks` 0) each epoch has its own. Other splits have one.
         """
-        train, options = split == "train", self.options
-        variant = 0 if not train else epoch if options.masks == 0 else epoch % options.masks
+        train, masks = split == "train", self.options.masks
+        variant = 0 if not train else epoch if masks == 0 else epoch % masks
 
-        def mask(batch):
-            tokens, numbers = batch["tokens"], tf.cast(batch["numbers"][:, 0], tf.int64)
-            shape = tf.shape(tokens)
-            draws = draws_of_rows(seed * SEEDS_APART + variant, numbers, shape[1] * DRAWS)
-            starts = tf.gather(self.starts, tokens) if options.whole_words else None
-            draws = tf.reshape(draws, [shape[0], shape[1], DRAWS])
-            limits = (MASK, len(SPECIALS), self.pieces.vocabulary_size)
-            return mask_tokens(tokens, draws, *limits, options.masked_share, starts, options.longest)
+        def change(batch):
+            numbers = tf.cast(batch["numbers"][:, 0], tf.int64)
+            return self.hide(split, batch["tokens"], numbers, seed * SEEDS_APART + variant)
 
-        return self.numbered_batches(split, rows, seed, epoch, mask)
+        return self.numbered_batches(split, rows, seed, epoch, change)
+
+    def hide(self, split, tokens, numbers, seed):
+        """Hides tokens of rows `(B, T)`; the draws depend on the seed and the numbers of the rows `(B,)`."""
+        shape, options = tf.shape(tokens), self.options
+        draws = draws_of_rows(seed, numbers, shape[1] * DRAWS)
+        starts = tf.gather(self.starts, tokens) if options.whole_words else None
+        draws = tf.reshape(draws, [shape[0], shape[1], DRAWS])
+        limits = (MASK, len(SPECIALS), self.pieces.vocabulary_size)
+        return mask_tokens(tokens, draws, *limits, options.masked_share, starts, options.longest)
 
     def numbered_batches(self, split, rows, seed, epoch, change):
         """Returns batches of rows of like lengths, changed by a function of their "tokens" and "numbers".
@@ -120,46 +129,56 @@ class Masked:
         """Returns the model, built by a call on two tokens."""
         options = dict(vars(self.options))
         name = options.pop("name")
-        for ours in ("masked_share", "masks", "whole_words", "longest"):
+        for ours in ("masked_share", "masks", "whole_words", "longest", "pairs", "short_seq_prob"):
             options.pop(ours)
         # RoBERTa counts positions from the one after padding.
         options |= {"max_length": options.pop("context") + (name == "roberta"), "pad_token": PAD}
         encoder = ENCODERS[name](self.pieces.vocabulary_size, **options, name="encoder")
-        model = models.MaskedLanguageModel(encoder)
+        model = self.Model(encoder)
         model({"tokens": tf.constant([[FIRST, LAST]])})
         return model
 
-    def predictions(self, model, batch, training):
+    def outputs(self, model, batch, training):
+        """Returns what the encoder makes of a batch."""
+        return model.encoder({"tokens": batch["tokens"], "mask": batch["roles"] != PADDING}, training=training)
+
+    def predictions(self, model, outputs, batch):
         """Returns logits `(M, V)` and tokens `(M,)` of what was chosen; other places need no logits."""
-        inputs = {"tokens": batch["tokens"], "mask": batch["roles"] != PADDING}
-        states = model.encoder(inputs, training=training)["states"]
         chosen = batch["roles"] == CHOSEN
-        logits = model.predictions(tf.boolean_mask(states, chosen), embeddings=model.encoder.embeddings)
-        return logits, tf.boolean_mask(batch["labels"], chosen)
+        states = tf.boolean_mask(outputs["states"], chosen)
+        return model.predictions(states, embeddings=model.encoder.embeddings), tf.boolean_mask(batch["labels"], chosen)
+
+    def sums(self, model, outputs, batch, smoothing=0.0):
+        """Returns sums over a batch: the loss, the same without smoothing, nats, and all predicted and right tokens."""
+        logits, labels = self.predictions(model, outputs, batch)
+        loss, nats, count = smoothed_cross_entropy(labels[None], logits[None], smoothing)
+        right = tf.reduce_sum(tf.cast(tf.argmax(logits, -1, tf.int32) == labels, tf.float32))
+        return {"loss": loss, "unsmoothed": nats, "nats": nats, "right": right, "count": count}
 
     def loss(self, model, batch, training):
         """Cross-entropy of the chosen tokens, summed."""
-        logits, labels = self.predictions(model, batch, training)
         smoothing = self.config.training.label_smoothing if training else 0.0
-        loss, nats, tokens = smoothed_cross_entropy(labels[None], logits[None], smoothing)
-        return loss, tokens, {"loss": nats}
+        sums = self.sums(model, self.outputs(model, batch, training), batch, smoothing)
+        return sums["loss"], sums["count"], {"loss": sums["unsmoothed"]}
 
     def evaluate(self, model, split):
-        """Perplexity of the chosen tokens, and how many of them are right; on test, writes the folder for the Hub."""
-
-        def score(batch):
-            logits, labels = self.predictions(model, batch, training=False)
-            _, nats, count = smoothed_cross_entropy(labels[None], logits[None])
-            right = tf.reduce_sum(tf.cast(tf.argmax(logits, -1, tf.int32) == labels, tf.float32))
-            return tf.stack([nats, right, count])
-
+        """Scores a split; on test, writes the folder for the Hub."""
         context = self.options.context
         batches = self.batches(split, max(1, self.config.training.batch_tokens // context), seed=1, epoch=0)
-        score = tf.function(score, input_signature=[batches.element_spec], autograph=False)
-        nats, right, count = sum(score(batch).numpy().astype("float64") for batch in batches)
+        score = tf.function(
+            lambda batch: self.sums(model, self.outputs(model, batch, training=False), batch),
+            input_signature=[batches.element_spec],
+            autograph=False,
+        )
+        found = [score(batch) for batch in batches]
         if split == "test" and self.folder.checkpoints.is_dir():  # not an evaluation on other data
             self.write_hub(model)
-        return {"perplexity": math.exp(min(nats / count, 700.0)), self.accuracy: 100.0 * right / count}
+        return self.scores({name: sum(float(sums[name]) for sums in found) for name in found[0]})
+
+    def scores(self, sums):
+        """Perplexity of the chosen tokens, and how many of them are right in percent."""
+        perplexity = math.exp(min(sums["nats"] / sums["count"], 700.0))
+        return {"perplexity": perplexity, self.accuracy: 100.0 * sums["right"] / sums["count"]}
 
     def write_hub(self, model):
         """Writes the model and its WordPieces as a folder of the Hugging Face Hub."""

@@ -8,6 +8,7 @@ import tensorflow as tf
 from attention_zoo.pipelines import models
 from attention_zoo.pipelines.engine.text.permutations import permutation_masks
 from attention_zoo.pipelines.engine.text.row_draws import draws_of_rows
+from attention_zoo.pipelines.engine.text.segment_pairs import join_pairs
 from attention_zoo.pipelines.engine.text.wordpieces import SPECIALS
 from attention_zoo.pipelines.hub.text_reader import TextReader, cut
 from attention_zoo.pipelines.language_modeling.masked import FIRST, LAST, MASK, PAD, SEEDS_APART, Cloze, Masked
@@ -71,13 +72,16 @@ class Permuted(Masked):
         model({"tokens": tokens, "segments": tf.zeros_like(tokens), "targets": tf.constant([[0]])})
         return model
 
-    def predictions(self, model, batch, training):
-        """Returns logits `(M, V)` and tokens `(M,)` of the targets."""
+    def outputs(self, model, batch, training):
+        """Returns what the model makes of a batch."""
         inputs = {name: batch[name] for name in ("tokens", "segments", "permutation_mask", "targets")}
-        logits = model(inputs, training=training)["logits"]  # (B, P, V)
+        return model(inputs, training=training)
+
+    def predictions(self, model, outputs, batch):
+        """Returns logits `(M, V)` and tokens `(M,)` of the targets."""
         labels = tf.gather(batch["tokens"], batch["targets"], batch_dims=1)
         chosen = batch["weights"] > 0
-        return tf.boolean_mask(logits, chosen), tf.boolean_mask(labels, chosen)
+        return tf.boolean_mask(outputs["logits"], chosen), tf.boolean_mask(labels, chosen)
 
     def cloze(self, model):
         """Returns the ability that fills in hidden tokens."""
@@ -155,10 +159,4 @@ def pairs_of(first, second, numbers, seed, other_share):
     draws = draws_of_rows(seed, numbers, tf.constant(PAIR_DRAWS))
     others = tf.cast(draws[:, 1] * tf.cast(second.nrows(), tf.float32), tf.int64)
     seconds = tf.where(draws[:, 0] < other_share, others, numbers)
-    ends = {token: tf.fill([tf.size(numbers), 1], tf.constant(token, tf.int32)) for token in (FIRST, LAST)}
-    begin = tf.concat([ends[FIRST], tf.gather(first, numbers), ends[LAST]], axis=1)
-    rows = tf.concat([begin, tf.gather(second, seconds), ends[LAST]], axis=1)
-    tokens = rows.to_tensor(PAD)
-    places = tf.range(tf.shape(tokens)[1], dtype=tf.int64)
-    segments = (places >= begin.row_lengths()[:, None]) & (tokens != PAD)
-    return {"tokens": tokens, "segments": tf.cast(segments, tf.int32), "numbers": numbers}
+    return join_pairs(tf.gather(first, numbers), tf.gather(second, seconds)) | {"numbers": numbers}

@@ -90,16 +90,24 @@ class MaskedSettings(TransformerSettings):
             (dynamic masking).
         whole_words: Choose all pieces of a word, or none.
         longest: Words, or tokens, of the longest n-gram that is chosen; n is drawn with p(n) ~ 1/n.
+        pairs: What is learned of pairs of segments: nsp, next sentence prediction, whether the second one follows the
+            first or is of another text; sop, sentence order prediction, whether the two are swapped; none, rows are one
+            segment.
+        short_seq_prob: Share of the pairs that are to be shorter than context, of a random length.
     """
 
     masked_share: float = 0.15
     masks: int = 0
     whole_words: bool = False
     longest: int = 1
+    pairs: Literal["none", "nsp", "sop"] = "none"
+    short_seq_prob: float = 0.1
 
     def __post_init__(self):
         super().__post_init__()
-        rules = {"masks": (self.masks >= 0, "at least 0")}
+        rules = {"context": (self.pairs == "none" or self.context >= 5, "at least 5 for pairs")}
+        rules["short_seq_prob"] = (0 <= self.short_seq_prob <= 1, "between 0 and 1")
+        rules |= {"masks": (self.masks >= 0, "at least 0")}
         rules["masked_share"] = (0 < self.masked_share < 1, "above 0 and below 1")
         rules["longest"] = (self.longest >= 1, "at least 1")
         check_ranges(self, rules)
@@ -107,10 +115,11 @@ class MaskedSettings(TransformerSettings):
 
 @dataclass
 class BertSettings(MaskedSettings):
-    """BERT (Devlin et al. 2019), with ten static masks."""
+    """BERT (Devlin et al. 2019), with ten static masks and next sentence prediction."""
 
     name: Literal["bert"] = "bert"
     masks: int = 10
+    pairs: Literal["none", "nsp", "sop"] = "nsp"
 
 
 @dataclass
@@ -122,7 +131,7 @@ class RobertaSettings(MaskedSettings):
 
 @dataclass
 class AlbertSettings(MaskedSettings):
-    """ALBERT (Lan et al. 2020), whose layers share their weights, with n-grams of words.
+    """ALBERT (Lan et al. 2020), whose layers share their weights, with n-grams of words and sentence order prediction.
 
     Args:
         embedding_dim: Width of the embeddings.
@@ -134,6 +143,7 @@ class AlbertSettings(MaskedSettings):
     attention_dropout: float = 0.0
     whole_words: bool = True
     longest: int = 3
+    pairs: Literal["none", "nsp", "sop"] = "sop"
 
 
 @dataclass

@@ -6,8 +6,8 @@
     attention-zoo predict language_modeling "Enter Romeo and" --attention attention.png
 
 The file reads in the order in which a text travels: settings, `load`, `adapt`, `preprocess`, `build`, `loss`,
-`evaluate`, `baselines`, `signatures`, `ask`, `say`, `view`. `causal.py`, `masked.py` and `permuted.py` have what the
-three kinds of models do at each step, `writer.py` what turns a prompt into its continuation.
+`evaluate`, `baselines`, `signatures`, `ask`, `say`, `view`. `causal.py`, `masked.py`, `paired.py` and `permuted.py`
+have what the kinds of models do at each step, `writer.py` what turns a prompt into its continuation.
 """
 
 import tensorflow as tf
@@ -22,6 +22,7 @@ from attention_zoo.pipelines.hub.abilities.ability import Ability
 from attention_zoo.pipelines.hub.abilities.fill_mask import FillMask
 from attention_zoo.pipelines.language_modeling.causal import Causal
 from attention_zoo.pipelines.language_modeling.masked import Masked
+from attention_zoo.pipelines.language_modeling.paired import Paired
 from attention_zoo.pipelines.language_modeling.permuted import Permuted
 from attention_zoo.pipelines.language_modeling.settings import LanguageModelingConfig
 
@@ -42,7 +43,8 @@ class LanguageModeling(Task):
 
     def __init__(self, config, run_directory):
         super().__init__(config, run_directory)
-        self.objective = OBJECTIVES[config.model.name](config, self.folder)
+        paired = getattr(config.model, "pairs", "none") != "none"
+        self.objective = (Paired if paired else OBJECTIVES[config.model.name])(config, self.folder)
 
     def load(self):
         """Finds the texts of the three splits."""
@@ -82,7 +84,7 @@ class LanguageModeling(Task):
         return self.objective.loss(model, batch, training)
 
     def evaluate(self, model, split):
-        """Perplexity of a token; bits per byte of GPT-2, and the share of hidden tokens that the others find."""
+        """Perplexity of a token; bits per byte of GPT-2, and shares of right hidden tokens and pairs of the others."""
         return self.objective.evaluate(model, split)
 
     def baselines(self):

@@ -16,6 +16,7 @@ from attention_zoo.pipelines.models.gpt2 import GPT2Decoder
 from attention_zoo.pipelines.models.hierarchical_attention import HierarchicalAttentionNetwork
 from attention_zoo.pipelines.models.luong_translator import LuongTranslator
 from attention_zoo.pipelines.models.marian import MarianTranslator
+from attention_zoo.pipelines.models.pretraining_model import PretrainingModel
 from attention_zoo.pipelines.models.recurrent_encoder_decoder import RecurrentEncoderDecoder
 from attention_zoo.pipelines.models.roberta import RobertaEncoder
 from attention_zoo.pipelines.models.show_attend_tell import ShowAttendTell
@@ -37,6 +38,7 @@ __all__ = [
     "LuongTranslator",
     "MarianTranslator",
     "MaskedLanguageModel",
+    "PretrainingModel",
     "RecurrentEncoderDecoder",
     "RobertaEncoder",
     "SentenceEncoder",

@@ -113,6 +113,32 @@ def test_transformers_loads_what_we_write(family, head, tmp_path):
             assert torch.equal(one, other)
 
 
+@pytest.mark.parametrize("family, pairs", [("Bert", "seq_relationship_logits"), ("Albert", "sop_logits")])
+def test_a_model_of_pretraining_equals_that_of_transformers(family, pairs, tmp_path):
+    model = hub_model(family, "ForPreTraining")
+    model.save_pretrained(tmp_path / "theirs")
+    ours, theirs = inputs(family)
+    read = from_pretrained(tmp_path / "theirs")
+    outputs, expected = read(ours), answers(model, theirs)
+    assert largest_difference(outputs["logits"], expected.prediction_logits, ours["mask"]) < TOLERANCE
+    assert largest_difference(outputs["pair_logits"], getattr(expected, pairs)) < TOLERANCE
+    to_pretrained(read, tmp_path / "ours")
+    kind = getattr(transformers, f"{family}ForPreTraining")
+    again, loading = kind.from_pretrained(tmp_path / "ours", output_loading_info=True, attn_implementation="eager")
+    assert not loading["missing_keys"] and not loading["unexpected_keys"] and not loading["mismatched_keys"]
+    for one, other in zip(expected.to_tuple()[:2], answers(again.eval(), theirs).to_tuple()[:2]):
+        assert torch.equal(one, other)
+
+
+def test_a_model_of_pretraining_without_its_pairs_predicts_hidden_tokens(tmp_path, capsys):
+    changed(tmp_path, lambda tensors: tensors.update({"cls.seq_relationship.bias": np.ones(2, "float32")}))
+    (path := tmp_path / "config.json").write_text(
+        json.dumps(json.loads(path.read_text()) | {"architectures": ["BertForPreTraining"]})
+    )
+    assert set(from_pretrained(tmp_path)(inputs("Bert")[0])) == {"states", "logits"}
+    assert "not used: cls.seq_relationship.bias" in capsys.readouterr().out
+
+
 def test_activations_of_config_json_are_used(tmp_path):
     model = hub_model("Albert", hidden_act="gelu_new")
     model.save_pretrained(tmp_path)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.run import run as experiment
 from attention_zoo.pipelines.engine.run.config import read
 from attention_zoo.pipelines.engine.serving.versions import load_saved_model
@@ -67,7 +68,7 @@ def trained(request, verses, tmp_path_factory):
 
 
 def rows_of(task, split, epoch):
-    """The rows of an epoch by their tokens before masking."""
+    """The tokens of an epoch after masking, hidden ones as -1, by those before it."""
     found = {}
     for batch in task.preprocess(split, epoch).as_numpy_iterator():
         for labels, tokens, roles in zip(batch["labels"], batch["tokens"], batch["roles"]):
@@ -79,6 +80,7 @@ def test_static_masks_take_turns_and_dynamic_ones_are_new_each_epoch(verses, tmp
     static = prepared(verses, tmp_path, "bert", masks=2)
     rows = [rows_of(static, "train", epoch) for epoch in range(3)]
     assert rows[0] == rows[2] and rows[0] != rows[1]
+    assert rows[0].keys() != rows[1].keys()  # other pairs
     assert rows_of(static, "validation", 0) == rows_of(static, "validation", 1)
     dynamic = prepared(verses, tmp_path, "roberta")
     rows = [rows_of(dynamic, "train", epoch) for epoch in range(3)]
@@ -95,21 +97,47 @@ def test_albert_chooses_whole_words(verses, tmp_path):
                 assert (tokens[place] == -1) == (tokens[place - 1] == -1)
 
 
-def test_scores_equal_a_computation_row_by_row(verses, tmp_path):
-    task = prepared(verses, tmp_path, "bert")
+@pytest.mark.parametrize("pairs", ["none", "nsp", "sop"])
+def test_scores_equal_a_computation_row_by_row(verses, tmp_path, pairs):
+    task = prepared(verses, tmp_path, "bert", pairs=pairs)
     model = task.build()
-    nats, right, count = 0.0, 0, 0
+    for weights in model.trainable_weights:
+        weights.assign_add(np.random.default_rng(1).normal(0, 0.2, weights.shape))
+    nats, right, count, right_pairs, pair_nats = 0.0, 0, 0, [], []
     for batch in task.objective.batches("validation", 16, seed=1, epoch=0).as_numpy_iterator():
-        for tokens, labels, roles in zip(batch["tokens"], batch["labels"], batch["roles"]):
+        for number, (tokens, labels, roles) in enumerate(zip(batch["tokens"], batch["labels"], batch["roles"])):
             kept = labels > 0
-            logits = model({"tokens": tokens[kept][None]})["logits"].numpy()[0].astype("float64")
+            segments = batch["segments"][number] if "segments" in batch else np.zeros_like(tokens)
+            outputs = model({"tokens": tokens[kept][None], "segments": segments[kept][None]})
+            logits = outputs["logits"].numpy()[0].astype("float64")
             for scores, label, role in zip(logits, labels[kept], roles[kept]):
                 if role == CHOSEN:
                     nats += np.log(np.exp(scores).sum()) - scores[label]
                     right, count = right + (scores.argmax() == label), count + 1
+            if pairs != "none":
+                scores, changed = outputs["pair_logits"].numpy()[0].astype("float64"), batch["changed"][number]
+                right_pairs.append(scores.argmax() == changed)
+                pair_nats.append(np.log(np.exp(scores).sum()) - scores[changed])
     found = task.evaluate(model, "validation")
     assert found["perplexity"] == pytest.approx(np.exp(nats / count), rel=1e-4)
     assert found["mlm_accuracy"] == pytest.approx(100 * right / count)
+    assert set(found) == {"perplexity", "mlm_accuracy"} | ({f"{pairs}_accuracy"} if right_pairs else set())
+    if right_pairs:
+        assert found[f"{pairs}_accuracy"] == pytest.approx(100 * np.mean(right_pairs))
+        (batch,) = task.objective.batches("validation", 1000, seed=1, epoch=0)
+        loss, tokens, _ = task.loss(model, batch, training=False)
+        assert float(loss / tokens) == pytest.approx(nats / count + np.mean(pair_nats), rel=1e-4)
+
+
+def test_nsp_needs_a_second_text(tmp_path):
+    (path := tmp_path / "verses.txt").write_text("one uno two dos")
+    files = {"files": [str(path)], "dev": [str(path)], "test": [str(path)]}
+    config = config_of(str(path), tmp_path, "bert")
+    config.data.__dict__ |= files
+    task = LanguageModeling(config, tmp_path)
+    task.load()
+    with pytest.raises(UserError, match="--model.pairs: expected two texts or more in the split train .*received 1"):
+        task.adapt()
 
 
 def pairs_of_rows(batches):
@@ -170,6 +198,8 @@ def test_the_loss_of_xlnet_equals_a_computation_target_by_target(verses, tmp_pat
 def test_a_run_learns_and_leaves_a_folder_that_gives_the_same_answers(trained, capsys):
     name, folder, metrics = trained
     assert metrics["test/perplexity"] < metrics["baseline/unigram_perplexity"]
+    shares = {"bert": {"test/nsp_accuracy"}, "albert": {"test/sop_accuracy"}}
+    assert {name for name in metrics if name.endswith(("nsp_accuracy", "sop_accuracy"))} == shares.get(name, set())
     model = from_pretrained(folder / "run" / "hub")
     assert "not used" not in capsys.readouterr().out
     served = load_saved_model(folder / "saved_models" / "language_modeling", "completed")

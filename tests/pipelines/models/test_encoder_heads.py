@@ -8,6 +8,7 @@ from attention_zoo.pipelines.models import (
     AnswerFinder,
     BertEncoder,
     MaskedLanguageModel,
+    PretrainingModel,
     SentenceEncoder,
     SequenceClassifier,
     TokenClassifier,
@@ -17,6 +18,7 @@ TOKENS = np.array([[5, 6, 7, 8], [9, 5, 0, 0]])
 LABELS = ["a", "b", "c"]
 HEADS = {
     "masked": MaskedLanguageModel,
+    "pretraining": PretrainingModel,
     "classes": lambda encoder: SequenceClassifier(encoder, LABELS),
     "hidden": lambda encoder: SequenceClassifier(encoder, LABELS, hidden_activation="tanh"),
     "tags": lambda encoder: TokenClassifier(encoder, LABELS),
@@ -47,6 +49,15 @@ def test_scores_of_the_encoder_are_passed_on(head):
     model = HEADS[head](encoder())
     outputs, scores = model({"tokens": TOKENS}, return_attention_scores=True)
     assert set(outputs) == set(model({"tokens": TOKENS})) and scores["encoder/1"].shape == (2, 2, 4, 4)
+
+
+def test_pairs_are_classified_by_what_the_pooler_makes_of_the_first_token():
+    model = PretrainingModel(encoder())
+    outputs = model({"tokens": TOKENS, "segments": np.array([[0, 0, 1, 1], [0, 1, 0, 0]])})
+    kernel, bias = (np.array(weights) for weights in model.pair_classes.weights)
+    np.testing.assert_allclose(outputs["pair_logits"], np.array(outputs["pooled"]) @ kernel + bias, atol=1e-6)
+    with pytest.raises(ValueError, match="`encoder` needs a pooler"):
+        PretrainingModel(encoder(pooler=False))
 
 
 def test_hidden_tokens_are_compared_with_the_embeddings():
