@@ -154,14 +154,18 @@ class SequenceClassifier(EncoderWithHead):
             self.hidden.build(shape)
         self.classes.build(shape)
 
-    def head(self, outputs, inputs, training=None):
+    def features(self, outputs, inputs, training=None):
+        """Returns what the layer of the classes takes, of the encoder's outputs and inputs, `(B, D)`."""
         if self.pooling == "mean":
-            features = mean_of_tokens(outputs["states"], self.encoder.mask_of(inputs))  # (B, D)
+            features = mean_of_tokens(outputs["states"], self.encoder.mask_of(inputs))
         else:
             features = outputs["states"][:, 0] if self.hidden else outputs["pooled"]
         if self.hidden is not None:
             features = self.hidden(self.dropout_layer(features, training=training))
-        return {"logits": self.classes(self.dropout_layer(features, training=training))}
+        return self.dropout_layer(features, training=training)
+
+    def head(self, outputs, inputs, training=None):
+        return {"logits": self.classes(self.features(outputs, inputs, training))}
 
     def get_config(self):
         options = ("labels", "hidden_activation", "dropout", "pooling")

@@ -1,9 +1,13 @@
 """The encoder of a run: where it comes from, which of its weights are learned, and how fast."""
 
+from attention_zoo.pipelines.engine.settings import describe_change
 from attention_zoo.pipelines.engine.text.learned_pieces import learn_pieces
 from attention_zoo.pipelines.hub.encoders import keep_new_encoder
 from attention_zoo.pipelines.hub.run_encoders import is_kept, keep_given_encoder
 
+FEW_TEXTS = 500  # training texts that teach an encoder little
+WHOLE_TEXT = 512  # tokens: more than most articles have, and the positions of most encoders
+HOW_IT_LEARNS = ("training.learning_rate", "training.layer_decay", "model.lora_rank")
 PROJECTIONS = ("query_dense", "key_dense", "value_dense", "output_dense")  # of the attention, which LoRA adapts
 
 
@@ -29,6 +33,36 @@ def keep_start(folder, config, texts):
     if model.pooling == "mean":
         dropout["pooler"] = False
     keep_given_encoder(folder, model.encoder, config.data.max_length, **dropout)
+
+
+def size_to_few_texts(config, count, max_tokens, typed):
+    """Changes settings that suit many texts, where there are few.
+
+    They are read to their end, and a linear probe on the frozen encoder learns the classes. The encoder is not frozen
+    if the user wrote how it is to learn.
+
+    Args:
+        config: `TextClassificationConfig`, which is changed in place.
+        count: Number of training texts.
+        max_tokens: Largest number of tokens that the encoder can read.
+        typed: Dotted names of the settings that the user wrote. They stay as they are.
+
+    Returns:
+        Lines that say what was changed and why.
+    """
+    if count >= FEW_TEXTS:
+        return []
+    lines = []
+    for section, name, value in (
+        ("data", "max_length", max(config.data.max_length, min(WHOLE_TEXT, max_tokens))),
+        ("training", "linear_probe", True),
+        ("model", "frozen", config.model.frozen or not set(HOW_IT_LEARNS) & set(typed)),
+    ):
+        settings, dotted = getattr(config, section), f"{section}.{name}"
+        if dotted not in typed:
+            lines += describe_change(dotted, getattr(settings, name), value, f"since there are {count:,} texts")
+            setattr(settings, name, value)
+    return lines
 
 
 def limit_learning(encoder, frozen, lora_rank):

@@ -89,9 +89,12 @@ class FineTuningSettings(TrainingSettings):
     Args:
         layer_decay: Factor of the learning rate from each block of the encoder to the one below it; the embeddings come
             below the first block, and the layers above the last one have the full rate.
+        linear_probe: Whether the layer of the classes begins as a linear probe of the given encoder, a logistic
+            regression on its features of the training texts, and not at random (Kumar et al. 2022).
     """
 
     layer_decay: float = 1.0
+    linear_probe: bool = False
 
     def __post_init__(self):
         super().__post_init__()

@@ -36,7 +36,13 @@ from attention_zoo.pipelines.hub.encoders import has_weights, load_encoder, read
 from attention_zoo.pipelines.hub.run_encoders import find_tokenizer, is_kept
 from attention_zoo.pipelines.models import SequenceClassifier
 from attention_zoo.pipelines.text_classification.answers import TAB, TextClassifier, ask, line_of
-from attention_zoo.pipelines.text_classification.encoder import keep_start, layer_factors, limit_learning
+from attention_zoo.pipelines.text_classification.encoder import (
+    keep_start,
+    layer_factors,
+    limit_learning,
+    size_to_few_texts,
+)
+from attention_zoo.pipelines.text_classification.linear_probe import begin_as_probe
 from attention_zoo.pipelines.text_classification.settings import TextClassificationConfig
 
 TOGETHER = 32  # texts that are read, or answered, at once
@@ -59,6 +65,7 @@ class TextClassification(Task):
     answers_with = "classes"
     changeable_data_settings = ("strict",)
     adapted_settings = ("data.vocabulary_size", "data.max_length")
+    sized_settings = ("data.max_length", "model.frozen")
     undecayed = ("bias", "gamma", "beta")  # gamma and beta are those of normalisations
     ask = staticmethod(ask)
     view = staticmethod(Ability.view)
@@ -87,6 +94,13 @@ class TextClassification(Task):
             if not count:
                 raise UserError(f"--data.dataset, --data.files: expected texts with words, received none for {split}")
             print(describe_split(split, count, f"texts of {len(self.labels):,} classes"))
+
+    def size_to_data(self, typed):
+        """Reads more of the texts, and learns a linear probe, where a given encoder gets few of them."""
+        if not self.pretrained:
+            return []
+        folder = self.folder.encoder if is_kept(self.folder) else find_tokenizer(self.config.model.encoder)
+        return size_to_few_texts(self.config, len(self.texts["train"]), reader_of(folder).max_tokens, typed)
 
     def adapt(self):
         """Keeps the encoder and its tokeniser in the run's folder, and tokenises the texts."""
@@ -124,6 +138,8 @@ class TextClassification(Task):
         options = {"hidden_activation": hidden, "dropout": settings.dropout, "pooling": settings.pooling}
         model = SequenceClassifier(encoder, self.labels, **options)
         model({"tokens": tf.ones([1, 2], tf.int32)})
+        if self.config.training.linear_probe and self.begins_with_weights:
+            begin_as_probe(model, self.folder.linear_probe, self.preprocess("train", 0), self.inputs_of)
         limit_learning(encoder, settings.frozen, settings.lora_rank)
         return model
 
@@ -131,13 +147,15 @@ class TextClassification(Task):
         """Returns the factors of `training.layer_decay`."""
         return layer_factors(variables_by_path(model), len(model.encoder.blocks), self.config.training.layer_decay)
 
-    def loss(self, model, batch, training):
-        """Cross-entropy of the classes, smoothed in training, summed over the texts."""
+    def inputs_of(self, batch):
+        """Returns the inputs of the model."""
         mask = batch["tokens"] > 0
         inputs = {"tokens": tf.where(mask, batch["tokens"] - 1, self.reader.pad), "mask": mask}
-        if "segments" in batch:
-            inputs["segments"] = tf.maximum(batch["segments"] - 1, 0)
-        logits = model(inputs, training=training)["logits"]
+        return inputs | ({"segments": tf.maximum(batch["segments"] - 1, 0)} if "segments" in batch else {})
+
+    def loss(self, model, batch, training):
+        """Cross-entropy of the classes, smoothed in training, summed over the texts."""
+        logits = model(self.inputs_of(batch), training=training)["logits"]
         return classification_loss(batch["labels"], logits, self.config.training.label_smoothing if training else 0.0)
 
     @once

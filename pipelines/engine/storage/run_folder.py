@@ -156,6 +156,11 @@ class RunFolder:
         """The folder of the encoder of texts that the run began with, with its tokeniser, in the Hub's format."""
         return self.path / "encoder"
 
+    @property
+    def linear_probe(self) -> Path:
+        """What the layer of the classes begins with, fitted on features of the encoder, safetensors."""
+        return self.path / "linear_probe.safetensors"
+
     def vocabularies(self) -> list[Path]:
         """Returns the vocabularies that a task may have learned, by which the rows of embeddings are numbered.
 

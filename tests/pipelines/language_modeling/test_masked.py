@@ -68,36 +68,37 @@ def trained(request, verses, tmp_path_factory):
 
 
 def rows_of(task, split, epoch):
-    """The tokens of an epoch after masking, hidden ones as -1, by those before it."""
-    found = {}
+    """The rows of an epoch: tokens before masking, and after it those that were chosen, the others as -1."""
+    found = []
     for batch in task.preprocess(split, epoch).as_numpy_iterator():
         for labels, tokens, roles in zip(batch["labels"], batch["tokens"], batch["roles"]):
-            found[tuple(labels[labels > 0])] = tuple(np.where(roles == CHOSEN, tokens, -1)[labels > 0])
-    return found
+            found.append((tuple(labels[labels > 0]), tuple(np.where(roles == CHOSEN, tokens, -1)[labels > 0])))
+    return sorted(found)
 
 
 def test_static_masks_take_turns_and_dynamic_ones_are_new_each_epoch(verses, tmp_path):
     static = prepared(verses, tmp_path, "bert", masks=2)
     rows = [rows_of(static, "train", epoch) for epoch in range(3)]
     assert rows[0] == rows[2] and rows[0] != rows[1]
-    assert rows[0].keys() != rows[1].keys()  # other pairs
+    assert [row for row, _ in rows[0]] != [row for row, _ in rows[1]]  # other pairs
     assert rows_of(static, "validation", 0) == rows_of(static, "validation", 1)
     dynamic = prepared(verses, tmp_path, "roberta")
     rows = [rows_of(dynamic, "train", epoch) for epoch in range(3)]
-    assert rows[0] != rows[1] != rows[2] != rows[0] and rows[0].keys() == rows[1].keys()
+    assert rows[0] != rows[1] != rows[2] != rows[0]
+    assert [row for row, _ in rows[0]] == [row for row, _ in rows[1]]
     assert rows_of(dynamic, "train", 1) == rows[1]
 
 
 def test_albert_chooses_whole_words(verses, tmp_path):
     task = prepared(verses, tmp_path, "albert")
     pieces = (tmp_path / "word_pieces.txt").read_text().split("\n")
-    for labels, tokens in rows_of(task, "train", 0).items():
+    for labels, tokens in rows_of(task, "train", 0):
         for place in range(1, len(labels)):
             if pieces[labels[place]].startswith(CONTINUES):
                 assert (tokens[place] == -1) == (tokens[place - 1] == -1)
 
 
-@pytest.mark.parametrize("pairs", ["none", "nsp", "sop"])
+@pytest.mark.parametrize("pairs", ["none", "nsp"])
 def test_scores_equal_a_computation_row_by_row(verses, tmp_path, pairs):
     task = prepared(verses, tmp_path, "bert", pairs=pairs)
     model = task.build()

@@ -7,6 +7,7 @@ from dataclasses import replace
 import keras
 import numpy as np
 import pytest
+from sklearn.linear_model import LogisticRegression
 
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.run import run as experiment
@@ -14,6 +15,8 @@ from attention_zoo.pipelines.engine.storage.run_folder import RunFolder
 from attention_zoo.pipelines.engine.storage.weights import variables_by_path
 from attention_zoo.pipelines.hub import from_pretrained, to_pretrained
 from attention_zoo.pipelines.models import BertEncoder, MaskedLanguageModel, RobertaEncoder
+from attention_zoo.pipelines.models.encoder_heads import mean_of_tokens
+from attention_zoo.pipelines.text_classification.linear_probe import fit_probe
 from attention_zoo.pipelines.text_classification.settings import (
     BaselineSettings,
     DataSettings,
@@ -60,8 +63,8 @@ def config(tiny_data, tmp_path):
     return make
 
 
-def prepared(config, run):
-    return experiment.prepare(TextClassification, config, run, typed=())
+def prepared(config, run, typed=None, note=print):
+    return experiment.prepare(TextClassification, config, run, typed=typed, note=note)
 
 
 @pytest.fixture
@@ -111,6 +114,53 @@ def test_the_encoder_begins_with_the_weights_of_the_folder(folder, config, tmp_p
         np.testing.assert_array_equal(value, expected[name])
     assert task.reader(["It is GOOD."])["tokens"].numpy().tolist() == [[2, 6, 7, 8, 5, 3]]
     assert task.reader.max_tokens == 24
+
+
+def test_few_texts_are_read_to_their_end_and_the_classes_begin_as_a_probe(folder, config, tmp_path):
+    lines, typed = [], ("model.encoder", "training.epochs")
+    task, model = prepared(config(encoder=str(folder), max_length=20), tmp_path / "run", typed, lines.append)
+    count = len(task.texts["train"])
+    assert lines == [
+        f"data.max_length: 30 instead of 20, since there are {count} texts",
+        f"training.linear_probe: true instead of false, since there are {count} texts",
+        f"model.frozen: true instead of false, since there are {count} texts",
+    ]
+    assert task.reader.max_tokens == 30
+    features, labels = [], []
+    for batch in task.preprocess("train", 0):
+        outputs = model.encoder(inputs := task.inputs_of(batch))
+        features.extend(np.array(mean_of_tokens(outputs["states"], inputs["mask"])))
+        labels.extend(batch["labels"].numpy())
+    kernel, bias = fit_probe(np.array(features, "float64"), np.array(labels), 2)
+    np.testing.assert_allclose(model.classes.kernel, kernel, atol=2e-3)
+    np.testing.assert_allclose(model.classes.bias, bias, atol=2e-3)
+    (tmp_path / "run" / "encoder" / "model.safetensors").unlink()  # a twin from scratch has no probe
+    task, model = prepared(task.config, tmp_path / "run")
+    assert not np.allclose(model.classes.kernel, kernel, atol=2e-3)
+
+
+def test_what_the_user_typed_is_not_sized(folder, config, tmp_path):
+    lines, typed = [], ("data.max_length", "training.linear_probe", "training.learning_rate")
+    task, _ = prepared(config(encoder=str(folder)), tmp_path / "run", typed, lines.append)
+    assert not lines and task.reader.max_tokens == 24 and not task.config.training.linear_probe
+    assert not task.config.model.frozen
+    prepared(config(), tmp_path / "scratch", (), lines.append)
+    assert not lines
+
+
+@pytest.mark.parametrize("seen", [(0, 1), (0, 2), (0, 1, 2)])
+def test_a_probe_answers_as_the_logistic_regression_does(seen):
+    random = np.random.default_rng(1)
+    labels = np.repeat(seen, 20)
+    features = 50.0 * (random.normal(size=(3, 8))[labels] + random.normal(size=(len(labels), 8)))
+    kernel, bias = fit_probe(features, labels, classes=3)
+    length = np.linalg.norm(features, axis=1).mean()
+    other = LogisticRegression(C=10.0, max_iter=1000).fit(features / length, labels)
+    logits = features @ kernel + bias
+    assert (logits.argmax(axis=1) == other.predict(features / length)).all()
+    shares = np.exp(logits[:, list(seen)])
+    shares /= shares.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(shares, other.predict_proba(features / length), atol=1e-4)
 
 
 def test_a_run_needs_its_folder_no_more(folder, config, tmp_path):
