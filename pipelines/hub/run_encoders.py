@@ -37,7 +37,8 @@ def keep_given_encoder(folder: RunFolder, name: str, max_tokens: int = 0, **opti
     """
     source, tokenizer = Path(name), find_tokenizer(name)
     try:
-        encoder = load_encoder(source) if tokenizer == source else of_run(RunFolder(source))
+        run = RunFolder(source)
+        encoder = of_run(run) if tokenizer == run.encoder else load_encoder(tokenizer)
     except UserError as error:
         raise UserError(f"--model.encoder: {error}") from None
     if max_tokens > encoder.max_tokens:
@@ -49,15 +50,18 @@ def keep_given_encoder(folder: RunFolder, name: str, max_tokens: int = 0, **opti
 def find_tokenizer(name: str) -> Path:
     """Returns the folder that has the settings and the tokeniser of `model.encoder`: it, or a folder in that of a run.
 
+    Of a run of language modeling it is the one that was written for the Hub.
+
     Raises:
         UserError: There is no such folder, or its settings or its tokeniser are of a kind that is not known here.
     """
     run = RunFolder(name)
     is_run = run.config.is_file()
     try:
-        if is_run and not is_kept(run):
+        pretrained = is_run and (run.hub / "config.json").is_file()
+        if is_run and not pretrained and not is_kept(run):
             raise UserError(f"{run}: expected a run with an encoder of texts, received one without {run.encoder.name}/")
-        folder = run.encoder if is_run else run.path
+        folder = run.hub if pretrained else run.encoder if is_run else run.path
         reader_of(folder)
     except UserError as error:
         raise UserError(f"--model.encoder: {error}") from None

@@ -183,6 +183,16 @@ def test_a_run_needs_its_folder_no_more(folder, config, tmp_path):
         experiment.evaluate(TextClassification, run)
 
 
+def test_a_run_begins_with_the_encoder_of_a_run_of_language_modeling(folder, config, tmp_path):
+    pretrained = RunFolder(tmp_path / "pretrained")
+    shutil.copytree(folder, pretrained.hub)
+    pretrained.config.write_text("training: {monitor: dev/loss}")
+    _, model = prepared(config(encoder=str(pretrained)), tmp_path / "run")
+    theirs = from_pretrained(folder).encoder
+    tokens = {"tokens": np.array([[2, 6, 7, 8, 3]])}
+    np.testing.assert_array_equal(model.encoder(tokens)["states"], theirs(tokens)["states"])
+
+
 @pytest.mark.parametrize("adapted", [{"dropout": 0.1}, {"lora_rank": 2}])
 def test_a_run_begins_with_the_encoder_of_another_run(config, tmp_path, adapted, trained):
     before = trained(config(learning_rate=0.1, **adapted), tmp_path / "first")
