@@ -65,10 +65,9 @@ def token_batches(
     rows_a_window = max(1, -(-count // max(1, windows)))
 
     def cut(number: tf.Tensor, rows: tf.Tensor) -> tf.data.Dataset:  # one window -> its batches
-        seeds = tf.random.experimental.stateless_fold_in([seed, epoch], number)
-        return tf.data.Dataset.from_tensor_slices(
-            _batches_of(rows, lengths, tf.constant(budget, tf.int64), seeds if shuffle else None)
-        )
+        seeds = tf.random.experimental.stateless_fold_in([seed, epoch], number) if shuffle else None
+        batches: Any = _batches_of(rows, lengths, tf.constant(budget, tf.int64), seeds)
+        return tf.data.Dataset.from_tensor_slices(batches)
 
     def gather(rows: tf.Tensor) -> dict[str, tf.Tensor]:
         return {name: tf.gather(column, rows).to_tensor() for name, column in columns.items()}

@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 
 from attention_zoo.pipelines.engine.errors import UserError
-from attention_zoo.pipelines.engine.text.batching import padding_share, token_batches
+from attention_zoo.pipelines.engine.text.batching import _batches_of, padding_share, token_batches
 
 
 def ragged(lengths, first_id):
@@ -123,3 +123,12 @@ def test_row_splits_of_either_width_are_taken():
     rows = tf.ragged.constant([[5], [6, 7, 8]], row_splits_dtype=tf.int32)
     batches = list(token_batches({"source": rows}, budget=6, shuffle=False))
     assert [batch["source"].numpy().tolist() for batch in batches] == [[[6, 7, 8], [5, 0, 0]]]
+
+
+def test_epochs_share_one_trace_of_the_cutting():
+    data = columns(50)
+    counts = []
+    for epoch in range(4):
+        arrays(token_batches(data, 2000, epoch=epoch))
+        counts.append(_batches_of.experimental_get_tracing_count())
+    assert counts[1:] == [counts[1]] * 3
