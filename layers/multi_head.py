@@ -11,6 +11,7 @@ from attention_zoo.layers.dot_product import dot_product_attention
 from attention_zoo.layers.head_projections import HeadProjections
 from attention_zoo.layers.masks import attending_queries, causal_mask, combine_head_masks, masked_softmax, window_mask
 from attention_zoo.layers.precision import widen
+from attention_zoo.layers.projection import project_together
 from attention_zoo.layers.shapes import check_mask_shapes
 
 
@@ -128,11 +129,13 @@ class MultiHeadAttention(HeadProjections):
         Returns:
             Keys `(B, H, S, d)` and values `(B, H, S, v)`.
         """
-        key_heads = self.key_dense(value if key is None else key)  # (B, S, H, d)
-        value_heads = self.value_dense(value)  # (B, S, H, v)
+        if key is None:
+            key_heads, value_heads = project_together(value, [self.key_dense, self.value_dense])
+        else:
+            key_heads, value_heads = self.key_dense(key), self.value_dense(value)  # (B, S, H, d) and (B, S, H, v)
         return ops.swapaxes(key_heads, -3, -2), ops.swapaxes(value_heads, -3, -2)
 
-    def attend(self, query, key_heads, value_heads, mask=None, training=None):
+    def attend(self, query, key_heads, value_heads, mask=None, training=None, query_heads=None):
         """Attends to projected keys and values.
 
         Args:
@@ -141,14 +144,16 @@ class MultiHeadAttention(HeadProjections):
             value_heads: `(B, H, S, v)`.
             mask: Bool, broadcastable to `(B, T, S)`, as `combine_masks` makes it; all heads share it.
             training: Whether to apply dropout.
+            query_heads: `(B, T, H, d)`, the projected query. Defaults to `None`: computed here.
 
         Returns:
             (output, weights): `(B, T, output_shape)` and float32 `(B, H, T, S)`.
         """
+        query_heads = self.query_dense(query) if query_heads is None else query_heads
         if self.num_key_heads != self.num_heads:
             repeats = self.num_heads // self.num_key_heads
             key_heads, value_heads = (ops.repeat(x, repeats, axis=-3) for x in (key_heads, value_heads))
-        query_heads = widen(ops.swapaxes(self.query_dense(query), -3, -2)) * self.key_dim**-0.5  # (B, H, T, d)
+        query_heads = widen(ops.swapaxes(query_heads, -3, -2)) * self.key_dim**-0.5  # (B, H, T, d)
         scores = ops.matmul(query_heads, widen(ops.swapaxes(key_heads, -2, -1)))  # (B, H, T, S)
         # A mask without a batch axis broadcasts over the heads; one with a batch axis gets an axis of size 1 for them.
         has_heads = mask is not None and len(mask.shape) > len(query.shape)
@@ -197,6 +202,7 @@ class MultiHeadAttention(HeadProjections):
         attention_mask=None,
         use_causal_mask=False,
         training=None,
+        query_heads=None,
     ):
         """Attends as `attend` does, but keeps the weights inside the kernel; takes the masks of `call`.
 
@@ -213,7 +219,7 @@ class MultiHeadAttention(HeadProjections):
                 leading = [1] * (3 - len(attention_mask.shape))
                 attention_mask = ops.reshape(attention_mask, (*leading, *ops.shape(attention_mask)))[:, None]
         contexts = dot_product_attention(
-            self.query_dense(query),  # (B, T, H, d)
+            self.query_dense(query) if query_heads is None else query_heads,  # (B, T, H, d)
             ops.swapaxes(key_heads, 1, 2),
             ops.swapaxes(value_heads, 1, 2),
             key_mask=value_mask,

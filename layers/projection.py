@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from attention_zoo.layers.products import replaced_product
 from attention_zoo.layers.shapes import leading_axes, product
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"  # axes in an einsum
@@ -33,6 +34,32 @@ def project(inputs, kernel):
     """
     rows = ops.reshape(inputs, (-1, inputs.shape[-1]))
     return ops.reshape(ops.matmul(rows, ops.cast(kernel, inputs.dtype)), (*leading_axes(inputs), kernel.shape[-1]))
+
+
+def project_together(inputs, projections):
+    """Projects the same features several times: one product under `ProductsBy`, otherwise one each.
+
+    Args:
+        inputs: `(..., D)`.
+        projections: List of `Projection`s of one input axis without activation.
+
+    Returns:
+        List of their outputs, `(..., *output_sizes)` each.
+
+    Example:
+
+    >>> import keras
+    >>> from attention_zoo.layers.projection import Projection, project_together
+    >>> [output.shape[-1] for output in project_together(keras.ops.ones((3, 8)), [Projection((2,)), Projection((4,))])]
+    [2, 4]
+    """
+    outputs = replaced_product(ops.reshape(inputs, (-1, inputs.shape[-1])), projections)
+    if outputs is None:
+        return [projection(inputs) for projection in projections]
+    widths = [product(projection.output_sizes) for projection in projections]
+    parts = ops.split(outputs, [sum(widths[:number]) for number in range(1, len(widths))], axis=-1)
+    leading = leading_axes(inputs)
+    return [ops.reshape(part, (*leading, *one.output_sizes)) for part, one in zip(parts, projections)]
 
 
 class Projection(keras.layers.EinsumDense):
@@ -98,8 +125,12 @@ class Projection(keras.layers.EinsumDense):
 
     def call(self, inputs, training=None):
         rows = ops.reshape(inputs, (-1, product(inputs.shape[-self.input_axes :])))
+        outputs, shape = replaced_product(rows, [self]), (*leading_axes(inputs, self.input_axes), *self.output_sizes)
+        if outputs is not None:
+            outputs = ops.reshape(outputs, shape)
+            return outputs if self.activation is None else self.activation(outputs)
         outputs = ops.matmul(rows, ops.reshape(self.kernel, (-1, product(self.output_sizes))))
-        outputs = ops.reshape(outputs, (*leading_axes(inputs, self.input_axes), *self.output_sizes))
+        outputs = ops.reshape(outputs, shape)
         # If the bias were added before the reshape, TensorFlow would fuse it with the product and change the layout of
         # the kernel at each call: an eighth of the time of decoding one sentence.
         outputs = ops.add(outputs, self.bias) if self.use_bias else outputs

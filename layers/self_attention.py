@@ -9,6 +9,7 @@ from keras import ops
 
 from attention_zoo.layers.masks import combine_masks
 from attention_zoo.layers.multi_head import MultiHeadAttention
+from attention_zoo.layers.projection import project_together
 from attention_zoo.layers.shapes import check_mask_shapes
 
 
@@ -71,10 +72,12 @@ class MultiHeadSelfAttention(MultiHeadAttention):
             return super().call(query, query, None, *masks, return_attention_scores, training, use_causal_mask)
         if cache is None:
             check_mask_shapes(type(self).__name__, query.shape, query.shape, query_mask, None, attention_mask)
-        key_heads, value_heads = self.project_key_value(query)
+        query_heads, key_heads, value_heads = self.project_heads(query)
         if cache is None and not return_attention_scores:
             masks = (query_mask, query_mask, attention_mask, use_causal_mask)
-            return self.attend_without_scores(query, key_heads, value_heads, *masks, training=training)
+            return self.attend_without_scores(
+                query, key_heads, value_heads, *masks, training=training, query_heads=query_heads
+            )
         past, key_mask = 0, query_mask
         if cache is not None:
             past = cache["length"] if "length" in cache else ops.shape(cache["key"])[-2]
@@ -85,13 +88,18 @@ class MultiHeadSelfAttention(MultiHeadAttention):
         )  # one new token sees all positions
         order = self.order_mask(ops.shape(query)[-2], ops.shape(key_heads)[-2], causal, past)
         mask = combine_masks(query_mask, key_mask, attention_mask, order)
-        output, weights = self.attend(query, key_heads, value_heads, mask, training=training)
+        output, weights = self.attend(query, key_heads, value_heads, mask, training, query_heads)
         results = [output]
         if return_attention_scores:
             results.append(weights)
         if cache is not None:
             results.append(cache)
         return tuple(results) if len(results) > 1 else output
+
+    def project_heads(self, query):
+        """Projects a sequence `(B, T, D)` to queries `(B, T, H, d)`, keys `(B, H, T, d)` and values `(B, H, T, v)`."""
+        query_heads, *others = project_together(query, [self.query_dense, self.key_dense, self.value_dense])
+        return query_heads, *(ops.swapaxes(heads, -3, -2) for heads in others)
 
     def _append(self, cache, keys, values, query_mask):
         """Appends new keys and values to the cached ones.

@@ -5,6 +5,9 @@ Shapes: D features, V vocabulary.
 
 from keras import ops
 
+from attention_zoo.layers.products import replaced_product
+from attention_zoo.layers.shapes import leading_axes
+
 
 def output_matrix(embedding):
     """Returns the weights of an embedding layer as the matrix of an output layer: `(D, V)`, in the compute dtype.
@@ -42,5 +45,8 @@ def tied_logits(states, embedding, matrix=None):
     >>> tuple(tied_logits(keras.ops.ones((2, 3, 8)), embedding).shape)
     (2, 3, 100)
     """
+    scores = replaced_product(ops.reshape(states, (-1, states.shape[-1])), [embedding])
+    if scores is not None:
+        return ops.cast(ops.reshape(scores, (*leading_axes(states), embedding.input_dim)), "float32")
     matrix = output_matrix(embedding) if matrix is None else matrix
     return ops.cast(ops.matmul(ops.cast(states, embedding.compute_dtype), matrix), "float32")

@@ -8,6 +8,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from attention_zoo.layers.products import ProductsBy
+from attention_zoo.pipelines.engine.serving.products import ConstantProducts
 from attention_zoo.pipelines.engine.serving.versions import CANDIDATE, taken_versions, write_models_config
 from attention_zoo.pipelines.engine.storage.files import locked, replace_directory
 
@@ -20,6 +22,7 @@ def export_saved_model(
     signatures: Signatures,
     warm_up: Mapping[str, Any] | None = None,
     notes: Mapping[str, str] | None = None,
+    products: ConstantProducts | None = None,
 ) -> Path:
     """Writes the next version of a task's SavedModel.
 
@@ -44,6 +47,7 @@ def export_saved_model(
             One request is written for every signature, with the inputs that it has; an input that needs another shape
             than in the other signatures is named "SIGNATURE/INPUT". Defaults to `None`, which writes no requests.
         notes: Texts by file name, for `assets.extra`, which servers ignore. Defaults to `None`, which writes none.
+        products: `ConstantProducts`, which compute the products with weights. Defaults to `None`: those of float32.
 
     Returns:
         `Path` of the version's folder.
@@ -70,7 +74,8 @@ def export_saved_model(
         if isinstance(trackable, keras.layers.Layer) and not trackable.built:
             raise ValueError(f"trackables: expected models that are built, received {trackable.name!r} that is not")
     requests = warm_up_requests(directory.name.removesuffix(CANDIDATE), signatures, warm_up)
-    functions = {name: traced(name, function, inputs) for name, (function, inputs) in signatures.items()}
+    with ProductsBy(ConstantProducts() if products is None else products):
+        functions = {name: traced(name, function, inputs) for name, (function, inputs) in signatures.items()}
     used = what_is_used(functions.values(), trackables)
 
     with locked(directory.parent / ".lock", wait=True):

@@ -48,8 +48,9 @@ class PromptedSelfAttention(MultiHeadSelfAttention):
         """
         rows, batch = ops.shape(query)[0], ops.shape(prompt_mask)[0]
         hypotheses = rows // at_least(batch, 1)
-        written = [ops.concatenate(pair, axis=-2) for pair in zip(written, self.project_key_value(query))]
-        query_heads = widen(ops.swapaxes(self.query_dense(query), -3, -2)) * self.key_dim**-0.5  # (B K, H, 1, d)
+        query_heads, *new = self.project_heads(query)
+        written = [ops.concatenate(pair, axis=-2) for pair in zip(written, new)]
+        query_heads = widen(ops.swapaxes(query_heads, -3, -2)) * self.key_dim**-0.5  # (B K, H, 1, d)
         by_prompt = ops.reshape(query_heads, (batch, hypotheses, self.num_heads, self.key_dim))
         by_prompt = ops.swapaxes(by_prompt, 1, 2)  # (B, H, K, d)
         scores = ops.matmul(by_prompt, widen(ops.swapaxes(prompt[0], -2, -1)))  # (B, H, K, T)
