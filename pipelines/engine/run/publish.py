@@ -4,7 +4,7 @@ import hashlib
 import json
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -15,10 +15,12 @@ from rich.table import Table
 
 from attention_zoo.pipelines.engine.run.config import dump
 from attention_zoo.pipelines.engine.run.illustrate import illustrate
+from attention_zoo.pipelines.engine.run.low_precision import compared_scores, scores_in
 from attention_zoo.pipelines.engine.run.promotion import choose_directory
 from attention_zoo.pipelines.engine.run.reporting import TrainingReporter
 from attention_zoo.pipelines.engine.run.runs import preset_of
-from attention_zoo.pipelines.engine.serving.export import export_saved_model
+from attention_zoo.pipelines.engine.serving.export import export_saved_model, size_of
+from attention_zoo.pipelines.engine.serving.products import ConstantProducts
 from attention_zoo.pipelines.engine.serving.record import VersionRecord, read_record, record_files
 from attention_zoo.pipelines.engine.serving.versions import complete_versions
 from attention_zoo.pipelines.engine.stages import stage
@@ -60,8 +62,7 @@ def publish(task: Task, model: keras.Model, metrics: dict[str, float], reporter:
         directory = exported.parent
         note = f"SavedModel: {exported} has these weights already"
     else:
-        exported = export_task(task, model, directory, record)
-        note = f"SavedModel: {exported}"
+        exported, note = export_task(task, model, directory, record)
     if reason:
         note += f"\nnot served: {reason}; --export.promote always serves it"
     with stage("measuring the exported model"):
@@ -122,12 +123,21 @@ def exported_before(directories: Sequence[Path], record: VersionRecord) -> Path 
     return None
 
 
-def export_task(task: Task, model: keras.Model, directory: Path, record: VersionRecord) -> Path:
-    """Exports the signatures of the task as the next version in a folder."""
+def export_task(task: Task, model: keras.Model, directory: Path, record: VersionRecord) -> tuple[Path, str]:
+    """Exports the signatures of the task as the next version in a folder. Returns it and lines that describe it."""
+    products = ConstantProducts(task.config.export.precision)
+    lines = []
+    if products.precision != "float32":
+        scores = scores_in(products.precision, task, model)
+        record = replace(record, scores={**record.scores, **scores})
+        lines.append(compared_scores(products.precision, record.scores))
     notes = record_files(record, settings_text(task))
     with stage("exporting the model"):
         trackables, signatures, warm_up = task.signatures(model)
-        return export_saved_model(directory, trackables, signatures, warm_up, notes)
+        exported = export_saved_model(directory, trackables, signatures, warm_up, notes, products)
+    operations, size = size_of(exported)
+    lines += products.notes()
+    return exported, "\n".join([f"SavedModel: {exported} ({operations:,} operations, {size / 1e6:,.0f} MB)", *lines])
 
 
 def write_metrics(folder: RunFolder, metrics: Mapping[str, float]) -> None:

@@ -241,8 +241,8 @@ def export(task_class: type[Task], folder: PathLike[str] | str, changes: Sequenc
     folder = RunFolder(folder)
     task, model = finished(task_class, folder, changes)
     directory = Path(task.config.export.directory) / task.name
-    version = export_task(task, model, directory, record_of(task, model, folder.read_metrics()))
-    make_console(soft_wrap=True).print(f"SavedModel: {version}\nnext: {next_command(task, directory)}")
+    version, note = export_task(task, model, directory, record_of(task, model, folder.read_metrics()))
+    make_console(soft_wrap=True).print(f"{note}\nnext: {next_command(task, directory)}")
     return version
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
 
 from attention_zoo.layers.products import ProductsBy
 from attention_zoo.pipelines.engine.serving.products import ConstantProducts
@@ -92,6 +93,16 @@ def export_saved_model(
         replace_directory(partial, directory / str(version))
         write_models_config(directory.parent)
     return directory / str(version)
+
+
+def size_of(version: Path | str) -> tuple[int, int]:
+    """Returns the number of operations in all functions of a SavedModel, and the bytes of its graph and variables."""
+    version = Path(version)
+    saved_model = saved_model_pb2.SavedModel()
+    saved_model.ParseFromString((version / "saved_model.pb").read_bytes())
+    functions = [one for graph in saved_model.meta_graphs for one in graph.graph_def.library.function]
+    files = [version / "saved_model.pb", *(version / "variables").glob("*")]
+    return sum(len(one.node_def) for one in functions), sum(path.stat().st_size for path in files)
 
 
 def check_signatures(signatures: Signatures) -> None:

@@ -1,7 +1,7 @@
 """Products of int8 numbers by oneDNN, with a scale for each row of the features and each column of the weights.
 
-Both are symmetric: 0 stays 0, and the number of the largest magnitude becomes 127. The scale of a row is that of its own
-features, so an answer does not depend on the other rows of its batch.
+Both are symmetric: 0 stays 0, and the number of the largest magnitude becomes 127. The scale of a row comes from its
+own features, so an answer does not depend on the other rows of its batch.
 
 Shapes: N rows, D features, C columns.
 """

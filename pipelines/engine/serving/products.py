@@ -1,7 +1,7 @@
 """Products of an exported graph whose weights are constants of the graph, several side by side, or in low precision.
 
-A kernel of oneDNN lays out a constant once, and a variable at each call. That matters in the loop that writes an answer:
-it multiplies the few rows of a step with the same weights, step after step.
+A kernel of oneDNN lays out a constant once, and a variable at each call. That matters in the loop that writes an
+answer: it multiplies the few rows of a step with the same weights, step after step.
 
 Shapes: N rows, D features, C columns, of all layers together.
 """
@@ -16,6 +16,9 @@ import tensorflow as tf
 from attention_zoo.pipelines.engine.serving.int8 import int8_product, int8_works
 from attention_zoo.pipelines.engine.settings import Precision
 
+# The product of one row with more columns, such as the scores of a vocabulary, takes longer with a constant: with 256 x
+# 8,000 it takes 2.4 times as long.
+WIDEST = 4096
 # A SavedModel with its functions is one message of protobuf, which ends at 2 GB.
 MOST_BYTES = 1_500_000_000
 
@@ -23,8 +26,9 @@ MOST_BYTES = 1_500_000_000
 class ConstantProducts:
     """Computes products for `attention_zoo.layers.products.ProductsBy` while an export traces its signatures.
 
-    In float32, the weights that a loop multiplies with become constants; the others, and the embeddings that score a
-    vocabulary, remain variables: their products gain nothing. In the other precisions all of them become constants.
+    In float32, the weights that a loop multiplies with become constants. The others remain variables, since their
+    products gain nothing; so do those that score a vocabulary (`WIDEST`). In the other precisions all weights become
+    constants.
     Weights beyond `most_bytes` remain variables, in the precision of the model.
 
     Args:
@@ -56,9 +60,10 @@ class ConstantProducts:
 
     def __call__(self, rows: tf.Tensor, layers: Sequence[Any]) -> tf.Tensor | None:
         """Returns the products of rows `(N, D)` with the weights of layers, `(N, C)`, or `None`."""
-        tied = isinstance(layers[0], keras.layers.Embedding)
-        if self.precision == "float32" and (tied or not in_a_loop(tf.compat.v1.get_default_graph())):
-            return None
+        if self.precision == "float32":
+            scores = isinstance(layers[0], keras.layers.Embedding) or columns_of(layers[0]) > WIDEST
+            if scores or not in_a_loop(tf.compat.v1.get_default_graph()):
+                return None
         # A layer that Keras quantised or adapts has other weights.
         if any(getattr(one, "quantization_mode", None) or getattr(one, "lora_enabled", False) for one in layers):
             return None
@@ -82,13 +87,15 @@ class ConstantProducts:
         return tf.cast(outputs, rows.dtype)
 
     def notes(self) -> list[str]:
-        """Returns lines for the user: what was not possible."""
+        """Returns lines for the user: what an export could not do."""
         lines = []
         if self.missing:
             lines.append(
                 "int8: TensorFlow has no product of int8 here, which needs oneDNN (x86, and not "
                 "TF_ENABLE_ONEDNN_OPTS=0); exported in float32"
             )
+        if self.precision != "float32" and not self.bytes + self.left_out:
+            lines.append(f"{self.precision}: the model has no product that it applies to; exported as trained")
         if self.left_out:
             lines.append(
                 f"the weights of {self.left_out} products remain variables, in the precision of the model: constants "
@@ -106,11 +113,16 @@ def in_a_loop(graph: tf.Graph | None) -> bool:
     return False
 
 
+def columns_of(layer: Any) -> int:
+    """Returns C, the number of outputs of a layer for a row."""
+    return layer.input_dim if isinstance(layer, keras.layers.Embedding) else int(np.prod(layer.output_sizes))
+
+
 def weights_of(layer: Any) -> np.ndarray:
     """Returns the float32 matrix `(D, C)` that a layer multiplies with; of an embedding, its transpose."""
     if isinstance(layer, keras.layers.Embedding):
         return numbers_of(layer.embeddings).T
-    return numbers_of(layer.kernel).reshape(-1, int(np.prod(layer.output_sizes)))
+    return numbers_of(layer.kernel).reshape(-1, columns_of(layer))
 
 
 def bias_of(layer: Any) -> np.ndarray | None:

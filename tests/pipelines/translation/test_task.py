@@ -17,6 +17,8 @@ from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.run import run as experiment
 from attention_zoo.pipelines.engine.run.config import parse, read
 from attention_zoo.pipelines.engine.run.options import models_of
+from attention_zoo.pipelines.engine.serving.products import ConstantProducts
+from attention_zoo.pipelines.engine.serving.record import read_record
 from attention_zoo.pipelines.engine.serving.versions import load_saved_model
 from attention_zoo.pipelines.engine.settings import ExportSettings, TrainingSettings
 from attention_zoo.pipelines.engine.storage.run_folder import RunFolder
@@ -167,6 +169,22 @@ def test_the_settings_of_an_earlier_run_are_read_and_one_line_says_so(tmp_path, 
     model = read(TranslationConfig, tmp_path / "config.yaml").model
     assert (model.name, model.num_layers, model.num_heads, model.intermediate_dim) == ("transformer", 2, 8, 7)
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_an_int8_export_says_its_scores_and_keeps_them(copied, tmp_path, session_run, capsys):
+    run, _ = copied
+    before = (run / "metrics.json").read_bytes()
+    changes = ["--export.precision", "int8", "--export.directory", str(tmp_path / "exports")]
+    version = experiment.export(Translation, run, changes)
+    lines = capsys.readouterr().out.splitlines()
+    if ConstantProducts("int8").precision == "int8":
+        (told,) = [line for line in lines if line.startswith("int8 on the test split: ")]
+        assert re.search(r"bleu [\d.]+ \([\d.]+ as trained\)", told)
+        assert "int8/bleu" in read_record(version).scores
+    assert any(re.fullmatch(rf"SavedModel: {version} \([\d,]+ operations, [\d,]+ MB\)", line) for line in lines)
+    assert (run / "metrics.json").read_bytes() == before
+    answers = session_run(version, "serving_default", {"text": ["one red cat", ""]})
+    assert answers["translation"].shape == (2,) and answers["translation"][1] == b""
 
 
 def test_what_was_cut_is_said(finished, session_run, capsys):
