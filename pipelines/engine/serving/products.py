@@ -54,7 +54,7 @@ class ConstantProducts:
 
     def __init__(self, precision: Precision = "float32", most_bytes: int = MOST_BYTES):
         self.missing = precision == "int8" and not int8_works()
-        self.precision = "float32" if self.missing else precision
+        self.precision: Precision = "float32" if self.missing else precision
         self.most_bytes = most_bytes
         self.bytes = self.left_out = 0
 
@@ -69,16 +69,17 @@ class ConstantProducts:
             return None
         weights = np.concatenate([weights_of(one) for one in layers], axis=1)  # (D, C)
         biases = [bias_of(one) for one in layers]
+        dtype = {"float32": rows.dtype, "bfloat16": tf.bfloat16, "int8": tf.int8}[self.precision]
         if self.precision == "int8":
-            size = weights.size + 8 * weights.shape[1]
+            size = weights.size + 8 * weights.shape[1]  # the scales and the biases are float32
         else:
-            dtype = tf.bfloat16 if self.precision == "bfloat16" else rows.dtype
             size = dtype.size * (weights.size + weights.shape[1])
         if self.bytes + size > self.most_bytes:
             self.left_out += 1
             return None
         self.bytes += size
-        bias = None if all(one is None for one in biases) else np.concatenate(biases)
+        given = [one for one in biases if one is not None]  # all of them, or none
+        bias = np.concatenate(given) if given else None
         if self.precision == "int8":
             return tf.cast(int8_product(tf.cast(rows, tf.float32), weights, bias), rows.dtype)
         outputs = tf.matmul(tf.cast(rows, dtype), tf.constant(weights, dtype))
