@@ -4,8 +4,8 @@
     python benchmarks/exports.py --quick --json exports.json
 
 The model, the sentences and the peer are those of `decoding.py`. Each export is loaded into a session, as TF Serving
-does, and its line says how many of its answers equal those of the model. A ratio is our time over the peer's: below 1 is
-better. `/twin` is the spread of two timings of the same side.
+does, and a line says how many of its answers equal those of the model. A ratio is our time over the peer's: below 1
+is better. `/twin` is the spread of two timings of the same side.
 """
 
 import sys
@@ -16,7 +16,7 @@ from measure import on_one_core, parser_of, write_figures
 
 GOALS = {  # of 128 sentences, 32 and one
     ("float32", "float32"): (1.05, 1.00, 0.80),
-    ("bfloat16", "float32"): (0.75, 0.75, 0.80),
+    ("bfloat16", "float32"): (0.67, 0.75, 0.80),
     ("int8", "float32"): (0.65, 0.60, 0.55),
     ("int8", "int8"): (1.2, 1.3, 2.0),
 }
