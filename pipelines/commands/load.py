@@ -41,11 +41,14 @@ def load_folder(abilities: Mapping[str, Entry], argv: Sequence[str]) -> int:
     arguments = parser.parse_args(argv)
     ability = load("attention_zoo.pipelines.hub.loading:load_ability")(arguments.folder, arguments.task)
     from attention_zoo.pipelines.engine.serving.export import export_saved_model
+    from attention_zoo.pipelines.engine.serving.products import ConstantProducts
 
     print(f"{arguments.folder}: {ability.describe()}")
     with stage("exporting the model"):
-        version = export_saved_model(arguments.directory / ability.name, *ability.signatures(ability.model))
-    print(f"SavedModel: {version}")
+        products = ConstantProducts()
+        signatures = ability.signatures(ability.model)
+        version = export_saved_model(arguments.directory / ability.name, *signatures, products=products)
+    print("\n".join([f"SavedModel: {version}", *products.notes()]))
     elsewhere = arguments.directory != Path("saved_models")
     print(f"next: {ability.next_command()}" + (f" --model {arguments.directory / ability.name}" if elsewhere else ""))
     return 0

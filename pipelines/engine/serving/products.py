@@ -19,8 +19,9 @@ from attention_zoo.pipelines.engine.settings import Precision
 # The product of one row with more columns, such as the scores of a vocabulary, takes longer with a constant: with 256 x
 # 8,000 it takes 2.4 times as long.
 WIDEST = 4096
-# A SavedModel with its functions is one message of protobuf, which ends at 2 GB.
-MOST_BYTES = 1_500_000_000
+# Bytes of constants in all signatures. A SavedModel is one message of protobuf, which ends at 2 GB. A loader copies it,
+# and the larger a float32 model, the less of its time constants save.
+MOST_BYTES = {"float32": 256_000_000, "bfloat16": 1_500_000_000, "int8": 1_500_000_000}
 
 
 class ConstantProducts:
@@ -34,7 +35,8 @@ class ConstantProducts:
     Args:
         precision: `"float32"`, which is that of the model, `"bfloat16"` or `"int8"`. Defaults to `"float32"`. If
             TensorFlow here has no product of int8, as without oneDNN, float32 is taken.
-        most_bytes: Bytes of constants in all signatures together. Defaults to 1.5 GB.
+        most_bytes: Bytes of constants in all signatures together. Defaults to `None`: 256 MB in float32, otherwise
+            1.5 GB.
 
     Attributes:
         precision: The precision that is used.
@@ -52,10 +54,10 @@ class ConstantProducts:
     (tf.float32, 20)
     """
 
-    def __init__(self, precision: Precision = "float32", most_bytes: int = MOST_BYTES):
+    def __init__(self, precision: Precision = "float32", most_bytes: int | None = None):
         self.missing = precision == "int8" and not int8_works()
         self.precision: Precision = "float32" if self.missing else precision
-        self.most_bytes = most_bytes
+        self.most_bytes = MOST_BYTES[self.precision] if most_bytes is None else most_bytes
         self.bytes = self.left_out = 0
 
     def __call__(self, rows: tf.Tensor, layers: Sequence[Any]) -> tf.Tensor | None:
@@ -99,8 +101,8 @@ class ConstantProducts:
             lines.append(f"{self.precision}: the model has no product that it applies to; exported as trained")
         if self.left_out:
             lines.append(
-                f"the weights of {self.left_out} products remain variables, in the precision of the model: constants "
-                f"of a SavedModel end at {self.most_bytes / 1e9:.1f} GB"
+                f"the weights of {self.left_out} products remain variables, in the precision of the model: an export "
+                f"in {self.precision} has at most {self.most_bytes / 1e6:,.0f} MB of constants"
             )
         return lines
 
