@@ -29,6 +29,7 @@ for pattern, absolute in LINKS:
 DRIVING = ["gymnasium[box2d]>=1.0"]
 ENTITIES = ["python-crfsuite>=0.9.11"]
 HUB = ["tokenizers>=0.21"]  # learns byte pairs
+DEMO = ["gradio>=6.0"]
 VECTORS = ["gensim>=4.4"]
 TEST = [
     "pytest>=8",
@@ -36,6 +37,7 @@ TEST = [
     "hypothesis>=6.100",
     "ruff~=0.17.0",
     "selenium>=4.20",
+    *DEMO,
     *DRIVING,
     *ENTITIES,
     *HUB,
@@ -99,6 +101,7 @@ setup(
     ],
     extras_require={
         "test": TEST,
+        "demo": DEMO,
         "driving": DRIVING,
         "vectors": VECTORS,
         "hub": HUB,

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from commands import run_command, start_command
+from shared import shared_folder
 
 LONGEST = ("tests/first_day/", "tests/test_readme.py", "tests/test_adding_a_task.py")  # many processes in one test
 
@@ -43,6 +44,24 @@ def forgotten_gradients():
         for name in [name for name in known if name.startswith("CustomGradient-")]:
             del known[name]
         gc.collect()
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    """A headless Chromium, as a `Browser`."""
+    from browser import Browser
+
+    browser = Browser(tmp_path_factory.mktemp("pages"))
+    yield browser
+    browser.driver.quit()
+
+
+@pytest.fixture(scope="session")
+def axe(tmp_path_factory):
+    """The script of axe-core, which checks accessibility."""
+    from browser import fetch_axe
+
+    return (shared_folder(tmp_path_factory, "axe", fetch_axe) / "axe.min.js").read_text()
 
 
 @pytest.fixture(scope="session")

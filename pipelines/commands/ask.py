@@ -207,13 +207,17 @@ class Conversation:
         from attention_zoo.pipelines.engine.pictures.draw import draw, numbered
 
         is_page = file.suffix.lower() == PAGE_SUFFIX
-        task = self.task
-        view = (task.view_heads if self.heads else task.view_page if is_page else task.view)(answer)
+        view = self.view_of(answer, is_page)
         if view is None:
             return None
         self.drawn += 1
         view = replace(view, join=False) if self.pieces and hasattr(view, "join") else view
         return (write_page if is_page else draw)(view, numbered(file, self.drawn))
+
+    def view_of(self, answer: dict[str, Any], is_page: bool) -> Any:
+        """Returns the view to draw of an answer, or `None`."""
+        task = self.task
+        return (task.view_heads if self.heads else task.view_page if is_page else task.view)(answer)
 
     def announce(self, path: Path) -> None:
         """Says where an answer was drawn."""

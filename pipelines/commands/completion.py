@@ -43,6 +43,7 @@ def command_tree(tasks: Mapping[str, Entry]) -> argparse.ArgumentParser:
     predict = commands.add_parser("predict", help="answer with an exported model")
     look = commands.add_parser("look", help="write what an exported model attended to as a page, and open it")
     look.add_argument("--output", help="the page or picture").complete = shtab.FILE
+    look.add_argument("--n-best", help="number of answers to show side by side")
     look.add_argument("--no-open", action="store_true", help="open nothing")
     for asking in (predict, look):
         asking.add_argument("task", choices=list(tasks))
@@ -54,6 +55,10 @@ def command_tree(tasks: Mapping[str, Entry]) -> argparse.ArgumentParser:
     predict.add_argument("--n-best", help="number of answers to print")
     predict.add_argument("--scores", action="store_true", help="print the score of an answer before it")
     predict.add_argument("--json", action="store_true", help="print a JSON object an answer")
+    page = commands.add_parser("demo", help="serve a page that asks every exported model")
+    page.add_argument("--directory", help="the exports").complete = shtab.DIRECTORY
+    page.add_argument("--port", help="the port")
+    page.add_argument("--no-open", action="store_true", help="open nothing")
     loading = commands.add_parser("load", help="export a model folder of the Hugging Face Hub")
     loading.add_argument("folder").complete = shtab.DIRECTORY
     loading.add_argument("--task", help="what the export answers")

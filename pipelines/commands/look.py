@@ -5,16 +5,19 @@ import sys
 import webbrowser
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from attention_zoo.pipelines.commands.ask import PICTURE_HELP, Conversation, answer_with, asking_parser
+from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.pages import PAGE_SUFFIX
 from attention_zoo.pipelines.engine.task import Task
 from attention_zoo.pipelines.registry import Entry
 
 
 def look(tasks: Mapping[str, Entry], argv: Sequence[str]) -> int:
-    """`look TASK [INPUT ...] [--output FILE] [--no-open] [--heads] [--pieces] [--model DIR | --run DIR | --name RUN]`
+    """`look TASK [INPUT ...] [--output FILE] [--no-open] [--heads] [--pieces] [--n-best N] [--model DIR | ...]`
 
     Returns:
         The exit code: 0, or 1 where an input could not be answered.
@@ -28,10 +31,18 @@ def look(tasks: Mapping[str, Entry], argv: Sequence[str]) -> int:
     parser.add_argument(
         "--output", metavar="FILE", type=Path, help=f"the file to write (default: TASK.html); {PICTURE_HELP}"
     )
+    parser.add_argument(
+        "--n-best",
+        metavar="N",
+        type=int,
+        help="show the N best answers of the beam side by side in the page, where the export offers them (translation)",
+    )
     parser.add_argument("--no-open", action="store_true", help="open nothing, only write the file")
     arguments = parser.parse_intermixed_args(argv)
     arguments.attention = arguments.output or Path(f"{arguments.task}{PAGE_SUFFIX}")
-    arguments.json, arguments.scores, arguments.n_best = False, False, None
+    arguments.json, arguments.scores = False, False
+    if arguments.n_best is not None and (arguments.n_best < 1 or arguments.heads):
+        raise UserError("--n-best: expected a whole number, at least 1, and no --heads beside it")
     return answer_with("look", tasks, arguments, Look)
 
 
@@ -41,8 +52,18 @@ class Look(Conversation):
     picture_option = "--output"
 
     def __init__(self, task: type[Task], version: Path, arguments: Namespace):
-        self.opens = not arguments.no_open and has_display()
+        self.opens, self.side_by_side = not arguments.no_open and has_display(), arguments.n_best
+        arguments.n_best = None  # each input has one answer, and the others beside it
         super().__init__(task, version, arguments)
+
+    def view_of(self, answer: dict[str, Any], is_page: bool) -> Any:
+        """Returns the view to draw, with the other answers of the beam if the user asked for several."""
+        view = super().view_of(answer, is_page)
+        if view is None or self.side_by_side is None:
+            return view
+        from attention_zoo.pipelines.engine.serving.asking import alternative_views
+
+        return replace(view, alternatives=alternative_views(self.task, self.served, answer, self.side_by_side))
 
     def announce(self, path: Path) -> None:
         """Prints the path, and opens the file, if it is the first one and there is a display."""

@@ -23,8 +23,10 @@ HELP = """usage: attention-zoo COMMAND ...
                                 writes the next version of a run's SavedModel, with other settings if they are given
   predict TASK [INPUT ...] [--attention PICTURE] [--n-best N] [--scores] [--pieces] [--json] [--model DIR]
                                 answers with the exported model; without INPUT, reads lines from standard input
-  look TASK [INPUT ...] [--output FILE] [--no-open] [--model DIR]
+  look TASK [INPUT ...] [--output FILE] [--n-best N] [--no-open] [--model DIR]
                                 writes what the exported model attended to as a page, TASK.html, and opens it
+  demo [--directory DIR] [--port N] [--no-open]
+                                serves a page on this machine that asks every exported model
   load FOLDER [--task TASK] [--directory DIR]
                                 exports a model folder of the Hugging Face Hub: embed, fill_mask or classify
   runs [TASK]                   lists the runs: preset, date, state and scores
@@ -81,6 +83,7 @@ def main(
         "export": lambda: module("export").export(tasks, rest),
         "predict": lambda: module("ask").predict({**tasks, **(abilities or {})}, rest),
         "look": lambda: module("look").look({**tasks, **(abilities or {})}, rest),
+        "demo": lambda: module("demo").demo({**tasks, **(abilities or {})}, rest),
         "load": lambda: module("load").load_folder(abilities or {}, rest),
         "runs": lambda: module("runs").runs(tasks, rest),
         "compare": lambda: module("compare").compare(rest),

@@ -25,6 +25,8 @@ class Alignment:
         links: Pairs (place of a source token, place of a target token) that are known to belong together. Defaults to
             an empty list.
         columns: Largest number of maps in a row. Defaults to `5`, an alignment and four heads.
+        alternatives: Other texts that could have been written, each an `Alignment` with the same source, which a page
+            shows beside. Defaults to an empty list.
     """
 
     suffixes: ClassVar = (".png", ".svg", ".pdf")
@@ -38,6 +40,7 @@ class Alignment:
     join: bool = True
     links: list[tuple[int, int]] = field(default_factory=list)
     columns: int = 5
+    alternatives: list["Alignment"] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -99,6 +102,9 @@ class Frames:
         unit: Unit of the numbers. Defaults to `""`.
         truths: N numbers that are known to be right. Defaults to `None`, which says that none are.
         directions: Names of the directions of negative and of positive numbers. Defaults to `("left", "right")`.
+        regions: For each frame its attended regions, tuples (outline, effect, causal): corners (x, y) in pixels, how
+            far the answer moves if the region is painted over, and whether the region is causal. A page shows them.
+            Defaults to an empty list: they were not examined.
     """
 
     suffixes: ClassVar = (".gif", ".png", ".svg", ".pdf")
@@ -110,6 +116,7 @@ class Frames:
     unit: str = ""
     truths: np.ndarray | None = None
     directions: tuple[str, str] = ("left", "right")
+    regions: list[list[tuple[list[list[float]], float, bool]]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

@@ -2,15 +2,18 @@
 
 from typing import NamedTuple
 
+import numpy as np
 import tensorflow as tf
 
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.images.image_files import decode_images, read_image_file
+from attention_zoo.pipelines.engine.scores.causal_saliency import regions_of
 from attention_zoo.pipelines.engine.serving.asking import ask_rows
 from attention_zoo.pipelines.engine.views import Frames
 from attention_zoo.pipelines.steering.driving import drive
 
 WATCHED = 250  # decisions of a drive that the animation shows: ten seconds
+EXAMINED = 40  # frames of a clip whose regions are painted over
 LARGEST_STEERING = 0.4  # rad
 
 
@@ -40,7 +43,7 @@ def ask_tracks_or_clip(served, inputs, attention=False):
     """
     tracks = [one for one in inputs if isinstance(one, Track)]
     if not tracks:
-        yield ask_clip(served, inputs)
+        yield ask_clip(served, inputs, attention)
         return
     if len(tracks) < len(inputs):
         raise UserError("expected either tracks (track:SEED) or the frames of one clip, received both")
@@ -50,19 +53,47 @@ def ask_tracks_or_clip(served, inputs, attention=False):
         yield {"input": f"track:{track.seed}", **report, **seen}
 
 
-def ask_clip(served, files):
+def ask_clip(served, files, attention=False):
     """Returns the steering at each frame of a clip, in a dict.
 
-    "frames" are `(T, H, W, 3)`, "weights" `(T, h, w)` and "steering" `(T,)`; or "error" says why there is no answer.
+    "frames" are `(T, H, W, 3)`, "weights" `(T, h, w)` and "steering" `(T,)`, and with attention "regions" is what
+    `regions_of` says of each of the first `EXAMINED` frames; or "error" says why there is no answer.
     """
     (answer,) = ask_rows(served, True, image_bytes=tf.constant([[file.image_bytes for file in files]]))
     if answer["error"]:
         return {"input": " ".join(file.name for file in files), "error": answer["error"]}
     size = [8 * cells for cells in answer["weights"].shape[1:]]
     frames = decode_images(tf.constant([file.image_bytes for file in files]), size).numpy()
-    return {"input": " ".join(file.name for file in files), "frames": frames, **answer}
+    seen = {"frames": frames, **answer}
+    if attention:
+        seen["regions"] = examine_clip(served, frames, answer["weights"])
+    return {"input": " ".join(file.name for file in files), **seen}
 
 
-def frames_of(frames, weights, steering, truths=None):
-    """Returns the view of frames `(N, H, W, 3)`, weights `(N, h, w)`, steering `(N,)` and, if known, the true ones."""
-    return Frames(frames, weights, steering, limit=LARGEST_STEERING, unit="rad", truths=truths)
+def examine_clip(served, frames, weights):
+    """Returns for each frame of a clip its attended regions, and which of them are causal.
+
+    Args:
+        served: Has the signatures `start` and `step`.
+        frames: uint8 array `(T, H, W, 3)`, of the size that the model reads.
+        weights: Attention `(T, h, w)`.
+    """
+    start, step = served.signatures["start"], served.signatures["step"]
+    regions, generator = [], np.random.default_rng(0)
+    state = start(image_bytes=tf.io.encode_png(frames[0])[None])
+    for frame, alpha in zip(frames[:EXAMINED], weights):
+        before = {name: state[name] for name in ("hidden", "carry")}
+
+        def steer(copies, before=before):
+            states = {name: tf.repeat(value, len(copies), axis=0) for name, value in before.items()}
+            images = tf.stack([tf.io.encode_png(copy) for copy in copies])
+            return step(image_bytes=images, **states)["steering"].numpy()
+
+        regions.append(regions_of(steer, frame, alpha, generator))
+        state = step(image_bytes=tf.io.encode_png(frame)[None], **before)
+    return regions + [[]] * (len(frames) - len(regions))
+
+
+def frames_of(frames, weights, steering, truths=None, regions=()):
+    """Returns the view of frames `(N, H, W, 3)`, weights `(N, h, w)`, steering `(N,)`, and what else is known."""
+    return Frames(frames, weights, steering, LARGEST_STEERING, "rad", truths, regions=list(regions))

@@ -222,4 +222,5 @@ class Steering(Task):
     @staticmethod
     def view(answer):
         """Returns the frames, and where the model looked."""
-        return frames_of(answer["frames"], answer["weights"], answer["steering"])
+        seen = {name: answer[name] for name in ("frames", "weights", "steering")}
+        return frames_of(**seen, regions=answer.get("regions", ()))

@@ -189,12 +189,12 @@ class Translation(Task):
         return forced_links(model, self.teacher_forcing(tokens), offsets, EVALUATION_BATCH)
 
     def signatures(self, model):
-        """Returns what the SavedModel answers: the translation, its attention, and the n best."""
+        """Returns what the SavedModel answers: the translation, the n best, and the attention of both."""
         spec = {"text": tf.TensorSpec([None], tf.string, name="text")}
         translator = self.translator(model)
         signatures = {"serving_default": (translator.translate, spec), "n_best": (translator.translate_n_best, spec)}
         if model.attends:
-            signatures["attention"] = (translator.attend, spec)
+            signatures |= {"attention": (translator.attend, spec), "n_best_attention": (translator.attend_n_best, spec)}
         return [model, self.subwords], signatures, {"text": tf.constant(self.examples["test"].source[:2])}
 
     def sample_rows(self):

@@ -8,6 +8,7 @@ from dataclasses import replace
 import tensorflow as tf
 
 from attention_zoo.pipelines.engine.decoding.search import decode
+from attention_zoo.pipelines.engine.once import once
 from attention_zoo.pipelines.engine.serving.answers import keep_rows
 from attention_zoo.pipelines.engine.text.batching import with_a_column
 from attention_zoo.pipelines.engine.text.blank import says_something
@@ -48,6 +49,18 @@ class Translator:
         hypotheses = decode(self.model, {"source": source}, settings, max_lengths)
         return source, truncated, keep_rows(content, hypotheses), content
 
+    @once
+    def _searched(self):
+        """Returns the search for the n best, compiled once, since two signatures call it."""
+        beams, places = max(N_BEST, self.decoding.beam_size), max(N_BEST, self.decoding.n_best)
+        settings = replace(self.decoding, beam_size=beams, n_best=places, temperature=0.0)
+        spec = tf.TensorSpec([None], tf.string)
+        return tf.function(lambda text: self.search(text, settings), input_signature=[spec], autograph=False)
+
+    def search_n_best(self, text):
+        """Returns what `search` does, with the N best hypotheses of the beam."""
+        return self._searched()(text)
+
     def translate(self, text):
         """Returns the best `translation`, its `score`, whether the source was `truncated`, and `error`, each `(B,)`."""
         _, truncated, hypotheses, _ = self.search(text, self.decoding)
@@ -60,9 +73,7 @@ class Translator:
 
     def translate_n_best(self, text):
         """Returns the `(B, N)` best `translations` of the beam and their `scores`, best first, and `error` `(B,)`."""
-        beams, places = max(N_BEST, self.decoding.beam_size), max(N_BEST, self.decoding.n_best)
-        settings = replace(self.decoding, beam_size=beams, n_best=places, temperature=0.0)
-        _, _, hypotheses, _ = self.search(text, settings)
+        hypotheses = self.search_n_best(text)[2]
         shape = tf.shape(hypotheses["lengths"])
         tokens = tf.reshape(hypotheses["tokens"], [-1, tf.shape(hypotheses["tokens"])[-1]])  # (B N, T)
         translations = self.subwords.detokenize(tokens, tf.reshape(hypotheses["lengths"], [-1]))
@@ -82,6 +93,41 @@ class Translator:
         """
         source, truncated, hypotheses, content = self.search(text, self.decoding)
         tokens, lengths = hypotheses["tokens"][:, 0], hypotheses["lengths"][:, 0]
+        read, heads = self.read_attention(source, tokens, lengths, content)
+        return {
+            "translation": self.subwords.detokenize(tokens, lengths),
+            "score": hypotheses["scores"][:, 0],
+            "truncated": truncated,
+            "error": tf.fill(tf.shape(text), ""),
+            **read,
+            **heads,
+        }
+
+    def attend_n_best(self, text):
+        """Reads the attention of each of the `translate_n_best`.
+
+        Returns:
+            `error` `(B,)`, and what `attend` returns but for `head_weights`, each `(B, N, ...)`, best first.
+        """
+        source, truncated, hypotheses, content = self.search_n_best(text)
+        shape = tf.shape(hypotheses["lengths"])  # (B, N)
+        tokens = tf.reshape(hypotheses["tokens"], [-1, tf.shape(hypotheses["tokens"])[-1]])  # (B N, T)
+        lengths = tf.reshape(hypotheses["lengths"], [-1])
+        source, truncated, content = (tf.repeat(one, shape[1], axis=0) for one in (source, truncated, content))
+        read, _ = self.read_attention(source, tokens, lengths, content)
+        rows = {"translation": self.subwords.detokenize(tokens, lengths), "truncated": truncated, **read}
+        answers = {name: tf.reshape(row, tf.concat([shape, tf.shape(row)[1:]], 0)) for name, row in rows.items()}
+        return answers | {"score": hypotheses["scores"], "error": tf.fill(tf.shape(text), "")}
+
+    def read_attention(self, source, tokens, lengths, content):
+        """Returns tokens, their numbers and weights as `attend` does, and in another dict the `head_weights`, if any.
+
+        Args:
+            source: Source ids `(B, S)`.
+            tokens: Ids of translations `(B, T)`, without BOS and EOS.
+            lengths: Their numbers `(B,)`.
+            content: Rows with content `(B,)`.
+        """
         column = tf.zeros([tf.shape(tokens)[0], 1], tf.int32)
         target = tf.concat([column + BOS, tokens], axis=1)  # (B, T)
         ends = EOS * tf.one_hot(lengths, tf.shape(target)[1], dtype=tf.int32)
@@ -94,15 +140,7 @@ class Translator:
             "source_lengths": tf.reduce_sum(tf.cast(source != PAD, tf.int32), axis=1),
             "target_lengths": lengths + 1,
         }
-        if (heads := self.model.head_alignments(scores)) is not None:
-            read["head_weights"] = heads
+        heads = self.model.head_alignments(scores)
         read = keep_rows(content, read)
-        return {
-            "translation": self.subwords.detokenize(tokens, lengths),
-            "score": hypotheses["scores"][:, 0],
-            "truncated": truncated,
-            "source_tokens": self.subwords.pieces(read.pop("source")),
-            "target_tokens": self.subwords.pieces(read.pop("target")),
-            "error": tf.fill(tf.shape(text), ""),
-            **read,
-        }
+        read |= {f"{side}_tokens": self.subwords.pieces(read.pop(side)) for side in ("source", "target")}
+        return read, {} if heads is None else keep_rows(content, {"head_weights": heads})

@@ -5,6 +5,7 @@ Shapes: T written and S read tokens, L layers, H heads.
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,10 @@ LARGEST = 8_000_000  # characters of the packed weights of all heads
 
 
 def alignment_content(view: Alignment) -> dict[str, Any]:
-    """Returns the maps of an `Alignment` between pieces and, if they can be joined, between words."""
+    """Returns the maps of an `Alignment` between pieces and, if they can be joined, between words.
+
+    Those of its alternatives are in "alternatives", a list of the same dicts.
+    """
     weights = np.asarray(view.weights)
     expected = (len(view.target), len(view.source))
     if weights.ndim != 3 or weights.shape[1:] != expected or 0 in weights.shape:
@@ -39,7 +43,9 @@ def alignment_content(view: Alignment) -> dict[str, Any]:
         levels = {"words": _level(*joined, join_links(view.links, view.source, view.target))} | levels
     numbered = len(weights) > 1
     names = view.names or [f"head {number}" if numbered else "" for number in range(1, len(weights) + 1)]
-    return {"title": view.title, "levels": levels, "names": names, "sides": list(view.sides)}
+    others = [alignment_content(replace(other, join=view.join)) for other in view.alternatives]
+    texts = {"title": view.title, "names": names, "sides": list(view.sides)}
+    return texts | {"levels": levels, "alternatives": others}
 
 
 def _level(weights, source, target, links):
@@ -73,7 +79,13 @@ def frames_content(view: Frames) -> dict[str, Any]:
             f"images, maps, values: expected equally many and at least one, received {len(view.images)}, "
             f"{len(view.maps)} and {len(view.values)}"
         )
+    if view.regions and len(view.regions) != len(view.images):
+        raise ValueError(f"regions: expected {len(view.images)} lists, one a frame; received {len(view.regions)}")
     return {
+        "regions": [
+            [[rounded(outline), float(effect), bool(causal)] for outline, effect, causal in regions]
+            for regions in view.regions
+        ],
         "images": [image_url(image, lossless=False) for image in view.images],
         "size": [int(view.images[0].shape[1]), int(view.images[0].shape[0])],
         "maps": pack(view.maps),

@@ -3,6 +3,7 @@
 import functools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import tensorflow as tf
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.images.image_files import ImageFile
 from attention_zoo.pipelines.engine.stages import counted
+from attention_zoo.pipelines.engine.task import Task
 from attention_zoo.pipelines.engine.text.excerpt import excerpt
 
 TAB = "\t"  # between the two texts of a pair
@@ -135,6 +137,36 @@ def ask_n_best(served: Any, texts: Sequence[str], count: int) -> list[dict[str, 
             {"input": text, "error": error, "answers": [a for a, _ in found], "scores": [s for _, s in found]}
         )
     return answers
+
+
+def alternative_views(task: type[Task], served: Any, answer: Mapping[str, Any], count: int) -> list[Any]:
+    """Returns the views of the other answers that the beam found to an input, best first.
+
+    The signature `n_best_attention` gives them: its outputs are those of `attention`, with an axis of N answers after
+    the first, and its `score` is -inf where the search found no more.
+
+    Args:
+        task: The `Task` class.
+        served: As in `ask_rows`.
+        answer: The answer that is not repeated; its "input" is a text.
+        count: Number of answers, the given one included.
+
+    Returns:
+        List of at most `count - 1` views, whose titles are the answers and their scores.
+
+    Raises:
+        UserError: The model has no such signature.
+    """
+    if "n_best_attention" not in served.signatures:
+        raise UserError("--n-best: this model shows one answer; expected one of translation, of this release")
+    outputs = served.signatures["n_best_attention"](text=tf.constant([answer["input"]]))
+    row, views = rows_of(outputs)[0], []
+    for place in np.flatnonzero(np.isfinite(row["score"])):
+        other = {name: value[place] for name, value in row.items() if name != "error"} | {"input": answer["input"]}
+        view = task.view(other)
+        if view is not None and task.say(other) != task.say(dict(answer)):
+            views.append(replace(view, title=f"{task.say(other)} ({other['score']:.2f})"))
+    return views[: count - 1]
 
 
 def answer_in_batches(

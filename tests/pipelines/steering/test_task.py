@@ -92,7 +92,9 @@ def test_empty_batches_get_empty_answers_and_what_is_no_image_one_clear_error(fi
 def test_an_answer_to_a_clip_has_a_line_a_frame_and_one_to_a_track_its_report(finished):
     served = load_saved_model(finished.version.parent, "steering")
     frames = [ImageFile(f"{number}.png", encoded(road(0.1 * number))) for number in range(3)]
-    (clip,) = Steering.ask(served, frames)
+    (clip,) = Steering.ask(served, frames, attention=True)
+    assert len(clip["regions"]) == len(Steering.view(clip).regions) == 3
+    assert "regions" not in next(iter(Steering.ask(served, frames)))
     assert [f"{angle:+.4f}" for angle in clip["steering"]] == Steering.say(clip).splitlines()
     assert clip["input"] == "0.png 1.png 2.png" and len(Steering.view(clip).images) == 3
     with pytest.raises(UserError, match="received both"):

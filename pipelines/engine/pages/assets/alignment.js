@@ -1,24 +1,32 @@
 /* Alignment: a matrix for each map, and the words that were read shaded by what one written word looked at. */
 
 async function draw(content, { tools, picture, further }) {
-  const levels = {};
-  for (const [name, level] of Object.entries(content.levels)) levels[name] = { ...level, weights: await unpack(level.weights) };
-  const names = Object.keys(levels);
-  const state = { level: names[0], map: 0, pointed: null, kept: null, here: null };
+  const answers = [];
+  for (const { title, levels } of [content, ...content.alternatives]) {
+    const unpacked = {};
+    for (const [name, level] of Object.entries(levels)) unpacked[name] = { ...level, weights: await unpack(level.weights) };
+    answers.push({ title, levels: unpacked });
+  }
+  const names = Object.keys(answers[0].levels);
+  const state = { level: names[0], map: 0, pointed: null, kept: null, here: null, answer: 0 };
   let matrices = [];
 
-  const level = () => levels[state.level];
-  const at = (map) => {
-    const [, rows, columns] = level().weights.shape;
-    return (row, column) => level().weights.at((map * rows + row) * columns + column);
+  const level = (answer = 0) => answers[answer].levels[state.level];
+  const at = (map, answer = 0) => {
+    const { weights } = level(answer);
+    const [, rows, columns] = weights.shape;
+    return (row, column) => weights.at((map * rows + row) * columns + column);
   };
+  const panel = (title, matrix, kind) => make("div", { class: kind }, title ? make("h2", { class: "minor", dir: "auto" }, title) : null, matrix.element);
   const written = make("ul", { class: "tokens", id: "written", "aria-label": content.sides[1] });
   const read = make("ul", { class: "tokens", id: "read", "aria-label": content.sides[0] });
   const maps = make("div", { class: "maps" });
   const alternative = asTable(() => {
     const { target, source } = level();
     const title = `What each word of "${content.sides[1]}" looked at most${content.names[state.map] ? ` (${content.names[state.map]})` : ""}`;
-    return table(title, [content.sides[1], ...["most", "second", "third"].slice(0, source.length)], mostAttended(target, source, at(state.map)));
+    const head = [content.sides[1], ...["most", "second", "third"].slice(0, source.length)];
+    return make("div", {}, table(title, head, mostAttended(target, source, at(state.map))),
+      answers.slice(1).map(({ title }, place) => table(title, head, mostAttended(level(place + 1).target, source, at(0, place + 1)))));
   });
 
   if (names.length > 1) {
@@ -29,9 +37,10 @@ async function draw(content, { tools, picture, further }) {
   }
 
   function shade() {
-    const row = state.here ?? state.kept;
-    const { source, target } = level();
-    const weights = row === null ? null : source.map((_, column) => at(state.pointed ?? state.map)(row, column));
+    const { answer } = state;
+    const row = state.here ?? (answer ? null : state.kept);
+    const { source, target } = level(answer);
+    const weights = row === null ? null : source.map((_, column) => at(answer ? 0 : state.pointed ?? state.map, answer)(row, column));
     const largest = weights ? Math.max(...weights, 1e-9) : 1;
     [...read.children].forEach(({ firstChild: word }, column) => {
       const color = weights && blue(weights[column] / largest);
@@ -74,17 +83,31 @@ async function draw(content, { tools, picture, further }) {
         look(cell ? cell[0] : null);
       },
     }));
-    maps.replaceChildren(...matrices.map((matrix, map) =>
-      make("div", {}, content.names[map] ? make("h2", { class: "minor", dir: "auto" }, content.names[map]) : null, matrix.element)));
+    const [first, ...heads] = matrices.map((matrix, map) => panel(content.names[map] || (answers.length > 1 ? "the answer" : ""), matrix));
+    maps.replaceChildren(first, ...answers.slice(1).map(({ title }, place) => panel(title, alternativeOf(title, place + 1), "alternative")), ...heads);
     shade();
     alternative.refresh();
+  }
+
+  /** The matrix of another text that could have been written; the pointer in it shades the same words that were read. */
+  function alternativeOf(title, answer) {
+    const { source, target, weights } = level(answer);
+    return new Matrix({
+      name: title, rows: target, columns: source, at: at(0, answer), largest: weights.largest, sides: content.sides,
+      tellCell: (row, column) => `${target[row]} → ${source[column]}: ${short(at(0, answer)(row, column))}`,
+      onCell: (cell) => {
+        state.answer = cell ? answer : 0;
+        look(cell ? cell[0] : null);
+      },
+    });
   }
 
   picture.append(
     make("h2", { class: "minor" }, `${content.sides[1]}: point at a word, click keeps it`), written,
     make("h2", { class: "minor" }, `${content.sides[0]}: shaded by what it looked at`), read, maps,
-    legend(blue, levels[names[0]].weights.largest, "weight"),
+    legend(blue, level().weights.largest, "weight"),
   );
+  if (answers.length > 1) picture.append(make("p", { class: "explained" }, "Beside the answer: other answers of the beam, with their scores."));
   if (level().links.length) picture.append(make("p", { class: "explained" }, "Outlined: links that the data knows."));
   further.append(alternative);
   build();

@@ -3,7 +3,7 @@
 async function draw(content, { tools, picture, further }) {
   const maps = await unpack(content.maps);
   const [count, rows, columns] = maps.shape;
-  const { values, truths, unit, directions, limit } = content;
+  const { values, truths, unit, directions, limit, regions } = content;
   const images = content.images.map((source) => Object.assign(new Image(), { src: source }));
   await images[0].decode();
   const state = { frame: 0, playing: false, last: 0, strength: 0.6 };
@@ -19,6 +19,14 @@ async function draw(content, { tools, picture, further }) {
     let largest = 0;
     for (let i = frame * rows * columns; i < (frame + 1) * rows * columns; i++) largest = Math.max(largest, maps.at(i));
     return largest;
+  }
+
+  const distance = (number) => `${number.toFixed(3)} ${unit}`.trim();
+  function counted(frame) {
+    const causal = regions[frame].filter(([, , one]) => one).length;
+    const largest = Math.max(0, ...regions[frame].map(([, effect]) => effect));
+    const moved = regions[frame].length ? `, without one the answer moves by at most ${distance(largest)}` : "";
+    return `${regions[frame].length} attended regions, ${causal} of them causal${moved}`;
   }
 
   const slider = make("input", { type: "range", id: "slider", min: 0, max: count - 1, value: 0, "aria-label": "frame", oninput: () => (pause(), show(Number(slider.value))) });
@@ -38,8 +46,9 @@ async function draw(content, { tools, picture, further }) {
     if (image !== images[state.frame]) return; // another one was asked for meanwhile
     paintUnder(plain, image, null);
     paintUnder(under, image, mapOf(state.frame), largestOf(state.frame), state.strength);
+    outline(under, regions[state.frame] || [], zoom);
     const truth = truths ? `, truth ${written(truths[state.frame])}` : "";
-    const text = `frame ${state.frame + 1} of ${count}: answer ${written(values[state.frame])}${truth}`;
+    const text = `frame ${state.frame + 1} of ${count}: answer ${written(values[state.frame])}${truth}${regions.length ? `; ${counted(state.frame)}` : ""}`;
     numbers.textContent = text;
     slider.value = state.frame;
     slider.setAttribute("aria-valuetext", text);
@@ -82,9 +91,30 @@ async function draw(content, { tools, picture, further }) {
   picture.append(
     make("div", { class: "maps" }, make("div", { class: "stage" }, make("h2", { class: "minor" }, "frame"), plain), make("div", { class: "stage" }, make("h2", { class: "minor" }, "what it attended to"), under)),
     numbers, plot.element, make("p", { class: "explained" }, `${key}. Click the curve to go there. The map is scaled to its own largest weight.`), legend(heat, 1, "share of the largest weight"));
-  further.append(asTable(() => table("The answers", ["frame", "answer", ...(truths ? ["truth"] : []), "strongest"],
-    values.map((value, frame) => [frame + 1, written(value), ...(truths ? [written(truths[frame])] : []), strongest(mapOf(frame), rows, columns)]))));
+  if (regions.length) {
+    picture.append(make("p", { class: "explained" },
+      "Outlined: attended regions. A solid line is around a causal one: painted black, it moves the answer more than the same shape does at four random places. A dashed line is around the others."));
+  }
+  const further_columns = [...(truths ? ["truth"] : []), "strongest", ...(regions.length ? ["regions"] : [])];
+  further.append(asTable(() => table("The answers", ["frame", "answer", ...further_columns],
+    values.map((value, frame) => [frame + 1, written(value), ...(truths ? [written(truths[frame])] : []), strongest(mapOf(frame), rows, columns),
+      ...(regions.length ? [counted(frame)] : [])]))));
   await show(0);
+}
+
+/** Draws the outlines of regions: solid around causal ones, dashed around the others. */
+function outline(canvas, regions, zoom) {
+  const context = canvas.getContext("2d");
+  for (const [corners, , causal] of regions) {
+    context.beginPath();
+    corners.forEach(([x, y]) => context.lineTo(x * zoom, y * zoom));
+    context.closePath();
+    for (const [color, width] of [["#000", 4], [causal ? "#ffab66" : "#fff", 2]]) { // seen on dark and on light
+      context.setLineDash(causal ? [] : [6, 4]);
+      Object.assign(context, { strokeStyle: color, lineWidth: width });
+      context.stroke();
+    }
+  }
 }
 
 /** The numbers over time, with a cursor. */

@@ -1,22 +1,13 @@
 """The pages in a browser: what they show, how they answer to pointer and keys, and that they load nothing else."""
 
-import json
-import shutil
-import subprocess
-import tarfile
 from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from selenium import webdriver
-from selenium.webdriver import ActionChains, ChromeOptions, Keys
-from selenium.webdriver.chrome.service import Service
-from selenium.webdriver.common.by import By
-from selenium.webdriver.support.ui import WebDriverWait
+from selenium.webdriver import ActionChains, Keys
 
-from attention_zoo.pipelines.engine.pages.page import write_page
 from attention_zoo.pipelines.engine.views import (
     Alignment,
     ConfusionMatrix,
@@ -43,6 +34,11 @@ VIEWS = {
         "3 hours → 3 heures",
         ("source", "translation"),
         links=[(1, 1)],
+        alternatives=[
+            Alignment(
+                ["▁3", "▁h", "ours", "</s>"], ["▁trois"], np.array([[[0.5, 0.25, 0.25, 0]]]), title="trois (-1.50)"
+            )
+        ],
     ),
     "confusion_matrix": ConfusionMatrix(["cat", "dog"], np.array([[30, 10], [1, 1999]]), "test split"),
     "frames": Frames(
@@ -53,6 +49,7 @@ VIEWS = {
         "rad",
         np.array([-0.25, 0, 0.5]),
         ("left", "right"),
+        [[([[0, 0], [8, 0], [8, 8]], 0.25, True), ([[20, 10], [29, 10], [29, 19]], 0.01, False)], [], []],
     ),
     "heat_maps": HeatMaps(IMAGE, CORNERS, ["a", "red", "square"], "a red square", "reference: a square"),
     "layered_heads": LayeredHeads(TOKENS, LAYERS, "the cat sat"),
@@ -76,86 +73,6 @@ VIEWS = {
 HOSTILE = "</script><img src=x onerror='hacked=1'><script>hacked=1</script>\"'&lt;"
 
 
-class Browser:
-    """A headless Chromium that opens pages of views."""
-
-    def __init__(self, folder):
-        for program in ("chromium", "chromedriver"):
-            if shutil.which(program) is None:
-                pytest.fail(f"{program} is missing: tests of pages need it (apt-get install chromium chromium-driver)")
-        options = ChromeOptions()
-        options.binary_location = shutil.which("chromium")
-        for flag in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
-            options.add_argument(flag)
-        options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-        self.folder = folder
-        self.driver = webdriver.Chrome(options, Service(shutil.which("chromedriver")))
-        self.driver.execute_cdp_cmd(
-            "Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(folder / "downloads")}
-        )
-
-    def open(self, view, width=1000, scheme="light"):
-        self.resize(width)
-        self.scheme(scheme)
-        self.driver.get(write_page(view, self.folder / "page.html").as_uri())
-        self.wait(lambda: self.js("return document.documentElement.dataset.drawn"))
-
-    def resize(self, width):
-        metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
-        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-
-    def scheme(self, name):
-        features = [{"name": "prefers-color-scheme", "value": name}]
-        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
-
-    def wait(self, condition):
-        return WebDriverWait(self.driver, 30, 0.02).until(lambda _: condition())
-
-    def js(self, script, *arguments):
-        return self.driver.execute_script(script, *arguments)
-
-    def all(self, selector):
-        return self.driver.find_elements(By.CSS_SELECTOR, selector)
-
-    def one(self, selector):
-        return self.driver.find_element(By.CSS_SELECTOR, selector)
-
-    def texts(self, selector):
-        return [element.text for element in self.all(selector)]
-
-    def button(self, text):
-        return next(button for button in self.all("button") if button.text == text)
-
-    def press(self, *keys):
-        ActionChains(self.driver, 20).send_keys(*keys).perform()
-
-    def point(self, element, x=None, y=None):
-        """Moves the pointer to a place in an element, from its top left; to its middle without one."""
-        chain = ActionChains(self.driver, 20)
-        if x is None:
-            chain.move_to_element(element).perform()
-        else:
-            size = element.size
-            chain.move_to_element_with_offset(element, x - size["width"] // 2, y - size["height"] // 2).perform()
-
-    def said(self):
-        return self.one("#said").text
-
-    def complaints(self):
-        """What the console holds, and the addresses that were asked for beside the file itself."""
-        entries = [json.loads(entry["message"])["message"] for entry in self.driver.get_log("performance")]
-        asked = [one["params"]["request"]["url"] for one in entries if one["method"] == "Network.requestWillBeSent"]
-        elsewhere = [url for url in asked if not url.startswith(("file://", "data:", "blob:"))]
-        return [entry["message"] for entry in self.driver.get_log("browser")] + elsewhere
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    browser = Browser(tmp_path_factory.mktemp("pages"))
-    yield browser
-    browser.driver.quit()
-
-
 @pytest.mark.parametrize("name", VIEWS)
 def test_a_page_is_drawn_on_400_pixels_in_both_schemes_without_a_request(browser, name):
     browser.complaints()
@@ -176,28 +93,12 @@ def test_a_page_loads_nothing_even_if_a_script_asks(browser):
     assert any("Content Security Policy" in one for one in browser.complaints())
 
 
-@pytest.fixture(scope="module")
-def axe(tmp_path_factory):
-    """The script of axe-core, which checks accessibility, from npm's registry."""
-    if shutil.which("npm") is None:
-        pytest.fail("npm is missing: the test of accessibility fetches axe-core with it (apt-get install npm)")
-    folder = tmp_path_factory.mktemp("axe")
-    subprocess.run(["npm", "pack", "axe-core@4", "--silent"], cwd=folder, check=True, capture_output=True, timeout=120)
-    (archive,) = folder.glob("*.tgz")
-    with tarfile.open(archive) as packed:
-        return packed.extractfile("package/axe.min.js").read().decode()
-
-
 def test_axe_finds_nothing_serious_in_any_page(browser, axe):
-    run = "const done = arguments[0]; axe.run().then((found) => done(found.violations), (error) => done(String(error)))"
     for name, view in VIEWS.items():
         for scheme in ("light", "dark"):
             browser.open(view, scheme=scheme)
             browser.js("for (const part of document.querySelectorAll('details')) part.open = true")
-            browser.js(axe)
-            found = browser.driver.execute_async_script(run)
-            nodes = [(one["id"], [node["html"][:200] for node in one["nodes"]]) for one in found]
-            assert nodes == [], f"{name}, {scheme}"
+            assert browser.violations(axe) == [], f"{name}, {scheme}"
 
 
 def hostile(view):
@@ -208,6 +109,8 @@ def hostile(view):
             texts[name] = HOSTILE
         elif isinstance(value, list) and value and isinstance(value[0], str):
             texts[name] = [f"{HOSTILE}{number}" for number in range(len(value))]
+        elif name == "alternatives":
+            texts[name] = [hostile(other) for other in value]
         elif name == "sides" or name == "directions":
             texts[name] = (HOSTILE, HOSTILE)
     if isinstance(view, ShadedText):
@@ -233,7 +136,7 @@ def test_an_alignment_answers_to_pointer_keys_and_click(browser):
     assert browser.texts("#written li") == ["3", "heures"] and browser.texts("#read li") == ["3", "hours", "</s>"]
     image, frame = browser.one(".matrix image"), browser.one(".matrix").rect
     place = {name: float(image.get_attribute(name)) for name in ("x", "y", "width", "height")}
-    assert browser.all(".matrix")[0].is_displayed() and len(browser.all(".matrix")) == 2
+    assert browser.all(".matrix")[0].is_displayed() and len(browser.all(".matrix")) == 3
     browser.point(
         browser.one(".matrix"), int(place["x"] + place["width"] / 2), int(place["y"] + place["height"] * 0.75)
     )
@@ -255,6 +158,18 @@ def test_an_alignment_answers_to_pointer_keys_and_click(browser):
     browser.one("summary").click()
     browser.wait(lambda: browser.texts("tbody tr"))
     assert browser.texts("tbody tr")[0] == "3 </s> 1 3 0 h 0"
+
+
+def test_other_answers_stand_beside_the_answer(browser):
+    browser.open(VIEWS["alignment"])
+    assert browser.texts(".maps h2") == ["alignment", "trois (-1.50)", "head 1"]
+    browser.one(".alternative .matrix-box").send_keys(Keys.ARROW_RIGHT, Keys.ARROW_RIGHT)
+    assert browser.said() == "trois → hours: 0.5"
+    colors = browser.js("return [...document.querySelectorAll('#read span')].map((word) => word.style.backgroundColor)")
+    assert colors[0] == colors[1] != colors[2]
+    browser.one("summary").click()
+    browser.wait(lambda: browser.texts("caption"))
+    assert browser.texts("tbody tr")[2] == "trois 3 0.5 hours 0.5 </s> 0"
 
 
 def test_a_matrix_takes_the_colors_of_the_scheme_and_of_paper(browser):
@@ -291,9 +206,19 @@ def test_heat_maps_follow_the_words(browser):
 
 def test_frames_play_with_values_and_truth(browser):
     browser.open(VIEWS["frames"])
-    assert browser.one("#numbers").text == "frame 1 of 3: answer −0.50 rad (left), truth −0.25 rad (left)"
+    told = "frame 1 of 3: answer −0.50 rad (left), truth −0.25 rad (left); 2 attended regions, 1 of them causal"
+    assert browser.one("#numbers").text == f"{told}, without one the answer moves by at most 0.250 rad"
+    color = (
+        "return [...document.getElementById('attended').getContext('2d').getImageData(40, 0, 1, 1).data].slice(0, 3)"
+    )
+    assert browser.js(color) == [255, 171, 102]  # on the line around the causal region
     browser.press(Keys.ARROW_RIGHT)
-    browser.wait(lambda: browser.one("#numbers").text == "frame 2 of 3: answer +0.00 rad, truth +0.00 rad")
+    browser.wait(
+        lambda: (
+            browser.one("#numbers").text
+            == "frame 2 of 3: answer +0.00 rad, truth +0.00 rad; 0 attended regions, 0 of them causal"
+        )
+    )
     assert browser.one("#attended").get_attribute("aria-label") == "Frame 2 under its map, strongest bottom right"
     browser.one("#play").click()
     browser.wait(lambda: browser.one("#numbers").text.startswith("frame 3") and browser.one("#play").text == "Play")

@@ -8,6 +8,7 @@ from attention_zoo.pipelines.engine.scores.causal_saliency import (
     deletion_ratio,
     examine,
     painted_over,
+    regions_of,
     upsampled,
 )
 
@@ -61,6 +62,19 @@ def test_the_blob_that_the_driver_reads_is_causal_and_the_other_spurious():
     assert report["blobs"] == 20 and report["spurious_share"] == 0.5 and report["deletion_frames"] == 10
     assert report["deletion_ratio_low"] > 1.5 and report["deletion_ratio"] <= report["deletion_ratio_high"]
     assert report["deletion_ratio_mean_color"] > 1.5
+
+
+def test_without_a_truth_a_region_is_causal_if_its_place_moves_the_answer():
+    frame = np.full((*SIZE, 3), 200, "uint8")
+
+    def steer(frames):
+        return frames[:, 8:16, 8:16].astype("float64").mean(axis=(1, 2, 3)) / 200
+
+    found = regions_of(steer, frame, peaks((1, 1), (4, 6)), np.random.default_rng(0))
+    by_place = sorted((np.mean(outline, axis=0).round().tolist(), effect, causal) for outline, effect, causal in found)
+    assert [causal for *_, causal in by_place] == [True, False]
+    assert by_place[0][1] > 0.9 and by_place[1][1] == 0
+    np.testing.assert_allclose([place for place, *_ in by_place], [[12, 12], [52, 36]], atol=4)
 
 
 def test_a_driver_that_does_not_look_has_no_causal_blob():
