@@ -220,7 +220,10 @@ CASES = {
         },
         {"test/bleu", "test/chrf", "test/exact_match", "input/padding_share"},
         {"bleu_by_length.png", "attention-1.png"},
-        {name: {"text": ["one red cat", "dog"]} for name in ("serving_default", "attention", "n_best")},
+        {
+            name: {"text": ["one red cat", "dog"]}
+            for name in ("serving_default", "attention", "n_best", "n_best_attention")
+        },
         {"text": [b"one two " * 5000, b"\xff\xfe cat", "猫 œuf".encode(), b"\x00\x01", b""]},
         texts=["one red cat", "two " * 100],
     ),

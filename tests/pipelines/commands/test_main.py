@@ -182,7 +182,7 @@ def test_help_names_every_command(toy, capsys, argv):
     )
 
 
-@pytest.mark.parametrize("command", ["train", "evaluate", "export", "predict", "look", "tasks", "datasets"])
+@pytest.mark.parametrize("command", ["train", "evaluate", "export", "predict", "look", "demo", "tasks", "datasets"])
 def test_every_command_has_help(toy, capsys, command):
     with pytest.raises(SystemExit) as caught:
         toy.run(command, "--help")

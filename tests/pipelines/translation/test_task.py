@@ -85,10 +85,24 @@ def test_the_session_loader_serves_all_signatures(finished, session_run):
     np.testing.assert_array_equal(seen["translation"], best["translation"])
 
 
+def test_the_attention_of_the_n_best_is_that_of_each(finished, session_run):
+    text = ["one red cat", "dog"]
+    answers = {name: session_run(finished.version, name, {"text": text}) for name in ("n_best", "n_best_attention")}
+    many, seen = answers.values()
+    np.testing.assert_array_equal(seen["translation"], many["translations"])
+    np.testing.assert_allclose(seen["score"], many["scores"], atol=1e-6)
+    assert seen["weights"].shape[:2] == seen["source_tokens"].shape[:2] == (2, 4)
+    for row, place in np.argwhere(np.isfinite(seen["score"])):
+        t, s = (seen[f"{side}_lengths"][row, place] for side in ("target", "source"))
+        np.testing.assert_allclose(seen["weights"][row, place, :t, :s].sum(axis=-1), 1.0, atol=1e-5)
+        pieces = b"".join(seen["target_tokens"][row, place, : t - 1]).replace("▁".encode(), b" ").strip()
+        assert pieces == seen["translation"][row, place] and seen["target_tokens"][row, place, t - 1] == b"</s>"
+
+
 BLANK = ["", "  \t", "\u200b", "\u00a0\ufeff\u00ad", b"\x00\x01", b"\xff\xfe"]
 
 
-@pytest.mark.parametrize("signature", ["serving_default", "n_best", "attention"])
+@pytest.mark.parametrize("signature", ["serving_default", "n_best", "attention", "n_best_attention"])
 def test_text_that_says_nothing_is_answered_with_nothing(finished, session_run, c_api_run, signature):
     version = finished.version
     text = ["one red cat", *BLANK, "dog"]
@@ -101,7 +115,7 @@ def test_text_that_says_nothing_is_answered_with_nothing(finished, session_run, 
         assert answer["error"].shape == (8,) and not answer["error"].any()
 
 
-@pytest.mark.parametrize("signature", ["serving_default", "n_best", "attention"])
+@pytest.mark.parametrize("signature", ["serving_default", "n_best", "attention", "n_best_attention"])
 def test_rows_beside_blank_text_are_answered_as_alone(finished, session_run, signature):
     version = finished.version
     alone = session_run(version, signature, {"text": ["one red cat", "dog"]})
