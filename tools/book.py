@@ -36,6 +36,26 @@ def on_page_content(html, **_):
     return FORMULA.sub(mathml, html)
 
 
+# What the theme leaves without a name.
+NAMED = [
+    (re.compile(r' aria-hidden="true"(\s+type="radio" name="__palette")'), r' aria-label="color scheme"\1'),
+    (re.compile(r'(<div class="md-search"[^>]* role="dialog")'), r'\1 aria-label="search"'),
+    (re.compile(r'(<input class="md-toggle" data-md-toggle="(\w+)")'), r'\1 aria-label="\2"'),
+]
+
+
+def on_post_page(output, **_):
+    """MkDocs' hook on a whole page: names for screen readers."""
+    for pattern, named in NAMED:
+        output = pattern.sub(named, output)
+    return output
+
+
+def on_post_template(output_content, **_):
+    """MkDocs' hook on the page for what is not found."""
+    return on_post_page(output_content)
+
+
 def _listing(line):
     name, *symbols = line.split()
     return f'```python title="{name}"\n{source_of(ROOT / name, symbols)}\n```'
