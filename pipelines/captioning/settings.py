@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from attention_zoo.pipelines.engine.decoding.settings import DecodingSettings
+from attention_zoo.pipelines.engine.errors import check_ranges
 from attention_zoo.pipelines.engine.settings import ExportSettings, TaskConfig, TrainingSettings
 
 
@@ -73,6 +74,23 @@ class ModelSettings:
 
 
 @dataclass
+class AugmentationSettings:
+    """How training images are changed at random; few images of your own get both, since they leave captions true.
+
+    Args:
+        translation: Largest shift, as a share of the side.
+        zoom: Largest change of size, as a share.
+    """
+
+    translation: float = 0.0
+    zoom: float = 0.0
+
+    def __post_init__(self):
+        names = ("translation", "zoom")
+        check_ranges(self, {name: (0 <= getattr(self, name) < 1, "at least 0 and below 1") for name in names})
+
+
+@dataclass
 class BaselineSettings:
     """The same model without attention, trained after the run to compare with.
 
@@ -90,6 +108,7 @@ class CaptioningConfig(TaskConfig):
     Args:
         data: The images and their captions.
         model: The model.
+        augmentation: How training images are changed.
         training: How the weights are learned; an epoch shows every image once, with one of its captions.
         baseline: The model without attention to compare with.
         decoding: How a caption is searched for.
@@ -98,6 +117,7 @@ class CaptioningConfig(TaskConfig):
 
     data: DataSettings = field(default_factory=DataSettings)
     model: ModelSettings = field(default_factory=ModelSettings)
+    augmentation: AugmentationSettings = field(default_factory=AugmentationSettings)
     training: TrainingSettings = field(default_factory=TrainingSettings)
     baseline: BaselineSettings = field(default_factory=BaselineSettings)
     decoding: DecodingSettings = field(default_factory=DecodingSettings)

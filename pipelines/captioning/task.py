@@ -5,7 +5,8 @@
     attention-zoo predict captioning scene.png --attention attention.png
 
 The file reads in the order in which an image travels: settings, `load`, `adapt`, `preprocess`, `build`, `loss`,
-`evaluate`, `baselines`, `signatures`, `ask`, `view`. `captioner.py` has what turns image files into answers.
+`evaluate`, `baselines`, `signatures`, `ask`, `view`. `batches.py` makes the batches, and `captioner.py` turns image
+files into answers.
 """
 
 import json
@@ -14,6 +15,7 @@ from dataclasses import replace
 import numpy as np
 import tensorflow as tf
 
+from attention_zoo.pipelines.captioning.batches import caption_batches, changes_for
 from attention_zoo.pipelines.captioning.captioner import Captioner
 from attention_zoo.pipelines.captioning.pictures import heat_maps_of
 from attention_zoo.pipelines.captioning.settings import CaptioningConfig
@@ -48,7 +50,9 @@ class Captioning(Task):
     Config = CaptioningConfig
     View = HeatMaps
     answers_with = "caption"
+    sized_settings = ("augmentation.translation", "augmentation.zoom")
     adapted_settings = ("data.vocabulary_size",)
+    enough_steps, enough_batches = 800, 1  # fewer images in a batch take as long, since words come one by one
     changeable_data_settings = ("strict",)
     read_input = staticmethod(read_image_file)
     ask = staticmethod(ask_image_files)
@@ -65,6 +69,12 @@ class Captioning(Task):
         for split in SPLITS:
             captions = sum(map(len, self.examples[split].captions))
             print(describe_split(split, len(self.examples[split]), f"images with {captions:,} captions"))
+
+    def size_to_data(self, typed):
+        """Changes training images at random where a user has few."""
+        if not self.config.data.folder:
+            return []
+        return changes_for(self.config.augmentation, len(self.examples["train"]), typed)
 
     def adapt(self):
         """Learns the words from the training split, once a run, and numbers those of all captions."""
@@ -107,23 +117,9 @@ class Captioning(Task):
         }
 
     def preprocess(self, split, epoch):
-        """Returns batches of as many images as the token budget has room for the longest caption.
-
-        Every image comes once an epoch, with a caption of its own drawn anew; the training split in a new order, too.
-        """
-        training, columns = self.config.training, self.columns[split]
-        rng = np.random.default_rng([training.seed, epoch if split == "train" else 0])
-        chosen = columns["first"] + rng.integers(columns["counts"])  # (N,)
-        order = rng.permutation(len(chosen)) if split == "train" else np.arange(len(chosen))
-        tokens = columns["tokens"]
-        longest, budget = int(tf.reduce_max(tokens.row_lengths())) + 1, training.batch_tokens
-        if longest > budget:
-            raise UserError(f"--training.batch_tokens: expected room for {longest} tokens, received {budget}")
-        dataset = tf.data.Dataset.from_tensor_slices((columns["images"][order], chosen[order]))
-        dataset = dataset.batch(budget // longest)
-        return dataset.map(columns["gather"], num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).prefetch(
-            tf.data.AUTOTUNE
-        )
+        """Returns batches of images with a caption each, see `caption_batches`."""
+        config = self.config
+        return caption_batches(self.columns[split], config.training, config.augmentation, split, epoch)
 
     def build(self):
         """Returns the model, built."""

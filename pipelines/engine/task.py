@@ -49,6 +49,9 @@ class Task:
             evaluation on other data cannot change them.
         pretrained: Whether the model begins with weights that were learned elsewhere. The engine then keeps the
             training settings on small data, where a new model gets more epochs.
+        enough_steps: Updates of a run on small data, at least: fewer teach a new model little.
+        enough_batches: Batches of an epoch of small data, at least, unless they would have few rows: batches that see
+            the whole split at once make few updates.
     """
 
     data_version = ""
@@ -62,6 +65,8 @@ class Task:
     asked_together: int | None = 32
     reads = "image"
     pretrained = False
+    enough_steps = 600
+    enough_batches = 12
     View: type | None = None
     answers_with: str
     name: str

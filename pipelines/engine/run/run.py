@@ -123,7 +123,10 @@ def train(
             reporter.note(f"note: {line}")
         if typed is not None and not task.pretrained:
             with stage("counting the batches of an epoch"):
-                lines = size_to_data(config.training, typed, lambda: task.preprocess("train", 0))
+                lines = size_to_data(
+                    *(config.training, typed, lambda: task.preprocess("train", 0)),
+                    *(task.enough_steps, task.enough_batches),
+                )
             for line in lines:
                 reporter.note(line)
         if start_from and not continues:

@@ -41,7 +41,8 @@ def train_twin(
     reporter = TrainingReporter(twin.folder, unit=twin.unit)
     if sized and task.config.typed:  # the user wrote something, such as the place of the data
         kept = {"training.batch_tokens", "training.warmup_steps", *task.config.typed} - {"training.epochs"}
-        for line in size_to_data(twin.config.training, kept, lambda: twin.preprocess("train", 0)):
+        enough = (twin.enough_steps, twin.enough_batches)
+        for line in size_to_data(twin.config.training, kept, lambda: twin.preprocess("train", 0), *enough):
             reporter.note(f"{line} ({note})")
     model = twin.build()
     reporter.note(f"{note}; {model.count_params():,} parameters")

@@ -1,0 +1,84 @@
+"""Batches of images with a caption each, and the random changes of training images that leave captions true."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from attention_zoo.pipelines.engine.errors import UserError
+from attention_zoo.pipelines.engine.images.augmentation import augment
+from attention_zoo.pipelines.engine.settings import describe_change
+
+FEW_IMAGES = 1_000  # training images that a new model learns by heart
+CHANGES = {"translation": 0.1, "zoom": 0.15}  # what they get
+
+
+def caption_batches(columns, training, augmentation, split, epoch):
+    """Returns batches of as many images as the token budget has room for the longest caption.
+
+    Every image comes once an epoch, with a caption of its own drawn anew; the training split in a new order, too, and
+    changed at random. The same arguments give the same batches.
+
+    Args:
+        columns: Columns of the split, as `Captioning.encode` returns them.
+        training: `TrainingSettings`.
+        augmentation: `AugmentationSettings`.
+        split: Its name.
+        epoch: Number of the epoch.
+
+    Returns:
+        A `tf.data.Dataset` of dicts: "image", uint8 `(B, H, W, 3)`, "target" and "labels", int32 `(B, T)`.
+
+    Raises:
+        UserError: The longest caption does not fit into a batch.
+    """
+    rng = np.random.default_rng([training.seed, epoch if split == "train" else 0])
+    chosen = columns["first"] + rng.integers(columns["counts"])  # (N,)
+    order = rng.permutation(len(chosen)) if split == "train" else np.arange(len(chosen))
+    longest, budget = int(tf.reduce_max(columns["tokens"].row_lengths())) + 1, training.batch_tokens
+    if longest > budget:
+        raise UserError(f"--training.batch_tokens: expected room for {longest} tokens, received {budget}")
+    dataset = tf.data.Dataset.from_tensor_slices((columns["images"][order], chosen[order]))
+    dataset = dataset.batch(budget // longest)
+    dataset = dataset.map(columns["gather"], num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    layers = changes(augmentation) if split == "train" else []
+    if layers:
+        seed = tf.constant(rng.integers(2**31, size=1), tf.int64)  # (1,)
+
+        def change(number, batch):
+            images = {"images": tf.cast(batch["image"], tf.float32)}
+            changed = augment(layers, images, tf.concat([seed, [number]], axis=0))["images"]  # a seed for each batch
+            return batch | {"image": tf.cast(changed, tf.uint8)}
+
+        dataset = dataset.enumerate().map(change, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    return dataset.prefetch(tf.data.AUTOTUNE)
+
+
+def changes(augmentation):
+    """Returns Keras's layers for `AugmentationSettings`; pixels beyond the edge repeat those at the edge."""
+    options = {"fill_mode": "nearest", "dtype": "float32"}
+    translation, zoom = augmentation.translation, augmentation.zoom
+    layers = [keras.layers.RandomTranslation(translation, translation, **options)] if translation else []
+    return [*layers, keras.layers.RandomZoom(zoom, **options)] if zoom else layers
+
+
+def changes_for(augmentation, images, typed):
+    """Turns on the random changes of training images where they are few.
+
+    Args:
+        augmentation: `AugmentationSettings`, which are changed in place.
+        images: Number of training images.
+        typed: Dotted names of the settings that the user wrote. They stay as they are.
+
+    Returns:
+        A line for each changed setting.
+    """
+    lines = []
+    if images >= FEW_IMAGES or "data.limit" in typed:
+        return lines
+    for name, value in CHANGES.items():
+        before = getattr(augmentation, name)
+        if f"augmentation.{name}" not in typed and before < value:
+            setattr(augmentation, name, value)
+            reason = f"since {images:,} images are easily learned by heart"
+            lines += describe_change(f"augmentation.{name}", before, value, reason)
+    return lines
