@@ -201,6 +201,7 @@ def test_own_captions_skip_what_is_missing_and_say_what_is_there(folder):
     size = ["--model.image_size", "32", "--model.units", "16", "--model.attention_units", "8"]
     said = zoo(folder, "train", "captioning", *words, *size, "--model.embedding_dim", "16")
     assert "missing.png" in said and "captions.jsonl" in said
+    assert "augmentation.translation: 0.1 instead of 0.0, since" in said
 
 
 def test_own_tagged_sentences_name_bad_lines_and_find_names(folder):
