@@ -12,16 +12,15 @@ FEW_IMAGES = 1_000  # training images that a new model learns by heart
 CHANGES = {"translation": 0.1, "zoom": 0.15}  # what they get
 
 
-def caption_batches(columns, training, augmentation, split, epoch):
+def caption_batches(columns, training, split, epoch):
     """Returns batches of as many images as the token budget has room for the longest caption.
 
     Every image comes once an epoch, with a caption of its own drawn anew; the training split in a new order, too, and
-    changed at random. The same arguments give the same batches.
+    changed at random where "change" of the columns says how. The same arguments give the same batches.
 
     Args:
         columns: Columns of the split, as `Captioning.encode` returns them.
         training: `TrainingSettings`.
-        augmentation: `AugmentationSettings`.
         split: Its name.
         epoch: Number of the epoch.
 
@@ -40,27 +39,41 @@ def caption_batches(columns, training, augmentation, split, epoch):
     dataset = tf.data.Dataset.from_tensor_slices((columns["images"][order], chosen[order]))
     dataset = dataset.batch(budget // longest)
     dataset = dataset.map(columns["gather"], num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    layers = changes(augmentation) if split == "train" else []
-    if layers:
+    change = columns["change"]
+    if change:
         seed = tf.constant(rng.integers(2**31, size=1), tf.int64)  # (1,)
 
-        def change(number, batch):
-            images = {"images": tf.cast(batch["image"], tf.float32)}
-            changed = augment(layers, images, tf.concat([seed, [number]], axis=0))["images"]  # a seed for each batch
-            return batch | {"image": tf.cast(changed, tf.uint8)}
+        def changed(number, batch):
+            return batch | {"image": change(batch["image"], tf.concat([seed, [number]], axis=0))}  # a seed for a batch
 
-        dataset = dataset.enumerate().map(change, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        dataset = dataset.enumerate().map(changed, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
     return dataset.prefetch(tf.data.AUTOTUNE)
 
 
 def changes(augmentation):
-    """Returns Keras's layers for `AugmentationSettings`; pixels beyond the edge repeat those at the edge."""
+    """Returns a function that changes images at random; pixels beyond the edge repeat those at the edge.
+
+    Args:
+        augmentation: `AugmentationSettings`.
+
+    Returns:
+        A function of images, uint8 `(B, H, W, 3)`, and a seed, int64 `(2,)`, to images; `None` if nothing is asked for.
+    """
     layers, (translation, zoom) = [], (augmentation.translation, augmentation.zoom)
     if translation:
         layers.append(keras.layers.RandomTranslation(translation, translation, fill_mode="nearest", dtype="float32"))
     if zoom:
         layers.append(keras.layers.RandomZoom(zoom, fill_mode="nearest", dtype="float32"))
-    return layers
+    if not layers:
+        return None
+    signature = [tf.TensorSpec([None, None, None, 3], tf.uint8), tf.TensorSpec([2], tf.int64)]
+
+    @tf.function(input_signature=signature, autograph=False)  # traced once a run, not once an epoch
+    def change(images, seed):
+        changed = augment(layers, {"images": tf.cast(images, tf.float32)}, seed)["images"]
+        return tf.cast(tf.ensure_shape(changed, images.shape), tf.uint8)
+
+    return change
 
 
 def changes_for(augmentation, images, typed):

@@ -15,7 +15,7 @@ from dataclasses import replace
 import numpy as np
 import tensorflow as tf
 
-from attention_zoo.pipelines.captioning.batches import caption_batches, changes_for
+from attention_zoo.pipelines.captioning.batches import caption_batches, changes, changes_for
 from attention_zoo.pipelines.captioning.captioner import Captioner
 from attention_zoo.pipelines.captioning.pictures import heat_maps_of
 from attention_zoo.pipelines.captioning.settings import CaptioningConfig
@@ -114,12 +114,12 @@ class Captioning(Task):
             "first": first,
             "counts": counts,
             "gather": gather,
+            "change": changes(self.config.augmentation) if split == "train" else None,
         }
 
     def preprocess(self, split, epoch):
         """Returns batches of images with a caption each, see `caption_batches`."""
-        config = self.config
-        return caption_batches(self.columns[split], config.training, config.augmentation, split, epoch)
+        return caption_batches(self.columns[split], self.config.training, split, epoch)
 
     def build(self):
         """Returns the model, built."""
