@@ -44,7 +44,8 @@ def caption_batches(columns, training, split, epoch):
         seed = tf.constant(rng.integers(2**31, size=1), tf.int64)  # (1,)
 
         def changed(number, batch):
-            return batch | {"image": change(batch["image"], tf.concat([seed, [number]], axis=0))}  # a seed for a batch
+            image = change(batch["image"], tf.concat([seed, [number]], axis=0))  # a seed for each batch
+            return batch | {"image": tf.ensure_shape(image, batch["image"].shape)}
 
         dataset = dataset.enumerate().map(changed, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
     return dataset.prefetch(tf.data.AUTOTUNE)
@@ -71,7 +72,7 @@ def changes(augmentation):
     @tf.function(input_signature=signature, autograph=False)  # traced once a run, not once an epoch
     def change(images, seed):
         changed = augment(layers, {"images": tf.cast(images, tf.float32)}, seed)["images"]
-        return tf.cast(tf.ensure_shape(changed, images.shape), tf.uint8)
+        return tf.cast(changed, tf.uint8)
 
     return change
 

@@ -23,7 +23,9 @@ def images_of(split="train", epoch=0, budget=6, **augmentation):
     """Returns the images of an epoch, in batches of two, and their numbers."""
     training = TrainingSettings(batch_tokens=budget)
     columns = COLUMNS | {"change": changes(AugmentationSettings(**augmentation))}
-    batches = list(caption_batches(columns, training, split, epoch))
+    dataset = caption_batches(columns, training, split, epoch)
+    assert dataset.element_spec["image"].shape[1:] == (12, 12, 3)
+    batches = list(dataset)
     assert [len(batch["image"]) for batch in batches] == [2, 2, 1]
     return (np.concatenate([batch[name] for batch in batches]) for name in ("image", "labels"))
 
