@@ -16,6 +16,8 @@ from attention_zoo.pipelines.engine.serving.versions import CANDIDATE, complete_
 from attention_zoo.pipelines.engine.storage.files import atomic_write
 from attention_zoo.pipelines.registry import Entry
 
+LONGEST = 1_600  # pixels of a side of a picture
+
 
 @dataclass(frozen=True)
 class Picture:
@@ -80,12 +82,14 @@ def draw(tasks: Mapping[str, Entry], picture: Picture, path: Path) -> int:
 
 
 def shrink(path: Path) -> None:
-    """Gives a PNG a palette of 256 colors, a third of its size: pictures of a book are kept with its text."""
+    """Makes a PNG small, since a book keeps its pictures: `LONGEST` pixels a side at most, a palette of 256 colors."""
     from PIL import Image
 
     content = io.BytesIO()
     with Image.open(path) as image:
-        image.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(content, format="PNG", optimize=True)
+        colors = image.convert("RGB")
+        colors.thumbnail((LONGEST, LONGEST))
+        colors.quantize(256, dither=Image.Dither.NONE).save(content, format="PNG", optimize=True)
     atomic_write(path, content.getvalue())
 
 
