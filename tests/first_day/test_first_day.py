@@ -171,7 +171,7 @@ def test_ctrl_c_writes_a_checkpoint_and_the_same_command_continues(folder):
             stdout=output,
             stderr=subprocess.STDOUT,
         )
-        while "epoch   1" not in log.read_text() and process.poll() is None:
+        while "(best)" not in log.read_text() and process.poll() is None:
             time.sleep(0.2)
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=120) == 130, log.read_text()
