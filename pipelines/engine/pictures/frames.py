@@ -87,7 +87,7 @@ def _panels(view, row):
     zoom = max(1, -(-SHORTEST_SIDE // min(height, width)))
     size = (zoom * width, zoom * height)
     picture = Image.fromarray(frame).resize(size, Image.Resampling.NEAREST)
-    scaled = Image.fromarray(np.float32(weights / max(float(weights.max()), 1e-12)))
+    scaled = Image.fromarray((weights / max(float(weights.max()), 1e-12)).astype("float32"))
     heat = np.clip(np.asarray(scaled.resize(size, Image.Resampling.BILINEAR)), 0.0, 1.0)[..., None]  # (H, W, 1)
     colors = 255 * colormaps[COLORS](heat[..., 0])[..., :3]
     mixed = (1 - HEAT * heat) * np.asarray(picture, "float32") + HEAT * heat * colors
