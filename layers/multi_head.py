@@ -186,11 +186,12 @@ class MultiHeadAttention(HeadProjections):
         attention_mask=None,
         use_causal_mask=False,
         training=None,
+        query_heads=None,
     ):
         """Attends as `attend` does; takes the masks of `call`."""
         order = self.order_mask(ops.shape(query)[-2], ops.shape(key_heads)[-2], use_causal_mask)
         mask = combine_head_masks(query_mask, value_mask, attention_mask, order, len(query.shape))
-        return self.attend(query, key_heads, value_heads, mask, training=training)
+        return self.attend(query, key_heads, value_heads, mask, training, query_heads)
 
     def attend_without_scores(
         self,
@@ -212,7 +213,7 @@ class MultiHeadAttention(HeadProjections):
         length = ops.shape(query)[-2]
         if len(query.shape) > 3:  # the kernel takes one leading axis
             masks = (query_mask, value_mask, attention_mask, use_causal_mask)
-            return self.attend_with_masks(query, key_heads, value_heads, *masks, training=training)[0]
+            return self.attend_with_masks(query, key_heads, value_heads, *masks, training, query_heads)[0]
         if attention_mask is not None:
             attention_mask = ops.cast(attention_mask, "bool")
             if len(attention_mask.shape) < 4:  # (B or 1, 1, T, S)
