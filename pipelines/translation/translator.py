@@ -75,8 +75,7 @@ class Translator:
         """Returns the `(B, N)` best `translations` of the beam and their `scores`, best first, and `error` `(B,)`."""
         hypotheses = self.search_n_best(text)[2]
         shape = tf.shape(hypotheses["lengths"])
-        tokens = tf.reshape(hypotheses["tokens"], [-1, tf.shape(hypotheses["tokens"])[-1]])  # (B N, T)
-        translations = self.subwords.detokenize(tokens, tf.reshape(hypotheses["lengths"], [-1]))
+        translations = self.subwords.detokenize(*flat_rows(hypotheses))
         return {
             "translations": tf.reshape(translations, shape),
             "scores": hypotheses["scores"],
@@ -111,8 +110,7 @@ class Translator:
         """
         source, truncated, hypotheses, content = self.search_n_best(text)
         shape = tf.shape(hypotheses["lengths"])  # (B, N)
-        tokens = tf.reshape(hypotheses["tokens"], [-1, tf.shape(hypotheses["tokens"])[-1]])  # (B N, T)
-        lengths = tf.reshape(hypotheses["lengths"], [-1])
+        tokens, lengths = flat_rows(hypotheses)
         source, truncated, content = (tf.repeat(one, shape[1], axis=0) for one in (source, truncated, content))
         read, _ = self.read_attention(source, tokens, lengths, content)
         rows = {"translation": self.subwords.detokenize(tokens, lengths), "truncated": truncated, **read}
@@ -144,3 +142,9 @@ class Translator:
         read = keep_rows(content, read)
         read |= {f"{side}_tokens": self.subwords.pieces(read.pop(side)) for side in ("source", "target")}
         return read, {} if heads is None else keep_rows(content, {"head_weights": heads})
+
+
+def flat_rows(hypotheses):
+    """Returns the tokens of all hypotheses, `(B N, T)`, and their lengths, `(B N,)`; B and T may be 0."""
+    lengths = tf.reshape(hypotheses["lengths"], [-1])
+    return tf.reshape(hypotheses["tokens"], [tf.size(lengths), tf.shape(hypotheses["tokens"])[-1]]), lengths

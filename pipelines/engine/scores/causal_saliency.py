@@ -93,9 +93,9 @@ def regions_of(
 
     Example:
 
-    >>> frame = np.full((16, 16, 3), 200, "uint8")
-    >>> weights = np.zeros((4, 4)); weights[1, 1] = 1.0
-    >>> steer = lambda frames: frames[:, 4:8, 4:8].mean(axis=(1, 2, 3)) / 200
+    >>> frame = np.full((64, 64, 3), 200, "uint8")
+    >>> weights = np.zeros((16, 16)); weights[4, 4] = 1.0
+    >>> steer = lambda frames: frames[:, 16:20, 16:20].mean(axis=(1, 2, 3)) / 200
     >>> [(outline, effect, causal)] = regions_of(steer, frame, weights, np.random.default_rng(0))
     >>> effect > 0.5, causal
     (True, True)
