@@ -52,8 +52,8 @@ class Started:
         self.process.start()
 
     def printed(self):
-        """Returns what the process has printed so far."""
-        return self._files[1].read_text(errors="replace") if self._files[1].is_file() else ""
+        """Returns what the process has printed so far: its standard output, and its standard error."""
+        return [file.read_text(errors="replace") if file.is_file() else "" for file in self._files[1:]]
 
     def finish(self, seconds=None):
         """Waits for the end; returns a `subprocess.CompletedProcess`. A process that takes longer is killed."""
@@ -61,7 +61,7 @@ class Started:
         if self.process.is_alive():
             self.process.kill()
             self.process.join()
-        printed = [file.read_text(errors="replace") if file.is_file() else "" for file in self._files[1:]]
+        printed = self.printed()
         self._folder.cleanup()
         return subprocess.CompletedProcess(self._arguments, self.process.exitcode, *printed)
 

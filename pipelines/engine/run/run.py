@@ -124,8 +124,11 @@ def train(
         if typed is not None and not task.pretrained:
             with stage("counting the batches of an epoch"):
                 lines = size_to_data(
-                    *(config.training, typed, lambda: task.preprocess("train", 0)),
-                    *(task.enough_steps, task.enough_batches),
+                    config.training,
+                    typed,
+                    lambda: task.preprocess("train", 0),
+                    enough_steps=task.enough_steps,
+                    enough_batches=task.enough_batches,
                 )
             for line in lines:
                 reporter.note(line)

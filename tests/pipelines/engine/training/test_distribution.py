@@ -132,7 +132,7 @@ def test_sigterm_writes_a_checkpoint_and_the_run_continues_from_it(tmp_path, one
     whole = one_device["bahdanau"]
     run = (tmp_path / "stopped", "bahdanau", {})
     process = start(run)
-    while "batches an epoch" not in process.printed() and process.process.is_alive():
+    while "batches an epoch" not in process.printed()[0] and process.process.is_alive():
         time.sleep(0.02)
     process.process.terminate()
     output = finish(process, 1)
