@@ -1,7 +1,8 @@
 """Resizes images as Pillow does, in the TensorFlow graph.
 
-Pillow resizes along the rows, rounds to 8 bits, and then resizes along the columns. So does `resample`, which computes
-only the part of the result that is kept.
+Pillow resizes along the rows, rounds to 8 bits, and then resizes along the columns. From release 13 on it resizes along
+the columns first if that makes the image smaller and the other does not. So does `resample`, which computes only the
+part of the result that is kept.
 """
 
 import tensorflow as tf
@@ -19,10 +20,11 @@ def resample(
 ) -> tf.Tensor:
     """Resizes an image, with antialiasing, and cuts out the centre.
 
-    The values are those of Pillow's `resize`, up to rounding: some differ by 1 of 255. An image that is enlarged along
-    the rows and reduced along the columns is resized in the other order, so that no image in between is larger than
-    both the image and the result; some values then differ by 2. Of an image with more than `LONGEST` rows or columns
-    only every second or third one and so on is read.
+    The values are those of `resize` in Pillow 13, up to rounding: some differ by 1 of 255. An image that is enlarged
+    along the rows and reduced along the columns is resized along the columns first, so that no image in between is
+    larger than both the image and the result. Earlier releases of Pillow give other values for such an image: up to 17
+    of 255 on noise. Of an image with more than `LONGEST` rows or columns only every second or third one and so on is
+    read.
 
     Args:
         image: uint8 Tensor `(H, W, 3)`.

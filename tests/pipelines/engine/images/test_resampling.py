@@ -13,12 +13,16 @@ from attention_zoo.pipelines.engine.images.resampling import KERNELS, resample
 def test_values_are_those_of_pillow_up_to_rounding(shape, number):
     pixels = np.random.default_rng(0).integers(0, 256, (*shape, 3)).astype("uint8")
     for size, crop in (((64, 64), (64, 64)), ((70, 91), (33, 50)), (shape, shape)):
-        expected = np.array(Image.fromarray(pixels).resize(size[::-1], number), "int32")
+        # One axis at a time, since the order of Pillow's own passes depends on its release.
+        columns_first = crop[1] > shape[1] and crop[0] < shape[0]
+        between = (size[0], shape[1]) if columns_first else (shape[0], size[1])
+        image = Image.fromarray(pixels)
+        for height, width in (between, size):
+            image = image.resize((width, height), number)
         first = [(side - kept) // 2 for side, kept in zip(size, crop)]
-        expected = expected[first[0] : first[0] + crop[0], first[1] : first[1] + crop[1]]
+        expected = np.array(image, "int32")[first[0] : first[0] + crop[0], first[1] : first[1] + crop[1]]
         difference = np.abs(resample(tf.constant(pixels), size, crop, KERNELS[number]).numpy() - expected)
-        in_order = crop[1] <= shape[1] or crop[0] >= shape[0]
-        assert difference.max() <= (1 if in_order else 2)
+        assert difference.max() <= 1
 
 
 @pytest.mark.parametrize("shape", [(1, 2**24 + 1), (2**24 + 1, 1)])
