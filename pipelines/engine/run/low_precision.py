@@ -1,5 +1,6 @@
 """What an export in low precision costs: the scores of the test split, computed as the export computes."""
 
+import copy
 from collections.abc import Mapping
 
 import keras
@@ -20,12 +21,15 @@ def scores_in(precision: Precision, task: Task, model: keras.Model) -> dict[str,
         model: The trained model, in which nothing changes.
 
     Returns:
-        The metrics of `Task.evaluate` as `PRECISION/NAME`.
+        The metrics of `Task.evaluate` as `PRECISION/NAME`. Its files are written into the folder of an evaluation.
     """
+    beside = copy.copy(task)  # the answers of the trained model stay in the run's folder
+    beside.run_directory = task.folder.evaluation(["--export.precision", precision]).path
+    beside.folder.path.mkdir(parents=True, exist_ok=True)
     twin = task.build()  # whatever is compiled for the model computes in the model's own precision
     twin.set_weights(model.get_weights())
     with stage(f"scoring the test split in {precision}"), ProductsBy(ConstantProducts(precision)):
-        scores = task.evaluate(twin, "test")
+        scores = beside.evaluate(twin, "test")
     return {f"{precision}/{name}": float(value) for name, value in scores.items()}
 
 

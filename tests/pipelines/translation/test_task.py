@@ -187,7 +187,8 @@ def test_the_settings_of_an_earlier_run_are_read_and_one_line_says_so(tmp_path, 
 
 def test_an_int8_export_says_its_scores_and_keeps_them(copied, tmp_path, session_run, capsys):
     run, _ = copied
-    before = (run / "metrics.json").read_bytes()
+    kept = [run / name for name in ("metrics.json", "test_translations.tsv", "test_by_length.json")]
+    before = [(path.read_bytes(), path.stat().st_mtime_ns) for path in kept]
     changes = ["--export.precision", "int8", "--export.directory", str(tmp_path / "exports")]
     version = experiment.export(Translation, run, changes)
     lines = capsys.readouterr().out.splitlines()
@@ -195,8 +196,9 @@ def test_an_int8_export_says_its_scores_and_keeps_them(copied, tmp_path, session
         (told,) = [line for line in lines if line.startswith("int8 on the test split: ")]
         assert re.search(r"bleu [\d.]+ \([\d.]+ as trained\)", told)
         assert "int8/bleu" in read_record(version).scores
+        assert list(run.glob("evaluations/export.precision-int8-*/test_translations.tsv"))
     assert any(re.fullmatch(rf"SavedModel: {version} \([\d,]+ operations, [\d,]+ MB\)", line) for line in lines)
-    assert (run / "metrics.json").read_bytes() == before
+    assert [(path.read_bytes(), path.stat().st_mtime_ns) for path in kept] == before
     answers = session_run(version, "serving_default", {"text": ["one red cat", ""]})
     assert answers["translation"].shape == (2,) and answers["translation"][1] == b""
 

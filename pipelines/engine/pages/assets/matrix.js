@@ -44,7 +44,9 @@ class Matrix {
     const fitting = (room - this.left) / this.columns.length;
     this.cell = labelled ? Math.max(14, Math.min(26, fitting)) : Math.max(2, Math.min(8, Math.floor(fitting)));
     const { left, top, cell } = this;
-    const [width, height] = [left + cell * this.columns.length + 4, top + cell * this.rows.length + 4];
+    const side = this.sides[0] ? `${this.sides[0]} →  ${this.sides[1]} ↓` : "";
+    const width = Math.max(left + cell * this.columns.length + 4, 7.2 * [...side].length); // few columns, and the whole name of the axes
+    const height = top + cell * this.rows.length + 4;
     const text = (x, y, words, more) => svg("text", { x, y, ...more }, words.length > 17 ? `${words.slice(0, 15)}…` : words);
     const labels = !labelled ? [] : [
       ...this.rows.map((row, r) => text(left - 6, top + cell * (r + 0.5), row, { "text-anchor": "end", "dominant-baseline": "central", "data-row": r })),
@@ -56,7 +58,7 @@ class Matrix {
     const box = (row, column, kind) => svg("rect", { x: left + cell * column, y: top + cell * row, width: cell, height: cell, class: kind });
     this.band = svg("g");
     this.svg.replaceChildren(
-      this.sides[0] ? svg("text", { x: left, y: 10, class: "side" }, `${this.sides[0]} →  ${this.sides[1]} ↓`) : "",
+      side ? svg("text", { x: width - 7.2 * [...side].length < left ? 0 : left, y: 10, class: "side" }, side) : "",
       this.image,
       svg("rect", { x: left, y: top, width: cell * this.columns.length, height: cell * this.rows.length, class: "frame" }),
       ...this.marked.map(([row, column]) => box(row, column, "marked")),
