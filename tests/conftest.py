@@ -75,16 +75,26 @@ def session_run():
 
 
 @pytest.fixture(scope="session")
-def c_api_run(tmp_path_factory):
-    """`c_api_run(version_directory, signature, inputs) -> {output: NumPy array}`, through `tests/serving/serve.c`.
+def c_api_answers(tmp_path_factory):
+    """`c_api_answers(version_directory, {signature: inputs}) -> {signature: {output: NumPy array}}`, through `serve.c`.
 
-    Every input is a list of str or bytes. Strings come back as bytes. A program that fails or crashes is
-    a `RuntimeError` that shows what it wrote.
+    The program loads the SavedModel once for all signatures. Every input is a list of str or bytes. Strings come back
+    as bytes. A program that fails or crashes is a `RuntimeError` that shows what it wrote.
     """
-    program = compile_server(tmp_path_factory.mktemp("serving") / "serve")
+    folder = shared_folder(tmp_path_factory, "serve", lambda directory: compile_server(directory / "serve"))
+
+    def run(version_directory, requests):
+        return run_in_c(folder / "serve", version_directory, requests)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def c_api_run(c_api_answers):
+    """`c_api_run(version_directory, signature, inputs) -> {output: NumPy array}`: `c_api_answers` of one signature."""
 
     def run(version_directory, signature, inputs):
-        return run_in_c(program, version_directory, signature, inputs)
+        return c_api_answers(version_directory, {signature: inputs})[signature]
 
     return run
 
@@ -134,31 +144,33 @@ def loaded_session(version_directory, written):
     return session, meta_graph.signature_def
 
 
-def run_in_c(program, version_directory, signature, inputs):
-    """Answers one request with the C program; the names of the tensors come from the SavedModel's signature."""
+def run_in_c(program, version_directory, requests):
+    """Answers requests with the C program; the names of the tensors come from the SavedModel's signatures."""
     import tensorflow as tf
     import tensorflow_text
     from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
     saved = SavedModel.FromString((Path(version_directory) / "saved_model.pb").read_bytes())
-    definition = saved.meta_graphs[0].signature_def[signature]
-    check_inputs(definition, inputs)
+    definitions = saved.meta_graphs[0].signature_def
+    for signature, inputs in requests.items():
+        check_inputs(definitions[signature], inputs)
     libraries = sorted((Path(tensorflow_text.__file__).parent / "python").glob("*/_*.so"))
     assert libraries, "tensorflow_text has no op libraries where they were expected"
-    names = sorted(definition.outputs)
+    read = [(signature, name) for signature, inputs in requests.items() for name in inputs]
+    written = [(signature, name) for signature in requests for name in sorted(definitions[signature].outputs)]
     command = [program, version_directory, *libraries]
-    command += ["--input", *(definition.inputs[name].name for name in inputs)]
-    command += ["--output", *(definition.outputs[name].name for name in names)]
-    request = b"".join(frame(texts) for texts in inputs.values())
+    command += ["--input", *(definitions[signature].inputs[name].name for signature, name in read)]
+    command += ["--output", *(definitions[signature].outputs[name].name for signature, name in written)]
+    request = b"".join(frame(requests[signature][name]) for signature, name in read)
     done = subprocess.run([str(part) for part in command], input=request, capture_output=True, timeout=300)
     if done.returncode != 0:
         raise RuntimeError(f"serve ended with {done.returncode}: {done.stderr.decode(errors='replace')[-3000:]}")
     rest = done.stdout
-    answer = {}
-    for name in names:
-        answer[name], rest = parse(rest, tf.dtypes.as_dtype)
-    assert rest == b"", f"serve wrote more than {names}: {rest[:100]}"
-    return answer
+    answers = {signature: {} for signature in requests}
+    for signature, name in written:
+        answers[signature][name], rest = parse(rest, tf.dtypes.as_dtype)
+    assert rest == b"", f"serve wrote more than {written}: {rest[:100]}"
+    return answers
 
 
 def check_inputs(definition, inputs):
