@@ -5,6 +5,7 @@ How many devices there are is settled when TensorFlow makes its first tensor, an
 
 import json
 import os
+import signal
 from dataclasses import dataclass, field
 
 import keras
@@ -19,7 +20,17 @@ from attention_zoo.pipelines.engine.text.batching import token_batches
 from attention_zoo.pipelines.engine.training.losses import smoothed_cross_entropy
 
 V = 20
+
+
+def next_words():
+    """A model that is traced at once, for tests of the loop: it sees only the word before."""
+    source, target = (keras.Input((None,), dtype="int32", name=name) for name in ("source", "target"))
+    logits = keras.layers.Dense(V)(keras.layers.Embedding(V, 8)(target))
+    return keras.Model({"source": source, "target": target}, logits)
+
+
 MODELS = {
+    "next_words": next_words,
     "bahdanau": lambda: models.BahdanauTranslator(V, V, 8, 8, dropout=0.0),
     "transformer": lambda: models.TransformerTranslator(V, V, 8, 1, 2, 16, dropout=0.0),
 }
@@ -59,7 +70,8 @@ class Reversal(Task):
 
     def build(self):
         model = MODELS[self.config.model]()
-        model.build()
+        if not model.built:
+            model.build()
         return model
 
     def loss(self, model, batch, training):
@@ -88,21 +100,38 @@ class Losses(keras.callbacks.Callback):
         self.losses.append(logs["loss"])
 
 
-def train(directory, model, settings):
+class KilledAfter(keras.callbacks.Callback):
+    """Kills its process after so many steps."""
+
+    def __init__(self, steps):
+        super().__init__()
+        self.steps = steps
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.steps -= 1
+        if not self.steps:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def train(directory, model, settings, callbacks=()):
     """Trains a model, and writes the losses that a Keras callback sees to `DIRECTORY/losses-WORKER.json`."""
-    training = TrainingSettings(**{"epochs": 3, "learning_rate": 0.01, **settings})
+    training = TrainingSettings(**{"epochs": 2, "learning_rate": 0.01, **settings})
     seen = Losses()
-    metrics = experiment.train(Reversal, Config(model=model, training=training), directory, "test", [seen])
+    config = Config(model=model, training=training)
+    metrics = experiment.train(Reversal, config, directory, "test", [seen, *callbacks])
     worker = json.loads(os.environ.get("TF_CONFIG", '{"task": {"index": 0}}'))["task"]["index"]
     (directory / f"losses-{worker}.json").write_text(json.dumps({"losses": seen.losses, "metrics": metrics}))
 
 
-def train_all(runs, cluster):
-    """The process: trains runs, each (folder, model, training settings), as the worker that `TF_CONFIG` names."""
+def train_all(runs, cluster, killed_after=0):
+    """The process: trains runs, each (folder, model, training settings), as the worker that `TF_CONFIG` names.
+
+    It is killed after so many steps of a run, if any are given.
+    """
     os.environ.pop("TF_CONFIG", None)
     if cluster:
         os.environ["TF_CONFIG"] = cluster
     experiment.publish = lambda task, model, metrics, reporter: metrics  # the loop is what is looked at
     experiment.keep_config = lambda *arguments: None  # the settings are of this module, not of a preset
     for directory, model, settings in runs:
-        train(directory, model, settings)
+        train(directory, model, settings, [KilledAfter(killed_after)] if killed_after else [])

@@ -28,19 +28,21 @@ from attention_zoo.pipelines.engine.training.distribution import (
 ONE_DEVICE = {
     "bahdanau": ("bahdanau", {}),
     "transformer": ("transformer", {}),
-    "accumulated": ("transformer", {"accumulate": 3}),
+    "next_words": ("next_words", {}),
+    "accumulated": ("next_words", {"accumulate": 3}),
 }
 
 
-def start(*runs, cluster=""):
-    """Starts a process with runs, each (folder, model, training settings)."""
-    return Started(train_all, runs, cluster)
+def start(*runs, cluster="", killed_after=0):
+    """Starts a process with runs, each (folder, model, training settings); it is killed after so many steps."""
+    return Started(train_all, runs, cluster, killed_after)
 
 
-def start_cluster(*runs):
+def start_cluster(*runs, killed_after=(0, 0)):
     addresses = [f"127.0.0.1:{port}" for port in free_ports(2)]
     tasks = [{"type": "worker", "index": index} for index in range(2)]
-    return [start(*runs, cluster=json.dumps({"cluster": {"worker": addresses}, "task": task})) for task in tasks]
+    clusters = [json.dumps({"cluster": {"worker": addresses}, "task": task}) for task in tasks]
+    return [start(*runs, cluster=text, killed_after=steps) for text, steps in zip(clusters, killed_after)]
 
 
 def finish(process, code=0):
@@ -93,33 +95,30 @@ def test_two_workers_report_the_losses_of_one_device(tmp_path, one_device):
 
 
 def test_accumulation_makes_the_same_updates(one_device):
-    np.testing.assert_allclose(one_device["accumulated"]["losses"], one_device["transformer"]["losses"], atol=1e-5)
+    np.testing.assert_allclose(one_device["accumulated"]["losses"], one_device["next_words"]["losses"], atol=1e-5)
 
 
 def test_two_replicas_accumulate_and_score_a_moving_average(tmp_path, one_device):
-    plain, both = one_device["transformer"], mirrored(tmp_path / "mirrored", "transformer", accumulate=3, ema=0.9)
+    plain, both = one_device["next_words"], mirrored(tmp_path / "mirrored", "next_words", accumulate=3, ema=0.9)
     np.testing.assert_allclose(both["losses"], plain["losses"], atol=1e-5)
     assert abs(both["metrics"]["dev/loss"] - plain["metrics"]["dev/loss"]) > 1e-3
 
 
 @pytest.mark.parametrize("precision", ["mixed_float16", "mixed_bfloat16"])
 def test_low_precision_learns_as_well_on_two_replicas(precision, tmp_path, one_device):
-    low = mirrored(tmp_path / "mirrored", "transformer", precision=precision)["losses"]
-    expected = one_device["transformer"]["losses"]
+    low = mirrored(tmp_path / "mirrored", "next_words", precision=precision)["losses"]
+    expected = one_device["next_words"]["losses"]
     np.testing.assert_allclose(low[0], expected[0], atol=0.01)
     np.testing.assert_allclose(np.mean(low[-12:]), np.mean(expected[-12:]), atol=0.05)
 
 
 def test_killed_worker_stops_the_other_and_the_same_command_continues(tmp_path, one_device):
-    whole = one_device["bahdanau"]
+    whole = one_device["next_words"]
     directory = tmp_path / "cluster"
-    run = (directory, "bahdanau", {"checkpoint_every": 2})
-    processes = start_cluster(run)
-    deadline = time.monotonic() + 200
-    while not list((directory / "checkpoints").glob("step-*.json")) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    processes[1].process.kill()
+    run = (directory, "next_words", {"checkpoint_every": 2})
+    processes = start_cluster(run, killed_after=(0, 5))  # when the other has written a checkpoint
     finish(processes[1], -signal.SIGKILL)
+    assert list((directory / "checkpoints").glob("step-*.json"))
     assert "another worker is lost" in finish(processes[0], 1)
     for process in start_cluster(run):
         finish(process)
@@ -129,8 +128,8 @@ def test_killed_worker_stops_the_other_and_the_same_command_continues(tmp_path, 
 
 
 def test_sigterm_writes_a_checkpoint_and_the_run_continues_from_it(tmp_path, one_device):
-    whole = one_device["bahdanau"]
-    run = (tmp_path / "stopped", "bahdanau", {})
+    whole = one_device["next_words"]
+    run = (tmp_path / "stopped", "next_words", {})
     process = start(run)
     while "batches an epoch" not in process.printed()[0] and process.process.is_alive():
         time.sleep(0.02)
