@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -44,9 +45,14 @@ def read_images(
             if content:
                 yield number, content
 
-    decode = decoder(tuple(size))
+    def decoded(batch: list[tuple[int, bytes]]) -> Iterator[tuple[int, bytes, np.ndarray, bytes]]:
+        numbers, images = zip(*batch)
+        return zip(numbers, images, *(part.numpy() for part in decode(tf.constant(images))))
+
+    decode, read = decoder(tuple(size)), contents()
+    batches = iter(lambda: list(itertools.islice(read, BATCH)), [])
     start, told = time.monotonic(), False
-    for number, content, pixels, error in decoded_ahead(decode, contents()):
+    for number, content, pixels, error in itertools.chain.from_iterable(ahead(decoded, batches)):
         seconds = time.monotonic() - start
         if not told and seconds > PATIENCE:
             left = seconds / (number + 1) * (len(files) - number - 1)
@@ -60,27 +66,20 @@ def read_images(
             yield number, content, pixels
 
 
-def decoded_ahead(
-    decode: Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]], contents: Iterable[tuple[int, bytes]]
-) -> Iterator[tuple[int, bytes, np.ndarray, bytes]]:
-    """Yields (number, content, pixels, error) for each (number, content), in order; a thread a core decodes ahead.
+def ahead(function: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[Any]:
+    """Yields `function(item)` for each item, in order; a thread a core computes ahead.
 
-    Threads and no `tf.data.Dataset`, whose iterators take half a second to begin: they prepare the function anew.
+    For functions of TensorFlow on images: the iterator of a `tf.data.Dataset` would prepare them anew each time, which
+    takes half a second.
     """
-    contents, cores, decoding = iter(contents), os.cpu_count() or 1, collections.deque()
-
-    def first() -> Iterator[tuple[int, bytes, np.ndarray, bytes]]:
-        batch, decoded = decoding.popleft()
-        for (number, content), pixels, error in zip(batch, *(part.numpy() for part in decoded.result()), strict=True):
-            yield number, content, pixels, error
-
+    cores, results = os.cpu_count() or 1, collections.deque()
     with ThreadPoolExecutor(cores) as threads:
-        while batch := list(itertools.islice(contents, BATCH)):
-            decoding.append((batch, threads.submit(decode, tf.constant([content for _, content in batch]))))
-            if len(decoding) > cores:
-                yield from first()
-        while decoding:
-            yield from first()
+        for item in items:
+            results.append(threads.submit(function, item))
+            if len(results) > cores:
+                yield results.popleft().result()
+        while results:
+            yield results.popleft().result()
 
 
 @functools.lru_cache
