@@ -77,7 +77,7 @@ class Translate(Ability):
     def search(self, text):
         """Returns inputs of the model, what was cut `(B,)`, what `decode` returns, and rows with content `(B,)`."""
         content = says_something(text)  # (B,)
-        read, truncated = self.reader.read(tf.where(content, text, ""))
+        read, truncated = self._read(tf.where(content, text, ""))
         inputs = {"source": with_a_column(read["tokens"]), "source_mask": with_a_column(read["mask"])}
         limits = tf.where(content, self.max_tokens, 0)
         found = decode(self.model, inputs, self.decoding, limits, self.ends, rules=self.rules)
