@@ -36,9 +36,9 @@ def test_compiled_gradients_equal_those_that_are_not(case):
             )
         return [tf.convert_to_tensor(gradient) for gradient in tape.gradient(loss, model.trainable_variables)]
 
-    graph = {"input_signature": [open_lengths] * 2, "autograph": False}
-    plain = tf.function(gradients, **graph)
-    compiled = tf.function(lambda *inputs: plain(*inputs), jit_compile=True, **graph)  # of the same trace
+    plain, compiled = (
+        tf.function(gradients, input_signature=[open_lengths] * 2, jit_compile=jit) for jit in (False, True)
+    )
     for rows, source_length, target_length in ((2, 5, 3), (1, 3, 4)):
         source = tf.random.stateless_uniform((rows, source_length), [1, 2], 4, V, tf.int32)
         target = tf.random.stateless_uniform((rows, target_length), [3, 4], 4, V, tf.int32)
