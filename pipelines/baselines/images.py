@@ -85,6 +85,7 @@ def train_cnn(
     schedule = keras.optimizers.schedules.CosineDecay(learning_rate, steps)
     loss = keras.losses.CategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.Adam(schedule), loss, jit_compile=False)
+    model.optimizer.build(model.trainable_variables)  # or `fit` makes its variables, and traces the step twice
     for epoch in counted(range(epochs)):
         pairs = batches(epoch).map(lambda batch: (batch["images"], batch["labels"]))
         model.fit(pairs, shuffle=False, verbose=0)  # they come shuffled

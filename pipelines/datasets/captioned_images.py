@@ -13,7 +13,7 @@ import tensorflow_datasets as tfds
 
 from attention_zoo.pipelines.datasets.dirt import Dirt
 from attention_zoo.pipelines.datasets.tfds import OPTIONS, SPLITS, check_splits, examples_of, limit_of, prepared
-from attention_zoo.pipelines.datasets.user_images import read_images
+from attention_zoo.pipelines.datasets.user_images import ahead, read_images
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.images.image_files import decode_image
 from attention_zoo.pipelines.engine.storage.files import digest
@@ -132,28 +132,30 @@ def read_split(data: tf.data.Dataset, split: str, size: tuple[int, int], limit: 
     if limit:
         data = data.take(limit_of(split, limit))
 
-    def small(example: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        image = tf.cond(
-            tf.strings.length(example["image"]) > LARGE,
-            lambda: tf.io.encode_jpeg(decode_image(example["image"], size), quality=QUALITY),
-            lambda: example["image"],
-        )
-        return {**example, "image": image}
+    def small(example: Mapping[str, Any]) -> dict[str, Any]:
+        image = example["image"]
+        return {**example, "image": resized(tf.constant(image), tuple(size)).numpy() if len(image) > LARGE else image}
 
     read = CaptionedImages([], [], [] if "boxes" in data.element_spec else None, version)
-    for example in data.map(small, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).as_numpy_iterator():
+    for example in ahead(small, data.as_numpy_iterator()):
         captions = example["captions"]
         captions = captions["text"] if isinstance(captions, dict) else captions
         captions = [text.decode() for text in captions if text.strip()]
         if not captions:
             continue
-        read.images.append(example["image"])  # pyright: ignore[reportArgumentType]  it is bytes
+        read.images.append(example["image"])
         read.captions.append(captions)
         if read.objects is not None:
             read.objects.append(([name.decode() for name in example["names"]], example["boxes"]))
     if not read.images:
         raise UserError(f"--data.dataset, --data.folder: expected captions in the {split} split, received none")
     return read
+
+
+@tf.function(autograph=False)
+def resized(image_bytes: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
+    """Returns an image file of another size, a JPEG."""
+    return tf.io.encode_jpeg(decode_image(image_bytes, size), quality=QUALITY)
 
 
 def read_folder(

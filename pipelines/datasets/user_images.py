@@ -1,16 +1,20 @@
 """Reads a user's image files and finds those that cannot be decoded."""
 
+import collections
 import functools
+import itertools
+import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from attention_zoo.pipelines.datasets.dirt import Dirt
 from attention_zoo.pipelines.engine.images.image_files import decode_each_image
-from attention_zoo.pipelines.engine.untuned import untuned
 
 BATCH = 16  # files that one thread decodes at a time
 PATIENCE = 5.0  # seconds after which the user is told how long it will take
@@ -41,12 +45,14 @@ def read_images(
             if content:
                 yield number, content
 
-    decode = decoder(tuple(size))
-    signature = (tf.TensorSpec((), tf.int64), tf.TensorSpec((), tf.string))
-    data = untuned(tf.data.Dataset.from_generator(contents, output_signature=signature)).batch(BATCH)
-    data = data.map(lambda n, batch: (n, batch, *decode(batch)), num_parallel_calls=tf.data.AUTOTUNE).unbatch()
+    def decoded(batch: list[tuple[int, bytes]]) -> Iterator[tuple[int, bytes, np.ndarray, bytes]]:
+        numbers, images = zip(*batch)
+        return zip(numbers, images, *(part.numpy() for part in decode(tf.constant(images))))
+
+    decode, read = decoder(tuple(size)), contents()
+    batches = iter(lambda: list(itertools.islice(read, BATCH)), [])
     start, told = time.monotonic(), False
-    for number, content, pixels, error in data.as_numpy_iterator():
+    for number, content, pixels, error in itertools.chain.from_iterable(ahead(decoded, batches)):
         seconds = time.monotonic() - start
         if not told and seconds > PATIENCE:
             left = seconds / (number + 1) * (len(files) - number - 1)
@@ -57,7 +63,23 @@ def read_images(
             kind = "no image inside" if message.startswith(NO_IMAGE) else "an image that cannot be decoded"
             dirt.add(kind, files[number][0], message.removeprefix("image_bytes: "))
         else:
-            yield int(number), content, pixels
+            yield number, content, pixels
+
+
+def ahead(function: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[Any]:
+    """Yields `function(item)` for each item, in order; a thread a core computes ahead.
+
+    For functions of TensorFlow on images: the iterator of a `tf.data.Dataset` would prepare them anew each time, which
+    takes half a second.
+    """
+    cores, results = os.cpu_count() or 1, collections.deque()
+    with ThreadPoolExecutor(cores) as threads:
+        for item in items:
+            results.append(threads.submit(function, item))
+            if len(results) > cores:
+                yield results.popleft().result()
+        while results:
+            yield results.popleft().result()
 
 
 @functools.lru_cache

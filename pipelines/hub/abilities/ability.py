@@ -49,6 +49,8 @@ class Ability(Task):
             )
         self.model = model
         self.reader = reader
+        read = reader.read_words if self.reads_words else reader.read
+        self._read = tf.function(read, autograph=False, reduce_retracing=True)  # one graph for all signatures
 
     @classmethod
     def of_folder(cls, folder, model):
@@ -88,10 +90,10 @@ class Ability(Task):
 
     def _respond(self, text, pair, return_attention_scores=False):
         if self.reads_words:
-            inputs, truncated, words = self.reader.read_words(text, pair)
+            inputs, truncated, words = self._read(text, pair)
             found = {"words": words, "text": text if pair is None else pair}
         else:
-            (inputs, truncated), found = self.reader.read(text, pair), {}
+            (inputs, truncated), found = self._read(text, pair), {}
         outputs = self.model(inputs, training=False, return_attention_scores=return_attention_scores)
         outputs, scores = outputs if return_attention_scores else (outputs, {})
         answer, error = self.answer(outputs, inputs | found)

@@ -36,6 +36,7 @@ class ClassifyImages(Task):
     def __init__(self, model, reader):
         self.model = model
         self.reader = reader
+        self._read = tf.function(reader.read, autograph=False, reduce_retracing=True)  # one graph for both signatures
 
     @classmethod
     def of_folder(cls, folder, model):
@@ -60,7 +61,7 @@ class ClassifyImages(Task):
 
         A model with one class predicts a number: its confidence is that number.
         """
-        images, error = self.reader.read(image_bytes)
+        images, error = self._read(image_bytes)
         return empty_where(error, self.answer(self.model(images, training=False)))
 
     def attend(self, image_bytes):
@@ -69,7 +70,7 @@ class ClassifyImages(Task):
         `attention` `(B, h, w)` is the rollout through all layers, `head_attention` `(B, L, H, h, w)` the attention of
         the class token, or of both tokens with a head, in every head of every layer, both float32.
         """
-        images, error = self.reader.read(image_bytes)
+        images, error = self._read(image_bytes)
         logits, scores = self.model(images, training=False, return_attention_scores=True)
         maps = {
             "attention": self.model.rollout(scores, images.shape),

@@ -3,6 +3,10 @@
 Shapes: B texts.
 """
 
+import copy
+
+import tensorflow as tf
+
 from attention_zoo.pipelines.engine.decoding.settings import WritingSettings
 from attention_zoo.pipelines.engine.decoding.steps import Ends
 from attention_zoo.pipelines.engine.errors import UserError
@@ -57,6 +61,13 @@ class Generate(Ability):
         """Returns the ability of a decoder that `from_pretrained` has read from a folder; see `Ability.of_folder`."""
         settings = read_optional_json(folder / "generation_config.json")
         return cls(model, known_reader(folder, model.tokenizer), settings)
+
+    def signatures(self, model):
+        """Returns what the SavedModel answers, with and without attention; both share the graph of the search."""
+        sharing = copy.copy(self)
+        sharing.writer = copy.copy(self.writer)
+        sharing.writer.search = tf.function(self.writer.search, autograph=False)  # traced at each export
+        return super(Generate, sharing).signatures(model)
 
     def respond(self, text):
         """Returns the continuations of prompts `(B,)`: what `Writer.write` returns, `generated` for `completed`."""

@@ -3,6 +3,8 @@
 Shapes: B texts, S source tokens, T target tokens, L layers, H heads.
 """
 
+import copy
+
 import tensorflow as tf
 
 from attention_zoo.pipelines.engine.decoding.rules import Rules, power_of_length
@@ -77,11 +79,17 @@ class Translate(Ability):
     def search(self, text):
         """Returns inputs of the model, what was cut `(B,)`, what `decode` returns, and rows with content `(B,)`."""
         content = says_something(text)  # (B,)
-        read, truncated = self.reader.read(tf.where(content, text, ""))
+        read, truncated = self._read(tf.where(content, text, ""))
         inputs = {"source": with_a_column(read["tokens"]), "source_mask": with_a_column(read["mask"])}
         limits = tf.where(content, self.max_tokens, 0)
         found = decode(self.model, inputs, self.decoding, limits, self.ends, rules=self.rules)
         return inputs, truncated & content, keep_rows(content, found), content
+
+    def signatures(self, model):
+        """Returns what the SavedModel answers, with and without attention; both share the graph of the search."""
+        sharing = copy.copy(self)
+        sharing.search = tf.function(self.search, autograph=False)  # traced at each export, by its products
+        return super(Translate, sharing).signatures(model)
 
     def outputs(self, text, found, truncated):
         """Returns the outputs of `respond`."""

@@ -1,5 +1,6 @@
 """The blocks against the plain path, which `test_dot_product.py` holds against the definition."""
 
+import functools
 import os
 import subprocess
 import sys
@@ -174,20 +175,29 @@ def test_scores_far_from_zero_stay_exact(normal):
     assert np.isfinite(found[0]).all()
 
 
+def dot_of(query, key, mask):
+    return dot_product_blocks(query, key, key, mask, None, None, False, 1.0, 0.0, None)
+
+
+def additive_of(query, key, mask):
+    return additive_blocks(query[:, :, 0], key[:, :, 0], ops.ones(4), key[:, :, 0], mask[:, None])
+
+
+@functools.cache
+def in_graphs():
+    """`dot_of` and `additive_of` in graphs of open lengths, traced once."""
+    import tensorflow as tf
+
+    open_lengths = [tf.TensorSpec((None, None, 2, 4))] * 2 + [tf.TensorSpec((None, None), tf.bool)]
+    return [tf.function(f, autograph=False, input_signature=open_lengths) for f in (dot_of, additive_of)]
+
+
 @pytest.mark.parametrize("graph", [True, False], ids=["graph", "eager"])
 @pytest.mark.parametrize("batch, queries, keys", [(0, 5, 7), (2, 0, 7), (2, 5, 0)])
 def test_nothing_to_compute_gives_nothing_and_no_error(batch, queries, keys, graph):
     import tensorflow as tf
 
-    def dot(query, key, mask):
-        return dot_product_blocks(query, key, key, mask, None, None, False, 1.0, 0.0, None)
-
-    def additive(query, key, mask):
-        return additive_blocks(query[:, :, 0], key[:, :, 0], tf.ones(4), key[:, :, 0], mask[:, None])
-
-    if graph:
-        open_lengths = [tf.TensorSpec((None, None, 2, 4))] * 2 + [tf.TensorSpec((None, None), tf.bool)]
-        dot, additive = (tf.function(f, autograph=False, input_signature=open_lengths) for f in (dot, additive))
+    dot, additive = in_graphs() if graph else (dot_of, additive_of)
     query, key = tf.zeros((batch, queries, 2, 4)), tf.zeros((batch, keys, 2, 4))  # a replica may get no sequence at all
     with tf.GradientTape(persistent=True) as tape:
         tape.watch([query, key])

@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 import yaml
 from PIL import Image
+from publishing import score_alone
 
 from attention_zoo.pipelines.__main__ import main
 from attention_zoo.pipelines.datasets.image_sets import Look, read_image_sets
+from attention_zoo.pipelines.engine.run import run as experiment
 from attention_zoo.pipelines.image_classification.settings import ImageClassificationConfig, ViTVariantSettings
 from attention_zoo.pipelines.image_classification.sizing import count_patches, fitting_size, size_to_images
 
@@ -37,7 +39,7 @@ def settings(folder):
     return yaml.safe_load((folder / "runs/image_classification/own/config.yaml").read_text())
 
 
-def test_own_photos_are_trained_in_color_continued_and_evaluated(photos, capfd):
+def test_own_photos_are_trained_in_color_continued_and_evaluated(photos, capfd, monkeypatch):
     command = ["train", "image_classification", "--data.folder", "my photos", *SMALL]
     assert main(command) == 0
     printed = capfd.readouterr().out
@@ -46,6 +48,7 @@ def test_own_photos_are_trained_in_color_continued_and_evaluated(photos, capfd):
     assert first["model"]["patch_size"] == 7 and first["training"]["batch_tokens"] <= 64 * 63
     for line in ("data.height: 49 instead of 28, since the median", "data.color: true instead of false, since 48 of"):
         assert line in " ".join(printed.split())
+    monkeypatch.setattr(experiment, "publish", score_alone)
     assert main(command) == 0 and settings(photos) == first
     assert main(["evaluate", "image_classification", "--name", "own"]) == 0
     capfd.readouterr()

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from fitting import compile_built
 
 from attention_zoo.pipelines.models import AttentiveDriver, UniformDriver
 
@@ -71,7 +72,7 @@ def test_where_it_looks_depends_on_the_state_before_the_frame():
 def test_it_learns_by_fit_alone_and_is_saved(model_class, tmp_path):
     model, clips = built(model_class), frames(8, 3)
     target = np.linspace(-0.3, 0.3, 8, dtype="float32")[:, None].repeat(3, axis=1)
-    model.compile(keras.optimizers.Adam(3e-3), "mae", jit_compile=False)
+    compile_built(model, keras.optimizers.Adam(3e-3), "mae", jit_compile=False)
     losses = model.fit(clips, target, epochs=12, batch_size=8, verbose=0).history["loss"]
     assert losses[-1] < 0.7 * losses[0]
     model.save(tmp_path / "driver.keras")

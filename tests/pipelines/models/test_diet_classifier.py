@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from fitting import compile_built
 
 from attention_zoo.layers import RelativeSelfAttention
 from attention_zoo.pipelines.models import DIETClassifier
@@ -114,7 +115,8 @@ def test_the_mask_loss_compares_with_other_words_alone():
 
 def test_it_learns_by_fit_alone_and_is_saved(tmp_path):
     model, (inputs, targets) = make(feature_dropout=0.1), sentences(300)
-    model.compile(keras.optimizers.Adam(1e-2))
+    model(inputs)
+    compile_built(model, keras.optimizers.Adam(1e-2))
     dataset = tf.data.Dataset.from_tensor_slices((inputs, targets)).batch(50)
     model.fit(dataset, epochs=12, verbose=0, shuffle=False)
     inputs, targets = sentences(100, seed=5)

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from fitting import compile_built
 
 from attention_zoo.pipelines.models import (
     AnswerFinder,
@@ -122,6 +123,7 @@ def test_heads_learn_by_fit_alone(head):
     targets = {"masked": tokens, "tags": tokens % 3, "answer": tokens % 2}.get(head, (tokens[:, 0] == 5) * 1)
     model = Logits(HEADS[head](encoder()))
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(keras.optimizers.Adam(0.01), loss)
+    model({"tokens": tokens[:1]})
+    compile_built(model, keras.optimizers.Adam(0.01), loss)
     history = model.fit({"tokens": tokens}, targets, epochs=12, batch_size=16, verbose=0).history["loss"]
     assert history[-1] < 0.6 * history[0]

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from fitting import compile_built
 
 from attention_zoo.pipelines.models import HierarchicalAttentionNetwork
 
@@ -71,7 +72,8 @@ def test_attention_finds_the_word_that_decides():
     documents.reshape(256, 20)[np.arange(256), place] = 2 + labels  # one of two words decides
     model = tiny(units=8)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(keras.optimizers.Adam(0.02), loss, metrics=["accuracy"])
+    model(documents[:1])
+    compile_built(model, keras.optimizers.Adam(0.02), loss, metrics=["accuracy"])
     history = model.fit(documents, labels, batch_size=32, epochs=12, verbose=0)
     assert history.history["accuracy"][-1] > 0.98
     _, scores = model(documents, return_attention_scores=True)

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from fitting import compile_built
 from keras import ops
 
 from attention_zoo.pipelines.models import BertEncoder
@@ -58,7 +59,7 @@ def test_padding_changes_no_answer(options):
 def test_a_model_trains_by_fit_and_is_saved_and_loaded(options, tmp_path):
     model, inputs = made(**options, dropout=0.0), batch()
     tags = np.where(inputs["words"] % 2, 1, 0)
-    model.compile(keras.optimizers.Adam(0.05))
+    compile_built(model, keras.optimizers.Adam(0.05))
     losses = model.fit(inputs, tags, epochs=30, verbose=0).history["loss"]
     assert losses[-1] < 0.3 * losses[0]
     model.save(tmp_path / "model.keras")

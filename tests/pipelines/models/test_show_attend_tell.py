@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from fitting import compile_built
 from keras import ops
 
 from attention_zoo.pipelines.models import ShowAttendTell
@@ -138,8 +139,8 @@ def test_a_saved_model_answers_the_same_after_loading(attention, tmp_path):
 
 def test_it_trains_with_compile_and_fit():
     model = make(dropout=0.0)
-    model.compile(
-        keras.optimizers.Adam(0.02), keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=0)
+    compile_built(
+        model, keras.optimizers.Adam(0.02), keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=0)
     )
     labels = np.array([[5, 7, 6, 3], [4, 3, 0, 0]])
     history = model.fit(INPUTS, labels, epochs=30, verbose=0).history["loss"]

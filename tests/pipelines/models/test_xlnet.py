@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from fitting import compile_built
 from numpy_layers import gelu, normalised
 
 from attention_zoo.pipelines.engine.storage.weights import variables_by_path
@@ -223,6 +224,6 @@ def test_it_learns_orders_of_prediction_with_compile_and_fit():
     data = tf.data.Dataset.from_tensor_slices(texts).batch(16, drop_remainder=True).repeat(60)
     data = tf.data.Dataset.zip(data, tf.data.Dataset.counter()).map(example)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(keras.optimizers.Adam(0.01), loss={"logits": loss}, jit_compile=False)
+    compile_built(model, keras.optimizers.Adam(0.01), loss={"logits": loss}, jit_compile=False)
     history = model.fit(data, epochs=4, steps_per_epoch=60, verbose=0).history["loss"]
     assert history[-1] < 0.5 * history[0]
