@@ -134,7 +134,10 @@ def read_split(data: tf.data.Dataset, split: str, size: tuple[int, int], limit: 
 
     def small(example: Mapping[str, Any]) -> dict[str, Any]:
         image = example["image"]
-        return {**example, "image": resized(tf.constant(image), tuple(size)).numpy() if len(image) > LARGE else image}
+        return {
+            **example,
+            "image": resized(tf.constant(image), (size[0], size[1])).numpy() if len(image) > LARGE else image,
+        }
 
     read = CaptionedImages([], [], [] if "boxes" in data.element_spec else None, version)
     for example in ahead(small, data.as_numpy_iterator()):

@@ -4,6 +4,7 @@
 """
 
 import inspect
+import itertools
 
 import keras
 import numpy as np
@@ -271,10 +272,7 @@ def restore_random_state(layer, state):
         variable.assign(value)
 
 
-PAIRS = [(False, False, False), (False, True, True), (True, False, True), (True, True, False)]  # each two of three
-
-
-@pytest.mark.parametrize("with_dropout, with_scores, rank_4", PAIRS)
+@pytest.mark.parametrize("with_dropout, with_scores, rank_4", list(itertools.product([False, True], repeat=3)))
 @all_cases(lambda case: case.causal)
 def test_the_future_does_not_leak_through_a_causal_mask(case, with_dropout, with_scores, rank_4):
     make = case.dropout if with_dropout and case.dropout else case.make

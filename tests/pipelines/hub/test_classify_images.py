@@ -132,7 +132,6 @@ def test_a_batch_answers_as_its_rows_do(exported, session_run):
     assert empty["labels"].shape == (0, 3) and empty["attention"].shape == (0, 4, 4)
 
 
-@pytest.mark.parametrize("exported", ["vit"], indirect=True)  # the outputs of both have the same names and shapes
 def test_predict_says_the_class_and_draws_where_the_model_looked(exported, tmp_path, capsys):
     _, version = exported
     (tmp_path / "cat.jpg").write_bytes(FILES[1])
