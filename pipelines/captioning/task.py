@@ -15,18 +15,14 @@ from dataclasses import replace
 import numpy as np
 import tensorflow as tf
 
-from attention_zoo.pipelines.captioning.batches import caption_batches, changes, changes_for
+from attention_zoo.pipelines.captioning.batches import caption_batches, changes, changes_for, reader_of
 from attention_zoo.pipelines.captioning.captioner import Captioner
 from attention_zoo.pipelines.captioning.pictures import heat_maps_of
 from attention_zoo.pipelines.captioning.settings import CaptioningConfig
 from attention_zoo.pipelines.datasets.captioned_images import read_captioned_images
 from attention_zoo.pipelines.datasets.tfds import SPLITS, describe_split
 from attention_zoo.pipelines.engine.errors import UserError
-from attention_zoo.pipelines.engine.images.image_files import (
-    ImageFile,
-    decode_images,
-    read_image_file,
-)
+from attention_zoo.pipelines.engine.images.image_files import ImageFile, read_image_file
 from attention_zoo.pipelines.engine.once import once
 from attention_zoo.pipelines.engine.run.twin import train_twin
 from attention_zoo.pipelines.engine.scores.captions import caption_scores, scores_by_count
@@ -97,13 +93,13 @@ class Captioning(Task):
         images, first, counts = np.unique(owners, return_index=True, return_counts=True)
         if not len(images):
             raise UserError(f"--data.max_words: no caption of the {split} split has at most {limit} words")
-        tokens, encoded = tf.ragged.boolean_mask(tokens, fits), tf.constant(examples.images)  # (N,) strings
+        tokens, images_of = tf.ragged.boolean_mask(tokens, fits), reader_of(examples.images, self.size)
 
         @tf.function(autograph=False)  # traced once a split, where a dataset would trace it once an epoch
         def gather(rows, captions):
             caption = tf.gather(tokens, captions)
             return {
-                "image": decode_images(tf.gather(encoded, rows), self.size),
+                "image": images_of(rows),
                 "target": begin_rows(caption).to_tensor(),
                 "labels": end_rows(caption).to_tensor(),
             }

@@ -23,6 +23,7 @@ from tiny_images import COLORS, PLACES, square
 pytestmark = pytest.mark.first_day
 
 ENVIRONMENT = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+CAPTIONED = [f"captioned/images/{number}.png" for number in range(30)]
 SMALL = ["--model.embedding_dim", "16", "--model.units", "16"]
 WORDS = {
     "subject": {"we": "wir", "they": "sie", "the women": "die Frauen"},
@@ -62,10 +63,9 @@ def folder(tmp_path_factory):
     (folder / "my photos" / "__MACOSX").mkdir()
     (folder / "captioned" / "images").mkdir(parents=True)
     with open(folder / "captioned" / "captions.jsonl", "w") as lines:
-        for number in range(30):
-            color, place = list(COLORS)[number % 3], list(PLACES)[number % 2]
-            (folder / "captioned" / "images" / f"{number}.png").write_bytes(square(color, place))
-            lines.write(f'{{"image": "{number}.png", "captions": ["a {color} square on the {place}"]}}\n')
+        for number in range(len(CAPTIONED)):
+            (folder / CAPTIONED[number]).write_bytes(square(*color_and_place(number)))
+            lines.write(f'{{"image": "{number}.png", "captions": ["{caption_of(number)}"]}}\n')
         lines.write('{"image": "missing.png", "captions": ["nothing"]}\n')
     people, places = ("Anna Weber", "Mia", "Jonas Keller", "Paul"), ("Basel", "Oslo", "Lake Constance", "Porto", "Graz")
     tagged = [
@@ -86,6 +86,16 @@ def folder(tmp_path_factory):
     (folder / "notes.txt").write_bytes(b"\n".join([*content[:9], b"caf\xe9 at the corner", b"", *content[9:]]))
     (folder / "later.txt").write_text("\n".join(notes[:3]) + "\nA note of later.\n")
     return folder
+
+
+def color_and_place(number):
+    """Returns what the captioned image of a number shows."""
+    return list(COLORS)[number % 3], list(PLACES)[number % 2]
+
+
+def caption_of(number):
+    """Returns the caption of the image of a number."""
+    return "a {} square on the {}".format(*color_and_place(number))
 
 
 def tags_of(name, label):
@@ -197,11 +207,15 @@ def test_own_photographs_are_seen_in_their_colors_and_bad_ones_are_named(folder)
 
 
 def test_own_captions_skip_what_is_missing_and_say_what_is_there(folder):
-    words = ["--data.folder", "captioned", "--name", "captions", "--baseline.epochs", "0", "--training.epochs", "3"]
-    size = ["--model.image_size", "32", "--model.units", "16", "--model.attention_units", "8"]
-    said = zoo(folder, "train", "captioning", *words, *size, "--model.embedding_dim", "16")
+    words = ["--data.folder", "captioned", "--name", "captions", "--baseline.epochs", "0"]
+    sizes = {"image_size": 32, "units": 32, "attention_units": 16, "embedding_dim": 16}
+    size = [f"--model.{name}={value}" for name, value in sizes.items()]
+    rates = ["--training.epochs", "120", "--training.learning_rate", "0.01"]
+    said = zoo(folder, "train", "captioning", *words, *size, *rates)
     assert "missing.png" in said and "captions.jsonl" in said
     assert "augmentation.translation: 0.1 instead of 0.0, since" in said
+    answers = run_command(["predict", "captioning", *CAPTIONED], folder).stdout.splitlines()
+    assert len(answers) == 30 and sum(map(str.__eq__, answers, map(caption_of, range(30)))) >= 27
 
 
 def test_own_tagged_sentences_name_bad_lines_and_find_names(folder):

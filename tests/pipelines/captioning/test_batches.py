@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from tiny_images import encoded
 
-from attention_zoo.pipelines.captioning.batches import caption_batches, changes, changes_for
+from attention_zoo.pipelines.captioning import batches
+from attention_zoo.pipelines.captioning.batches import caption_batches, changes, changes_for, reader_of
 from attention_zoo.pipelines.captioning.settings import AugmentationSettings
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.settings import TrainingSettings
@@ -45,6 +47,15 @@ def test_equal_seeds_and_epochs_change_images_alike(name):
     np.testing.assert_array_equal(first, again)
     assert first.dtype == np.uint8 and (first != PIXELS[numbers]).any(axis=(1, 2, 3)).all()
     assert (first[np.argsort(numbers)] != later[np.argsort(other)]).any(axis=(1, 2, 3)).all()
+
+
+@pytest.mark.parametrize("kept", [0, batches.KEPT])
+def test_images_are_the_decoded_files_whether_they_are_kept_or_not(kept, monkeypatch):
+    monkeypatch.setattr(batches, "KEPT", kept)
+    read = reader_of([encoded(pixels) for pixels in PIXELS], (12, 12))
+    images = tf.data.Dataset.from_tensors([3, 0, 3]).map(read)
+    assert images.element_spec.shape[1:] == (12, 12, 3)
+    np.testing.assert_array_equal(next(iter(images)), PIXELS[[3, 0, 3]])
 
 
 def test_few_images_are_changed_unless_the_user_says_otherwise():
