@@ -1,5 +1,6 @@
 """Where the replicas of a model run: one device, the GPUs of a machine, or the workers of a cluster."""
 
+import functools
 import json
 import os
 from collections.abc import Iterator
@@ -45,7 +46,7 @@ def make_strategy(name: str) -> tf.distribute.Strategy:
         if not tf.config.list_physical_devices("GPU"):
             split_cpu()
         devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
-        return tf.distribute.MirroredStrategy([device.name for device in devices])
+        return mirrored(tuple(device.name for device in devices))
     if workers():
         resolver = tf.distribute.cluster_resolver.TFConfigClusterResolver()
     elif slurm_tasks:
@@ -55,6 +56,16 @@ def make_strategy(name: str) -> tf.distribute.Strategy:
             "--training.strategy: multi_worker expects a cluster in TF_CONFIG, or Slurm; received neither (see deploy/)"
         )
     return tf.distribute.MultiWorkerMirroredStrategy(cluster_resolver=resolver)
+
+
+@functools.cache
+def mirrored(devices: tuple[str, ...]) -> tf.distribute.Strategy:
+    """Returns the strategy of a process on these devices.
+
+    All runs of a process share it: collectives of a second one have the keys of the first one's, and fail where the
+    shapes of the models differ.
+    """
+    return tf.distribute.MirroredStrategy(devices)
 
 
 def split_cpu() -> None:

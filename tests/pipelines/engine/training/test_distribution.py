@@ -31,6 +31,13 @@ ONE_DEVICE = {
     "next_words": ("next_words", {}),
     "accumulated": ("next_words", {"accumulate": 3}),
 }
+MIRRORED = {
+    "bahdanau": ("bahdanau", {}),
+    "transformer": ("transformer", {}),
+    "accumulated": ("next_words", {"accumulate": 3, "ema": 0.9}),
+    "mixed_float16": ("transformer", {"precision": "mixed_float16"}),
+    "mixed_bfloat16": ("transformer", {"precision": "mixed_bfloat16"}),
+}
 
 
 def start(*runs, cluster="", killed_after=0):
@@ -57,26 +64,32 @@ def losses(folder, worker=0):
     return json.loads((folder / f"losses-{worker}.json").read_text())
 
 
-def mirrored(folder, model, **settings):
-    """Returns losses and metrics of a run on two mirrored devices, in a process that has no other such run."""
-    finish(start((folder, model, {"strategy": "mirrored", **settings})))
-    return losses(folder)
+@pytest.fixture(scope="session")
+def one_device(tmp_path_factory):
+    """Losses and metrics of the runs of `ONE_DEVICE`."""
+    return run_all(tmp_path_factory, "one-device", ONE_DEVICE)
 
 
 @pytest.fixture(scope="session")
-def one_device(tmp_path_factory):
-    """Losses and metrics of the runs of `ONE_DEVICE`, made once for all processes of tests."""
+def mirrored(tmp_path_factory):
+    """Losses and metrics of the runs of `MIRRORED`, which one process does after each other on two devices."""
+    runs = {name: (model, {"strategy": "mirrored", **settings}) for name, (model, settings) in MIRRORED.items()}
+    return run_all(tmp_path_factory, "mirrored", runs)
+
+
+def run_all(tmp_path_factory, kind, runs):
+    """Returns losses and metrics by name of runs `{name: (model, settings)}`, made once for all processes of tests."""
 
     def fill(folder):
-        finish(start(*[(folder / name, model, settings) for name, (model, settings) in ONE_DEVICE.items()]))
+        finish(start(*[(folder / name, model, settings) for name, (model, settings) in runs.items()]))
 
-    folder = shared_folder(tmp_path_factory, "one-device", fill)
-    return {name: losses(folder / name) for name in ONE_DEVICE}
+    folder = shared_folder(tmp_path_factory, kind, fill)
+    return {name: losses(folder / name) for name in runs}
 
 
 @pytest.mark.parametrize("model", ["bahdanau", "transformer"])
-def test_one_device_and_two_mirrored_ones_report_the_same_losses(model, tmp_path, one_device):
-    one, two = one_device[model], mirrored(tmp_path / "mirrored", model)
+def test_one_device_and_two_mirrored_ones_report_the_same_losses(model, mirrored, one_device):
+    one, two = one_device[model], mirrored[model]
     assert len(one["losses"]) > 20 and one["losses"][-1] < one["losses"][0]
     np.testing.assert_allclose(two["losses"], one["losses"], atol=1e-5)
     for name in ("dev/loss", "dev/accuracy"):
@@ -98,16 +111,15 @@ def test_accumulation_makes_the_same_updates(one_device):
     np.testing.assert_allclose(one_device["accumulated"]["losses"], one_device["next_words"]["losses"], atol=1e-5)
 
 
-def test_two_replicas_accumulate_and_score_a_moving_average(tmp_path, one_device):
-    plain, both = one_device["next_words"], mirrored(tmp_path / "mirrored", "next_words", accumulate=3, ema=0.9)
+def test_two_replicas_accumulate_and_score_a_moving_average(mirrored, one_device):
+    plain, both = one_device["next_words"], mirrored["accumulated"]
     np.testing.assert_allclose(both["losses"], plain["losses"], atol=1e-5)
     assert abs(both["metrics"]["dev/loss"] - plain["metrics"]["dev/loss"]) > 1e-3
 
 
 @pytest.mark.parametrize("precision", ["mixed_float16", "mixed_bfloat16"])
-def test_low_precision_learns_as_well_on_two_replicas(precision, tmp_path, one_device):
-    low = mirrored(tmp_path / "mirrored", "next_words", precision=precision)["losses"]
-    expected = one_device["next_words"]["losses"]
+def test_low_precision_learns_as_well_on_two_replicas(precision, mirrored, one_device):
+    low, expected = mirrored[precision]["losses"], one_device["transformer"]["losses"]
     np.testing.assert_allclose(low[0], expected[0], atol=0.01)
     np.testing.assert_allclose(np.mean(low[-12:]), np.mean(expected[-12:]), atol=0.05)
 
