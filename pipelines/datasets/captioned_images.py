@@ -133,11 +133,9 @@ def read_split(data: tf.data.Dataset, split: str, size: tuple[int, int], limit: 
         data = data.take(limit_of(split, limit))
 
     def small(example: Mapping[str, Any]) -> dict[str, Any]:
-        image = example["image"]
-        return {
-            **example,
-            "image": resized(tf.constant(image), (size[0], size[1])).numpy() if len(image) > LARGE else image,
-        }
+        if len(example["image"]) <= LARGE:
+            return dict(example)
+        return {**example, "image": resized(tf.constant(example["image"]), size).numpy()}
 
     read = CaptionedImages([], [], [] if "boxes" in data.element_spec else None, version)
     for example in ahead(small, data.as_numpy_iterator()):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import shlex
 from collections.abc import Collection, Iterable, Sequence
@@ -80,6 +81,13 @@ class Task:
     def folder(self) -> RunFolder:
         """The run's folder as a `RunFolder`, which names every file in it."""
         return RunFolder(self.run_directory)
+
+    def in_folder(self, folder: RunFolder) -> Task:
+        """Returns the task with the same data, which writes into another folder. The folder is made."""
+        beside = copy.copy(self)
+        beside.run_directory = folder.path
+        folder.path.mkdir(parents=True, exist_ok=True)
+        return beside
 
     @classmethod
     def prefers_lower(cls, metric: str) -> bool:

@@ -63,8 +63,8 @@ def folder(tmp_path_factory):
     (folder / "my photos" / "__MACOSX").mkdir()
     (folder / "captioned" / "images").mkdir(parents=True)
     with open(folder / "captioned" / "captions.jsonl", "w") as lines:
-        for number in range(len(CAPTIONED)):
-            (folder / CAPTIONED[number]).write_bytes(square(*color_and_place(number)))
+        for number, path in enumerate(CAPTIONED):
+            (folder / path).write_bytes(square(*color_and_place(number)))
             lines.write(f'{{"image": "{number}.png", "captions": ["{caption_of(number)}"]}}\n')
         lines.write('{"image": "missing.png", "captions": ["nothing"]}\n')
     people, places = ("Anna Weber", "Mia", "Jonas Keller", "Paul"), ("Basel", "Oslo", "Lake Constance", "Porto", "Graz")
@@ -215,7 +215,8 @@ def test_own_captions_skip_what_is_missing_and_say_what_is_there(folder):
     assert "missing.png" in said and "captions.jsonl" in said
     assert "augmentation.translation: 0.1 instead of 0.0, since" in said
     answers = run_command(["predict", "captioning", *CAPTIONED], folder).stdout.splitlines()
-    assert len(answers) == 30 and sum(map(str.__eq__, answers, map(caption_of, range(30)))) >= 27
+    right = [answer == caption_of(number) for number, answer in enumerate(answers)]
+    assert len(right) == 30 and sum(right) >= 27
 
 
 def test_own_tagged_sentences_name_bad_lines_and_find_names(folder):

@@ -1,6 +1,5 @@
 """What an export in low precision costs: the scores of the test split, computed as the export computes."""
 
-import copy
 from collections.abc import Mapping
 
 import keras
@@ -23,9 +22,7 @@ def scores_in(precision: Precision, task: Task, model: keras.Model) -> dict[str,
     Returns:
         The metrics of `Task.evaluate` as `PRECISION/NAME`. Its files are written into the folder of an evaluation.
     """
-    beside = copy.copy(task)  # the answers of the trained model stay in the run's folder
-    beside.run_directory = task.folder.evaluation(["--export.precision", precision]).path
-    beside.folder.path.mkdir(parents=True, exist_ok=True)
+    beside = task.in_folder(task.folder.evaluation(["--export.precision", precision]))  # the run's answers stay
     twin = task.build()  # whatever is compiled for the model computes in the model's own precision
     twin.set_weights(model.get_weights())
     with stage(f"scoring the test split in {precision}"), ProductsBy(ConstantProducts(precision)):

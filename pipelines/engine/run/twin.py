@@ -1,6 +1,5 @@
 """Trains a changed task beside a run, such as one without attention, to measure what the change costs."""
 
-import copy
 from typing import Any
 
 import keras
@@ -33,11 +32,9 @@ def train_twin(
     Returns:
         The twin, its model, and the progress of its training.
     """
-    twin = copy.copy(task)
-    twin.run_directory = (folder or task.folder.twin).path
+    twin = task.in_folder(folder or task.folder.twin)
     for name, value in changes.items():
         setattr(twin, name, value)
-    twin.folder.path.mkdir(parents=True, exist_ok=True)
     reporter = TrainingReporter(twin.folder, unit=twin.unit)
     if sized and task.config.typed:  # the user wrote something, such as the place of the data
         kept = {"training.batch_tokens", "training.warmup_steps", *task.config.typed} - {"training.epochs"}

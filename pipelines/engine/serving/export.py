@@ -85,8 +85,8 @@ def export_saved_model(
             shutil.rmtree(abandoned)
         version = max(taken_versions(directory), default=0) + 1
         partial = directory / f".{version}.partial"  # a server reads only folders whose whole name is a number
-        answers_alone = tf.saved_model.SaveOptions(experimental_custom_gradients=False)  # a server takes no gradients
-        tf.saved_model.save(used, str(partial), functions, answers_alone)
+        options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)  # a server takes no gradients
+        tf.saved_model.save(used, str(partial), signatures=functions, options=options)
         write_warm_up(partial, requests)
         for name, text in (notes or {}).items():
             (partial / "assets.extra").mkdir(exist_ok=True)

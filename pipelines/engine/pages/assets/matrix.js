@@ -45,7 +45,8 @@ class Matrix {
     this.cell = labelled ? Math.max(14, Math.min(26, fitting)) : Math.max(2, Math.min(8, Math.floor(fitting)));
     const { left, top, cell } = this;
     const side = this.sides[0] ? `${this.sides[0]} →  ${this.sides[1]} ↓` : "";
-    const width = Math.max(left + cell * this.columns.length + 4, 7.2 * [...side].length); // few columns, and the whole name of the axes
+    const sideWidth = 7.2 * [...side].length;
+    const width = Math.max(left + cell * this.columns.length + 4, sideWidth); // also the names of the axes over few columns
     const height = top + cell * this.rows.length + 4;
     const text = (x, y, words, more) => svg("text", { x, y, ...more }, words.length > 17 ? `${words.slice(0, 15)}…` : words);
     const labels = !labelled ? [] : [
@@ -58,7 +59,7 @@ class Matrix {
     const box = (row, column, kind) => svg("rect", { x: left + cell * column, y: top + cell * row, width: cell, height: cell, class: kind });
     this.band = svg("g");
     this.svg.replaceChildren(
-      side ? svg("text", { x: width - 7.2 * [...side].length < left ? 0 : left, y: 10, class: "side" }, side) : "",
+      side ? svg("text", { x: Math.min(left, width - sideWidth), y: 10, class: "side" }, side) : "",
       this.image,
       svg("rect", { x: left, y: top, width: cell * this.columns.length, height: cell * this.rows.length, class: "frame" }),
       ...this.marked.map(([row, column]) => box(row, column, "marked")),

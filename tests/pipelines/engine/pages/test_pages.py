@@ -172,6 +172,12 @@ def test_other_answers_stand_beside_the_answer(browser):
     assert browser.texts("tbody tr")[2] == "trois 3 0.5 hours 0.5 </s> 0"
 
 
+def test_the_names_of_the_axes_lie_within_a_matrix_of_one_column(browser):
+    browser.open(Alignment(["a"], ["b"], np.ones((1, 1, 1)), sides=("source sentence", "translation")))
+    side, drawing = (browser.one(f"svg.matrix{inside}").rect for inside in (" .side", ""))
+    assert drawing["x"] <= side["x"] and side["x"] + side["width"] <= drawing["x"] + drawing["width"]
+
+
 def test_a_matrix_takes_the_colors_of_the_scheme_and_of_paper(browser):
     browser.open(VIEWS["alignment"])
     shown = lambda: browser.one(".matrix image").get_attribute("href")
