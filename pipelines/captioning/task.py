@@ -28,6 +28,7 @@ from attention_zoo.pipelines.engine.run.twin import train_twin
 from attention_zoo.pipelines.engine.scores.captions import caption_scores, scores_by_count
 from attention_zoo.pipelines.engine.scores.pointing import pointing_scores
 from attention_zoo.pipelines.engine.serving.asking import answer_in_batches, ask_image_files
+from attention_zoo.pipelines.engine.serving.sharing import sharing
 from attention_zoo.pipelines.engine.storage.files import atomic_write
 from attention_zoo.pipelines.engine.task import Task, predict_command
 from attention_zoo.pipelines.engine.text.special_tokens import BOS, begin_rows, end_rows
@@ -202,7 +203,7 @@ class Captioning(Task):
     def signatures(self, model):
         """Returns what the SavedModel answers: the caption, and with it the attention."""
         spec = {"image_bytes": tf.TensorSpec([None], tf.string, name="image_bytes")}
-        captioner = self.captioner(model)
+        captioner = sharing(self.captioner(model), "search")
         signatures = {"serving_default": (captioner.caption, spec)}
         if self.config.model.attention != "mean":
             signatures["attention"] = (captioner.attend, spec)

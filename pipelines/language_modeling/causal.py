@@ -7,6 +7,7 @@ import tensorflow as tf
 from attention_zoo.pipelines.baselines.compression import lzma_bits, unigram_bits
 from attention_zoo.pipelines.engine.once import once
 from attention_zoo.pipelines.engine.scores.perplexity import language_scores
+from attention_zoo.pipelines.engine.serving.sharing import sharing
 from attention_zoo.pipelines.engine.storage.files import atomic_write
 from attention_zoo.pipelines.engine.text.byte_pairs import BytePairs, learn_byte_pairs
 from attention_zoo.pipelines.engine.text.packing import packed_batches
@@ -89,7 +90,7 @@ class Causal:
     def signatures(self, model, samples):
         """Returns what the SavedModel answers: the continuation, and the continuation with the attention."""
         spec = {"text": tf.TensorSpec([None], tf.string, name="text")}
-        writer = self.writer(model)
+        writer = sharing(self.writer(model), "search")
         signatures = {"serving_default": (writer.write, spec), "attention": (writer.attend, spec)}
         return [model, self.pairs], signatures, {"text": tf.constant(samples)}
 

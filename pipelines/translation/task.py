@@ -23,6 +23,7 @@ from attention_zoo.pipelines.engine.pictures.curves import draw_scores_by_length
 from attention_zoo.pipelines.engine.pictures.draw import draw
 from attention_zoo.pipelines.engine.scores.translations import scores_by_length, translation_scores
 from attention_zoo.pipelines.engine.serving.asking import answer_by_length, ask_rows, noted
+from attention_zoo.pipelines.engine.serving.sharing import sharing
 from attention_zoo.pipelines.engine.serving.translation_answers import alignment_of, heads_of
 from attention_zoo.pipelines.engine.storage.files import atomic_write, digest
 from attention_zoo.pipelines.engine.task import Task, predict_command
@@ -191,7 +192,7 @@ class Translation(Task):
     def signatures(self, model):
         """Returns what the SavedModel answers: the translation, the n best, and the attention of both."""
         spec = {"text": tf.TensorSpec([None], tf.string, name="text")}
-        translator = self.translator(model)
+        translator = sharing(self.translator(model), "search")
         signatures = {"serving_default": (translator.translate, spec), "n_best": (translator.translate_n_best, spec)}
         if model.attends:
             signatures |= {"attention": (translator.attend, spec), "n_best_attention": (translator.attend_n_best, spec)}

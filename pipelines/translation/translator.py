@@ -8,7 +8,6 @@ from dataclasses import replace
 import tensorflow as tf
 
 from attention_zoo.pipelines.engine.decoding.search import decode
-from attention_zoo.pipelines.engine.once import once
 from attention_zoo.pipelines.engine.serving.answers import keep_rows
 from attention_zoo.pipelines.engine.text.batching import with_a_column
 from attention_zoo.pipelines.engine.text.blank import says_something
@@ -49,17 +48,10 @@ class Translator:
         hypotheses = decode(self.model, {"source": source}, settings, max_lengths)
         return source, truncated, keep_rows(content, hypotheses), content
 
-    @once
-    def _searched(self):
-        """Returns the search for the n best, compiled once, since two signatures call it."""
-        beams, places = max(N_BEST, self.decoding.beam_size), max(N_BEST, self.decoding.n_best)
-        settings = replace(self.decoding, beam_size=beams, n_best=places, temperature=0.0)
-        spec = tf.TensorSpec([None], tf.string)
-        return tf.function(lambda text: self.search(text, settings), input_signature=[spec], autograph=False)
-
     def search_n_best(self, text):
         """Returns what `search` does, with the N best hypotheses of the beam."""
-        return self._searched()(text)
+        beams, places = max(N_BEST, self.decoding.beam_size), max(N_BEST, self.decoding.n_best)
+        return self.search(text, replace(self.decoding, beam_size=beams, n_best=places, temperature=0.0))
 
     def translate(self, text):
         """Returns the best `translation`, its `score`, whether the source was `truncated`, and `error`, each `(B,)`."""

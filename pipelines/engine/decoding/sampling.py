@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from attention_zoo.pipelines.engine.decoding import steps  # its `top_k` is the name of an argument here
+from attention_zoo.pipelines.engine.decoding import steps  # `top_k` is an argument's name here
 from attention_zoo.pipelines.engine.decoding.rules import Rules
 from attention_zoo.pipelines.engine.decoding.settings import DecodingSettings
 from attention_zoo.pipelines.engine.decoding.steps import (
@@ -51,9 +51,7 @@ def choose_token(
     [0, 1, 2]
     """
     if temperature == 0:
-        likeliest, classes = steps.top_k(log_probs, first + 1)  # (B, first + 1): not all of them lie below `first`
-        best = tf.argmax(tf.where(classes < first, -float("inf"), likeliest), axis=-1)
-        return tf.gather(classes, best, batch_dims=1)
+        return steps.argmax(log_probs, first)
     log_probs = log_probs[:, first:] / temperature
     if not top_k and top_p == 1:
         return first + _drawn(tf.nn.softmax(log_probs), draws)

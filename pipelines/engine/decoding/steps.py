@@ -1,4 +1,4 @@
-"""Shared by greedy decoding, sampling and beam search: the loop over a shrinking batch, penalties and a fast top-k."""
+"""Shared by greedy decoding, sampling and beam search: the loop over a shrinking batch, penalties, and fast maxima."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -87,6 +87,36 @@ def top_k(values: tf.Tensor, k: int | tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     candidates = tf.gather(blocks, chosen, batch_dims=1)  # (N, k, W)
     values, places = tf.math.top_k(tf.reshape(candidates, [tf.shape(candidates)[0], -1]), k)
     return values, tf.gather(chosen, places // width, batch_dims=1) * width + places % width
+
+
+def argmax(values: tf.Tensor, first: int = 0) -> tf.Tensor:
+    """Returns the place of the greatest value of each row, the lower place where two are equal.
+
+    Only the block with the greatest maximum is searched: maxima of blocks are vectorised, `tf.argmax` of a row is not.
+
+    Args:
+        values: `(N, V)`.
+        first: Places below this one do not count. Defaults to `0`.
+
+    Returns:
+        int32 `(N,)`.
+
+    Example:
+
+    >>> argmax(tf.constant([[9.0, 1.0, 7.0, 7.0]]), first=1).numpy().tolist()
+    [2]
+    """
+    size = values.shape[-1]
+    width = _block_width(size)
+    if size is None or width is None or width <= first:
+        return first + tf.argmax(values[:, first:], axis=-1, output_type=tf.int32)
+    blocks = tf.reshape(values, [-1, size // width, width])  # (N, V / W, W)
+    maxima = tf.reduce_max(blocks, axis=-1)
+    of_first_block = tf.reduce_max(values[:, first:width], axis=-1, keepdims=True)
+    block = tf.argmax(tf.concat([of_first_block, maxima[:, 1:]], axis=1), axis=-1, output_type=tf.int32)  # (N,)
+    places = block[:, None] * width + tf.range(width)  # (N, W)
+    candidates = tf.where(places < first, -float("inf"), tf.gather(blocks, block, batch_dims=1))
+    return block * width + tf.argmax(candidates, axis=-1, output_type=tf.int32)
 
 
 def _block_width(size: int | None) -> int | None:

@@ -5,11 +5,10 @@ Shapes: B texts.
 
 import copy
 
-import tensorflow as tf
-
 from attention_zoo.pipelines.engine.decoding.settings import WritingSettings
 from attention_zoo.pipelines.engine.decoding.steps import Ends
 from attention_zoo.pipelines.engine.errors import UserError
+from attention_zoo.pipelines.engine.serving.sharing import sharing
 from attention_zoo.pipelines.hub.abilities.ability import Ability
 from attention_zoo.pipelines.hub.abilities.writer import Writer
 from attention_zoo.pipelines.hub.folder import read_optional_json
@@ -64,10 +63,9 @@ class Generate(Ability):
 
     def signatures(self, model):
         """Returns what the SavedModel answers, with and without attention; both share the graph of the search."""
-        sharing = copy.copy(self)
-        sharing.writer = copy.copy(self.writer)
-        sharing.writer.search = tf.function(self.writer.search, autograph=False)  # traced at each export
-        return super(Generate, sharing).signatures(model)
+        shared = copy.copy(self)
+        shared.writer = sharing(self.writer, "search")
+        return super(Generate, shared).signatures(model)
 
     def respond(self, text):
         """Returns the continuations of prompts `(B,)`: what `Writer.write` returns, `generated` for `completed`."""

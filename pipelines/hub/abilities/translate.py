@@ -3,8 +3,6 @@
 Shapes: B texts, S source tokens, T target tokens, L layers, H heads.
 """
 
-import copy
-
 import tensorflow as tf
 
 from attention_zoo.pipelines.engine.decoding.rules import Rules, power_of_length
@@ -13,6 +11,7 @@ from attention_zoo.pipelines.engine.decoding.settings import DecodingSettings
 from attention_zoo.pipelines.engine.decoding.steps import Ends
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.serving.answers import keep_rows
+from attention_zoo.pipelines.engine.serving.sharing import sharing
 from attention_zoo.pipelines.engine.serving.translation_answers import alignment_of, heads_of
 from attention_zoo.pipelines.engine.text.batching import with_a_column
 from attention_zoo.pipelines.engine.text.blank import says_something
@@ -87,9 +86,7 @@ class Translate(Ability):
 
     def signatures(self, model):
         """Returns what the SavedModel answers, with and without attention; both share the graph of the search."""
-        sharing = copy.copy(self)
-        sharing.search = tf.function(self.search, autograph=False)  # traced at each export, by its products
-        return super(Translate, sharing).signatures(model)
+        return super(Translate, sharing(self, "search")).signatures(model)
 
     def outputs(self, text, found, truncated):
         """Returns the outputs of `respond`."""
