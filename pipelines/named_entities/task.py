@@ -52,6 +52,7 @@ class NamedEntities(Task):
     unit = "words"
     changeable_data_settings = ("strict",)
     adapted_settings = ("data.vocabulary_size", "model.tagging")
+    undecayed = ("bias", "gamma", "beta")  # gamma and beta are those of normalisations
     say = staticmethod(marked)
     view = staticmethod(spans_view)
 
