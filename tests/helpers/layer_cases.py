@@ -4,14 +4,11 @@ from dataclasses import dataclass, field
 
 import keras
 import numpy as np
+from arrays import floats
 
 from attention_zoo import layers
 
 B, T, S, D = 2, 5, 6, 8
-
-
-def floats(*shape, seed=0):
-    return np.random.default_rng(seed).normal(size=shape).astype("float32")
 
 
 QUERY, VALUE = floats(B, T, D, seed=1), floats(B, S, D, seed=2)

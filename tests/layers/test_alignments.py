@@ -3,20 +3,12 @@
 import keras
 import numpy as np
 import pytest
-from keras import ops
+from arrays import array, floats
 
 from attention_zoo.layers import Alignment, LocalMonotonicAlignment, LocalPredictiveAlignment, SoftAlignment
 
 ALIGNMENTS = {"soft": SoftAlignment, "monotonic": LocalMonotonicAlignment, "predictive": LocalPredictiveAlignment}
 every_alignment = pytest.mark.parametrize("make", ALIGNMENTS.values(), ids=ALIGNMENTS)
-
-
-def floats(*shape, seed=0):
-    return np.random.default_rng(seed).normal(size=shape).astype("float32")
-
-
-def array(tensor):
-    return ops.convert_to_numpy(ops.cast(tensor, "float32"))
 
 
 def softmax_over(scores, allowed):

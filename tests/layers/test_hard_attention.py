@@ -4,14 +4,10 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from arrays import softmax
 from keras import ops
 
 from attention_zoo import layers
-
-
-def softmax(scores):
-    exponentials = np.exp(scores - scores.max(-1, keepdims=True))
-    return exponentials / exponentials.sum(-1, keepdims=True)
 
 
 def test_a_draw_picks_the_location_at_which_the_weights_add_up_to_more():

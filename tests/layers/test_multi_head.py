@@ -1,7 +1,7 @@
 import keras
 import numpy as np
 import pytest
-from keras import ops
+from arrays import array
 
 from attention_zoo.layers.multi_head import MultiHeadAttention
 from attention_zoo.layers.self_attention import MultiHeadSelfAttention
@@ -15,10 +15,6 @@ MASKS = {
     "causal": {"use_causal_mask": True},
 }
 MASKS["all"] = MASKS["query"] | MASKS["value"] | MASKS["attention"] | MASKS["causal"]
-
-
-def array(tensor):
-    return ops.convert_to_numpy(ops.cast(tensor, "float32"))
 
 
 def normal(*shape, seed=0):

@@ -3,13 +3,10 @@ import math
 import keras
 import numpy as np
 import pytest
+from arrays import array
 from keras import ops
 
 from attention_zoo.layers.positions import PositionalEmbedding, SinusoidalEncoding, sinusoids
-
-
-def array(tensor):
-    return ops.convert_to_numpy(ops.cast(tensor, "float32"))
 
 
 def paper_sinusoids(length, dim, offset=0, wavelength=10000.0):

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from arrays import softmax
 from keras import ops
 from layer_cases import CASES, floats
 
@@ -14,11 +15,6 @@ BACKEND = keras.backend.backend()
 
 def array(tensor):
     return ops.convert_to_numpy(tensor)
-
-
-def softmax(scores):
-    exponents = np.exp(scores - scores.max(axis=-1, keepdims=True))
-    return exponents / exponents.sum(axis=-1, keepdims=True)
 
 
 def attributes_of(model):

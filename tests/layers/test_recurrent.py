@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from arrays import softmax
 from keras import ops
 
 from attention_zoo.layers import Attention, AttentiveDecoder, BahdanauAttention, DotScore, LuongAttention
@@ -62,11 +63,6 @@ def seeded(make):
 
 def sigmoid(x):
     return 1 / (1 + np.exp(-x))
-
-
-def softmax(x):
-    exponents = np.exp(x - x.max(-1, keepdims=True))
-    return exponents / exponents.sum(-1, keepdims=True)
 
 
 def test_attend_then_step_is_bahdanaus_equations():

@@ -3,21 +3,13 @@
 import keras
 import numpy as np
 import pytest
+from arrays import floats, softmax
 from keras import ops
 
 from attention_zoo.layers import RelativeSelfAttention, TransformerXLAttention
 from attention_zoo.layers.relative import relative_shift, relative_unshift
 
 B, H, d, D = 2, 2, 3, 6
-
-
-def floats(*shape, seed=0):
-    return np.random.default_rng(seed).normal(size=shape).astype("float32")
-
-
-def softmax(scores):
-    exponentials = np.exp(scores - scores.max(-1, keepdims=True))
-    return exponentials / exponentials.sum(-1, keepdims=True)
 
 
 def dense(inputs, layer, equation):

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from arrays import array, floats
 from keras import ops
 
 from attention_zoo.layers import (
@@ -24,14 +25,6 @@ SCORES = {
     "location": lambda **options: LocationScore(max_length=9, **options),
 }
 every_score = pytest.mark.parametrize("make", SCORES.values(), ids=SCORES)
-
-
-def floats(*shape, seed=0):
-    return np.random.default_rng(seed).normal(size=shape).astype("float32")
-
-
-def array(tensor):
-    return ops.convert_to_numpy(ops.cast(tensor, "float32"))
 
 
 def each_pair(query, key, function):

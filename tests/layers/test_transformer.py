@@ -1,16 +1,13 @@
 import keras
 import numpy as np
 import pytest
+from arrays import array
 from keras import ops
 
 from attention_zoo.layers import TransformerDecoderBlock, TransformerEncoderBlock
 
 SOURCE_MASK = np.array([[1, 1, 1, 1, 0], [1, 1, 1, 1, 1]], bool)
 TARGET_MASK = np.array([[1, 1, 1, 1], [1, 1, 0, 0]], bool)
-
-
-def array(tensor):
-    return ops.convert_to_numpy(ops.cast(tensor, "float32"))
 
 
 def normal(*shape, seed=0):

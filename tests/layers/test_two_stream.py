@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from arrays import floats
 from keras import ops
 
 from attention_zoo.layers import TransformerXLAttention, TwoStreamAttention
@@ -9,10 +10,6 @@ from attention_zoo.layers import TransformerXLAttention, TwoStreamAttention
 B, H, d, D, T, P = 2, 2, 3, 6, 4, 3
 TARGETS = np.array([[2, 0, 3], [1, 3, 3]])
 SEGMENTS = np.array([[0, 0, 1, 1], [1, 0, 0, 2]])
-
-
-def floats(*shape, seed=0):
-    return np.random.default_rng(seed).normal(size=shape).astype("float32")
 
 
 def array(tensor):

@@ -3,6 +3,7 @@
 import random
 
 import pytest
+import tensorflow_datasets as tfds
 
 from attention_zoo.pipelines.datasets.builders.phrases import Phrases
 from attention_zoo.pipelines.datasets.dirt import Dirt
@@ -249,3 +250,19 @@ def test_faults_of_own_test_files_name_their_option(own, tmp_path):
     (tmp_path / "empty").touch()
     with pytest.raises(UserError, match="--data.dev: expected sentence pairs in .*empty, received none"):
         read_parallel("", files=own[0], dev=[str(tmp_path / "empty")])
+
+
+@pytest.mark.parametrize(
+    "dataset, target_language", [("ted_hrlr_translate/pt_to_en", "en"), ("wmt14_translate/de-en", "en")]
+)
+def test_public_translation_datasets_are_read_by_name(dataset, target_language):
+    with tfds.testing.mock_data(num_examples=7):
+        examples = read_parallel(dataset, max_words=0)
+    assert [len(examples[split]) for split in ("train", "validation", "test")] == [7, 7, 7]
+    assert examples["train"].target_language == target_language and examples["train"].alignment is None
+    assert all(isinstance(text, str) for text in examples["test"].source + examples["test"].target)
+
+
+def test_a_dataset_that_is_not_of_sentence_pairs_is_refused():
+    with tfds.testing.mock_data(num_examples=2), pytest.raises(UserError, match="expected a dataset of sentence pairs"):
+        read_parallel("glue/cola")

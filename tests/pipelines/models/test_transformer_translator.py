@@ -1,6 +1,7 @@
 import keras
 import numpy as np
 import pytest
+from arrays import array
 from fitting import compile_built
 from keras import ops
 
@@ -10,10 +11,6 @@ SOURCE = np.array([[5, 6, 7, 3], [8, 3, 0, 0], [9, 9, 3, 0]], "int32")
 TARGET = np.array([[2, 5, 6, 9, 4], [2, 9, 8, 0, 0], [2, 4, 0, 0, 0]], "int32")
 INPUTS = {"source": SOURCE, "target": TARGET}
 TINY = dict(embedding_dim=16, num_layers=2, num_heads=2, intermediate_dim=32)
-
-
-def array(tensor):
-    return ops.convert_to_numpy(ops.cast(tensor, "float32"))
 
 
 def tiny(**changes):

@@ -7,11 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
-import tensorflow_datasets as tfds
 
 from attention_zoo.pipelines.commands.arguments import presets_of
 from attention_zoo.pipelines.commands.main import main
-from attention_zoo.pipelines.datasets.parallel import Examples, read_parallel
+from attention_zoo.pipelines.datasets.parallel import read_parallel
 from attention_zoo.pipelines.engine.decoding.settings import DecodingSettings
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.run import run as experiment
@@ -22,10 +21,9 @@ from attention_zoo.pipelines.engine.serving.record import read_record
 from attention_zoo.pipelines.engine.serving.versions import load_saved_model
 from attention_zoo.pipelines.engine.settings import ExportSettings, TrainingSettings
 from attention_zoo.pipelines.engine.storage.run_folder import RunFolder
-from attention_zoo.pipelines.engine.text.subwords import Subwords, learn_sentencepiece
+from attention_zoo.pipelines.engine.text.subwords import Subwords
 from attention_zoo.pipelines.registry import TASKS
 from attention_zoo.pipelines.translation.alignments import human_scores, span_scores
-from attention_zoo.pipelines.translation.pictures import truth_of
 from attention_zoo.pipelines.translation.settings import DataSettings, ModelSettings, TranslationConfig
 from attention_zoo.pipelines.translation.task import Translation
 
@@ -212,48 +210,6 @@ def test_what_was_cut_is_said(finished, session_run, capsys):
     assert note.startswith("note: only the beginning was translated of: one two one")
 
 
-ANSWER = {
-    "input": "one", "translation": "une", "source_tokens": ["\u2581one", "</s>", ""], "source_lengths": 2,
-    "target_tokens": ["\u2581un", "e", "</s>", ""], "target_lengths": 3, "weights": np.ones((5, 3)) / 3,
-    "head_weights": np.arange(2 * 4 * 5 * 3).reshape(2, 4, 5, 3) / 120,
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("pieces, join", [(["\u2581un", "e", "</s>"], True), (["\u2581", "u", "n", "</s>"], False)])
-def test_pieces_are_joined_unless_the_model_writes_characters(pieces, join):
-    view = Translation.view(ANSWER | {"target_tokens": [*pieces, ""], "target_lengths": len(pieces)})
-    assert view.join == join and view.weights.shape == (5, len(pieces), 2) and view.source == ["\u2581one", "</s>"]
-    assert view.names == ["alignment", "head 1", "head 2", "head 3", "head 4"] and view.title == "one → une"
-    assert Translation.view(ANSWER | {"target_lengths": 0}) is None
-
-
-def test_all_heads_of_a_transformer_are_a_view_of_their_own():
-    view = Translation.view_heads(ANSWER)
-    assert view.weights.shape == (8, 3, 2) and view.columns == 4
-    assert view.names[5] == "layer 2, head 2" and (view.weights[5] == ANSWER["head_weights"][1, 1, :3, :2]).all()
-    assert Translation.view_heads(ANSWER | {"target_lengths": 0}) is None
-    with pytest.raises(UserError, match="--heads: expected a Transformer, received a model whose attention has no"):
-        Translation.view_heads({name: value for name, value in ANSWER.items() if name != "head_weights"})
-
-
-def test_known_links_are_shown_where_the_translation_is_the_reference():
-    subwords = Subwords(learn_sentencepiece(["one two", "une deux"] * 9, vocabulary_size=16, model_type="char"))
-    examples = Examples(["one two"], ["une deux"], alignment=[[(0, 3, 0, 3)]])
-    truth = truth_of(examples, 0, subwords)
-    assert truth["reference"] == "une deux" and truth["reference_tokens"] == ["\u2581", *"une", "\u2581", *"deux"]
-    tokens = ["\u2581", *"one", "\u2581", *"two"]
-    pairs = [(source, target) for source in (1, 2, 3) for target in (1, 2, 3)]
-    answer = ANSWER | {"source_tokens": [*tokens, "</s>"], "source_lengths": 9, "weights": np.ones((10, 9))}
-    answer |= {"target_tokens": [*truth["reference_tokens"], "</s>"], "target_lengths": 10, "translation": "une deux"}
-    del answer["head_weights"]
-    view = Translation.view(answer | truth)
-    assert view.links == pairs and view.title == "one → une deux"
-    other = {"target_tokens": ["\u2581", "a", "</s>"], "target_lengths": 3, "translation": "a"}
-    view = Translation.view(answer | truth | other)
-    assert view.links == [] and view.title == "one → a (reference: une deux)"
-    assert truth_of(Examples(["one"], ["une"]), 0, subwords) == {"reference": "une"}
-
-
 def test_the_head_of_the_settings_says_what_they_were_run_with(finished):
     head = (finished.run / "config.yaml").read_text().splitlines()
     assert "TensorFlow" in head[0] and any("Data: " in line and "SHA-256" in line for line in head)
@@ -345,22 +301,6 @@ def test_a_model_that_answers_something_else_is_named(finished):
         match="expected a model that answers with caption, received one with error, score, translation, truncated",
     ):
         load_saved_model(finished.version.parent, "caption")
-
-
-@pytest.mark.parametrize(
-    "dataset, target_language", [("ted_hrlr_translate/pt_to_en", "en"), ("wmt14_translate/de-en", "en")]
-)
-def test_public_translation_datasets_are_read_by_name(dataset, target_language):
-    with tfds.testing.mock_data(num_examples=7):
-        examples = read_parallel(dataset, max_words=0)
-    assert [len(examples[split]) for split in ("train", "validation", "test")] == [7, 7, 7]
-    assert examples["train"].target_language == target_language and examples["train"].alignment is None
-    assert all(isinstance(text, str) for text in examples["test"].source + examples["test"].target)
-
-
-def test_a_dataset_that_is_not_of_sentence_pairs_is_refused():
-    with tfds.testing.mock_data(num_examples=2), pytest.raises(UserError, match="expected a dataset of sentence pairs"):
-        read_parallel("glue/cola")
 
 
 def test_a_vocabulary_from_a_preset_is_reduced_to_the_text_and_a_typed_one_refused(text_files, tmp_path, capsys):
