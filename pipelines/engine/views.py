@@ -103,8 +103,8 @@ class Frames:
         truths: N numbers that are known to be right. Defaults to `None`, which says that none are.
         directions: Names of the directions of negative and of positive numbers. Defaults to `("left", "right")`.
         regions: For each frame its attended regions, tuples (outline, effect, causal): corners (x, y) in pixels, how
-            far the answer moves if the region is painted over, and whether the region is causal. A page shows them.
-            Defaults to an empty list: they were not examined.
+            far the answer moves if the region is painted over, and whether the region is causal; `None` for a frame
+            that was not examined. A page shows them. Defaults to an empty list: none was examined.
     """
 
     suffixes: ClassVar = (".gif", ".png", ".svg", ".pdf")
@@ -116,7 +116,7 @@ class Frames:
     unit: str = ""
     truths: np.ndarray | None = None
     directions: tuple[str, str] = ("left", "right")
-    regions: list[list[tuple[list[list[float]], float, bool]]] = field(default_factory=list)
+    regions: list[list[tuple[list[list[float]], float, bool]] | None] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

@@ -83,7 +83,9 @@ def frames_content(view: Frames) -> dict[str, Any]:
         raise ValueError(f"regions: expected {len(view.images)} lists, one a frame; received {len(view.regions)}")
     return {
         "regions": [
-            [[rounded(outline), float(effect), bool(causal)] for outline, effect, causal in regions]
+            None
+            if regions is None
+            else [[rounded(outline), float(effect), bool(causal)] for outline, effect, causal in regions]
             for regions in view.regions
         ],
         "images": [image_url(image, lossless=False) for image in view.images],

@@ -103,12 +103,14 @@ def regions_of(
     from scipy.spatial import ConvexHull
 
     masks = blobs(weights, frame.shape[:2], generator)
-    found = []
+    places = [frame[None]]
     for mask in masks:
         shifts = [tuple(generator.integers(mask.shape)) for _ in range(CONTROLS)]
-        places = np.stack([mask, *(np.roll(mask, shift, axis=(0, 1)) for shift in shifts)])
-        answers = predict(np.concatenate([frame[None], painted_over(frame, places)]))
-        moved = np.abs(answers[1:] - answers[0])
+        moved_masks = np.stack([mask, *(np.roll(mask, shift, axis=(0, 1)) for shift in shifts)])
+        places.append(painted_over(frame, moved_masks))
+    answers = predict(np.concatenate(places))
+    found = []
+    for mask, moved in zip(masks, np.abs(answers[1:] - answers[0]).reshape(-1, 1 + CONTROLS)):
         rows, columns = np.nonzero(mask)
         corners = np.concatenate([np.stack([columns + x, rows + y], axis=1) for x in (0, 1) for y in (0, 1)])
         outline = corners[ConvexHull(corners).vertices].tolist()

@@ -1,6 +1,7 @@
 """What steering does besides what the end-to-end test of all tasks asks for."""
 
 import json
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -10,9 +11,10 @@ from tiny_images import ROAD, encoded, road
 from attention_zoo.pipelines.datasets.drives import Drive
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.images.image_files import ImageFile
+from attention_zoo.pipelines.engine.pages.contents import frames_content
 from attention_zoo.pipelines.engine.serving.versions import load_saved_model
 from attention_zoo.pipelines.engine.settings import ExportSettings, TrainingSettings
-from attention_zoo.pipelines.steering.asking import Track
+from attention_zoo.pipelines.steering.asking import Track, examine_clip, frames_of
 from attention_zoo.pipelines.steering.replay import replay_drive
 from attention_zoo.pipelines.steering.settings import DataSettings, DriveSettings, ModelSettings, SteeringConfig
 from attention_zoo.pipelines.steering.task import Steering
@@ -93,12 +95,42 @@ def test_an_answer_to_a_clip_has_a_line_a_frame_and_one_to_a_track_its_report(fi
     served = load_saved_model(finished.version.parent, "steering")
     frames = [ImageFile(f"{number}.png", encoded(road(0.1 * number))) for number in range(3)]
     (clip,) = Steering.ask(served, frames, attention=True)
-    assert len(clip["regions"]) == len(Steering.view(clip).regions) == 3
+    assert len(clip["regions"]) == len(Steering.view(clip).regions) == 3 and None not in clip["regions"]
     assert "regions" not in next(iter(Steering.ask(served, frames)))
     assert [f"{angle:+.4f}" for angle in clip["steering"]] == Steering.say(clip).splitlines()
     assert clip["input"] == "0.png 1.png 2.png" and len(Steering.view(clip).images) == 3
     with pytest.raises(UserError, match="received both"):
         list(Steering.ask(served, [Track(4), frames[0]]))
+
+
+def test_evenly_spaced_frames_of_a_long_clip_are_examined(finished, monkeypatch):
+    monkeypatch.setattr("attention_zoo.pipelines.steering.asking.EXAMINED", 2)
+    served = load_saved_model(finished.version.parent, "steering")
+    frames, weights = np.stack([road(0.1 * number) for number in range(5)]), np.zeros((5, 2, 3))
+    weights[:, 0, 1] = 1
+    regions = examine_clip(served, frames, weights)
+    assert [one is None for one in regions] == [False, True, True, False, True]
+    assert frames_content(frames_of(frames, weights, np.zeros(5), regions=regions))["regions"][1] is None
+
+
+def test_a_region_is_causal_where_painting_it_over_moves_the_served_answer():
+    class Steers:
+        """Steers by the brightness of the top left corner of the frame."""
+
+        signatures: ClassVar = {
+            "start": lambda image_bytes: {"hidden": tf.zeros((1, 4)), "carry": tf.zeros((1, 4))},
+            "step": lambda image_bytes, hidden, carry: {
+                "steering": tf.stack([tf.reduce_mean(tf.io.decode_png(one)[8:16, 8:16] / 255) for one in image_bytes]),
+                "hidden": hidden,
+                "carry": carry,
+            },
+        }
+
+    frames, weights = np.full((1, 48, 64, 3), 200, "uint8"), np.zeros((1, 6, 8))
+    weights[0, 1, 1] = weights[0, 4, 6] = 0.5
+    (regions,) = examine_clip(Steers, frames, weights)
+    places = {tuple((np.mean(outline, axis=0) // 24).astype(int).tolist()): causal for outline, _, causal in regions}
+    assert places == {(0, 0): True, (2, 1): False}
 
 
 def test_a_drive_can_be_watched(monkeypatch):
@@ -108,8 +140,11 @@ def test_a_drive_can_be_watched(monkeypatch):
         return report, frames if watch else ()
 
     monkeypatch.setattr("attention_zoo.pipelines.steering.asking.drive", drive)
+    monkeypatch.setattr("attention_zoo.pipelines.steering.asking.examine_clip", lambda served, frames, _: [[]] * 250)
     first, second = Steering.ask(None, [Track(4), Track(5)], attention=True)
-    assert first["input"] == "track:4" and len(Steering.view(second).images) == 250
+    assert (
+        first["input"] == "track:4" and len(Steering.view(second).images) == len(Steering.view(second).regions) == 250
+    )
     assert Steering.say(second) == "track 5: 50.0% of the tiles, return 9, 7 decisions; never left the road"
     (unseen,) = Steering.ask(None, [Track(4)])
     assert "frames" not in unseen

@@ -23,6 +23,7 @@ async function draw(content, { tools, picture, further }) {
 
   const distance = (number) => `${number.toFixed(3)} ${unit}`.trim();
   function counted(frame) {
+    if (!regions[frame]) return "regions not examined";
     const causal = regions[frame].filter(([, , one]) => one).length;
     const largest = Math.max(0, ...regions[frame].map(([, effect]) => effect));
     const moved = regions[frame].length ? `, without one the answer moves by at most ${distance(largest)}` : "";
@@ -92,8 +93,9 @@ async function draw(content, { tools, picture, further }) {
     make("div", { class: "maps" }, make("div", { class: "stage" }, make("h2", { class: "minor" }, "frame"), plain), make("div", { class: "stage" }, make("h2", { class: "minor" }, "what it attended to"), under)),
     numbers, plot.element, make("p", { class: "explained" }, `${key}. Click the curve to go there. The map is scaled to its own largest weight.`), legend(heat, 1, "share of the largest weight"));
   if (regions.length) {
+    const examined = regions.filter(Boolean).length;
     picture.append(make("p", { class: "explained" },
-      "Outlined: attended regions. A solid line is around a causal one: painted black, it moves the answer more than the same shape does at four random places. A dashed line is around the others."));
+      `Outlined${examined < count ? `, in ${examined} of the ${count} frames` : ""}: attended regions. A solid line is around a causal one: painted black, it moves the answer more than the same shape does at four random places. A dashed line is around the others.`));
   }
   const further_columns = [...(truths ? ["truth"] : []), "strongest", ...(regions.length ? ["regions"] : [])];
   further.append(asTable(() => table("The answers", ["frame", "answer", ...further_columns],

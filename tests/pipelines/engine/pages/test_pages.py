@@ -49,7 +49,7 @@ VIEWS = {
         "rad",
         np.array([-0.25, 0, 0.5]),
         ("left", "right"),
-        [[([[0, 0], [8, 0], [8, 8]], 0.25, True), ([[20, 10], [29, 10], [29, 19]], 0.01, False)], [], []],
+        [[([[0, 0], [8, 0], [8, 8]], 0.25, True), ([[20, 10], [29, 10], [29, 19]], 0.01, False)], [], None],
     ),
     "heat_maps": HeatMaps(IMAGE, CORNERS, ["a", "red", "square"], "a red square", "reference: a square"),
     "layered_heads": LayeredHeads(TOKENS, LAYERS, "the cat sat"),
@@ -228,6 +228,8 @@ def test_frames_play_with_values_and_truth(browser):
     assert browser.one("#attended").get_attribute("aria-label") == "Frame 2 under its map, strongest bottom right"
     browser.one("#play").click()
     browser.wait(lambda: browser.one("#numbers").text.startswith("frame 3") and browser.one("#play").text == "Play")
+    assert browser.one("#numbers").text.endswith("; regions not examined")
+    assert "Outlined, in 2 of the 3 frames: attended regions" in browser.all(".explained")[-1].text
     plot = browser.one(".plot")
     browser.point(plot, 2, 20)
     ActionChains(browser.driver).click().perform()
