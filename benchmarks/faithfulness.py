@@ -20,10 +20,13 @@ steering the score is minus the change of the angle, in hundredths of a rad.
 `random_labels.py` made data for. An explanation that depends on what was learned has a correlation near 0 with
 shuffled weights and with random labels.
 
-In brackets are 95% intervals (bootstrap over the examples). `--repeats` is the number of examples. Where the data knows
-what an answer depends on, the table ends with what the run's metrics.json says of its attention.
+In brackets are 95% intervals (bootstrap over the examples); those of the areas are in the JSON file. `--repeats` is the
+number of examples. `known` has what the run's metrics.json says of its attention where the data knows what an answer
+depends on.
 """
 
+import contextlib
+import sys
 from importlib import import_module
 from pathlib import Path
 
@@ -100,25 +103,30 @@ def measured(examples, others):
     return rows
 
 
-def table_of(rows, known):
-    """Returns the rows of a run as lines of a table of Markdown.
+def columns_of(others):
+    """Returns the columns of the table, by the names of their figures, for runs that are compared with `others`."""
+    curves = [name for curve in CURVES for name in (curve, *(f"{curve}/over_{peer}" for peer in PEERS))]
+    return curves + [f"alike/{other}" for other in ("shuffled", *others)]
 
-    Args:
-        rows: As `measured` returns them.
-        known: Figures of the attention from the run's metrics, by name.
-    """
-    columns = list(dict.fromkeys(column for row in rows.values() for column in row))
-    titles = [column.replace("/over_", " over ").replace("alike/", "alike, ") for column in columns]
-    lines = [" | ".join(["", "explanation", *titles, ""]).strip(), "|---" * (len(columns) + 1) + "|"]
+
+def line_of(cells):
+    """Returns a line of a table of Markdown."""
+    return f"| {' | '.join(cells)} |"
+
+
+def lines_of(name, rows, columns, known):
+    """Returns the lines of a run in the table; the figures of `known`, by name, stand in that of its attention."""
+    lines = []
     for explanation, row in rows.items():
-        cells = []
+        cells = [name, explanation]
         for column in columns:
             digits = 2 if column.startswith("alike") else 1
-            value = {name: f"{number:.{digits}f}" for name, number in row.get(column, {}).items()}
-            cells.append("{gap} ({low} to {high})".format(**value) if value else "")
-        lines.append(" | ".join(["", explanation, *cells, ""]).strip())
-    lines += [f"{name} {value:.3g}" for name, value in known.items()]
-    return "\n".join(lines)
+            value = {part: f"{number:.{digits}f}" for part, number in row.get(column, {}).items()}
+            shown = "{gap}" if column in CURVES else "{gap} ({low} to {high})"
+            cells.append(shown.format(**value) if value else "")
+        truths = known.items() if explanation == "attention" else ()
+        lines.append(line_of([*cells, ", ".join(f"{key} {value:.3g}" for key, value in truths)]))
+    return lines
 
 
 def load_examples(folder, count, like=None):
@@ -134,32 +142,38 @@ def load_examples(folder, count, like=None):
 
 
 def main():
-    """Prints a table for each run."""
+    """Prints the table."""
     parser = parser_of(__doc__, "20 examples", repeats=200, rounds="examples of the test split")
     parser.add_argument("--run", nargs="+", type=Path, required=True, help="folders of runs, runs/TASK/NAME each")
     parser.add_argument("--against", nargs="+", type=Path, default=[], help="folders of runs to compare the run with")
     arguments = parser.parse_args()
-    for option, folders in (("run", arguments.run), ("against", arguments.against)):
-        tasks = {folder.resolve().parent.name for folder in folders}
-        if not tasks <= set(EXAMPLES):
-            parser.error(
-                f"--{option}: expected runs/TASK/NAME with TASK one of {', '.join(EXAMPLES)}, received {tasks}"
-            )
-    if arguments.against and len(arguments.run) > 1:
-        parser.error("--against: expected one --run, received several")
+    tasks = [folder.resolve().parent.name for folder in [*arguments.run, *arguments.against]]
+    if not set(tasks) <= set(EXAMPLES):
+        parser.error(f"--run, --against: expected runs/TASK/NAME with TASK one of {', '.join(EXAMPLES)}")
+    if arguments.against and (len(arguments.run) > 1 or len(set(tasks)) > 1):
+        parser.error("--against: expected one --run, and runs of its task")
+    from attention_zoo.pipelines.engine.errors import UserError
     from attention_zoo.pipelines.engine.storage.run_folder import RunFolder
 
     figures, count = {}, 20 if arguments.quick else arguments.repeats
+    columns = columns_of([other.name for other in arguments.against])
+    titles = [column.replace("/over_", ", over ").replace("alike/", "alike, ") for column in columns]
+    print("\n".join([line_of(["run", "explanation", *titles, "known"]), line_of(["---"] * (len(titles) + 3))]))
     for folder in arguments.run:
         name = f"{folder.resolve().parent.name}/{folder.name}"
-        examples = load_examples(folder, count)
-        others = {other.name: load_examples(other, count, like=examples) for other in arguments.against}
-        rows, metrics = measured(examples, others), RunFolder(folder).read_metrics()
+        with contextlib.redirect_stdout(sys.stderr):  # what a task says while it loads
+            try:
+                examples = load_examples(folder, count)
+                others = {other.name: load_examples(other, count, like=examples) for other in arguments.against}
+            except UserError as error:
+                parser.error(f"{name}: {error}")
+            rows, metrics = measured(examples, others), RunFolder(folder).read_metrics()
         known = {key: metrics[key] for key in KNOWN if key in metrics}
-        print(f"\n{name}, {len(examples.mask)} examples, {examples.mask.sum(axis=1).mean():.1f} parts\n")
-        print(table_of(rows, known), flush=True)
+        print("\n".join(lines_of(name, rows, columns, known)), flush=True)
         for explanation, row in rows.items():
             for column, value in row.items():
+                if value["gap"] != value["gap"]:  # NaN: no example has two parts of different weights
+                    continue
                 key = f"faithfulness/{name}/{explanation}/{column}"
                 figures |= {key: value["gap"], f"{key}/low": value["low"], f"{key}/high": value["high"]}
         figures |= {f"faithfulness/{name}/{key}": value for key, value in known.items()}

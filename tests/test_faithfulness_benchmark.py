@@ -12,6 +12,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from attention_zoo.pipelines.engine.errors import UserError
+from attention_zoo.pipelines.registry import TASKS
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -24,6 +27,13 @@ def benchmarks(monkeypatch):
     for name in set(sys.modules) - before:
         if name.partition(".")[0] in ("explained", "faithfulness", "measure", "random_labels"):
             del sys.modules[name]
+
+
+def test_every_task_is_measured_but_the_one_that_attends_to_nothing():
+    explained = import_module("explained")
+    assert set(TASKS) - set(explained.EXAMPLES) == {"word_embeddings"}
+    for module, _, name in (reference.partition(":") for reference in explained.EXAMPLES.values()):
+        assert hasattr(import_module(module), name)
 
 
 def token_examples(tokens, like=None):
@@ -79,14 +89,15 @@ def test_a_table_has_each_explanation_and_each_run_that_it_is_compared_with():
     assert best["alike/shuffled"]["gap"] < 1
     assert best["deletion/over_random"]["gap"] > 0 < best["insertion/over_random"]["gap"]
     assert np.isnan(rows["attention"]["alike/twin"]["gap"])  # all parts are equal: there is no order
-    table = faithfulness.table_of(rows, {"test/aer": 0.125}).splitlines()
-    assert len({line.count("|") for line in table[:-1]}) == 1
-    assert "1.00 (1.00 to 1.00)" in table[4] and table[-1] == "test/aer 0.125"
+    columns = faithfulness.columns_of(["twin"])
+    lines = faithfulness.lines_of("task/run", rows, columns, {"test/aer": 0.125})
+    assert len(lines) == 4 and {line.count("|") for line in lines} == {len(columns) + 4}
+    assert lines[0].endswith("| test/aer 0.125 |") and "| 1.00 (1.00 to 1.00) |" in lines[2]
 
 
 def test_runs_that_read_other_pieces_are_refused():
     examples = token_examples([[1, 5, 2, 4]])
-    with pytest.raises(ValueError, match="the same parts"):
+    with pytest.raises(UserError, match="the same parts"):
         token_examples([[1, 5, 2, 3]], like=examples)
 
 

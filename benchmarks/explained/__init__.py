@@ -8,5 +8,6 @@ EXAMPLES = {
     "document_classification": "explained.document_classification:DocumentClassificationExamples",
     "text_classification": "explained.text_classification:TextClassificationExamples",
     "intents": "explained.intents:IntentsExamples",
+    "named_entities": "explained.named_entities:NamedEntitiesExamples",
     "language_modeling": "explained.language_modeling:LanguageModelingExamples",
 }

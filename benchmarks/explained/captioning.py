@@ -3,6 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
+from attention_zoo.pipelines.engine.errors import UserError
 from explained.examples import CellExamples
 from explained.written import WrittenExamples
 
@@ -14,7 +15,7 @@ class CaptioningExamples(CellExamples, WrittenExamples):
 
     def __init__(self, task, model, count, like=None):
         if task.config.model.attention == "mean":
-            raise ValueError("expected a model with attention, received one with --model.attention mean")
+            raise UserError("expected a model with attention, received one with --model.attention mean")
         self.raw = like.raw if like is not None else task.examples["test"].images[:count]
         search = tf.function(task.captioner(model).search, autograph=False, reduce_retracing=True)
         found = [search(tf.constant(self.raw[start : start + SEARCHED])) for start in range(0, count, SEARCHED)]

@@ -4,6 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from attention_zoo.pipelines.document_classification.classifier import DocumentClassifier
+from attention_zoo.pipelines.engine.errors import UserError
 from explained.examples import Examples
 
 
@@ -15,7 +16,7 @@ class DocumentClassificationExamples(Examples):
 
     def __init__(self, task, model, count, like=None):
         if task.config.model.pooling != "attention":
-            raise ValueError("expected a model with attention, received one with --model.pooling mean")
+            raise UserError("expected a model with attention, received one with --model.pooling mean")
         texts = list(task.texts["test"].texts[:count]) if like is None else like.raw
         read = task.reader.read(tf.constant(texts))
         several = read["ids"].row_lengths().numpy() > 1  # one sentence leaves nothing to compare

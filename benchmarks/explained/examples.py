@@ -6,6 +6,7 @@ Shapes: N examples, B of them that are computed together, P parts of an example,
 import numpy as np
 import tensorflow as tf
 
+from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.explanations.gradients import integrated_gradients
 
 TOGETHER = 25
@@ -29,13 +30,13 @@ class Examples:
         answers: `(N,)`, what is explained.
 
     Raises:
-        ValueError: The parts are not those of `like`.
+        UserError: The parts are not those of `like`.
     """
 
     def __init__(self, parts, mask, like=None):
         self.parts, self.mask = np.asarray(parts), np.asarray(mask, bool)
         if like is not None and not np.array_equal(self.parts, like.parts):
-            raise ValueError("expected two runs that read the same parts, received runs whose pieces or cells differ")
+            raise UserError("expected two runs that read the same parts, received runs whose pieces or cells differ")
         starts = range(0, len(self.mask), TOGETHER)
         self.batches = [np.arange(start, min(start + TOGETHER, len(self.mask))) for start in starts]
         self.compiled = tf.function(self.compute, autograph=False, reduce_retracing=True)
@@ -127,7 +128,7 @@ class Examples:
 class SelfAttentionExamples(Examples):
     """Examples of a model whose layers of self-attention read the parts.
 
-    A subclass has `pooled(maps)`, which takes of maps `(B, T, T)` what the answer is read from, `(B, P)`.
+    A subclass has `pooled(maps, inputs)`, which takes of maps `(B, T, T)` what the answer is read from, `(B, P)`.
     """
 
     def attend(self, features, inputs, answers):
@@ -142,7 +143,7 @@ class SelfAttentionExamples(Examples):
             self.model, given, lambda outputs: self.target(self.logits(outputs, inputs), answers)
         )
         maps = self.maps([weights.numpy() for weights in recorded.values()]) | {"relevance": relevance}
-        return {name: self.pooled(one) for name, one in maps.items()}
+        return {name: self.pooled(one, inputs) for name, one in maps.items()}
 
     def maps(self, scores):
         """Returns maps `(B, T, T)` by name, of the weights `(B, H, T, T)` of all blocks."""

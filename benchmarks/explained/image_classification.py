@@ -24,7 +24,7 @@ class ImageClassificationExamples(CellExamples, SelfAttentionExamples):
         """Adds the flow through all blocks: there are few patches."""
         return super().maps(scores) | {"flow": attention_flow(scores)}
 
-    def pooled(self, maps):
+    def pooled(self, maps, inputs):
         """Returns the row that the classifier reads: that of the first token, or the mean."""
         tokens = self.model.embedding.num_tokens
         return (maps[:, 0] if self.model.pooling == "token" else maps.mean(axis=1))[:, tokens:]

@@ -39,6 +39,6 @@ class IntentsExamples(TokenExamples, SelfAttentionExamples):
         """Returns the similarities of the intents."""
         return outputs["intent"]
 
-    def pooled(self, maps):
+    def pooled(self, maps, inputs):
         """Returns the row of `__CLS__`."""
         return maps[:, 0, 1:]

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.text.packing import packed_batches
 from attention_zoo.pipelines.engine.text.special_tokens import BOS
 from explained.examples import SelfAttentionExamples, TokenExamples
@@ -14,7 +15,7 @@ class LanguageModelingExamples(TokenExamples, SelfAttentionExamples):
 
     def __init__(self, task, model, count, like=None):
         if task.config.model.name != "gpt2":
-            raise ValueError(f"expected a model that predicts the next token, received {task.config.model.name}")
+            raise UserError(f"expected a model that predicts the next token, received {task.config.model.name}")
         stream, context = task.objective.corpora["test"].stream, task.config.model.context
         (rows,) = packed_batches(stream, context, len(stream), shuffle=False)
         tokens, segments = rows["tokens"].numpy(), rows["segments"].numpy()
@@ -29,6 +30,6 @@ class LanguageModelingExamples(TokenExamples, SelfAttentionExamples):
         """Returns the logits of the next token."""
         return outputs["logits"][:, -1]
 
-    def pooled(self, maps):
+    def pooled(self, maps, inputs):
         """Returns the row of the last token."""
         return maps[:, -1]

@@ -22,6 +22,6 @@ class TextClassificationExamples(TokenExamples, SelfAttentionExamples):
         """Returns the logits of the classes."""
         return outputs["logits"]
 
-    def pooled(self, maps):
+    def pooled(self, maps, inputs):
         """Returns the row that the classifier reads: that of the first token, or the mean."""
         return maps[:, 0] if self.model.pooling == "first" else maps.mean(axis=1)

@@ -3,6 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
+from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.text.special_tokens import PAD
 from attention_zoo.pipelines.explanations.gradients import attention_gradients
 from attention_zoo.pipelines.explanations.relevance import encoder_decoder_relevance
@@ -17,7 +18,7 @@ class TranslationExamples(TokenExamples, WrittenExamples):
 
     def __init__(self, task, model, count, like=None):
         if not model.attends:
-            raise ValueError(f"expected a model with attention, received {type(model).__name__}")
+            raise UserError(f"expected a model with attention, received {type(model).__name__}")
         self.raw = like.raw if like is not None else task.examples["test"].source[:count]
         translator = task.translator(model)
         source = translator.encode(tf.constant(self.raw))[0].numpy()
