@@ -9,7 +9,7 @@ import tensorflow as tf
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.explanations.gradients import integrated_gradients
 
-TOGETHER = 25
+TOGETHER = 50
 
 
 class Examples:
