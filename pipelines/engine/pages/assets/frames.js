@@ -11,8 +11,9 @@ async function draw(content, { tools, picture, further }) {
   const panel = (id) => make("canvas", { id, width: content.size[0] * zoom, height: content.size[1] * zoom, role: "img" });
   const [plain, under] = [panel("frame"), panel("attended")];
   const written = (number) => {
-    const side = Math.abs(number) < 0.005 ? "" : ` (${directions[Number(number > 0)]})`;
-    return `${number < 0 ? "−" : "+"}${Math.abs(number).toFixed(2)} ${unit}`.trim() + side;
+    const none = Math.abs(number) < 0.005;
+    const side = none ? "" : ` (${directions[Number(number > 0)]})`;
+    return `${number < 0 && !none ? "−" : "+"}${Math.abs(number).toFixed(2)} ${unit}`.trim() + side;
   };
   const mapOf = (frame) => ({ rows, columns, at: (row, column) => maps.at((frame * rows + row) * columns + column) });
   function largestOf(frame) {
@@ -27,7 +28,7 @@ async function draw(content, { tools, picture, further }) {
     const causal = regions[frame].filter(([, , one]) => one).length;
     const largest = Math.max(0, ...regions[frame].map(([, effect]) => effect));
     const moved = regions[frame].length ? `, without one the answer moves by at most ${distance(largest)}` : "";
-    return `${regions[frame].length} attended regions, ${causal} of them causal${moved}`;
+    return `${regions[frame].length} attended region${regions[frame].length === 1 ? "" : "s"}, ${causal} of them causal${moved}`;
   }
 
   const slider = make("input", { type: "range", id: "slider", min: 0, max: count - 1, value: 0, "aria-label": "frame", oninput: () => (pause(), show(Number(slider.value))) });
