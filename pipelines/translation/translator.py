@@ -32,6 +32,8 @@ class Translator:
         self.model = model
         self.subwords = subwords
         self.decoding = decoding
+        beams, places = max(N_BEST, decoding.beam_size), max(N_BEST, decoding.n_best)
+        self.decoding_n_best = replace(decoding, beam_size=beams, n_best=places, temperature=0.0)
         self.max_tokens = max_tokens
 
     def encode(self, text):
@@ -50,8 +52,7 @@ class Translator:
 
     def search_n_best(self, text):
         """Returns what `search` does, with the N best hypotheses of the beam."""
-        beams, places = max(N_BEST, self.decoding.beam_size), max(N_BEST, self.decoding.n_best)
-        return self.search(text, replace(self.decoding, beam_size=beams, n_best=places, temperature=0.0))
+        return self.search(text, self.decoding_n_best)
 
     def translate(self, text):
         """Returns the best `translation`, its `score`, whether the source was `truncated`, and `error`, each `(B,)`."""

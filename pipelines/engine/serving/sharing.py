@@ -16,7 +16,8 @@ def sharing(answerer: Answerer, method: str) -> Answerer:
 
     Args:
         answerer: What answers raw input. It is not changed.
-        method: The name of a method of tensors, and of hashable arguments, for each of which there is a graph.
+        method: The name of a method of tensors, and of hashable arguments, for each of which there is a graph. Objects
+            among them must live as long as the copy: TensorFlow knows them by weak references.
 
     Example:
 
