@@ -79,6 +79,8 @@ class HeatMaps:
         captions: N texts, one for each map.
         title: A line above the picture. Defaults to `""`.
         known: What is known to be right, such as "truth: cat", below the title. Defaults to `""`.
+        one_scale: Whether the maps are of one kind, and share a scale; otherwise each is scaled to its own largest
+            weight. Defaults to `True`.
     """
 
     suffixes: ClassVar = (".png", ".svg", ".pdf")
@@ -88,6 +90,7 @@ class HeatMaps:
     captions: list[str]
     title: str = ""
     known: str = ""
+    one_scale: bool = True
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,8 @@ from attention_zoo.pipelines.engine.views import HeatMaps
 def heat_maps_of(answer: Mapping[str, Any]) -> HeatMaps:
     """Returns what decided the class: the rollout, and the heads of the last block.
 
+    Each map has its own scale: the rollout of all blocks is far more even than a head.
+
     Args:
         answer: Has "image_bytes", "label", "probabilities", that of the label first, "attention" `(h, w)`,
             "head_attention" `(layers, H, h, w)`, and "truth" where it is known.
@@ -24,6 +26,7 @@ def heat_maps_of(answer: Mapping[str, Any]) -> HeatMaps:
         ["rollout", *(f"head {number + 1}" for number in range(len(heads)))],
         f"{named(answer)}; heads of the last block",
         known=f"truth: {answer['truth']}" if "truth" in answer else "",
+        one_scale=False,
     )
 
 
@@ -33,7 +36,7 @@ def heads_of(answer: Mapping[str, Any]) -> HeatMaps:
     maps = answer["head_attention"].reshape(blocks * heads, height, width)
     captions = [f"block {block}, head {head}" for block in range(1, blocks + 1) for head in range(1, heads + 1)]
     title = f"{named(answer)}; all heads"
-    return replace(heat_maps_of(answer), maps=maps, captions=captions, title=title)
+    return replace(heat_maps_of(answer), maps=maps, captions=captions, title=title, one_scale=True)
 
 
 def named(answer: Mapping[str, Any]) -> str:

@@ -69,7 +69,7 @@ def heat_maps_content(view: HeatMaps) -> dict[str, Any]:
     if len(view.maps) != len(view.captions):
         raise ValueError(f"maps: expected {len(view.captions)}, one for each caption; received {len(view.maps)}")
     texts = {"title": view.title, "known": view.known, "captions": list(view.captions)}
-    return texts | {"image": image_url(view.image), "maps": pack(view.maps)}
+    return texts | {"image": image_url(view.image), "maps": pack(view.maps), "one_scale": view.one_scale}
 
 
 def frames_content(view: Frames) -> dict[str, Any]:

@@ -16,7 +16,8 @@ COLUMNS = 6
 def draw_heat_maps(view: HeatMaps, path: str | PathLike) -> Path:
     """Draws `HeatMaps`: the image in its colors, then the image in grey under each map.
 
-    All maps have one scale, from 0 to the largest weight of all, which a color bar shows.
+    All maps have one scale, from 0 to the largest weight of all, which a color bar shows. Without `one_scale` each has
+    its own, and the largest weight stands above it.
 
     Args:
         view: `HeatMaps`.
@@ -66,16 +67,18 @@ def draw_heat_maps(view: HeatMaps, path: str | PathLike) -> Path:
     font = {"family": families, "size": 8, "parse_math": False}
     first.imshow(image, extent=place, interpolation="nearest")
     first.set_title("input", **font)
-    largest = max(float(maps.max()), 1e-12)
-    scale = Normalize(0.0, largest)
-    for axes, weight, caption in zip(grid, maps, captions):
+    own = np.maximum(maps.max(axis=(1, 2)), 1e-12)  # (N,)
+    largest = own.max() if view.one_scale else 1.0
+    for axes, weight, caption, most in zip(grid, maps, captions, own):
+        if not view.one_scale:
+            weight, caption = weight / most, f"{caption} (up to {most:.2g})"
         axes.imshow(grey, cmap="gray", vmin=0, vmax=255, extent=place, interpolation="nearest")
-        axes.imshow(weight, cmap=COLORS, norm=scale, extent=place, interpolation="bilinear", alpha=SHARE)
+        axes.imshow(weight, cmap=COLORS, vmin=0.0, vmax=largest, extent=place, interpolation="bilinear", alpha=SHARE)
         axes.set_title(readable(caption, missing), wrap=True, **font)
-    ticks = [0.0, largest / 2, largest]
+    scale, ticks = Normalize(0.0, largest), [0.0, largest / 2, largest]
     bar = figure.colorbar(ScalarMappable(scale, COLORS), ax=[first, *grid], aspect=15, shrink=min(1.0, 2.5 / size[1]))
     bar.set_ticks(ticks, labels=[f"{tick:.2g}" for tick in ticks])
-    bar.set_label("weight, up to the largest", size=7)
+    bar.set_label("weight, up to the largest" if view.one_scale else "share of the map's largest weight", size=7)
     bar.outline.set_visible(False)
     bar.ax.tick_params(labelsize=7, length=0)
     if title:

@@ -7,7 +7,7 @@ async function draw(content, { tools, picture, further }) {
   image.src = content.image;
   await image.decode();
   const mapOf = (number) => ({ rows, columns, at: (row, column) => maps.at((number * rows + row) * columns + column) });
-  const state = { number: 0, timer: null, strength: 0.6, own: false };
+  const state = { number: 0, timer: null, strength: 0.6, own: !content.one_scale };
   const top = make("span", {});
 
   function largestOf(number) {
@@ -27,7 +27,7 @@ async function draw(content, { tools, picture, further }) {
     onpointerleave: () => hint("") });
   const thumbs = content.captions.map((caption, number) => {
     const small = make("canvas", { width: 76, height: Math.max(8, Math.round((76 * image.height) / image.width)), "aria-hidden": "true" });
-    paintUnder(small, image, mapOf(number), maps.largest, 0.6);
+    paintUnder(small, image, mapOf(number), content.one_scale ? maps.largest : largestOf(number), 0.6);
     return make("button", { type: "button", title: caption, onclick: () => show(number), onfocus: () => show(number) }, small, make("span", { dir: "auto" }, caption));
   });
   const strip = make("div", { class: "strip", role: "group", "aria-label": "words" }, thumbs);
@@ -60,7 +60,7 @@ async function draw(content, { tools, picture, further }) {
     make("button", { type: "button", onclick: () => step(-1), "aria-label": "Previous" }, "◀"), play,
     make("button", { type: "button", onclick: () => step(1), "aria-label": "Next" }, "▶"),
     choice("What is shown", ["image and map", "image"], (index) => ((state.strength = index ? 0 : 0.6), show(state.number))),
-    choice("Scale of the colors", ["one scale for all", "each map its own"], (index) => ((state.own = index === 1), show(state.number))),
+    choice("Scale of the colors", ["one scale for all", "each map its own"], (index) => ((state.own = index === 1), show(state.number)), Number(state.own)),
   );
   addEventListener("keydown", (event) => {
     const by = { ArrowRight: 1, ArrowLeft: -1 }[event.key];

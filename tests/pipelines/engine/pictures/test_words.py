@@ -56,6 +56,19 @@ def test_pieces_are_joined_in_every_map_unless_they_are_asked_for(tmp_path, monk
     np.testing.assert_allclose(drawn, [[0.5, 0.5], [1.0, 0.0]], atol=1e-6)
 
 
+def test_maps_of_several_kinds_have_their_own_scales_and_say_their_largest(tmp_path, monkeypatch):
+    figures = []
+    monkeypatch.setattr(heat_maps, "save", lambda figure, path: figures.append(figure) or path)
+    maps = np.stack([np.full((2, 2), 0.25), np.eye(2) / 2])
+    view = HeatMaps(np.zeros((4, 4, 3), "uint8"), maps, ["rollout", "head 1"], one_scale=False)
+    heat_maps.draw_heat_maps(view, tmp_path / "x.png")
+    _, one, two, scale = figures[0].axes
+    assert [axes.get_title() for axes in (one, two)] == ["rollout (up to 0.25)", "head 1 (up to 0.5)"]
+    assert [axes.images[1].get_array().max() for axes in (one, two)] == [1.0, 1.0]
+    assert [axes.images[1].get_clim() for axes in (one, two)] == [(0.0, 1.0)] * 2
+    assert scale.get_ylabel() == "share of the map's largest weight"
+
+
 def test_the_image_comes_first_and_its_maps_share_one_scale(tmp_path, monkeypatch):
     figures = []
     monkeypatch.setattr(heat_maps, "save", lambda figure, path: figures.append(figure) or path)
