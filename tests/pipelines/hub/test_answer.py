@@ -18,7 +18,8 @@ from attention_zoo.pipelines.models import AnswerFinder, BertEncoder, RobertaEnc
 
 WORDS = "where did peter fly to ? new york ##er jose a b .".split()
 PIECES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS]
-TABLE = {"new": [2.0, 0.0], "york": [0.0, 2.0], "jose": [1.0, 1.0], "b": [0.0, 0.5]}  # begins, ends an answer
+# begins, ends an answer; "new" begins it more than "york" ends it, so that no two answers are equally good
+TABLE = {"new": [2.2, 0.0], "york": [0.0, 2.0], "jose": [1.0, 1.0], "b": [0.0, 0.5]}
 ROOM = 24
 QUESTION = "Where did Peter fly to?"
 CONTEXTS = {
