@@ -1,6 +1,5 @@
 """The book: every Python block runs and prints what the page says, every command is one that exists."""
 
-import importlib.util
 import io
 import re
 import runpy
@@ -94,16 +93,27 @@ def test_a_command_with_a_wrong_word_is_found(only_parse):
             check_command(wrong.split())
 
 
-@pytest.mark.parametrize("page", [page for page, text in PAGES.items() if PYTHON.search(text) and page != FOLLOWED])
-def test_every_python_block_runs_and_prints_what_the_page_says(page, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def run_blocks(page, blocks):
+    """Runs blocks of a page, (code, output), one after the other, and compares what they print."""
     names = {"__name__": "__main__"}
-    for block, expected in PYTHON.findall(PAGES[page]):
-        if "import keras_hub" in block and importlib.util.find_spec("keras_hub") is None:
-            continue  # the extra `backends` has it
+    for block, expected in blocks:
         with redirect_stdout(io.StringIO()) as printed:
             exec(compile(block, page, "exec"), names)
         assert printed.getvalue() == expected, block
+
+
+@pytest.mark.parametrize("page", [page for page, text in PAGES.items() if PYTHON.search(text) and page != FOLLOWED])
+def test_every_python_block_runs_and_prints_what_the_page_says(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run_blocks(page, [found for found in PYTHON.findall(PAGES[page]) if "import keras_hub" not in found[0]])
+
+
+def test_the_block_of_keras_hub_runs_and_draws(tmp_path, monkeypatch):
+    pytest.importorskip("keras_hub", reason="the extra `backends` has keras-hub")
+    monkeypatch.chdir(tmp_path)
+    (page,) = [page for page, text in PAGES.items() if "import keras_hub" in text]
+    run_blocks(page, PYTHON.findall(PAGES[page]))
+    assert (tmp_path / "heads.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_every_named_piece_of_code_is_there():

@@ -47,7 +47,3 @@ class DocumentClassificationExamples(Examples):
             for rows in self.batches
         ]
         return np.concatenate(scores)
-
-    def of_parts(self, values):
-        """A part is a row of the features."""
-        return values.sum(axis=-1)

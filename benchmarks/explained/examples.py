@@ -65,12 +65,15 @@ class Examples:
         raise NotImplementedError
 
     def shown(self, kept):
-        """Returns where features are those of the example, for bool `(B, P)`: bool that broadcasts to the features."""
-        raise NotImplementedError
+        """Returns where features are those of the example, for bool `(B, P)`: bool that broadcasts to the features.
+
+        The default is for parts that are the rows of the features.
+        """
+        return kept[..., None]
 
     def of_parts(self, values):
-        """Returns the sums `(B, P)` of values of the features over each part."""
-        raise NotImplementedError
+        """Returns the sums `(B, P)` of values of the features over each part, by default a row of the features."""
+        return values.sum(axis=-1)
 
     def inputs_of(self, rows):
         """Returns the inputs of some of the examples."""
@@ -184,14 +187,6 @@ class TokenExamples(Examples):
 
         with shadowed(self.embedding, "call", call):
             return super().call(features, inputs)
-
-    def shown(self, kept):
-        """A part is a row of the features."""
-        return kept[..., None]
-
-    def of_parts(self, values):
-        """A part is a row of the features."""
-        return values.sum(axis=-1)
 
 
 class CellExamples(Examples):

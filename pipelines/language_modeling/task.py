@@ -17,6 +17,7 @@ from attention_zoo.pipelines.datasets.tfds import SPLITS, describe_split
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.serving.asking import ask_rows, noted
 from attention_zoo.pipelines.engine.task import Task, predict_command
+from attention_zoo.pipelines.engine.training.schedules import BIASES_AND_NORMS
 from attention_zoo.pipelines.engine.views import Alignment
 from attention_zoo.pipelines.hub.abilities.ability import Ability
 from attention_zoo.pipelines.hub.abilities.fill_mask import FillMask
@@ -39,7 +40,7 @@ class LanguageModeling(Task):
     answers_with = "completed"
     changeable_data_settings = ("strict",)
     adapted_settings = ("data.vocabulary_size", "model.context")
-    undecayed = ("bias", "gamma", "beta")  # gamma and beta are those of normalisations
+    undecayed = BIASES_AND_NORMS
 
     def __init__(self, config, run_directory):
         super().__init__(config, run_directory)

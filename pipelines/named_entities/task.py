@@ -27,6 +27,7 @@ from attention_zoo.pipelines.engine.text.batching import token_batches
 from attention_zoo.pipelines.engine.text.special_tokens import UNK
 from attention_zoo.pipelines.engine.text.tags import names_of, parts
 from attention_zoo.pipelines.engine.text.word_splitting import split_words
+from attention_zoo.pipelines.engine.training.schedules import BIASES_AND_NORMS
 from attention_zoo.pipelines.engine.views import Spans
 from attention_zoo.pipelines.hub.encoders import load_encoder, reader_of
 from attention_zoo.pipelines.hub.run_encoders import find_tokenizer, is_kept, keep_given_encoder
@@ -52,7 +53,7 @@ class NamedEntities(Task):
     unit = "words"
     changeable_data_settings = ("strict",)
     adapted_settings = ("data.vocabulary_size", "model.tagging")
-    undecayed = ("bias", "gamma", "beta")  # gamma and beta are those of normalisations
+    undecayed = BIASES_AND_NORMS
     say = staticmethod(marked)
     view = staticmethod(spans_view)
 

@@ -30,6 +30,7 @@ from attention_zoo.pipelines.engine.task import Task, predict_command
 from attention_zoo.pipelines.engine.text.batching import token_batches
 from attention_zoo.pipelines.engine.text.blank import says_something
 from attention_zoo.pipelines.engine.training.losses import classification_loss
+from attention_zoo.pipelines.engine.training.schedules import BIASES_AND_NORMS
 from attention_zoo.pipelines.engine.views import Alignment, ConfusionMatrix
 from attention_zoo.pipelines.hub.abilities.ability import Ability
 from attention_zoo.pipelines.hub.encoders import has_weights, load_encoder, reader_of
@@ -66,7 +67,7 @@ class TextClassification(Task):
     changeable_data_settings = ("strict",)
     adapted_settings = ("data.vocabulary_size", "data.max_length")
     sized_settings = ("data.max_length", "model.frozen")
-    undecayed = ("bias", "gamma", "beta")  # gamma and beta are those of normalisations
+    undecayed = BIASES_AND_NORMS
     ask = staticmethod(ask)
     view = staticmethod(Ability.view)
     view_heads = staticmethod(Ability.view_heads)

@@ -50,10 +50,6 @@ class Translator:
         hypotheses = decode(self.model, {"source": source}, settings, max_lengths)
         return source, truncated, keep_rows(content, hypotheses), content
 
-    def search_n_best(self, text):
-        """Returns what `search` does, with the N best hypotheses of the beam."""
-        return self.search(text, self.decoding_n_best)
-
     def translate(self, text):
         """Returns the best `translation`, its `score`, whether the source was `truncated`, and `error`, each `(B,)`."""
         _, truncated, hypotheses, _ = self.search(text, self.decoding)
@@ -66,7 +62,7 @@ class Translator:
 
     def translate_n_best(self, text):
         """Returns the `(B, N)` best `translations` of the beam and their `scores`, best first, and `error` `(B,)`."""
-        hypotheses = self.search_n_best(text)[2]
+        hypotheses = self.search(text, self.decoding_n_best)[2]
         shape = tf.shape(hypotheses["lengths"])
         translations = self.subwords.detokenize(*flat_rows(hypotheses))
         return {
@@ -101,7 +97,7 @@ class Translator:
         Returns:
             `error` `(B,)`, and what `attend` returns but for `head_weights`, each `(B, N, ...)`, best first.
         """
-        source, truncated, hypotheses, content = self.search_n_best(text)
+        source, truncated, hypotheses, content = self.search(text, self.decoding_n_best)
         shape = tf.shape(hypotheses["lengths"])  # (B, N)
         tokens, lengths = flat_rows(hypotheses)
         source, truncated, content = (tf.repeat(one, shape[1], axis=0) for one in (source, truncated, content))

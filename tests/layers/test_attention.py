@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 from arrays import array, close, floats
+from attention_inputs import QUERY, QUERY_MASK, VALUE, VALUE_MASK, B, D, S, T
 from keras import ops
 
 from attention_zoo.layers import (
@@ -19,8 +20,6 @@ from attention_zoo.layers import (
     combine_masks,
 )
 
-B, T, S, D = 2, 4, 5, 6
-WINDOWS = (None, "monotonic", "predictive")
 ATTENTIONS = {
     "scaled dot": lambda **options: Attention(ScaledDotScore(), **options),
     "bahdanau": lambda **options: BahdanauAttention(3, **options),
@@ -45,9 +44,6 @@ every_attention_but_predictive = pytest.mark.parametrize(
 BACKEND = keras.backend.backend()
 
 
-QUERY, VALUE = floats(B, T, D, seed=1), floats(B, S, D, seed=2)
-QUERY_MASK = np.array([[1, 1, 1, 1], [1, 1, 1, 0]], bool)
-VALUE_MASK = np.array([[1, 1, 1, 1, 0], [1, 1, 0, 0, 0]], bool)
 FULL_MASK = np.random.default_rng(7).random((B, T, S)) > 0.3
 
 

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 from arrays import array, close, floats, softmax
+from attention_inputs import QUERY, QUERY_MASK, VALUE, VALUE_MASK, B, D, S
 from keras import ops
 
 from attention_zoo.layers import (
@@ -17,11 +18,7 @@ from attention_zoo.layers import (
     SoftAlignment,
 )
 
-B, T, S, D = 2, 4, 5, 6
 WINDOWS = (None, "monotonic", "predictive")
-QUERY, VALUE = floats(B, T, D, seed=1), floats(B, S, D, seed=2)
-QUERY_MASK = np.array([[1, 1, 1, 1], [1, 1, 1, 0]], bool)
-VALUE_MASK = np.array([[1, 1, 1, 1, 0], [1, 1, 0, 0, 0]], bool)
 
 
 @pytest.fixture(autouse=True)

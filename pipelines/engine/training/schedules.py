@@ -8,6 +8,9 @@ import keras
 from attention_zoo.pipelines.engine.settings import TrainingSettings
 from attention_zoo.pipelines.engine.storage.weights import variables_by_path
 
+BIASES_AND_NORMS = ("bias", "gamma", "beta")
+"""Parts of names of weights that BERT's recipe does not decay; gamma and beta are those of normalisations."""
+
 
 def learning_rate(settings: TrainingSettings, step: int, epoch: float, epochs: float) -> float:
     """Computes the learning rate of one step, as a pure function: a resumed run continues the schedule exactly.

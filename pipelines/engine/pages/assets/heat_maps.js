@@ -15,6 +15,7 @@ async function draw(content, { tools, picture, further }) {
     for (let i = number * rows * columns; i < (number + 1) * rows * columns; i++) largest = Math.max(largest, maps.at(i));
     return largest;
   }
+  const scaleOf = (number) => (state.own ? largestOf(number) : maps.largest);
 
   const zoom = Math.max(1, Math.round(420 / Math.max(image.width, image.height)));
   const canvas = make("canvas", { width: image.width * zoom, height: image.height * zoom, role: "img", id: "image",
@@ -27,7 +28,7 @@ async function draw(content, { tools, picture, further }) {
     onpointerleave: () => hint("") });
   const thumbs = content.captions.map((caption, number) => {
     const small = make("canvas", { width: 76, height: Math.max(8, Math.round((76 * image.height) / image.width)), "aria-hidden": "true" });
-    paintUnder(small, image, mapOf(number), content.one_scale ? maps.largest : largestOf(number), 0.6);
+    paintUnder(small, image, mapOf(number), scaleOf(number), 0.6);
     return make("button", { type: "button", title: caption, onclick: () => show(number), onfocus: () => show(number) }, small, make("span", { dir: "auto" }, caption));
   });
   const strip = make("div", { class: "strip", role: "group", "aria-label": "words" }, thumbs);
@@ -36,7 +37,7 @@ async function draw(content, { tools, picture, further }) {
 
   function show(number) {
     state.number = (number + count) % count;
-    const largest = state.own ? largestOf(state.number) : maps.largest;
+    const largest = scaleOf(state.number);
     paintUnder(canvas, image, state.strength ? mapOf(state.number) : null, largest, state.strength);
     top.textContent = short(largest);
     thumbs.forEach((thumb, other) => thumb.setAttribute("aria-pressed", String(other === state.number)));
