@@ -247,5 +247,9 @@ def test_its_vectors_are_those_of_sentence_transformers_recipe(minilm, session_r
 
 def test_links_and_pictures_are_there():
     prose = re.sub(r"```.*?```", "", README, flags=re.DOTALL)
-    for target in re.findall(r"\]\(([^)]+)\)", prose):
-        assert target.startswith("http") or (ROOT / target).exists(), target
+    for target in re.findall(r"\]\((?!http)([^)]+)\)", prose):
+        file, _, section = target.partition("#")
+        assert (ROOT / file).exists(), target
+        if section:
+            headings = re.findall(r"^#+ (.+)$", (ROOT / file).read_text(encoding="utf-8"), flags=re.MULTILINE)
+            assert section in {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}, target
