@@ -27,10 +27,9 @@ class DocumentClassificationExamples(Examples):
         self.model, self.inputs = model, {"mask": starts >= 0}
         super().__init__(starts, starts >= 0, like)
 
-    def read(self):
+    def read_features(self):
         """Encodes the sentences."""
-        self.features = self.encode(self.ids)[0].numpy()
-        self.blank = self.features[self.mask].mean(axis=0)
+        return self.encode(self.ids)[0].numpy()
 
     def call(self, features, inputs):
         """Returns the logits of documents with the sentences of the mask."""

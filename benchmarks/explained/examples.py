@@ -45,8 +45,17 @@ class Examples:
         self.answers = like.answers if like is not None else np.concatenate([self.answers_in(one) for one in whole])
 
     def read(self):
-        """Reads the features, with the weights that the model has now."""
+        """Reads the features, and those of a deleted part, with the weights that the model has now."""
+        self.features = self.read_features()
+        self.blank = self.blank_of(self.features)
+
+    def read_features(self):
+        """Returns the features, float array `(N, ...)`."""
         raise NotImplementedError
+
+    def blank_of(self, features):
+        """Returns the features of a deleted part: the mean over all parts, which by default are rows."""
+        return features[self.mask].mean(axis=0)
 
     def given(self, features, inputs):
         """Returns what the model is called with."""
@@ -163,11 +172,9 @@ class TokenExamples(Examples):
 
     tokens = "tokens"
 
-    def read(self):
-        """Embeds the tokens; the mean over all parts stands for a deleted one."""
-        embedded = [self.embedding(self.inputs_of(rows)[self.tokens]).numpy() for rows in self.batches]
-        self.features = np.concatenate(embedded)
-        self.blank = self.features[self.mask].mean(axis=0)
+    def read_features(self):
+        """Embeds the tokens."""
+        return np.concatenate([self.embedding(self.inputs_of(rows)[self.tokens]).numpy() for rows in self.batches])
 
     def given(self, features, inputs):
         """Returns the inputs: the features are given to the layer that embeds."""
@@ -195,12 +202,15 @@ class CellExamples(Examples):
     A subclass sets `images`, float `(N, H, W, C)`, and `grid`, (h, w).
     """
 
-    def read(self):
-        """The features are the pixels; the mean image stands for a deleted cell."""
-        self.features = self.images
-        self.blank = self.images.mean(axis=0)
+    def read_features(self):
+        """Returns the pixels."""
         sides = zip(self.images.shape[1:3], self.grid)
         self.starts = [np.arange(cells) * -(-size // cells) for size, cells in sides]  # of cells, in pixels
+        return self.images
+
+    def blank_of(self, features):
+        """Returns the mean image: a deleted cell has its pixels."""
+        return features.mean(axis=0)
 
     def given(self, features, inputs):
         """Returns the pixels."""

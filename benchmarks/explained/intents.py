@@ -20,10 +20,9 @@ class IntentsExamples(TokenExamples, SelfAttentionExamples):
         self.model, self.inputs = model, {"features": tf.gather(inputs["features"], inputs["words"]).numpy()}
         super().__init__(words.to_tensor().numpy(), self.inputs["features"][..., 0] != 0, like)
 
-    def read(self):
+    def read_features(self):
         """The features of a word are what the encoder takes."""
-        self.features = np.concatenate([self.model.embed(self.inputs_of(rows))[:, 1:].numpy() for rows in self.batches])
-        self.blank = self.features[self.mask].mean(axis=0)
+        return np.concatenate([self.model.embed(self.inputs_of(rows))[:, 1:].numpy() for rows in self.batches])
 
     def call(self, features, inputs):
         """Calls the model with these words, of which `__CLS__` is the mean: the layer before the encoder is linear."""

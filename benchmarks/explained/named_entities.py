@@ -33,15 +33,14 @@ class NamedEntitiesExamples(TokenExamples, SelfAttentionExamples):
         self.model, self.inputs = model, inputs
         super().__init__(inputs["words"], inputs["words"] != 0, like)
 
-    def read(self):
+    def read_features(self):
         """The features of a word are its embedding, and what its characters say."""
         parts = []
         for rows in self.batches:
             inputs = self.inputs_of(rows)
             embedded, _ = self.model.read(inputs, False, False)
             parts.append(np.concatenate([embedded, self.model.spell(inputs["characters"])], axis=-1))
-        self.features = np.concatenate(parts)
-        self.blank = self.features[self.mask].mean(axis=0)
+        return np.concatenate(parts)
 
     def call(self, features, inputs):
         """Returns the scores of the tags of all words."""

@@ -16,7 +16,7 @@ from attention_zoo.pipelines.engine.serving.versions import CANDIDATE, complete_
 from attention_zoo.pipelines.engine.storage.files import atomic_write
 from attention_zoo.pipelines.registry import Entry
 
-LONGEST = 1_600  # pixels of a side of a picture
+LONGEST = 1_400  # pixels of a side of a picture
 
 
 @dataclass(frozen=True)
