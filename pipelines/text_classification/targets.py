@@ -27,14 +27,16 @@ class Classes:
 
     Attributes:
         Answers: What answers raw text with a model.
-        things: What a split holds, for messages.
     """
 
     Answers = TextClassifier
 
     def __init__(self, texts):
         self.names = texts["train"].names
-        self.things = f"texts of {len(self.names):,} classes"
+
+    def things(self, texts):
+        """Returns what the texts of a split are, for messages."""
+        return f"texts of {len(self.names):,} classes"
 
     def begin(self, model):
         """Gives a built model what is known before training: nothing."""
@@ -115,7 +117,10 @@ class Numbers:
                 )
         numbers = np.array(texts["train"].labels, "float64")
         self.mean, self.deviation = float(numbers.mean()), float(numbers.std())
-        self.things = f"texts with numbers, those for training from {numbers.min():g} to {numbers.max():g}"
+
+    def things(self, texts):
+        """Returns what the texts of a split are, for messages."""
+        return f"texts with numbers from {texts.labels.min():g} to {texts.labels.max():g}"
 
     def begin(self, model):
         """Gives the last layer of a built model the mean and the deviation of the labels."""

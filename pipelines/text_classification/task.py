@@ -93,7 +93,8 @@ class TextClassification(Task):
             raise UserError(f"--data.dataset, --data.files: expected texts with words, received none for {empty[0]}")
         self.targets = TARGETS[data.labels](self.texts)
         for split in SPLITS:
-            print(describe_split(split, len(self.texts[split]), self.targets.things))
+            texts = self.texts[split]
+            print(describe_split(split, len(texts), self.targets.things(texts)))
 
     def size_to_data(self, typed):
         """Reads more of the texts, and learns a linear probe, where a given encoder gets few of them."""
