@@ -107,7 +107,7 @@ def split_sentences(
 
     >>> splits = split_sentences([(f"{number // 5}_{number % 5}", 1.5, "so so") for number in range(500)])
     >>> {split: len(rows) for split, rows in splits.items()}
-    {'train': 395, 'validation': 45, 'test': 60}
+    {'train': 405, 'validation': 50, 'test': 45}
     """
     splits = {"train": [], "validation": [], "test": []}
     for key, rating, text in sentences:

@@ -48,12 +48,13 @@ def bootstrap_interval(
     Example:
 
     >>> ours, theirs = np.array([3.0, 5.0, 4.0]), np.array([1.0, 3.0, 2.0])
-    >>> bootstrap_interval(lambda ours, theirs: np.mean(ours) - np.mean(theirs), ours, theirs)
-    (2.0, 2.0)
+    >>> bootstrap_interval(lambda ours, theirs: np.sum(ours) - np.sum(theirs), ours, theirs)
+    (6.0, 6.0)
     """
     count, generator = len(columns[0]), np.random.default_rng(seed)
     draws = (generator.integers(count, size=count) for _ in range(RESAMPLES))
-    low, high = np.quantile([statistic(*(column[rows] for column in columns)) for rows in draws], [0.025, 0.975])
+    values = [float(statistic(*(column[rows] for column in columns))) for rows in draws]
+    low, high = np.quantile(values, [0.025, 0.975])
     return float(low), float(high)
 
 
