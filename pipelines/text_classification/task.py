@@ -1,11 +1,13 @@
-"""Text classification: from labelled texts to a SavedModel that takes raw text and returns its class.
+"""Text classification: from labelled texts to a SavedModel that takes raw text and returns its class, or a number.
 
     attention-zoo train text_classification                             # five classes of BBC News, from scratch
     attention-zoo train text_classification --model.encoder FOLDER      # fine-tunes an encoder of the Hub
+    attention-zoo train text_classification --data.files stars.csv --data.labels numbers
     attention-zoo predict text_classification "Shares fell on Monday." --attention attention.png
 
 The file reads in the order in which a text travels: settings, `load`, `adapt`, `preprocess`, `build`, `loss`,
-`evaluate`, `baselines`, `signatures`, `ask`, `view`. `encoder.py` has where the encoder comes from.
+`evaluate`, `baselines`, `signatures`, `ask`, `view`. `encoder.py` has where the encoder comes from, and `targets.py`
+what differs between classes and numbers.
 """
 
 import copy
@@ -13,15 +15,11 @@ import copy
 import numpy as np
 import tensorflow as tf
 
-from attention_zoo.pipelines.baselines.texts import tfidf_regression_predictions
 from attention_zoo.pipelines.datasets.labelled_texts import few_a_class, read_labelled_texts
 from attention_zoo.pipelines.datasets.tfds import SPLITS, describe_split
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.once import once
-from attention_zoo.pipelines.engine.pictures.draw import draw
 from attention_zoo.pipelines.engine.run.twin import train_twin
-from attention_zoo.pipelines.engine.scores.answer_lists import confusion_of, keep_answers, right_answers, spread_line
-from attention_zoo.pipelines.engine.scores.classification import classification_scores
 from attention_zoo.pipelines.engine.serving.asking import answer_by_length
 from attention_zoo.pipelines.engine.stages import counted
 from attention_zoo.pipelines.engine.storage.labels import keep_labels
@@ -29,14 +27,13 @@ from attention_zoo.pipelines.engine.storage.weights import variables_by_path
 from attention_zoo.pipelines.engine.task import Task, predict_command
 from attention_zoo.pipelines.engine.text.batching import token_batches
 from attention_zoo.pipelines.engine.text.blank import says_something
-from attention_zoo.pipelines.engine.training.losses import classification_loss
 from attention_zoo.pipelines.engine.training.schedules import BIASES_AND_NORMS
-from attention_zoo.pipelines.engine.views import Alignment, ConfusionMatrix
+from attention_zoo.pipelines.engine.views import Alignment
 from attention_zoo.pipelines.hub.abilities.ability import Ability
 from attention_zoo.pipelines.hub.encoders import has_weights, load_encoder, reader_of
 from attention_zoo.pipelines.hub.run_encoders import find_tokenizer, is_kept
 from attention_zoo.pipelines.models import SequenceClassifier
-from attention_zoo.pipelines.text_classification.answers import TAB, TextClassifier, ask, line_of
+from attention_zoo.pipelines.text_classification.answers import TAB, ask, line_of, say
 from attention_zoo.pipelines.text_classification.encoder import (
     keep_start,
     layer_factors,
@@ -45,6 +42,7 @@ from attention_zoo.pipelines.text_classification.encoder import (
 )
 from attention_zoo.pipelines.text_classification.linear_probe import begin_as_probe
 from attention_zoo.pipelines.text_classification.settings import TextClassificationConfig
+from attention_zoo.pipelines.text_classification.targets import TARGETS
 
 TOGETHER = 32  # texts that are read, or answered, at once
 SHOWN = 24  # words of a text that a picture shows
@@ -57,18 +55,19 @@ def with_content(texts):
 
 
 class TextClassification(Task):
-    """Text in, class out; see `Task` for the order of the methods."""
+    """Text in, class or number out; see `Task` for the order of the methods."""
 
     name = "text_classification"
     Config = TextClassificationConfig
     View = Alignment
     unit = "texts"
-    answers_with = "classes"
+    answers_with = ("classes", "number")
     changeable_data_settings = ("strict",)
-    adapted_settings = ("data.vocabulary_size", "data.max_length")
+    adapted_settings = ("data.labels", "data.vocabulary_size", "data.max_length")
     sized_settings = ("data.max_length", "model.frozen")
     undecayed = BIASES_AND_NORMS
     ask = staticmethod(ask)
+    say = staticmethod(say)
     view = staticmethod(Ability.view)
     view_heads = staticmethod(Ability.view_heads)
     view_page = staticmethod(Ability.view_page)
@@ -84,17 +83,18 @@ class TextClassification(Task):
             find_tokenizer(self.config.model.encoder)  # a wrong folder is refused before the data is read
         data = self.config.data
         options = (data.dataset, data.files, data.dev, data.test, data.columns, data.limit, data.strict)
-        sets = read_labelled_texts(*options, pairs=True)
+        sets = read_labelled_texts(*options, pairs=True, labels=data.labels)
         self.texts = {split: with_content(texts) for split, texts in sets.items()}
         self.pairs = sets["train"].seconds is not None
         if data.labels_per_class:
             self.texts["train"] = few_a_class(self.texts["train"], data.labels_per_class, self.config.training.seed)
         self.labels, self.data_version = sets["train"].names, sets["train"].version
+        if empty := [split for split in SPLITS if not len(self.texts[split])]:
+            raise UserError(f"--data.dataset, --data.files: expected texts with words, received none for {empty[0]}")
+        self.targets = TARGETS[data.labels](self.texts)
         for split in SPLITS:
-            count = len(self.texts[split])
-            if not count:
-                raise UserError(f"--data.dataset, --data.files: expected texts with words, received none for {split}")
-            print(describe_split(split, count, f"texts of {len(self.labels):,} classes"))
+            texts = self.texts[split]
+            print(describe_split(split, len(texts), self.targets.things(texts)))
 
     def size_to_data(self, typed):
         """Reads more of the texts, and learns a linear probe, where a given encoder gets few of them."""
@@ -113,7 +113,7 @@ class TextClassification(Task):
         self.columns = {split: self.tokenize(self.texts[split]) for split in ("train", "validation")}
 
     def tokenize(self, texts):
-        """Returns the columns of a split: the numbers of its tokens from 1, since 0 is padding, and of its classes."""
+        """Returns the columns of a split: the numbers of its tokens from 1, since 0 is padding, and its labels."""
         rows = []
         for start in counted(range(0, len(texts), TOGETHER)):
             columns = (texts.texts, texts.seconds) if self.pairs else (texts.texts,)
@@ -139,14 +139,18 @@ class TextClassification(Task):
         options = {"hidden_activation": hidden, "dropout": settings.dropout, "pooling": settings.pooling}
         model = SequenceClassifier(encoder, self.labels, **options)
         model({"tokens": tf.ones([1, 2], tf.int32)})
+        self.targets.begin(model)
         if self.config.training.linear_probe and self.begins_with_weights:
-            begin_as_probe(model, self.folder.linear_probe, self.preprocess("train", 0), self.inputs_of)
+            batches, fit = self.preprocess("train", 0), self.targets.fit_probe
+            begin_as_probe(model, self.folder.linear_probe, batches, self.inputs_of, fit)
         limit_learning(encoder, settings.frozen, settings.lora_rank)
         return model
 
     def rate_factors(self, model):
-        """Returns the factors of `training.layer_decay`."""
-        return layer_factors(variables_by_path(model), len(model.encoder.blocks), self.config.training.layer_decay)
+        """Returns the factors of `training.layer_decay`, and those that the labels ask for."""
+        settings, blocks = self.config.training, len(model.encoder.blocks)
+        factors = layer_factors(variables_by_path(model), blocks, settings.layer_decay)
+        return factors | self.targets.rate_factors(settings.optimizer)
 
     def inputs_of(self, batch):
         """Returns the inputs of the model."""
@@ -155,14 +159,14 @@ class TextClassification(Task):
         return inputs | ({"segments": tf.maximum(batch["segments"] - 1, 0)} if "segments" in batch else {})
 
     def loss(self, model, batch, training):
-        """Cross-entropy of the classes, smoothed in training, summed over the texts."""
+        """Cross-entropy of the classes, smoothed in training, or squared errors of the numbers, over the texts."""
         logits = model(self.inputs_of(batch), training=training)["logits"]
-        return classification_loss(batch["labels"], logits, self.config.training.label_smoothing if training else 0.0)
+        return self.targets.loss(batch["labels"], logits, self.config.training.label_smoothing if training else 0.0)
 
     @once
     def classifier(self, model):
         """Returns what answers raw text with a model, in evaluation and in serving."""
-        return TextClassifier(model, self.reader, self.pairs)
+        return self.targets.Answers(model, self.reader, self.pairs)
 
     def lines(self, split, count=None):
         """Returns the texts of a split as `predict` takes them, those of a pair on one line."""
@@ -171,40 +175,37 @@ class TextClassification(Task):
         return [line_of(parts) for parts in zip(*columns)]
 
     def evaluate(self, model, split):
-        """Accuracy and macro F1 in percent."""
-        texts = self.texts[split]
+        """Accuracy and macro F1 of classes in percent, or correlations of numbers times 100."""
+        labels = self.texts[split].labels
         answers = answer_by_length(self.classifier(model).respond_to_lines, self.lines(split), TOGETHER)
-        truths, found = [self.labels[label] for label in texts.labels], [answer["class"] for answer in answers]
         if split == "test":
-            keep_answers(self.folder.test_answers, truths, found, [answer["probability"] for answer in answers])
-        return classification_scores(truths, found)
+            self.targets.keep(self.folder.test_answers, labels, answers)
+        return self.targets.scores(labels, answers)
 
     def baselines(self):
-        """Accuracies of the baselines in percent, and their distance from the run with its interval, printed."""
-        found, right = {}, right_answers(self.folder.test_answers)
+        """Scores of the baselines, accuracies or correlations, and their distance from the run, printed."""
+        found, path = {}, self.folder.test_answers
         for name in self.config.baselines.names:
             if name == "tfidf":
-                labels, truths = self.texts["train"].labels, self.texts["test"].labels
-                others = tfidf_regression_predictions(self.lines("train"), labels, self.lines("test")) == truths
+                others = self.targets.tfidf(self.lines("train"), self.texts["train"].labels, self.lines("test"))
             elif self.begins_with_weights:
                 others = self.from_scratch()
             else:
                 continue
-            found[name] = 100.0 * float(np.mean(others))
-            print(spread_line(name, right, others))
+            found[name] = self.targets.compare(name, path, others)
         return found
 
     def from_scratch(self):
-        """Trains the same model without the weights that it begins with; returns which of its answers are right."""
+        """Trains the same model without the weights that it begins with; returns its answers to the test split."""
         config = copy.deepcopy(self.config)
         config.model.frozen, config.model.lora_rank, config.training.layer_decay = False, 0, 1.0
         note = "the same without the weights of the encoder, to compare with"
         twin, model, _ = train_twin(self, note, self.folder.from_scratch, config=config, begins_with_weights=False)
         twin.evaluate(model, "test")
-        return right_answers(twin.folder.test_answers)
+        return self.targets.kept(twin.folder.test_answers)[1]
 
     def signatures(self, model):
-        """Returns what the SavedModel answers: the class, and the class with the attention of all layers and heads."""
+        """Returns what the SavedModel answers: the class or number, with and without attention of layers and heads."""
         columns = [line.split(TAB) for line in self.samples()[:2]]
         warm_up = {name: tf.constant(texts) for name, texts in zip(("text", "pair"), zip(*columns))}
         return [model, self.reader], self.classifier(model).signatures(model), warm_up
@@ -215,20 +216,13 @@ class TextClassification(Task):
         return [TAB.join(" ".join(text.split()[:SHOWN]) for text in line.split(TAB)) for line in lines]
 
     def truths(self):
-        """Returns the classes of `samples`."""
-        return [{"truth": self.labels[label]} for label in self.texts["test"].labels[:4]]
+        """Returns the classes, or numbers, of `samples`."""
+        return [{"truth": truth} for truth in self.targets.as_answers(self.texts["test"].labels[:4])]
 
     def illustrate(self, model, directory):
-        """Draws which classes of the test split were taken for which."""
-        counts = confusion_of(self.folder.test_answers, self.labels)
-        title = f"test: {np.trace(counts):,} of {counts.sum():,} texts are right"
-        return [draw(ConfusionMatrix(self.labels, counts, title), directory / "confusion.png")]
+        """Draws the answers to the test split against the truth."""
+        return [self.targets.draw(self.folder.test_answers, directory)]
 
     def next_command(self):
         """Returns the command a user will want next."""
         return predict_command(self.name, self.samples()[0], picture="attention.png")
-
-    @staticmethod
-    def say(answer):
-        """Returns the class and its probability; of a text that says nothing an empty line."""
-        return f"{answer['class']} {answer['probability']:.3f}" if answer["class"] else ""

@@ -7,6 +7,7 @@ from tiny_data import (
     write_commands,
     write_drives,
     write_labelled,
+    write_numbered,
     write_photos,
     write_sentences,
     write_squares,
@@ -69,7 +70,7 @@ class Case:
     broken: list = field(default_factory=list)
 
 
-CASES = {
+CASES = {  # by task; a further case of a task has its name after a slash
     "translation": Case(
         write_sentences,
         {
@@ -122,6 +123,18 @@ CASES = {
         },
         {"test/accuracy", "test/macro_f1", "dev/accuracy", "baseline/tfidf", "input/padding_share"},
         {"attention-1.png", "attention-4.png", "confusion.png"},
+        {name: {"text": ["It is good. The cat was red.", "bad"]} for name in ("serving_default", "attention")},
+        {"text": [b"one two " * 5000, b"\xff\xfe bad", "猫。œuf".encode(), b"\x00\x01", b"", b"?!", b"x" * 100_000]},
+        texts=["It is good. The cat was red.", "bad " * 100],
+    ),
+    "text_classification/numbers": Case(
+        lambda directory: write_numbered(directory) | {"vocabulary_size": 80, "max_length": 24},
+        {
+            "model": {"num_layers": 1, "num_heads": 2, "hidden_dim": 8, "intermediate_dim": 16, "dropout": 0.1},
+            "training": {"epochs": 5, "batch_tokens": 300, "learning_rate": 2e-2, "checkpoint_every": 2},
+        },
+        {"test/pearson", "test/spearman", "baseline/tfidf", "input/padding_share"},
+        {"attention-1.png", "attention-4.png", "scatter.png"},
         {name: {"text": ["It is good. The cat was red.", "bad"]} for name in ("serving_default", "attention")},
         {"text": [b"one two " * 5000, b"\xff\xfe bad", "猫。œuf".encode(), b"\x00\x01", b"", b"?!", b"x" * 100_000]},
         texts=["It is good. The cat was red.", "bad " * 100],

@@ -66,10 +66,10 @@ def tiny_data(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def finished_run(tmp_path_factory, killed_and_continued):
-    """`finished_run(task) -> Finished`: made by the first test that asks, in whatever process, for all of them."""
+    """`finished_run(case) -> Finished`: made by the first test that asks, in whatever process, for all of them."""
 
-    def run(name):
-        case = CASES[name]
+    def run(key):
+        name, case = key.partition("/")[0], CASES[key]
 
         def train(directory):
             (data := directory / "data").mkdir()
@@ -82,7 +82,7 @@ def finished_run(tmp_path_factory, killed_and_continued):
             text = killed_and_continued(words, directory, directory / "runs" / name / "tiny" / "checkpoints")
             (directory / "printed").write_text(text)
 
-        directory = shared_folder(tmp_path_factory, f"finished-{name}", train)
+        directory = shared_folder(tmp_path_factory, f"finished-{key.replace('/', '-')}", train)
         return Finished(name, case, directory, (directory / "printed").read_text())
 
     return run

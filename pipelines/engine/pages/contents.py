@@ -20,6 +20,7 @@ from attention_zoo.pipelines.engine.views import (
     HeatMaps,
     LayeredHeads,
     PointMap,
+    Scatter,
     ShadedText,
     Spans,
 )
@@ -121,6 +122,15 @@ def point_map_content(view: PointMap) -> dict[str, Any]:
     return texts | {"points": rounded(view.points)}
 
 
+def scatter_content(view: Scatter) -> dict[str, Any]:
+    """Returns the numbers of a `Scatter`."""
+    if np.ndim(view.truths) != 1 or np.shape(view.truths) != np.shape(view.answers) or not len(view.truths):
+        shapes = f"{np.shape(view.answers)}, {np.shape(view.truths)}"
+        raise ValueError(f"answers: expected as many as truths, at least one; received {shapes}")
+    truths, answers = ([float(f"{number:.6g}") for number in column] for column in (view.truths, view.answers))
+    return {"title": view.title, "truths": truths, "answers": answers}
+
+
 def spans_content(view: Spans) -> dict[str, Any]:
     """Returns the text, the entities and the lattice of `Spans`; offsets count code points, as Python does."""
     expected = (len(view.tag_names), len(view.words))
@@ -193,6 +203,7 @@ CONTENTS: dict[type, tuple[str, Callable[[Any], dict[str, Any]]]] = {
     HeatMaps: ("heat_maps", heat_maps_content),
     LayeredHeads: ("layered_heads", layered_heads_content),
     PointMap: ("point_map", point_map_content),
+    Scatter: ("scatter", scatter_content),
     ShadedText: ("shaded_text", shaded_text_content),
     Spans: ("spans", spans_content),
 }

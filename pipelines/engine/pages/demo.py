@@ -122,7 +122,7 @@ class Exported:
 
 
 @functools.lru_cache(maxsize=16)
-def _load(version: Path, answer: str) -> Any:
+def _load(version: Path, answer: str | tuple[str, ...]) -> Any:
     return load_saved_model(version, answer)
 
 

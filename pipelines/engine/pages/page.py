@@ -29,6 +29,7 @@ UNTITLED = {
     "heat_maps": "Where the model looked",
     "layered_heads": "What each head attends to",
     "point_map": "A map of points",
+    "scatter": "Answers and truths",
     "shaded_text": "What the model read",
     "spans": "Entities of the text",
 }

@@ -11,6 +11,7 @@ from attention_zoo.pipelines.engine.pictures.confusion import draw_confusion
 from attention_zoo.pipelines.engine.pictures.frames import draw_frames
 from attention_zoo.pipelines.engine.pictures.heat_maps import draw_heat_maps
 from attention_zoo.pipelines.engine.pictures.point_maps import draw_point_map
+from attention_zoo.pipelines.engine.pictures.scatter import draw_scatter
 from attention_zoo.pipelines.engine.pictures.shaded_text import draw_shaded_text
 from attention_zoo.pipelines.engine.pictures.spans import draw_spans
 from attention_zoo.pipelines.engine.views import (
@@ -20,6 +21,7 @@ from attention_zoo.pipelines.engine.views import (
     HeatMaps,
     LayeredHeads,
     PointMap,
+    Scatter,
     ShadedText,
     Spans,
 )
@@ -31,6 +33,7 @@ DRAWERS = {
     HeatMaps: draw_heat_maps,
     LayeredHeads: lambda view, path: draw_alignment(view.alignment, path),
     PointMap: draw_point_map,
+    Scatter: draw_scatter,
     ShadedText: draw_shaded_text,
     Spans: draw_spans,
 }

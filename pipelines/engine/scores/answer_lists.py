@@ -1,4 +1,4 @@
-"""The answers of a classifier to a split, as a file that later steps read."""
+"""The answers of a classifier, or of a regression, to a split, as a file that later steps read."""
 
 import csv
 import io
@@ -8,25 +8,25 @@ from os import PathLike
 
 import numpy as np
 
-from attention_zoo.pipelines.engine.scores.intervals import mean_interval
+from attention_zoo.pipelines.engine.scores.intervals import gap_line, mean_interval
 from attention_zoo.pipelines.engine.storage.files import atomic_write
 
 
 def keep_answers(
     path: PathLike[str] | str,
-    truths: Iterable[str],
-    answers: Iterable[str],
-    probabilities: Iterable[float],
+    truths: Iterable[object],
+    answers: Iterable[object],
+    probabilities: Iterable[float] | None = None,
     kind: str = "text",
     names: Sequence[object] = (),
 ) -> None:
-    """Writes a line for each example, TSV with a head: its name, truth, answer, probability.
+    """Writes a line for each example, TSV with a head: its name, truth, answer, and probability.
 
     Args:
         path: The file.
-        truths: Names of the true classes.
-        answers: Names of the answered classes.
-        probabilities: Of the answered classes.
+        truths: Names of the true classes, or numbers.
+        answers: Names of the answered classes, or numbers.
+        probabilities: Of the answered classes. Defaults to `None`, no such column.
         kind: Head of the first column. Defaults to `"text"`.
         names: Names of the examples. Defaults to none: their numbers from 1.
 
@@ -41,9 +41,11 @@ def keep_answers(
     """
     table = io.StringIO()
     lines = csv.writer(table, "excel-tab", lineterminator="\n")
-    lines.writerow([kind, "truth", "answer", "probability"])
-    for name, truth, answer, share in zip(names or count(1), truths, answers, probabilities):
-        lines.writerow([name, truth, answer, f"{share:.4f}"])
+    columns = {kind: names or count(1), "truth": truths, "answer": answers}
+    if probabilities is not None:
+        columns["probability"] = (f"{share:.4f}" for share in probabilities)
+    lines.writerow(columns)
+    lines.writerows(zip(*columns.values()))
     atomic_write(path, table.getvalue())
 
 
@@ -76,8 +78,4 @@ def spread_line(name: str, right: np.ndarray, other: np.ndarray) -> str:
     'svm: accuracy 90.0; this run is +0.0 points from it (95% interval +0.0 to +0.0)'
     """
     gaps = 100.0 * (right.astype(float) - other)
-    low, high = mean_interval(gaps)
-    return (
-        f"{name}: accuracy {100 * other.mean():.1f}; this run is {gaps.mean():+.1f} points from it "
-        f"(95% interval {low:+.1f} to {high:+.1f})"
-    )
+    return f"{name}: accuracy {100 * other.mean():.1f}; {gap_line(gaps.mean(), mean_interval(gaps))}"

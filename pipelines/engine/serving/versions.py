@@ -12,14 +12,15 @@ SERVED_FROM = "/models"
 CANDIDATE = ".candidate"  # ends the name of a folder with versions that are not served
 
 
-def load_saved_model(directory: Path | str, answer: str | None = None) -> Any:
+def load_saved_model(directory: Path | str, answer: str | tuple[str, ...] = ()) -> Any:
     """Loads a version of a task's SavedModel.
 
     Loading needs TensorFlow and, for the text ops, tensorflow_text. The loaded object uses no code of this project.
 
     Args:
         directory: `saved_models/TASK`, for the newest complete version, or `saved_models/TASK/VERSION`.
-        answer: Name of an output that `serving_default` must have. Defaults to `None`, which accepts every model.
+        answer: Name of an output that `serving_default` must have, or several of which it must have one. Defaults to
+            `()`, which accepts every model.
 
     Returns:
         The loaded object; `loaded.signatures[name](input=tensor)` returns a dict of tensors. Keep the object as long
@@ -34,9 +35,11 @@ def load_saved_model(directory: Path | str, answer: str | None = None) -> Any:
 
     loaded = tf.saved_model.load(str(version))
     answers = loaded.signatures["serving_default"].structured_outputs
-    if answer is not None and answer not in answers:
+    wanted = (answer,) if isinstance(answer, str) else answer
+    if wanted and not set(wanted) & set(answers):
         raise UserError(
-            f"{directory}: expected a model that answers with {answer}, received one with {', '.join(sorted(answers))}"
+            f"{directory}: expected a model that answers with {' or '.join(wanted)}, "
+            f"received one with {', '.join(sorted(answers))}"
         )
     return loaded
 

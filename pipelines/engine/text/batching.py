@@ -23,7 +23,8 @@ def token_batches(
     batch is gathered. The same arguments give the same batches.
 
     Args:
-        columns: Dict of integer RaggedTensors `(N, None)`: row n of all of them is example n.
+        columns: Dict of RaggedTensors `(N, None)`, of integers or, for labels that are numbers, of floats: row n of all
+            of them is example n.
         budget: Largest number of tokens of a batch: rows times the longest row in any column, padding counted.
         seed: Integer; another seed gives another order. Defaults to `0`.
         epoch: Integer; another epoch gives another order. Defaults to `0`.
@@ -33,7 +34,7 @@ def token_batches(
             Defaults to `8192`.
 
     Returns:
-        A `tf.data.Dataset` of dicts of int32 Tensors `(B, T)`, 0 where a row has ended.
+        A `tf.data.Dataset` of dicts of Tensors `(B, T)`, int32 or the floats, 0 where a row has ended.
 
     Raises:
         UserError: An example is longer than the budget.
@@ -47,7 +48,10 @@ def token_batches(
     [[6, 7, 8], [4, 4, 4]]
     [[5], [9]]
     """
-    columns = {name: tf.cast(column, tf.int32).with_row_splits_dtype(tf.int64) for name, column in columns.items()}
+    columns = {
+        name: (tf.cast(column, tf.int32) if column.dtype.is_integer else column).with_row_splits_dtype(tf.int64)
+        for name, column in columns.items()
+    }
     counts = {name: int(column.nrows()) for name, column in columns.items()}
     if len(set(counts.values())) != 1:
         raise ValueError(f"columns: expected the same number of rows in all, received {counts}")

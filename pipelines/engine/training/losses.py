@@ -1,4 +1,4 @@
-"""Cross-entropy on sparse labels, with label smoothing and no one-hot tensor."""
+"""Losses: cross-entropy on sparse labels, with label smoothing and no one-hot tensor, and squared errors."""
 
 import tensorflow as tf
 
@@ -94,3 +94,30 @@ def classification_loss(
     right = tf.cast(tf.equal(tf.argmax(logits, axis=-1, output_type=labels.dtype), labels), tf.float32)
     parts = {"loss": tf.reduce_sum(nll), "accuracy": 100.0 * tf.reduce_sum(right)}
     return tf.reduce_sum(loss), tf.cast(tf.size(nll), tf.float32), parts
+
+
+def regression_loss(
+    labels: tf.Tensor, answers: tf.Tensor, deviation: float
+) -> tuple[tf.Tensor, tf.Tensor, dict[str, tf.Tensor]]:
+    """Returns what `Task.loss` of a regression returns: squared errors, with the deviation of the labels as the unit.
+
+    Its mean does not depend on the unit of the labels. It is 1 for a model that answers with their mean, and 0 for a
+    perfect one.
+
+    Args:
+        labels: Floats `(B,)`.
+        answers: Floats `(B,)`, in the unit of the labels.
+        deviation: Standard deviation of the training labels, above 0.
+
+    Returns:
+        The loss summed over the batch, B as a float, and the sum of "loss".
+
+    Example:
+
+    >>> loss, weight, parts = regression_loss(tf.constant([1.0, 3.0]), tf.constant([2.0, 2.0]), deviation=1.0)
+    >>> float(loss), float(weight), float(parts["loss"])
+    (2.0, 2.0, 2.0)
+    """
+    errors = (tf.cast(answers, tf.float32) - labels) / deviation
+    loss = tf.reduce_sum(tf.square(errors))
+    return loss, tf.cast(tf.size(errors), tf.float32), {"loss": loss}

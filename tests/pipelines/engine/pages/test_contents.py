@@ -12,7 +12,7 @@ from attention_zoo.pipelines.engine.pages import contents
 from attention_zoo.pipelines.engine.pages.heads import KINDS, measure_heads, name_heads
 from attention_zoo.pipelines.engine.pages.packing import keep_largest, pack
 from attention_zoo.pipelines.engine.pages.page import page_of, write_page
-from attention_zoo.pipelines.engine.views import Alignment, ConfusionMatrix, LayeredHeads, PointMap
+from attention_zoo.pipelines.engine.views import Alignment, ConfusionMatrix, LayeredHeads, PointMap, Scatter
 
 
 def unpacked(packed):
@@ -76,6 +76,7 @@ def test_weights_that_need_too_much_room_are_thinned_and_that_is_said(monkeypatc
         (LayeredHeads(["a"], np.ones((1, 1, 2, 1))), r"weights: expected shape \(L, H, 1, 1\)"),
         (ConfusionMatrix(["a"], np.ones((2, 2), int)), r"counts: expected shape \(1, 1\)"),
         (PointMap(np.ones((2, 2)), ["a"]), r"points: expected shape \(1, 2\)"),
+        (Scatter(np.ones(2), np.ones(1)), "answers: expected as many as truths"),
     ],
 )
 def test_arrays_that_do_not_fit_are_named(view, message):

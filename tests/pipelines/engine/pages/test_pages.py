@@ -15,6 +15,7 @@ from attention_zoo.pipelines.engine.views import (
     HeatMaps,
     LayeredHeads,
     PointMap,
+    Scatter,
     ShadedText,
     Spans,
 )
@@ -56,6 +57,7 @@ VIEWS = {
     "point_map": PointMap(
         np.array([[0, 0], [1, 0], [3, 0], [0, 9]]), ["cat", "dog", "mouse", "car"], ["animal"] * 3 + ["thing"], "words"
     ),
+    "scatter": Scatter(np.array([-1.5, 0.0, 3.0]), np.array([-1.0, 0.25, 1.0]), "test split"),
     "shaded_text": ShadedText(
         [["Good ", "fun"], ["Go!"]], [np.array([0.75, 0.25]), np.ones(1)], np.array([0.8, 0.2]), "good", [True, False]
     ),
@@ -285,6 +287,19 @@ def test_points_are_searched_and_have_neighbours(browser):
     assert len(browser.all(".map circle")) == 3 and browser.all(".map line")
     browser.all("#neighbours button")[1].click()
     assert browser.said().startswith("mouse: nearest dog, cat")
+
+
+def test_answers_stand_at_their_truths_and_the_farthest_come_first(browser):
+    browser.open(VIEWS["scatter"])
+    dots = browser.all(".scatter circle")
+    assert len(dots) == 3 and dots[2].rect["x"] > dots[0].rect["x"] and dots[2].rect["y"] < dots[0].rect["y"]
+    browser.point(dots[1])
+    assert browser.said() == browser.one("#hint").text == "example 2: truth 0, answer 0.25"
+    browser.one(".scatter").send_keys(Keys.ARROW_RIGHT)
+    assert browser.said() == "example 3: truth 3, answer 1" and browser.all(".scatter .chosen")
+    browser.one("summary").click()
+    browser.wait(lambda: browser.texts("tbody tr"))
+    assert browser.texts("tbody tr") == ["3 3 1 -2", "1 -1.5 -1 0.5", "2 0 0.25 0.25"]
 
 
 def test_classes_and_sentences_have_their_numbers(browser):

@@ -7,11 +7,12 @@ from PIL import Image
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.pictures.curves import draw_curves
 from attention_zoo.pipelines.engine.pictures.draw import check_suffix, draw, numbered
-from attention_zoo.pipelines.engine.views import Alignment, ConfusionMatrix, Frames, HeatMaps
+from attention_zoo.pipelines.engine.views import Alignment, ConfusionMatrix, Frames, HeatMaps, Scatter
 
 VIEWS = {
     "alignment": Alignment(["\u2581a", "\u2581b"], ["\u2581c"], np.array([[[0.25, 0.75]]])),
     "confusion matrix": ConfusionMatrix(["cat", "dog"], np.array([[3, 0], [1, 2]])),
+    "scatter": Scatter(np.array([1.0, 2.0]), np.array([1.5, 1.75])),
     "heat maps": HeatMaps(np.zeros((8, 8, 3), "uint8"), np.ones((1, 2, 2)), ["cat"]),
     "frames": Frames(np.zeros((4, 8, 8, 3), "uint8"), np.ones((4, 2, 2)), np.zeros(4)),
 }

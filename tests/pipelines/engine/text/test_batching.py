@@ -132,3 +132,11 @@ def test_epochs_share_one_trace_of_the_cutting():
         arrays(token_batches(data, 2000, epoch=epoch))
         counts.append(_batches_of.experimental_get_tracing_count())
     assert counts[1:] == [counts[1]] * 3
+
+
+def test_a_column_of_floats_keeps_them():
+    labels = np.linspace(-1, 1, 5, dtype="float32")
+    columns = {"tokens": ragged([3, 1, 2, 4, 5], 7), "labels": tf.RaggedTensor.from_tensor(labels[:, None])}
+    batches = arrays(token_batches(columns, budget=10))
+    found = {int(ids[0]): label for batch in batches for ids, (label,) in zip(batch["tokens"], batch["labels"])}
+    assert found == dict(zip(range(7, 12), labels)) and all(batch["tokens"].dtype == np.int32 for batch in batches)

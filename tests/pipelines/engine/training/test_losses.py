@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from attention_zoo.pipelines.engine.training.losses import smoothed_cross_entropy
+from attention_zoo.pipelines.engine.training.losses import regression_loss, smoothed_cross_entropy
 
 
 def numpy_cross_entropy(labels, logits, smoothing):
@@ -49,3 +49,13 @@ def test_the_written_gradient_equals_that_of_the_one_hot_definition(smoothing):
         expected = tf.reduce_sum(weights * (cross_entropies + 3.0 * plain))
     np.testing.assert_allclose(tape.gradient(both, logits), tape.gradient(expected, logits), atol=1e-5)
     assert not np.any(tape.gradient(loss, logits)[0, 2])  # padding pulls at nothing
+
+
+def test_squared_errors_have_the_deviation_as_their_unit():
+    rng = np.random.default_rng(0)
+    labels, answers = rng.normal(20.0, 5.0, size=(2, 7)).astype("float32")
+    loss, weight, parts = regression_loss(tf.constant(labels), tf.constant(answers), deviation=5.0)
+    assert float(loss) == float(parts["loss"]) and float(weight) == 7
+    np.testing.assert_allclose(float(loss), np.sum((labels / 5 - answers / 5) ** 2), rtol=1e-5)
+    mean, _, _ = regression_loss(tf.constant(labels), tf.fill([7], labels.mean()), float(labels.std()))
+    np.testing.assert_allclose(float(mean) / 7, 1.0, rtol=1e-5)
