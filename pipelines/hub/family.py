@@ -27,6 +27,7 @@ class Head(NamedTuple):
         fits: Where the encoder itself has the head: function of its options to whether it does. Defaults to `None`: its
             options are those that `options` says whatever the settings are.
         infix: What stands before the end in the names of transformers' classes. Defaults to "For".
+        fixed: Options of our class that transformers' class always has, and config.json does not say. Defaults to none.
     """
 
     model: str
@@ -35,6 +36,7 @@ class Head(NamedTuple):
     ignored: tuple[str, ...] = ()
     fits: Callable[[Mapping[str, Any]], bool] | None = None
     infix: str = "For"
+    fixed: Mapping[str, Any] = {}
 
 
 @dataclass(frozen=True)

@@ -25,12 +25,13 @@ def classifier(rows: list[Row], hidden_activation: str | None = None, dropout: s
         hidden_activation: As in `SequenceClassifier`. Defaults to `None`.
         dropout: The setting with its share of dropout. Defaults to "classifier_dropout", BERT's.
     """
-    return Head("SequenceClassifier", rows, with_labels(dropout, {"hidden_activation": hidden_activation}))
+    fixed = {"hidden_activation": hidden_activation, "pooling": "first"}
+    return Head("SequenceClassifier", rows, with_labels(dropout), fixed=fixed)
 
 
 def tagger() -> Head:
     """Returns the head of classes that end with "ForTokenClassification"."""
-    return Head("TokenClassifier", dense_rows("classes", "classifier"), with_labels("classifier_dropout", {}))
+    return Head("TokenClassifier", dense_rows("classes", "classifier"), with_labels("classifier_dropout"))
 
 
 def answers() -> Head:
@@ -38,13 +39,13 @@ def answers() -> Head:
     return Head("AnswerFinder", dense_rows("classes", "qa_outputs"))
 
 
-def with_labels(dropout: str, more: Mapping[str, Any]) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
+def with_labels(dropout: str) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
     """Returns a function that reads the labels and the dropout of a config.json."""
 
     def options(config: Mapping[str, Any]) -> dict[str, Any]:
         names = (dropout, "classifier_dropout_prob", "hidden_dropout_prob", "dropout")
         share = next((config[name] for name in names if config.get(name) is not None), 0.1)
-        return {"labels": labels_of(config), "dropout": share, **more}
+        return {"labels": labels_of(config), "dropout": share}
 
     return options
 

@@ -80,7 +80,7 @@ def _read(folder: Path, name: Path | str) -> "keras.Model":
     if family.poolers:
         options = {"pooler": any(name in tensors for name in family.poolers)} | options
     encoder = our_class(family.encoder)(**options, name="encoder")
-    model = our_class(head.model)(encoder, **head.options(config)) if head and head.model else encoder
+    model = our_class(head.model)(encoder, **head.options(config), **head.fixed) if head and head.model else encoder
     model(family.example(config))  # builds it
     unexpected = read_weights(model, tensors, rows_of(family, head, encoder.options))
     known = (*family.ignored, *(head.ignored if head else ()))
@@ -98,7 +98,8 @@ def to_pretrained(model: "keras.Model", folder: Path | str) -> None:
         folder: Created if it does not exist.
 
     Raises:
-        UserError: The model is of no known family.
+        UserError: The model is of no known family, or transformers' class computes something else, such as a
+            `SequenceClassifier` whose pooling is "mean".
     """
     from safetensors.numpy import save
 
@@ -109,8 +110,11 @@ def to_pretrained(model: "keras.Model", folder: Path | str) -> None:
     if family is None or end is None:
         raise UserError(f"model: expected one of {', '.join(sorted(FAMILIES))}; received {type(model).__name__}")
     head = family.heads.get(end)
-    config = family.write_config(encoder.options)
-    config["architectures"] = [f"{family.classes}{head.infix if head else ''}{end}"]
+    name = f"{family.classes}{head.infix if head else ''}{end}"
+    for option, value in head.fixed.items() if head else ():
+        if getattr(model, option) != value:
+            raise UserError(f"model: expected {option}={value!r}, as {name} has; received {getattr(model, option)!r}")
+    config = family.write_config(encoder.options) | {"architectures": [name]}
     if labels := getattr(model, "labels", None):
         config |= {"id2label": dict(enumerate(labels)), "label2id": {name: n for n, name in enumerate(labels)}}
     tensors = write_weights(model, rows_of(family, head, encoder.options, family.prefix if head else ""))

@@ -7,7 +7,7 @@ import pytest
 
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.hub import from_pretrained, to_pretrained
-from attention_zoo.pipelines.models import BertEncoder, SentenceEncoder
+from attention_zoo.pipelines.models import BertEncoder, SentenceEncoder, SequenceClassifier
 
 pytestmark = pytest.mark.backends
 transformers = pytest.importorskip("transformers", reason="the extra `backends` has transformers")
@@ -271,6 +271,17 @@ def test_a_folder_without_readable_settings_is_refused(content, tmp_path):
         (tmp_path / "config.json").write_bytes(content.encode("latin-1"))
     with pytest.raises(UserError, match="config.json"):
         from_pretrained(tmp_path)
+
+
+@pytest.mark.parametrize("option, value, right", [("pooling", "mean", "'first'"), ("hidden_activation", "tanh", "None")])
+def test_a_classifier_that_transformers_computes_otherwise_is_not_written(option, value, right, tmp_path):
+    encoder = BertEncoder(20, num_layers=1, num_heads=1, hidden_dim=4, intermediate_dim=4)
+    model = SequenceClassifier(encoder, ["good", "bad"], **{option: value})
+    model(np.ones((1, 2), "int32"))
+    message = f"expected {option}={right}, as BertForSequenceClassification has; received '{value}'"
+    with pytest.raises(UserError, match=message):
+        to_pretrained(model, tmp_path / "new")
+    assert not (tmp_path / "new").exists()
 
 
 def test_a_model_of_no_family_is_not_written(tmp_path):
