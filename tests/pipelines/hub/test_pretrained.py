@@ -277,7 +277,7 @@ def test_a_folder_without_readable_settings_is_refused(content, tmp_path):
 def test_a_classifier_that_transformers_computes_otherwise_is_not_written(option, value, right, tmp_path):
     encoder = BertEncoder(20, num_layers=1, num_heads=1, hidden_dim=4, intermediate_dim=4)
     model = SequenceClassifier(encoder, ["good", "bad"], **{option: value})
-    model(np.ones((1, 2), "int32"))
+    model({"tokens": np.ones((1, 2), "int32")})
     message = f"expected {option}={right}, as BertForSequenceClassification has; received '{value}'"
     with pytest.raises(UserError, match=message):
         to_pretrained(model, tmp_path / "new")
