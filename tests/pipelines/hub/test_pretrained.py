@@ -273,7 +273,7 @@ def test_a_folder_without_readable_settings_is_refused(content, tmp_path):
         from_pretrained(tmp_path)
 
 
-@pytest.mark.parametrize("option, value, right", [("pooling", "mean", "'first'"), ("hidden_activation", "tanh", "None")])
+@pytest.mark.parametrize("option, value, right", [("pooling", "mean", "'first'"), ("hidden_activation", "tanh", None)])
 def test_a_classifier_that_transformers_computes_otherwise_is_not_written(option, value, right, tmp_path):
     encoder = BertEncoder(20, num_layers=1, num_heads=1, hidden_dim=4, intermediate_dim=4)
     model = SequenceClassifier(encoder, ["good", "bad"], **{option: value})
