@@ -6,14 +6,6 @@ from attention_zoo.pipelines.engine.pictures import confusion
 from attention_zoo.pipelines.engine.views import ConfusionMatrix
 
 
-@pytest.fixture
-def figures(monkeypatch):
-    """Figures that would have been saved."""
-    figures = []
-    monkeypatch.setattr(confusion, "save", lambda figure, path: figures.append(figure) or path)
-    return figures
-
-
 def test_rows_are_true_classes_with_their_number_and_columns_are_answers(figures):
     view = ConfusionMatrix(["cat", "$dog", "cow"], np.array([[3, 1, 0], [0, 2, 0], [0, 0, 0]]), "test: 5 of 6 right")
     confusion.draw_confusion(view, "x.png")
@@ -28,11 +20,10 @@ def test_rows_are_true_classes_with_their_number_and_columns_are_answers(figures
     assert figures[0].get_suptitle() == "test: 5 of 6 right"
 
 
-def test_many_classes_have_no_numbers_and_a_picture_of_bounded_size(tmp_path, monkeypatch):
+def test_many_classes_have_no_numbers_and_a_picture_of_bounded_size(tmp_path, request):
     view = ConfusionMatrix([f"class {number}" for number in range(90)], np.eye(90, dtype=int))
     assert max(imread(confusion.draw_confusion(view, tmp_path / "x.png")).shape) < 5500
-    figures = []
-    monkeypatch.setattr(confusion, "save", lambda figure, path: figures.append(figure) or path)
+    figures = request.getfixturevalue("figures")
     confusion.draw_confusion(view, tmp_path / "x.png")
     assert len(figures[0].axes[0].texts) == 0
 

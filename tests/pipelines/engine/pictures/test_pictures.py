@@ -5,7 +5,7 @@ import pytest
 from matplotlib import colormaps, font_manager
 from matplotlib.image import imread
 
-from attention_zoo.pipelines.engine.pictures import alignments, comparison, curves
+from attention_zoo.pipelines.engine.pictures import alignments, comparison
 from attention_zoo.pipelines.engine.pictures.alignments import draw_alignment, label
 from attention_zoo.pipelines.engine.pictures.curves import draw_curves, draw_scores_by_length
 from attention_zoo.pipelines.engine.pictures.fonts import fonts_for, missing_font
@@ -24,15 +24,6 @@ def no_warnings():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         yield
-
-
-@pytest.fixture
-def figures(monkeypatch):
-    """Figures that would have been saved."""
-    figures = []
-    for module in (alignments, curves, comparison):
-        monkeypatch.setattr(module, "save", lambda figure, path: figures.append(figure) or path)
-    return figures
 
 
 def dark(path):
@@ -195,11 +186,7 @@ def test_gaps_in_the_records_are_gaps_in_the_curve(tmp_path):
     )
 
 
-def test_the_training_loss_of_the_steps_is_drawn_where_it_is_known(tmp_path, monkeypatch):
-    figures = []
-    monkeypatch.setattr(
-        "attention_zoo.pipelines.engine.pictures.curves.save", lambda figure, path: figures.append(figure) or path
-    )
+def test_the_training_loss_of_the_steps_is_drawn_where_it_is_known(tmp_path, figures):
     draw_curves(HISTORY, tmp_path / "x.png", [(1, 9.0, 0.1), (2, 4.0, 0.1), (3, 3.0, 0.1), (4, 2.0, 0.1)])
     lines = {line.get_label(): list(line.get_ydata()) for line in figures[0].axes[0].lines}
     assert lines == {"train/loss": [9.0, 4.0, 3.0, 2.0], "dev/loss": [6.0, 3.0, 2.0]}
@@ -238,11 +225,7 @@ def bucket(start, end, bleu):
     return {"from": start, "to": end, "sentences": 10, "bleu": bleu, "chrf": bleu}
 
 
-def test_systems_with_different_buckets_share_an_axis(tmp_path, monkeypatch):
-    figures = []
-    monkeypatch.setattr(
-        "attention_zoo.pipelines.engine.pictures.curves.save", lambda figure, path: figures.append(figure) or path
-    )
+def test_systems_with_different_buckets_share_an_axis(tmp_path, figures):
     systems = {
         "bahdanau": [bucket(0, 5, 30.0), bucket(11, None, 20.0)],
         "rnn": [bucket(0, 5, 25.0), bucket(6, 10, 15.0)],

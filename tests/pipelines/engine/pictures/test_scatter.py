@@ -7,14 +7,6 @@ from attention_zoo.pipelines.engine.pictures import scatter
 from attention_zoo.pipelines.engine.views import Scatter
 
 
-@pytest.fixture
-def figures(monkeypatch):
-    """Figures that would have been saved."""
-    figures = []
-    monkeypatch.setattr(scatter, "save", lambda figure, path: figures.append(figure) or path)
-    return figures
-
-
 def test_truths_are_across_and_answers_upwards_on_one_scale(figures):
     scatter.draw_scatter(Scatter(np.array([-4.0, 0.0, 6.0]), np.array([-1.0, 2.0, 3.0]), "$test"), "x.png")
     (axes,) = figures[0].axes

@@ -9,14 +9,6 @@ from attention_zoo.pipelines.engine.pictures.draw import draw
 from attention_zoo.pipelines.engine.views import ShadedText
 
 
-@pytest.fixture
-def figures(monkeypatch):
-    """Figures that would have been saved."""
-    figures = []
-    monkeypatch.setattr(shaded_text, "save", lambda figure, path: figures.append(figure) or path)
-    return figures
-
-
 def boxes(axes, color):
     from matplotlib.colors import to_rgb
 

@@ -33,9 +33,7 @@ def test_words_begin_at_the_mark_and_at_special_tokens(pieces, words):
     assert joined == words and starts[0] == 0 and len(starts) == len(words)
 
 
-def test_the_axes_of_an_alignment_are_named(tmp_path, monkeypatch):
-    figures = []
-    monkeypatch.setattr(alignments, "save", lambda figure, path: figures.append(figure) or path)
+def test_the_axes_of_an_alignment_are_named(tmp_path, figures):
     view = Alignment(["a"], ["b"], [[[1.0]]], title="a → b", sides=("source", "translation"))
     alignments.draw_alignment(view, tmp_path / "x.png")
     axes = figures[0].axes[0]
@@ -43,9 +41,7 @@ def test_the_axes_of_an_alignment_are_named(tmp_path, monkeypatch):
     assert figures[0].get_suptitle() == "a → b"
 
 
-def test_pieces_are_joined_in_every_map_unless_they_are_asked_for(tmp_path, monkeypatch):
-    figures = []
-    monkeypatch.setattr(alignments, "save", lambda figure, path: figures.append(figure) or path)
+def test_pieces_are_joined_in_every_map_unless_they_are_asked_for(tmp_path, figures):
     weights = np.array([[[0.2, 0.3, 0.5]], [[0.5, 0.5, 0.0]]])
     view = Alignment(["\u25816", "9", "\u2581cats"], ["\u2581chats"], weights)
     for view in (view, replace(view, join=False)):
@@ -56,9 +52,7 @@ def test_pieces_are_joined_in_every_map_unless_they_are_asked_for(tmp_path, monk
     np.testing.assert_allclose(drawn, [[0.5, 0.5], [1.0, 0.0]], atol=1e-6)
 
 
-def test_maps_of_several_kinds_have_their_own_scales_and_say_their_largest(tmp_path, monkeypatch):
-    figures = []
-    monkeypatch.setattr(heat_maps, "save", lambda figure, path: figures.append(figure) or path)
+def test_maps_of_several_kinds_have_their_own_scales_and_say_their_largest(tmp_path, figures):
     maps = np.stack([np.full((2, 2), 0.25), np.eye(2) / 2])
     view = HeatMaps(np.zeros((4, 4, 3), "uint8"), maps, ["rollout", "head 1"], one_scale=False)
     heat_maps.draw_heat_maps(view, tmp_path / "x.png")
@@ -69,9 +63,7 @@ def test_maps_of_several_kinds_have_their_own_scales_and_say_their_largest(tmp_p
     assert scale.get_ylabel() == "share of the map's largest weight"
 
 
-def test_the_image_comes_first_and_its_maps_share_one_scale(tmp_path, monkeypatch):
-    figures = []
-    monkeypatch.setattr(heat_maps, "save", lambda figure, path: figures.append(figure) or path)
+def test_the_image_comes_first_and_its_maps_share_one_scale(tmp_path, figures):
     image = np.arange(48, dtype="uint8").reshape(4, 4, 3)
     maps = np.stack([np.full((2, 2), 0.25), np.eye(2) / 2])
     view = HeatMaps(image, maps, ["a", "cat"], "a cat", known="reference: the cat")
