@@ -116,7 +116,7 @@ async function draw(content, { tools, picture, further }) {
       return svg("path", { d: `M0 ${y}C50 ${y} 50 ${end} 100 ${end}`, "stroke-opacity": (weight / largest).toFixed(2), "stroke-width": (0.6 + 2.4 * weight).toFixed(1), "vector-effect": "non-scaling-stroke" });
     }));
     const some = all > MOST_LINES ? ` Of the others, the ${MOST_LINES.toLocaleString("en")} largest of ${all.toLocaleString("en")} are; select tokens to see all of theirs.` : "";
-    limits.textContent = `The darkest line has the weight ${short(largest)}. Weights up to ${short(least, 4)} are not drawn.${some}`;
+    limits.textContent = `The strongest line has the weight ${short(largest)}. Weights up to ${short(least, 4)} are not drawn.${some}`;
     shade(rows);
   }
 
