@@ -233,8 +233,7 @@ def test_lora_learns_only_its_matrices_and_the_classes(folder, config, tmp_path,
 
 
 def test_lower_layers_have_lower_rates(folder, config, tmp_path):
-    _, model = prepared(config(encoder=str(folder)), tmp_path / "run")
-    task = TextClassification(config(layer_decay=0.5), tmp_path / "run")
+    task, model = prepared(config(encoder=str(folder), layer_decay=0.5), tmp_path / "run")
     factors = task.rate_factors(model)
     assert factors["encoder/embeddings/tokens/embeddings"] == 0.125
     assert factors["encoder/encoder_0/feed_forward_in/kernel"] == 0.25
