@@ -12,6 +12,7 @@ import tensorflow_datasets as tfds
 from PIL import ExifTags, Image
 
 from attention_zoo.pipelines.datasets.dirt import Dirt
+from attention_zoo.pipelines.datasets.held_out import split_of
 from attention_zoo.pipelines.datasets.tfds import OPTIONS, SPLITS, examples_of, prepared
 from attention_zoo.pipelines.datasets.user_images import read_images
 from attention_zoo.pipelines.engine.errors import UserError
@@ -259,18 +260,6 @@ def image_files(root: Path, dirt: Dirt) -> Iterator[tuple[Path, str]]:
                 dirt.add(f"a format other than {', '.join(SUFFIXES)}", path)
             elif path.suffix.lower() in SUFFIXES:
                 yield path, folder.name
-
-
-def split_of(content: bytes) -> str:
-    """Returns the split of an image, by a hash of its content, so that all copies of an image are in one split.
-
-    Example:
-
-    >>> split_of(b"a cat") == split_of(b"a cat")
-    True
-    """
-    number = int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "big") % 10
-    return {0: "test", 1: "validation"}.get(number, "train")
 
 
 def in_splits(

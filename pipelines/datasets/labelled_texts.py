@@ -97,8 +97,8 @@ def read_labelled_texts(
     if files:
         own = split_texts(own.pop("train"), own) | own
     if own:
-        known = NUMBER if numbers else sorted({label for _, label in own.get("train", ())})
-        names = sets["train"].names if sets else known
+        classes = sorted({label for _, label in own.get("train", ())})
+        names = sets["train"].names if sets else NUMBER if numbers else classes
         sets |= in_memory(own, names, sets["train"].version if sets else "")
     taken = {}
     for split, one in sets.items():

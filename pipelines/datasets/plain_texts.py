@@ -1,6 +1,5 @@
 """Plain texts: those of any TFDS dataset, or the lines of a user's files."""
 
-import hashlib
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +8,7 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from attention_zoo.pipelines.datasets.dirt import Dirt
+from attention_zoo.pipelines.datasets.held_out import part_of
 from attention_zoo.pipelines.datasets.tfds import FILE_OPTIONS, SPLITS, examples_of, limit_of, prepared
 from attention_zoo.pipelines.datasets.utf8_files import read_utf8
 from attention_zoo.pipelines.engine.errors import UserError
@@ -149,8 +149,7 @@ def split_lines(lines: Sequence[bytes], names: Sequence[str], given: Container[s
     split_of = {share: name for share, name in enumerate(names[1:]) if name not in given}  # by the rest of the hash
     found = {name: [] for name in names if name not in given}
     for line in lines:
-        share = int.from_bytes(hashlib.blake2b(line, digest_size=8).digest()) % HELD_OUT
-        found[split_of.get(share, "train")].append(line)
+        found[split_of.get(part_of(line, HELD_OUT), "train")].append(line)
     for name in split_of.values():
         if not found[name]:
             found[name] = found["train"][::HELD_OUT]

@@ -1,6 +1,5 @@
 """Sentences whose words are tagged, from any TFDS dataset of them or from a user's files in CoNLL's format."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -9,6 +8,7 @@ import tensorflow_datasets as tfds
 
 from attention_zoo.pipelines.datasets.conll_files import Sentence, read_conll
 from attention_zoo.pipelines.datasets.dirt import Dirt
+from attention_zoo.pipelines.datasets.held_out import part_of
 from attention_zoo.pipelines.datasets.tfds import SPLITS, check_splits, examples_of, limit_of, prepared
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.storage.files import digest
@@ -116,7 +116,7 @@ def _columns(sentences: Sequence[Sentence]) -> tuple[list[list[str]], list[list[
 def _part_of(sentence: Sentence) -> int:
     """Returns a number from 0 to 9 by the words of a sentence, so that all copies of it are in one split."""
     content = "\n".join(sentence[0]).encode()
-    return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "big") % 10
+    return part_of(content, 10)
 
 
 def _read_dataset(dataset: str) -> dict[str, TaggedSentences]:

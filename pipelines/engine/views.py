@@ -174,6 +174,18 @@ class Scatter:
     answers: np.ndarray
     title: str = ""
 
+    def columns(self) -> tuple[np.ndarray, np.ndarray]:
+        """Returns truths and answers, arrays `(N,)` each.
+
+        Raises:
+            ValueError: There are not as many answers as truths, or none.
+        """
+        truths, answers = np.asarray(self.truths), np.asarray(self.answers)
+        if truths.ndim != 1 or truths.shape != answers.shape or not len(truths):
+            shapes = f"{answers.shape}, {truths.shape}"
+            raise ValueError(f"answers: expected as many as truths, at least one; received {shapes}")
+        return truths, answers
+
 
 @dataclass(frozen=True)
 class Spans:

@@ -10,8 +10,6 @@ from attention_zoo.pipelines.hub.abilities.ability import Ability
 from attention_zoo.pipelines.hub.abilities.classify import Classify
 
 NAMES = {"label": "class", "confidence": "probability", "labels": "classes", "confidences": "probabilities"}
-
-
 WORDLESS = "expected text with words, received none"
 
 

@@ -6,7 +6,6 @@ kept once. A tenth of them each are the splits "validation" and "test", by a has
 an editorial are in one split.
 """
 
-import hashlib
 import html
 import io
 import tarfile
@@ -20,6 +19,7 @@ from etils import epath
 
 from attention_zoo.pipelines.datasets.builders.base import DefaultDatasetBuilder
 from attention_zoo.pipelines.datasets.builders.packages import fetch_wheel
+from attention_zoo.pipelines.datasets.held_out import split_of
 
 ARCHIVE = {
     "requirement": "vaderSentiment==3.3.2",
@@ -33,7 +33,6 @@ FILES = {  # in INNER; a line has an id, the mean of the ratings, and the text
     "editorials": "nytEditorialSnippets",
     "tweets": "tweets",
 }
-HELD_OUT = {0: "test", 1: "validation"}  # by the last digit of a hash
 
 _DESCRIPTION = """\
 Sentences of film reviews (movies), customer reviews (products), editorials and tweets, each with the mean of at least
@@ -112,6 +111,5 @@ def split_sentences(
     splits = {"train": [], "validation": [], "test": []}
     for key, rating, text in sentences:
         group = key.partition("_")[0]
-        digest = int.from_bytes(hashlib.blake2b(group.encode(), digest_size=8).digest())
-        splits[HELD_OUT.get(digest % 10, "train")].append((key, rating, text))
+        splits[split_of(group.encode())].append((key, rating, text))
     return splits

@@ -124,10 +124,7 @@ def point_map_content(view: PointMap) -> dict[str, Any]:
 
 def scatter_content(view: Scatter) -> dict[str, Any]:
     """Returns the numbers of a `Scatter`."""
-    if np.ndim(view.truths) != 1 or np.shape(view.truths) != np.shape(view.answers) or not len(view.truths):
-        shapes = f"{np.shape(view.answers)}, {np.shape(view.truths)}"
-        raise ValueError(f"answers: expected as many as truths, at least one; received {shapes}")
-    truths, answers = ([float(f"{number:.6g}") for number in column] for column in (view.truths, view.answers))
+    truths, answers = ([float(f"{number:.6g}") for number in column] for column in view.columns())
     return {"title": view.title, "truths": truths, "answers": answers}
 
 

@@ -36,9 +36,7 @@ def draw_scatter(view: Scatter, path: str | PathLike) -> Path:
     """
     from matplotlib.figure import Figure
 
-    truths, answers = np.asarray(view.truths), np.asarray(view.answers)
-    if truths.ndim != 1 or truths.shape != answers.shape or not len(truths):
-        raise ValueError(f"answers: expected as many as truths, at least one; received {answers.shape}, {truths.shape}")
+    truths, answers = view.columns()
     low, high = min(truths.min(), answers.min()), max(truths.max(), answers.max())
     margin = 0.04 * (high - low) or 1.0
     limits = (low - margin, high + margin)
