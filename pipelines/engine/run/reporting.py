@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -72,17 +73,19 @@ class TrainingReporter:
         self.note(f"{size.batches:,} batches an epoch{tokens}")
 
     @contextmanager
-    def training(self, progress: run_progress.Progress, total_steps: int) -> Iterator[None]:
+    def training(self, progress: run_progress.Progress, total_steps: int, seconds: float = math.inf) -> Iterator[None]:
         """Shows bar or lines, and keeps TensorBoard's file open, while the block runs.
 
         Args:
             progress: `Progress` at the start.
             total_steps: Steps of the whole run.
+            seconds: Time after which it ends before that. Defaults to infinity.
         """
         directory = str(self.folder.tensorboard)
         self.writer = tf.summary.create_noop_writer() if self.silent else tf.summary.create_file_writer(directory)
         self._reset()
         self._total_steps, self._first_step, self._started = total_steps, progress.step, self._clock()
+        self._seconds = seconds
         self._line_at = self._started
         self._keep_losses_until(progress.step)
         with bar_shown(), self._make_bar() as self.bar, self.writer.as_default(), ExitStack() as self._until_first_step:
@@ -121,7 +124,8 @@ class TrainingReporter:
         self._since_line.append((loss, weight))
         speed = self._weight / max(self._clock() - self._since, 1e-9)
         loss = weighted_mean(self._recent)
-        self.bar.update(self.row, completed=progress.step, epoch=progress.epoch + 1, loss=loss, speed=speed)
+        fields = {"epoch": progress.epoch + 1, "loss": loss, "speed": speed}
+        self.bar.update(self.row, completed=progress.step, total=self._expected_steps(progress), **fields)
         if progress.step % EVERY == 0:
             self._recent = []
             self._append_loss(progress.step, loss, rate)
@@ -132,12 +136,23 @@ class TrainingReporter:
             self.note(self._line(progress, weighted_mean(self._since_line), speed))
             self._since_line = []
 
+    def _step_seconds(self, progress: run_progress.Progress) -> float:
+        """Returns the mean time of a step since the start, evaluations included."""
+        return max(self._clock() - self._started, 1e-9) / (progress.step - self._first_step)
+
+    def _expected_steps(self, progress: run_progress.Progress) -> int:
+        """Returns the steps of the whole run: as many as there is time for, if that is limited."""
+        if math.isinf(self._seconds):
+            return self._total_steps
+        left = max(0.0, self._seconds - (self._clock() - self._started))
+        return min(self._total_steps, progress.step + round(left / self._step_seconds(progress)))
+
     def _line(self, progress: run_progress.Progress, loss: float, speed: float) -> str:
         """Returns a line about the training for output without a bar."""
-        step_seconds = (self._clock() - self._started) / (progress.step - self._first_step)
-        left = int(step_seconds * max(0, self._total_steps - progress.step))
+        total = self._expected_steps(progress)
+        left = int(self._step_seconds(progress) * max(0, total - progress.step))
         return (
-            f"epoch {progress.epoch + 1}  step {progress.step:,} of {self._total_steps:,}  loss {loss:.3f}  "
+            f"epoch {progress.epoch + 1}  step {progress.step:,} of {total:,}  loss {loss:.3f}  "
             f"{speed:,.0f} {self.unit}/s  ETA {left // 3600}:{left // 60 % 60:02d}:{left % 60:02d}"
         )
 

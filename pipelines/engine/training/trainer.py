@@ -5,6 +5,7 @@ The whole state of a run is its variables (weights, optimiser slots, averages, l
 killed therefore continues with the next batch.
 """
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -112,7 +113,8 @@ class Trainer:
         self.update = Update(self.task, self.model, self.optimizer, self.strategy, self.metrics, spec)
         self.look_ahead()
         self._seconds_before, self._started = self.progress.seconds, time.monotonic()
-        with self.reporter.training(self.progress, self.batches_per_epoch * self.settings.epochs):
+        steps, seconds = self.batches_per_epoch * self.settings.epochs, 60 * self.settings.max_minutes or math.inf
+        with self.reporter.training(self.progress, steps, seconds - self.progress.seconds):
             self.callbacks.on_train_begin()
             while not self.progress.finished:
                 self.run_epoch()

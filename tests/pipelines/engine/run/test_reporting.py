@@ -1,6 +1,7 @@
 """Reports of a run: a bar on a terminal, plain lines in a file."""
 
 import io
+import math
 import os
 import re
 import sys
@@ -20,12 +21,12 @@ class Clock:
         return self.now
 
 
-def train(folder, console, seconds=10.0, steps=10, total=100, first=0, unit="tokens"):
-    """Reports some steps of a run, each of which takes `seconds` and weighs 50."""
+def train(folder, console, seconds=10.0, steps=10, total=100, first=0, unit="tokens", limit=math.inf):
+    """Reports some steps of a run, each of which takes `seconds` and weighs 50; it ends after `limit` seconds."""
     clock = Clock()
     reporter = TrainingReporter(folder, console=console, clock=clock, unit=unit)
     progress = Progress(step=first)
-    with reporter.training(progress, total):
+    with reporter.training(progress, total, limit):
         for step in range(first + 1, first + steps + 1):
             clock.now += seconds
             progress.step = step
@@ -53,6 +54,19 @@ def test_the_time_left_of_a_continued_run_is_that_of_its_own_steps(tmp_path):
         "ETA 0:04:30",
         "step 92 of",
         "ETA 0:04:00",
+    ]
+
+
+def test_a_run_with_little_time_expects_the_steps_that_fit(tmp_path):
+    file = io.StringIO()
+    train(tmp_path, make_console(file), seconds=30.0, steps=3, limit=150.0)
+    assert re.findall("step .*? of [0-9]+|ETA .*", file.getvalue()) == [
+        "step 1 of 5",
+        "ETA 0:02:00",
+        "step 2 of 5",
+        "ETA 0:01:30",
+        "step 3 of 5",
+        "ETA 0:01:00",
     ]
 
 
