@@ -1,4 +1,4 @@
-"""Compares the block-by-block kernels with Keras's and PyTorch's: time, memory, cost of masks, share of peak speed.
+"""Compares the block-by-block kernels with those of Keras, PyTorch and JAX: time, memory, cost of masks, peak speed.
 
     python benchmarks/attention.py
     python benchmarks/attention.py --quick --json attention.json
@@ -6,8 +6,8 @@
 All timings are forward and backward, float32, batch 1, 8 heads of 64, on one core with one thread per library. A ratio
 is our time over the peer's: below 1 is better. `/twin` is the spread of two timings of the same side; a difference
 below it does not count. `attention/gemm_share` is better when it is higher: operations per second, counting the seven
-products that recomputing needs, over those of one large product. PyTorch is optional. Its matrix products have another
-speed, which is printed beside it.
+products that recomputing needs, over those of one large product. PyTorch and JAX are optional. The matrix products of
+PyTorch have another speed, which is printed beside it.
 """
 
 import argparse
@@ -76,6 +76,22 @@ def torch_flash(length, causal):
     return run
 
 
+def jax_op(length, causal):
+    """Returns JAX's attention, compiled, on the same numbers, or None if JAX is missing."""
+    try:
+        import jax
+    except ImportError:
+        return None
+    inputs = [jax.numpy.asarray(x.numpy()) for x in heads(length)]
+
+    def loss(query, key, value):
+        output = jax.nn.dot_product_attention(query, key, value, is_causal=causal)
+        return (output * output).sum()
+
+    gradients = jax.jit(jax.grad(loss, argnums=(0, 1, 2)))
+    return lambda: jax.block_until_ready(gradients(*inputs))
+
+
 def gemm_rates(size=2048):
     """Returns the operations per second of one large matrix product, by library."""
     import tensorflow as tf
@@ -118,15 +134,15 @@ def times(figures, lengths, repeats, most_rounds):
                     f"{'attention/gemm_share':32} {share:.3f} of a large product's "
                     f"{gemm['tensorflow'] / 1e9:.1f} GFLOP/s"
                 )
-            peer = torch_flash(length, causal)
-            if peer is None:
-                print(f"attention/torch_flash_{kind}_{length}: missing, PyTorch is not installed")
-                continue
-            report(figures, f"attention/torch_flash_{kind}_{length}", compare(mine, peer, rounds))
-            print(
-                f"{'':32} matrix products: PyTorch's run at {gemm['torch'] / gemm['tensorflow']:.2f} of TensorFlow's "
-                "speed"
-            )
+            for name, make in (("torch_flash", torch_flash), ("jax", jax_op)):
+                peer = make(length, causal)
+                if peer is None:
+                    print(f"attention/{name}_{kind}_{length}: missing, the peer is not installed")
+                else:
+                    report(figures, f"attention/{name}_{kind}_{length}", compare(mine, peer, rounds))
+    if "torch" in gemm:
+        share = gemm["torch"] / gemm["tensorflow"]
+        print(f"{'':32} matrix products: PyTorch's run at {share:.2f} of TensorFlow's speed")
 
 
 def price_of_options(figures, length, repeats):

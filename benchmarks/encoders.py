@@ -5,8 +5,8 @@
 
 Text in, vector out, on one core: the SavedModel of `attention-zoo load` through a TensorFlow session, beside
 transformers on PyTorch (SDPA), ONNX Runtime with transformers' tokeniser, and keras-hub in one `tf.function`. "one" is
-a text of 16 tokens, "batch" 32 texts of 128. All vectors are compared with ours before anything is timed. "bfloat16" is
-our model in mixed precision beside itself in float32.
+a text of 16 tokens, "batch" 32 texts of 128. All vectors are compared with ours before anything is timed. "bfloat16"
+and "int8" are the exports of `attention-zoo load --precision` beside that in float32.
 """
 
 import tempfile
@@ -25,19 +25,18 @@ def texts_of(count, tokens):
 
 def ours(folder, directory, precision="float32"):
     """Returns a function of texts to vectors `(B, D)`: our SavedModel in a session."""
-    import keras
     import tensorflow as tf
     import tensorflow_text  # noqa: F401  registers the ops of the tokeniser
 
     from attention_zoo.pipelines.engine.serving.export import export_saved_model
+    from attention_zoo.pipelines.engine.serving.products import ConstantProducts
     from attention_zoo.pipelines.hub.loading import load_ability
 
-    keras.config.set_dtype_policy(precision)
     ability = load_ability(folder, "embed")
-    keras.config.set_dtype_policy("float32")
     resources, signatures, _ = ability.signatures(ability.model)
     signatures = {"serving_default": signatures["serving_default"]}
-    version = export_saved_model(f"{directory}/{precision}", resources, signatures)
+    products = ConstantProducts(precision)
+    version = export_saved_model(f"{directory}/{precision}", resources, signatures, products=products)
     graph = tf.Graph()
     with graph.as_default():
         session = tf.compat.v1.Session()
@@ -156,12 +155,15 @@ def main():
                 calls = 40 if size == "one" else 1  # of a millisecond each
                 found = compare(repeated(embed, texts, calls), repeated(peer, texts, calls), repeats)
                 report(figures, f"encoders/{size}_{name}", found)
-        half = ours(arguments.folder, directory, "mixed_bfloat16")
-        texts = texts_of(*sizes["batch"])
-        similarity = float((half(texts) * embed(texts)).sum(1).min())
-        report(figures, "encoders/batch_bfloat16", compare(lambda: half(texts), lambda: embed(texts), repeats))
-        print(f"{'encoders/bfloat16_cosine':28} {similarity:.5f} at least, with float32")
-        figures["encoders/bfloat16_cosine"] = similarity
+        for precision in ("bfloat16", "int8"):
+            lower = ours(arguments.folder, directory, precision)
+            for size, (count, tokens) in sizes.items():
+                texts, calls = texts_of(count, tokens), 40 if size == "one" else 1
+                found = compare(repeated(lower, texts, calls), repeated(embed, texts, calls), repeats)
+                report(figures, f"encoders/{size}_{precision}", found)
+            similarity = float((lower(texts) * embed(texts)).sum(1).min())
+            print(f"{f'encoders/{precision}_cosine':28} {similarity:.5f} at least, with float32")
+            figures[f"encoders/{precision}_cosine"] = similarity
     write_figures(figures, arguments.json)
 
 

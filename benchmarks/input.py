@@ -1,11 +1,13 @@
-"""Compares padding and speed of our input pipeline with tf.data's padded batches, for sentences of unequal lengths.
+"""Compares padding and speed of our input pipeline with those of tf.data's, for sentences of unequal lengths.
 
     python benchmarks/input.py
     python benchmarks/input.py --quick --json input.json
 
 Sentences have log-normal lengths with a median of 20 words. `input/padding` is the share of padding in our batches over
-that of `padded_batch` with the same number of rows per batch. `input/sentences_per_s` is the time per sentence of an
-epoch of cached tokens, ours over theirs, so below 1 is better. `input/tokenise` compares tokenising all sentences in
+that of `padded_batch` with the same number of rows per batch, and `input/padding_buckets` over that of
+`bucket_by_sequence_length`, with buckets of 8 lengths and as many rows each as our tokens a batch allow.
+`input/sentences_per_s` and `input/sentences_per_s_buckets` are the time per sentence of an epoch of cached tokens, ours
+over theirs, so below 1 is better. `input/tokenise` compares tokenising all sentences in
 one call with one by one in `Dataset.map`. All run on one core with one thread per library.
 """
 
@@ -14,6 +16,7 @@ import sys
 from measure import compare, on_one_core, parser_of, write_figures
 
 BUDGET = 4096  # tokens a batch
+BUCKETS = range(8, 256, 8)  # lengths from which on a sentence belongs to the next bucket
 VOCABULARY = 1000
 
 
@@ -62,21 +65,22 @@ def main():
     padded = tf.data.Dataset.from_tensor_slices(tokens).map(lambda row: {"source": row})
     figures = {}
 
-    ours = padding_share(token_batches({"source": tokens}, BUDGET))
-    rows = -(-count // ours["batches"])
-    padded = padded.shuffle(8192, seed=0).padded_batch(rows, {"source": [None]}).prefetch(tf.data.AUTOTUNE)
-    theirs = padding_share(padded)
-    figures |= {"input/padding": ours["padding_share"] / theirs["padding_share"], "input/padding/twin": 0.0}
-    figures["input/padding/ours"] = ours["padding_share"]
-    shares = f"ours {ours['padding_share']:.1%}  peer {theirs['padding_share']:.1%}"
-    print(
-        f"{'input/padding':24} {shares}  ratio {figures['input/padding']:.3f}  (counted, {rows} rows a batch)",
-        flush=True,
-    )
-
     own = token_batches({"source": tokens}, BUDGET)
-    compared = compare(lambda: exhaust(own), lambda: exhaust(padded), repeats)
-    report(figures, "input/sentences_per_s", compared, count)
+    ours = padding_share(own)
+    figures["input/padding/ours"] = ours["padding_share"]
+    shuffled, batches = padded.shuffle(8192, seed=0), ours["batches"]
+    limits = [*BUCKETS, BUCKETS[-1] + BUCKETS.step]  # the longest sentence of each bucket
+    buckets = shuffled.bucket_by_sequence_length(
+        lambda row: tf.size(row["source"]), list(BUCKETS), [max(1, BUDGET // limit) for limit in limits]
+    )
+    for end, peer in (("", shuffled.padded_batch(-(-count // batches), {"source": [None]})), ("_buckets", buckets)):
+        peer = peer.prefetch(tf.data.AUTOTUNE)
+        theirs, name = padding_share(peer), f"input/padding{end}"
+        figures |= {name: ours["padding_share"] / theirs["padding_share"], f"{name}/twin": 0.0}
+        shares = f"ours {ours['padding_share']:.1%} of {batches:,}  peer {theirs['padding_share']:.1%}"
+        print(f"{name:24} {shares} of {theirs['batches']:,} batches  ratio {figures[name]:.3f}  (counted)", flush=True)
+        compared = compare(lambda: exhaust(own), lambda peer=peer: exhaust(peer), repeats)
+        report(figures, f"input/sentences_per_s{end}", compared, count)
     compared = compare(lambda: together(every).flat_values.numpy(), lambda: exhaust(one_by_one), repeats)
     report(figures, "input/tokenise", compared, count)
     write_figures(figures, arguments.json)

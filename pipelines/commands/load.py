@@ -2,15 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import get_args
 
 from attention_zoo.pipelines.commands.arguments import Parser
 from attention_zoo.pipelines.commands.loading import load
+from attention_zoo.pipelines.engine.settings import Precision
 from attention_zoo.pipelines.engine.stages import stage
 from attention_zoo.pipelines.registry import Entry
 
 
 def load_folder(abilities: Mapping[str, Entry], argv: Sequence[str]) -> int:
-    """`load FOLDER [--task NAME] [--directory DIR]`
+    """`load FOLDER [--task NAME] [--precision NAME] [--directory DIR]`
 
     Returns:
         The exit code, 0.
@@ -32,6 +34,12 @@ def load_folder(abilities: Mapping[str, Entry], argv: Sequence[str]) -> int:
         "--task", choices=list(abilities), help=f"what the export answers ({told}; default: what its head is for)"
     )
     parser.add_argument(
+        "--precision",
+        choices=get_args(Precision),
+        default="float32",
+        help="in which the export multiplies features with the weights of projections (default: float32)",
+    )
+    parser.add_argument(
         "--directory",
         metavar="DIR",
         type=Path,
@@ -45,7 +53,7 @@ def load_folder(abilities: Mapping[str, Entry], argv: Sequence[str]) -> int:
 
     print(f"{arguments.folder}: {ability.describe()}")
     with stage("exporting the model"):
-        products = ConstantProducts()
+        products = ConstantProducts(arguments.precision)
         signatures = ability.signatures(ability.model)
         version = export_saved_model(arguments.directory / ability.name, *signatures, products=products)
     print("\n".join([f"SavedModel: {version}", *products.notes()]))

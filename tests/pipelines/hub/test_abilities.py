@@ -232,6 +232,16 @@ def test_the_next_command_that_is_printed_works(exported, capsys, tmp_path):
     assert capsys.readouterr().out.startswith("1.000\t")
 
 
+@pytest.mark.parametrize("precision", ["bfloat16", "int8"])
+def test_an_export_in_low_precision_answers_almost_alike(precision, exported, session_run, tmp_path):
+    folder, version = exported("embed")
+    assert main(["load", str(folder), "--precision", precision, "--directory", str(tmp_path)]) == 0
+    exact, lower = (
+        session_run(each, "serving_default", {"text": TEXTS})["embedding"] for each in (version, tmp_path / "embed/1")
+    )
+    assert 1e-5 < np.abs(lower - exact).max() < 0.05
+
+
 @pytest.mark.parametrize(
     "head, words, message",
     [
