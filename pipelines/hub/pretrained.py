@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.storage.files import atomic_write
+from attention_zoo.pipelines.engine.storage.weights import variables_by_path
 from attention_zoo.pipelines.hub.family import Family, Head
 from attention_zoo.pipelines.hub.folder import SINGLE, Tensors, read_json
 from attention_zoo.pipelines.hub.google_checkpoints import hub_folder
@@ -117,7 +118,8 @@ def to_pretrained(model: "keras.Model", folder: Path | str) -> None:
     config = family.write_config(encoder.options) | {"architectures": [name]}
     if labels := getattr(model, "labels", None):
         config |= {"id2label": dict(enumerate(labels)), "label2id": {name: n for n, name in enumerate(labels)}}
-    tensors = write_weights(model, rows_of(family, head, encoder.options, family.prefix if head else ""))
+    root = name_of_encoder(model, encoder) if head and head.model else ""
+    tensors = write_weights(model, rows_of(family, head, encoder.options, family.prefix if head else "", root))
     atomic_write(folder / SINGLE, save(tensors, metadata={"format": "pt"}))
     atomic_write(folder / "config.json", json.dumps(config, indent=2))
 
@@ -166,7 +168,15 @@ def head_of(family: Family, config: Mapping[str, Any], tensors: Container[str]) 
     return head
 
 
-def rows_of(family: Family, head: Head | None, options: Mapping[str, Any], prefix: str = "") -> list[Row]:
+def name_of_encoder(model: "keras.Model", encoder: "keras.Model") -> str:
+    """Returns what the paths of an encoder's weights begin with in a model: users name their layers as they like."""
+    first = encoder.variables[0]
+    return next(path.split("/")[0] for path, variable in variables_by_path(model).items() if variable is first)
+
+
+def rows_of(
+    family: Family, head: Head | None, options: Mapping[str, Any], prefix: str = "", root: str = "encoder"
+) -> list[Row]:
     """Returns the rows of an encoder and its head.
 
     Args:
@@ -174,9 +184,10 @@ def rows_of(family: Family, head: Head | None, options: Mapping[str, Any], prefi
         head: Its head, or `None`.
         options: Of the encoder.
         prefix: What the names of the encoder's tensors begin with. Defaults to "".
+        root: Name of the encoder, where the head is a model around it. Defaults to "encoder".
     """
     rows = family.rows(options)
     if head is None:
         return rows
-    ours = "encoder/" if head.model else ""
+    ours = f"{root}/" if head.model else ""
     return [Row(f"{ours}{path}", f"{prefix}{name}", hook) for path, name, hook in rows] + head.rows

@@ -232,6 +232,15 @@ def test_the_next_command_that_is_printed_works(exported, capsys, tmp_path):
     assert capsys.readouterr().out.startswith("1.000\t")
 
 
+@pytest.mark.parametrize("name", ["encoder", None, "words"])
+def test_a_model_is_written_whatever_its_encoder_is_called(name, tmp_path):
+    sizes = {"num_layers": 1, "num_heads": 2, "hidden_dim": 8, "intermediate_dim": 12, "max_length": 12}
+    model, tokens = MaskedLanguageModel(BertEncoder(20, **sizes, name=name)), {"tokens": np.array([[5, 6, 7]])}
+    expected = model(tokens)["logits"]
+    to_pretrained(model, tmp_path)
+    np.testing.assert_allclose(from_pretrained(tmp_path)(tokens)["logits"], expected, atol=1e-5)
+
+
 @pytest.mark.parametrize("precision", ["bfloat16", "int8"])
 def test_an_export_in_low_precision_answers_almost_alike(precision, exported, session_run, tmp_path):
     folder, version = exported("embed")
