@@ -11,13 +11,18 @@ and 16 rows of 128 bytes of Shakespeare.
 `language/gpt2_loss` compares the losses of the last tenth of the steps of nanoGPT's recipe: AdamW without decay of
 biases and norms, a rate that rises and then falls as a cosine to a tenth, and gradients clipped at a norm of 1. Both
 sides have the same initial weights, written by `to_pretrained`, the same batches, and no dropout.
+
+`language/recompute_memory` and `language/recompute_time` compare a step of 8 BERT blocks of width 128 on 4,096 tokens
+with `--training.recompute` and without: the memory that the step adds to the process, and its CPU time.
 """
 
+import argparse
+import json
 import sys
 import tempfile
 import time
 
-from measure import compare, on_one_core, parser_of, write_figures
+from measure import compare, in_a_process_of_its_own, on_one_core, parser_of, peak_memory, write_figures
 
 BERT = {"num_layers": 4, "num_heads": 4, "hidden_dim": 256, "intermediate_dim": 1024, "max_length": 128}
 GPT2 = {"num_layers": 4, "num_heads": 4, "hidden_dim": 128, "intermediate_dim": 512, "max_length": 128}
@@ -213,6 +218,44 @@ def learn(sides, stream, steps):
     return last
 
 
+def step_of_long_text(recomputes, length=4096):
+    """Returns the bytes that a step of BERT adds to the process, and its CPU seconds. Runs in its own process."""
+    import tensorflow as tf
+
+    from attention_zoo.pipelines.engine.training.recomputation import recompute_blocks
+    from attention_zoo.pipelines.models import BertEncoder
+
+    sizes = {"num_layers": 8, "num_heads": 4, "hidden_dim": 128, "intermediate_dim": 512, "max_length": length}
+    model, tokens = BertEncoder(1000, **sizes), tf.fill([1, length], 5)
+    model({"tokens": tokens[:, :2]})
+    if recomputes:
+        recompute_blocks(model)
+
+    @tf.function(autograph=False, input_signature=[tf.TensorSpec([None, None], tf.int32)])
+    def step(tokens):
+        weights = [weight for weight in model.trainable_variables if "pooler" not in weight.path]
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(model({"tokens": tokens}, training=True)["states"] ** 2)
+        return [tf.reduce_sum(tf.convert_to_tensor(gradient)) for gradient in tape.gradient(loss, weights)]
+
+    step(tokens[:, :600])  # long enough for the block kernels, which are compiled with the graph
+    before, began = peak_memory(), time.process_time()
+    step(tokens)
+    return {"extra": peak_memory() - before, "seconds": time.process_time() - began}
+
+
+def recomputation(figures):
+    """Compares a step that computes activations again with one that keeps them."""
+    keeps, recomputes = (in_a_process_of_its_own(__file__, "--long-text", choice) for choice in ("keep", "recompute"))
+    if keeps is None or recomputes is None:
+        print("language/recompute: failed")
+        return
+    for name, key, unit, size in (("memory", "extra", "MiB", 2**20), ("time", "seconds", "s", 1)):
+        ratio = figures[f"language/recompute_{name}"] = recomputes[key] / keeps[key]
+        sides = f"recomputed {recomputes[key] / size:.1f} {unit}, kept {keeps[key] / size:.1f} {unit}"
+        print(f"{f'language/recompute_{name}':28} {sides}, ratio {ratio:.3f}", flush=True)
+
+
 def report(figures, name, comparison):
     """Prints a comparison and keeps its figures."""
     print(f"{name:28} {comparison}", flush=True)
@@ -223,12 +266,16 @@ def main():
     """Prints a line for each figure."""
     parser = parser_of(__doc__, "three rounds, 50 steps of the recipe")
     parser.add_argument("--steps", type=int, default=1000, help="steps of nanoGPT's recipe")
+    parser.add_argument("--long-text", choices=("keep", "recompute"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     on_one_core()
+    if arguments.long_text:
+        return print(json.dumps(step_of_long_text(arguments.long_text == "recompute")))
     import numpy as np
 
     repeats, steps = (3, 50) if arguments.quick else (arguments.repeats, arguments.steps)
     figures, generator = {}, np.random.default_rng(0)
+    recomputation(figures)
     with tempfile.TemporaryDirectory() as directory:
         tokens = generator.integers(5, VOCABULARY, (ROWS, LENGTH)).astype("int32")
         places = np.sort(generator.permuted(np.tile(np.arange(LENGTH), (ROWS, 1)), axis=1)[:, :CHOSEN]).astype("int32")

@@ -99,7 +99,7 @@ class TrainingSettings:
         max_minutes: Training stops after this many minutes, with evaluations, and schedules that fall to zero reach it
             by then; 0 is no limit. With a limit the result depends on the speed of the machine.
         batch_tokens: Size of a batch: rows times the longest row, in tokens.
-        optimizer: The update rule.
+        optimizer: The update rule; lamb (You et al. 2020) is for large batches, and trained ALBERT.
         learning_rate: Peak of the schedule.
         schedule: constant; rsqrt (Vaswani et al. 2017, section 5.3); linear and cosine fall to zero at the last
             epoch; halving (Luong et al. 2015, section 4.1).
@@ -109,7 +109,7 @@ class TrainingSettings:
         momentum: Share of the last update that sgd adds to the next; 0 is plain SGD.
         beta_2: Decay of Adam's second moment.
         epsilon: Added to the denominator of Adam and Adadelta.
-        weight_decay: Decoupled weight decay of adamw.
+        weight_decay: Decoupled weight decay of adamw and lamb.
         clip_norm: Largest global norm of the gradient; 0 is no clipping.
         label_smoothing: Probability mass spread over the vocabulary.
         monitor: Metric that decides which checkpoint is best, and when to stop early, such as dev/loss. Of equal
@@ -123,6 +123,8 @@ class TrainingSettings:
             multi_worker, the cluster in TF_CONFIG or of Slurm; auto, chosen by the devices and the cluster.
         accumulate: Number of parts of a batch that each replica processes one after the other, to save memory; the
             update is the same.
+        recompute: Whether each Transformer block computes its activations again for the gradient, in place of keeping
+            them: a step takes about a third longer, and long sequences need much less memory.
         ema: Decay of the moving average of the weights, which is then scored and exported; 0 keeps none.
         precision: Keras dtype policy of the model; mixed_float16 scales the loss.
         jit: Compile the training step with XLA. Every new batch shape compiles anew.
@@ -133,7 +135,7 @@ class TrainingSettings:
     epochs: int = 10
     max_minutes: float = 0.0
     batch_tokens: int = 4096
-    optimizer: Literal["adam", "adamw", "adadelta", "sgd"] = "adam"
+    optimizer: Literal["adam", "adamw", "lamb", "adadelta", "sgd"] = "adam"
     learning_rate: float = 1e-3
     schedule: Literal["constant", "rsqrt", "linear", "cosine", "halving"] = "constant"
     warmup_steps: int = 0
@@ -153,6 +155,7 @@ class TrainingSettings:
     average_checkpoints: int = 1
     strategy: Literal["auto", "one", "mirrored", "multi_worker"] = "auto"
     accumulate: int = 1
+    recompute: bool = False
     ema: float = 0.0
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
     jit: bool = False

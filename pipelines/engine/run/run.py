@@ -42,6 +42,7 @@ from attention_zoo.pipelines.engine.storage.files import atomic_write, locked
 from attention_zoo.pipelines.engine.storage.run_folder import RunFolder
 from attention_zoo.pipelines.engine.task import Task
 from attention_zoo.pipelines.engine.training.distribution import is_chief, make_strategy, wait_for_all, watching_workers
+from attention_zoo.pipelines.engine.training.recomputation import recompute_blocks
 from attention_zoo.pipelines.engine.training.selection import load_chosen_weights
 from attention_zoo.pipelines.engine.training.sizing import size_to_data
 from attention_zoo.pipelines.engine.training.trainer import Trainer
@@ -282,7 +283,10 @@ def prepare(
     random.seed(config.training.seed)
     with stage("building the model"), strategy.scope() if strategy else nullcontext():
         try:
-            return task, task.build()
+            model = task.build()
+            if config.training.recompute:
+                recompute_blocks(model)
+            return task, model
         except UserError:
             raise
         except ValueError as error:  # a layer refuses an argument, which it names in backticks

@@ -54,13 +54,14 @@ def make_optimizer(
 
     Its `apply` takes gradients that are already summed over all replicas and clipped. Under mixed_float16 they are
     scaled by `dynamic_scale`; if one is not finite, the update is skipped and the scale halved. With `training.ema` the
-    optimiser keeps the moving average of the weights.
+    optimiser keeps the moving average of the weights. Keras's `Lamb` decays weights as AdamW does, apart from the step
+    whose size it adapts (You et al. 2020, algorithm 2, decay them within it).
 
     Args:
         settings: `TrainingSettings`.
         factors: What the learning rate of each trainable variable is multiplied by, in their order. The rate of
-            `adamw`'s weight decay is multiplied, too. Defaults to none, the same rate for all.
-        undecayed: Parts of names of variables that adamw does not decay. Defaults to none.
+            `adamw`'s and `lamb`'s weight decay is multiplied, too. Defaults to none, the same rate for all.
+        undecayed: Parts of names of variables whose values do not decay. Defaults to none.
 
     Example:
 
@@ -75,13 +76,14 @@ def make_optimizer(
     classes = {
         "adam": (keras.optimizers.Adam, adam),
         "adamw": (keras.optimizers.AdamW, adam | {"weight_decay": settings.weight_decay}),
+        "lamb": (keras.optimizers.Lamb, adam | {"weight_decay": settings.weight_decay}),
         "adadelta": (keras.optimizers.Adadelta, {"rho": 0.95, "epsilon": settings.epsilon}),
         "sgd": (keras.optimizers.SGD, {"momentum": settings.momentum}),
     }
     optimizer_class, options = classes[settings.optimizer]
     average = {"use_ema": True, "ema_momentum": settings.ema} if settings.ema else {}
     optimizer = optimizer_class(settings.learning_rate, **options, **average)
-    if settings.optimizer == "adamw" and undecayed:
+    if optimizer.weight_decay is not None and undecayed:
         optimizer.exclude_from_weight_decay(var_names=list(undecayed))
     optimizer._all_reduce_sum_gradients = lambda gradients_and_variables: (
         gradients_and_variables

@@ -1,3 +1,4 @@
+import keras
 import numpy as np
 import pytest
 
@@ -30,5 +31,17 @@ def test_linear_and_cosine_reach_zero_at_the_last_epoch():
 
 
 def test_each_named_optimizer_is_the_one_that_is_made():
-    for name, expected in (("adam", "Adam"), ("adamw", "AdamW"), ("adadelta", "Adadelta"), ("sgd", "SGD")):
+    names = {"adam": "Adam", "adamw": "AdamW", "lamb": "Lamb", "adadelta": "Adadelta", "sgd": "SGD"}
+    for name, expected in names.items():
         assert type(make_optimizer(TrainingSettings(optimizer=name))).__name__ == expected
+
+
+def test_a_step_of_lamb_is_as_long_as_the_weights_times_the_rate():
+    settings = TrainingSettings(optimizer="lamb", learning_rate=0.01, weight_decay=0.5)
+    kernel, bias = keras.Variable([[3.0], [4.0]], name="kernel"), keras.Variable([2.0], name="bias")
+    optimizer = make_optimizer(settings, undecayed=["bias"])
+    optimizer.apply([keras.ops.array([[0.5], [-0.5]]), keras.ops.array([0.1])], [kernel, bias])
+    decayed = np.array([[3.0], [4.0]]) * (1 - 0.01 * 0.5)
+    step = 0.01 * np.linalg.norm(decayed) / np.sqrt(2) * np.array([[1.0], [-1.0]])  # Adam's first step is the sign
+    np.testing.assert_allclose(kernel.numpy(), decayed - step, rtol=1e-5)
+    np.testing.assert_allclose(bias.numpy(), [2.0 - 0.01 * 2.0], rtol=1e-5)

@@ -1,0 +1,100 @@
+"""Gradient checkpointing: activations of blocks that are computed twice and not kept (Chen et al. 2016, section 4).
+
+`keras.RematScope` does the same, but draws other random numbers the second time, so that with dropout its gradients
+are those of another function.
+"""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from attention_zoo.layers.transformer_block import TransformerBlock
+from attention_zoo.pipelines.engine.errors import UserError
+
+
+def recompute_blocks(model: keras.Model) -> None:
+    """Makes the Transformer blocks of a model compute their activations again for the gradient, in training.
+
+    Between a block's call and its gradient only its inputs are in memory. The second call draws the random numbers of
+    the first one, and leaves the generators as it found them.
+
+    Args:
+        model: A built model, whose blocks are changed in place. Its weights, and what it computes, stay the same.
+
+    Raises:
+        UserError: The model has no Transformer block.
+
+    Example:
+
+    >>> from attention_zoo.layers import TransformerEncoderBlock
+    >>> model = keras.Sequential([keras.Input((5, 8)), TransformerEncoderBlock(num_heads=2, intermediate_dim=16)])
+    >>> recompute_blocks(model)
+    >>> model(tf.ones((1, 5, 8)), training=True).shape
+    TensorShape([1, 5, 8])
+    """
+    blocks = [layer for layer in model._flatten_layers() if isinstance(layer, TransformerBlock)]
+    if not blocks:
+        expected = "a model with Transformer blocks, whose activations it computes again"
+        raise UserError(f"--training.recompute: expected {expected}; received {type(model).__name__}")
+    for block in blocks:
+        block.call = recomputed(block)
+
+
+def recomputed(layer: keras.layers.Layer) -> Any:
+    """Returns `layer.call` as a function that keeps only its arguments for the gradient, in training."""
+    call, generators = layer.call, generators_of(layer)
+
+    def recomputed_call(*args: Any, **kwargs: Any) -> Any:
+        if not kwargs.get("training"):
+            return call(*args, **kwargs)
+        leaves = tf.nest.flatten((args, kwargs))
+        places = [place for place, leaf in enumerate(leaves) if tf.is_tensor(leaf) and leaf.dtype.is_floating]
+        states = [tf.identity(generator.state.value) for generator in generators]
+        calls, structure = [], []
+
+        def function(*tensors: tf.Tensor) -> list[tf.Tensor]:
+            """Calls the layer with other values of its floating-point arguments; returns the tensors of its outputs."""
+            again, after = bool(calls), [tf.identity(generator.state.value) for generator in generators]
+            calls.append(tensors)
+            if again:
+                set_states(generators, states)
+            there, later = tf.nest.pack_sequence_as((args, kwargs), replaced(leaves, places, tensors))
+            outputs = call(*there, **later)
+            if again:
+                set_states(generators, after)
+            structure[:] = [outputs]
+            return [output for output in tf.nest.flatten(outputs) if output is not None]
+
+        found = tf.recompute_grad(function)(*(leaves[place] for place in places))
+        flat = tf.nest.flatten(structure[0])
+        there = [place for place, output in enumerate(flat) if output is not None]
+        return tf.nest.pack_sequence_as(structure[0], replaced(flat, there, found))
+
+    return recomputed_call
+
+
+def generators_of(layer: keras.layers.Layer) -> list[keras.random.SeedGenerator]:
+    """Returns the generators of random numbers of a layer and the layers in it, each once."""
+    found = [generator for one in layer._flatten_layers() for generator in one._seed_generators]
+    return list({id(generator): generator for generator in found}.values())
+
+
+def set_states(generators: list[keras.random.SeedGenerator], states: list[tf.Tensor]) -> None:
+    """Sets the states of generators."""
+    for generator, state in zip(generators, states, strict=True):
+        generator.state.assign(state)
+
+
+def replaced(values: list[Any], places: list[int], others: Any) -> list[Any]:
+    """Returns a list with other values at some places.
+
+    Example:
+
+    >>> replaced(["a", "b", "c"], [0, 2], ["x", "y"])
+    ['x', 'b', 'y']
+    """
+    found = list(values)
+    for place, other in zip(places, others, strict=True):
+        found[place] = other
+    return found
