@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import keras
 
 TOKENIZER_FILES = (*FILES, "merges.txt", "tokenizer_config.json")
+ENCODERS = ("albert", "bert", "distilbert", "roberta", "xlnet")  # families whose encoder has its heads apart
 POOLER = "add_pooling_layer"  # config.json does not say whether there is a pooler; transformers' models take it as this
 
 
@@ -39,10 +40,13 @@ def load_encoder(folder: Path, weights: bool = True) -> Any:
         config = read_json(folder / "config.json")
         family = family_of(config.get("model_type"))
         tensors = Tensors(folder, family.prefix) if weights else {}
-        if not family.poolers or "vocabulary_size" not in family.options:
-            raise UserError(f"{folder}: expected an encoder like BERT's, received {family.model_type}")
-        has_pooler = config.get(POOLER, any(name in tensors for name in family.poolers))
-        options = {"pooler": has_pooler} | family.read_options(config)
+        if family.model_type not in ENCODERS:
+            expected = f"an encoder of texts, of {', '.join(ENCODERS)}"
+            raise UserError(f"{folder}: expected {expected}; received {family.model_type}")
+        options = family.read_options(config)
+        if family.poolers:
+            has_pooler = config.get(POOLER, any(name in tensors for name in family.poolers))
+            options = {"pooler": has_pooler} | options
         encoder = built(our_class(family.encoder)(**options, name="encoder"))
         if weights:
             read_weights(encoder, tensors, family.rows(encoder.options))
@@ -126,7 +130,8 @@ def keep_new_encoder(pieces: Sequence[str], options: Mapping[str, Any], folder: 
 
 def write_config(folder: Path, config: Mapping[str, Any], encoder: Any) -> None:
     """Writes config.json, last of the files of a folder: where it is, the others are."""
-    settings = dict(config) | {POOLER: encoder.options["pooler"]}
+    pooler = {POOLER: encoder.options["pooler"]} if "pooler" in encoder.options else {}
+    settings = dict(config) | pooler
     atomic_write(folder / "config.json", json.dumps(settings, indent=2))
 
 

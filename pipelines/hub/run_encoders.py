@@ -30,7 +30,8 @@ def keep_given_encoder(folder: RunFolder, name: str, max_tokens: int = 0, **opti
         folder: Folder of the run.
         name: The setting `model.encoder`: a folder of the Hub, or of a run that has an encoder of texts.
         max_tokens: Largest number of tokens that the run lets it read. Defaults to 0: as many as it has positions.
-        **options: Of the encoder, such as its dropout.
+        **options: Of the encoder, such as its dropout. Those that its family does not have are left out. Where a text
+            has its "[CLS]", a `text_token`, its tokeniser says.
 
     Raises:
         UserError: The encoder cannot be read, or has positions for fewer tokens.
@@ -41,10 +42,13 @@ def keep_given_encoder(folder: RunFolder, name: str, max_tokens: int = 0, **opti
         encoder = of_run(run) if tokenizer == run.encoder else load_encoder(tokenizer)
     except UserError as error:
         raise UserError(f"--model.encoder: {error}") from None
-    if max_tokens > encoder.max_tokens:
-        expected = f"expected at most {encoder.max_tokens}, the positions of {source}"
+    room = getattr(encoder, "max_tokens", max_tokens)  # XLNet's positions have no end
+    if max_tokens > room:
+        expected = f"expected at most {room}, the positions of {source}"
         raise UserError(f"--data.max_length: {expected}; received {max_tokens}")
-    keep_encoder(with_options(encoder, **options), folder.encoder, tokenizer)
+    options["text_token"] = "first" if reader_of(tokenizer).before else "last"
+    known = {option: value for option, value in options.items() if option in encoder.options}
+    keep_encoder(with_options(encoder, **known), folder.encoder, tokenizer)
 
 
 def find_tokenizer(name: str) -> Path:

@@ -23,6 +23,7 @@ OPTIONS = {
     "memory_length": "mem_len",
     "reuse_length": "reuse_len",
     "clamp_length": "clamp_len",
+    "text_token": "summary_type",
 }
 NEEDS = {"attn_type": "bi", "bi_data": False, "same_length": False, "tie_word_embeddings": True, "untie_r": True}
 """Settings that only have one value here."""
@@ -71,6 +72,7 @@ class XLNetFamily(Family):
             "memory_length": found.get("memory_length", 0),
             "clamp_length": clamp if clamp > 0 else None,
             "reuse_length": reuse if reuse > 0 else None,
+            "text_token": "first" if found.get("text_token") == "first" else "last",
         }
 
     def write_config(self, options: Mapping[str, Any]) -> dict[str, Any]:

@@ -67,7 +67,8 @@ class Permuted(Masked):
         options = dict(vars(self.options))
         for ours in ("name", "context", "tokens_per_target", "longest", "other_share"):
             options.pop(ours)
-        model = models.XLNetEncoder(self.pieces.vocabulary_size, **options, pad_token=PAD, name="encoder")
+        options |= {"pad_token": PAD, "text_token": "first"}
+        model = models.XLNetEncoder(self.pieces.vocabulary_size, **options, name="encoder")
         tokens = tf.constant([[FIRST, LAST]])
         model({"tokens": tokens, "segments": tf.zeros_like(tokens), "targets": tf.constant([[0]])})
         return model

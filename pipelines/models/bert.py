@@ -171,6 +171,10 @@ class BertEncoder(keras.Model):
             )
         return ops.arange(ops.shape(inputs["tokens"])[1])[None]
 
+    def state_of_text(self, states, mask):
+        """Returns the states of the tokens that stand for texts, of `(B, T, D)` and bool `(B, T)` to `(B, D)`."""
+        return states[:, 0]
+
     def embed(self, inputs, mask, training=None):
         """Returns what the first block takes, `(B, T, D)`."""
         positions = self.positions_of(inputs, mask)
@@ -188,7 +192,7 @@ class BertEncoder(keras.Model):
                 states, scores[f"encoder/{number + 1}"] = states
         outputs = {"states": states}
         if self.pooler is not None:
-            outputs["pooled"] = self.pooler(states[:, 0])
+            outputs["pooled"] = self.pooler(self.state_of_text(states, mask))
         return (outputs, scores) if return_attention_scores else outputs
 
     def get_config(self):

@@ -104,11 +104,11 @@ class SequenceClassifier(EncoderWithHead):
     Args:
         encoder: A `BertEncoder` or a relative.
         labels: Names of the C classes.
-        hidden_activation: Activation of a dense layer on the first token's state, such as RoBERTa's (`"tanh"`) and
-            DistilBERT's (`"relu"`). Defaults to `None`: BERT's, which is the encoder's "pooled".
+        hidden_activation: Activation of a dense layer on the first token's state, such as RoBERTa's and XLNet's
+            (`"tanh"`), and DistilBERT's (`"relu"`). Defaults to `None`: BERT's, which is the encoder's "pooled".
         dropout: Share of the features that are dropped in training. Defaults to .1.
-        pooling: `"first"`, the first token stands for the text; or `"mean"` of the tokens' states, as in sentence
-            encoders. Defaults to `"first"`.
+        pooling: `"first"`, the first token stands for the text, or for an `XLNetEncoder` its `text_token`, "<cls>",
+            which is the last one; or `"mean"` of the tokens' states, as in sentence encoders. Defaults to `"first"`.
 
     Call arguments:
         As of `BertEncoder`.
@@ -156,10 +156,11 @@ class SequenceClassifier(EncoderWithHead):
 
     def features(self, outputs, inputs, training=None):
         """Returns what the layer of the classes takes, of the encoder's outputs and inputs, `(B, D)`."""
+        mask = self.encoder.mask_of(inputs)
         if self.pooling == "mean":
-            features = mean_of_tokens(outputs["states"], self.encoder.mask_of(inputs))
+            features = mean_of_tokens(outputs["states"], mask)
         else:
-            features = outputs["states"][:, 0] if self.hidden else outputs["pooled"]
+            features = outputs["pooled"] if self.hidden is None else self.encoder.state_of_text(outputs["states"], mask)
         if self.hidden is not None:
             features = self.hidden(self.dropout_layer(features, training=training))
         return self.dropout_layer(features, training=training)

@@ -48,6 +48,8 @@ class XLNetEncoder(keras.Model):
         reuse_length: Tokens of a row, from the first, that go into its memory. Defaults to `None`: all.
         clamp_length: Distance from which on all are alike. Defaults to `None`: no limit.
         output_bias: Whether the logits have a bias. Defaults to `True`.
+        text_token: Which of the tokens of a text stands for it: `"last"`, where the authors' vocabulary has "<cls>"; or
+            `"first"`, where BERT's has "[CLS]". Padding does not count. Defaults to `"last"`.
 
     Call arguments:
         inputs: A dict: "tokens", integers `(B, T)`; optional "mask", bool `(B, T)`, True where there is a token, by
@@ -65,6 +67,9 @@ class XLNetEncoder(keras.Model):
         "memory_mask", without gradients. With `return_attention_scores` also a dict of the weights of each block,
         `"encoder/1"`: float32 `(B, H, T, S)`, and with "targets" `"encoder/1/query"`: float32 `(B, H, P, S)`.
 
+    Raises:
+        ValueError: If `text_token` is neither.
+
     Example:
 
     >>> import keras
@@ -79,6 +84,8 @@ class XLNetEncoder(keras.Model):
     >>> tuple(model({"tokens": keras.ops.array([[9, 9]])} | memory)["memory"].shape)
     (1, 1, 6, 8)
     """
+
+    pooler = None  # classifiers have a layer of their own
 
     def __init__(
         self,
@@ -96,9 +103,12 @@ class XLNetEncoder(keras.Model):
         reuse_length=None,
         clamp_length=None,
         output_bias=True,
+        text_token="last",
         **kwargs,
     ):
         super().__init__(**kwargs)
+        if text_token not in ("first", "last"):
+            raise ValueError(f'`text_token` must be "first" or "last". Received: text_token={text_token!r}')
         self.options = {
             "vocabulary_size": vocabulary_size,
             "num_layers": num_layers,
@@ -114,6 +124,7 @@ class XLNetEncoder(keras.Model):
             "reuse_length": reuse_length,
             "clamp_length": clamp_length,
             "output_bias": output_bias,
+            "text_token": text_token,
         }
         self.hidden_dim, self.pad_token = hidden_dim, pad_token
         self.memory_length, self.reuse_length = memory_length, reuse_length
@@ -157,6 +168,14 @@ class XLNetEncoder(keras.Model):
     def mask_of(self, inputs):
         """Returns where there are tokens, bool `(B, T)`."""
         return ops.cast(inputs["mask"], "bool") if "mask" in inputs else inputs["tokens"] != self.pad_token
+
+    def state_of_text(self, states, mask):
+        """Returns the states of the tokens that stand for texts, of `(B, T, D)` and bool `(B, T)` to `(B, D)`."""
+        places = ops.cast(mask, "int32")
+        if self.options["text_token"] == "last":
+            places = places * (1 + ops.arange(ops.shape(mask)[1], dtype="int32"))
+        place = ops.argmax(places, axis=1)  # the first of the greatest
+        return ops.take_along_axis(states, place[:, None, None], axis=1)[:, 0]
 
     def call(self, inputs, return_attention_scores=False, training=None):
         mask, memory, memory_mask = self.mask_of(inputs), inputs.get("memory"), inputs.get("memory_mask")

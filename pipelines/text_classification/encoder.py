@@ -89,6 +89,7 @@ def layer_factors(paths, blocks, decay):
     >>> layer_factors(paths, 2, 0.5)
     {'encoder/embeddings/tokens': 0.125, 'encoder/encoder_0/kernel': 0.25, 'encoder/encoder_1/kernel': 0.5}
     """
-    places = {"embeddings": 0, "widen": 0} | {f"encoder_{number}": number + 1 for number in range(blocks)}
+    places = dict.fromkeys(("embeddings", "widen", "tokens", "target_embedding"), 0)  # of BERT, ALBERT and XLNet
+    places |= {f"encoder_{number}": number + 1 for number in range(blocks)}
     parts = {path: path.split("/")[1] for path in paths if path.startswith("encoder/")}
     return {path: decay ** (blocks + 1 - places[part]) for path, part in parts.items() if part in places}

@@ -113,14 +113,14 @@ class TextClassification(Task):
         self.columns = {split: self.tokenize(self.texts[split]) for split in ("train", "validation")}
 
     def tokenize(self, texts):
-        """Returns the columns of a split: the numbers of its tokens from 1, since 0 is padding, and its labels."""
+        """Returns the columns of a split: its tokens and segments from 1, since 0 is padding, and its labels."""
         rows = []
         for start in counted(range(0, len(texts), TOGETHER)):
             columns = (texts.texts, texts.seconds) if self.pairs else (texts.texts,)
             inputs = self.reader(*(tf.constant(column[start : start + TOGETHER]) for column in columns))
             lengths = tf.math.count_nonzero(inputs["mask"], axis=1)
-            kept = {name: inputs[name] for name in ("tokens", "segments")[: len(columns)]}
-            rows.append({name: tf.RaggedTensor.from_tensor(ids + 1, lengths) for name, ids in kept.items()})
+            ids = {name: inputs[name] + 1 for name in ("tokens", "segments")}
+            rows.append({name: tf.RaggedTensor.from_tensor(one, lengths) for name, one in ids.items()})
         columns = {name: tf.concat([row[name] for row in rows], axis=0) for name in rows[0]}
         return columns | {"labels": tf.RaggedTensor.from_tensor(texts.labels[:, None])}
 
@@ -155,8 +155,8 @@ class TextClassification(Task):
     def inputs_of(self, batch):
         """Returns the inputs of the model."""
         mask = batch["tokens"] > 0
-        inputs = {"tokens": tf.where(mask, batch["tokens"] - 1, self.reader.pad), "mask": mask}
-        return inputs | ({"segments": tf.maximum(batch["segments"] - 1, 0)} if "segments" in batch else {})
+        tokens, segments = tf.where(mask, batch["tokens"] - 1, self.reader.pad), tf.maximum(batch["segments"] - 1, 0)
+        return {"tokens": tokens, "mask": mask, "segments": segments}
 
     def loss(self, model, batch, training):
         """Cross-entropy of the classes, smoothed in training, or squared errors of the numbers, over the texts."""

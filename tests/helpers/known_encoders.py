@@ -2,9 +2,12 @@
 
 import json
 
+import keras
 import numpy as np
 
+from attention_zoo.pipelines.engine.text.sentence_pieces import unigram_model
 from attention_zoo.pipelines.hub import to_pretrained
+from attention_zoo.pipelines.models import XLNetEncoder
 
 
 def write_known(folder, encoder_class, head, names, table, max_length=24, **options):
@@ -46,4 +49,31 @@ def write_byte_pairs(folder, names, merges=()):
     """Writes the tokeniser of a RoBERTa."""
     (folder / "vocab.json").write_text(json.dumps({name: number for number, name in enumerate(names)}))
     (folder / "merges.txt").write_text("\n".join(["#version: 0.2", *merges]) + "\n")
+    return folder
+
+
+def write_xlnet(folder, words, sentence_pieces=False, **options):
+    """Writes the folder of a tiny XLNet with random weights.
+
+    Args:
+        folder: `Path` of the folder.
+        words: Tokens beside the special ones.
+        sentence_pieces: Whether its tokeniser is that of the authors, with "<cls>" at the end; otherwise it is that of
+            a run of language modeling. Defaults to `False`.
+        **options: Of the encoder.
+    """
+    keras.utils.set_random_seed(2)
+    specials = "<unk> <cls> <sep> <pad> <mask>" if sentence_pieces else "[PAD] [UNK] [CLS] [SEP] [MASK]"
+    names = [*specials.split(), *words]
+    sizes = {"num_layers": 2, "num_heads": 2, "hidden_dim": 8, "intermediate_dim": 12}
+    own = {"pad_token": 3 if sentence_pieces else 0, "text_token": "last" if sentence_pieces else "first"}
+    encoder = XLNetEncoder(len(names), **sizes | own | options, name="encoder")
+    encoder({"tokens": np.ones((1, 2), "int32")})
+    for weights in encoder.trainable_weights:
+        weights.assign_add(np.random.default_rng(1).normal(0, 0.3, weights.shape))
+    to_pretrained(encoder, folder)
+    if not sentence_pieces:
+        return write_word_pieces(folder, names, tokenizer_class="BertTokenizer", model_max_length=30)
+    pieces = [(piece, 0.0) for piece in names[:5]] + [(f"▁{word}", -float(len(word))) for word in words]
+    (folder / "spiece.model").write_bytes(unigram_model(pieces, unknown=0))
     return folder

@@ -13,6 +13,7 @@ from attention_zoo.pipelines.models import (
     SentenceEncoder,
     SequenceClassifier,
     TokenClassifier,
+    XLNetEncoder,
 )
 
 TOKENS = np.array([[5, 6, 7, 8], [9, 5, 0, 0]])
@@ -22,6 +23,7 @@ HEADS = {
     "pretraining": PretrainingModel,
     "classes": lambda encoder: SequenceClassifier(encoder, LABELS),
     "hidden": lambda encoder: SequenceClassifier(encoder, LABELS, hidden_activation="tanh"),
+    "xlnet": lambda encoder: SequenceClassifier(xlnet(), LABELS, hidden_activation="tanh"),
     "tags": lambda encoder: TokenClassifier(encoder, LABELS),
     "answer": AnswerFinder,
     "sentence": lambda encoder: SentenceEncoder(encoder, pooling="max", normalize=False),
@@ -32,6 +34,11 @@ def encoder(**options):
     keras.utils.set_random_seed(1)
     sizes = {"num_layers": 1, "num_heads": 2, "hidden_dim": 8, "intermediate_dim": 12, "max_length": 16}
     return BertEncoder(20, **sizes, **options, name="encoder")
+
+
+def xlnet():
+    sizes = {"num_layers": 1, "num_heads": 2, "hidden_dim": 8, "intermediate_dim": 12}
+    return XLNetEncoder(20, **sizes, pad_token=0, output_bias=False, name="encoder")
 
 
 @pytest.mark.parametrize("head", HEADS)
@@ -115,7 +122,7 @@ class Logits(keras.Model):
         return self.model(inputs, training=training)["logits"]
 
 
-@pytest.mark.parametrize("head", ["masked", "classes", "hidden", "tags", "answer"])
+@pytest.mark.parametrize("head", ["masked", "classes", "hidden", "xlnet", "tags", "answer"])
 def test_heads_learn_by_fit_alone(head):
     """The class is whether the first token is 5; hidden tokens and tags are functions of a token."""
     random = np.random.default_rng(1)

@@ -228,3 +228,8 @@ def test_it_learns_orders_of_prediction_with_compile_and_fit():
     compile_built(model, keras.optimizers.Adam(0.01), loss={"logits": loss}, jit_compile=False)
     history = model.fit(data, epochs=4, steps_per_epoch=60, verbose=0).history["loss"]
     assert history[-1] < 0.5 * history[0]
+
+
+def test_an_unknown_text_token_is_refused():
+    with pytest.raises(ValueError, match='`text_token` must be "first" or "last". Received: text_token=\'cls\''):
+        make(text_token="cls")

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from dataclasses import replace
 
 import keras
 import numpy as np
@@ -18,11 +17,9 @@ from attention_zoo.pipelines.models import BertEncoder, MaskedLanguageModel, Rob
 from attention_zoo.pipelines.models.encoder_heads import mean_of_tokens
 from attention_zoo.pipelines.text_classification.linear_probe import fit_probe
 from attention_zoo.pipelines.text_classification.settings import (
-    BaselineSettings,
     DataSettings,
     FineTuningSettings,
     ModelSettings,
-    TextClassificationConfig,
 )
 from attention_zoo.pipelines.text_classification.task import TextClassification
 
@@ -43,40 +40,8 @@ def folder(tmp_path):
     return tmp_path / "bert"
 
 
-@pytest.fixture
-def config(tiny_data, tmp_path):
-    """Returns a function of options of data, model and training to the settings of a run of seconds."""
-
-    def make(**options):
-        def given(section):
-            return {name: value for name, value in options.items() if name in section.__dataclass_fields__}
-
-        sizes = {"num_layers": 1, "num_heads": 2, "hidden_dim": 8, "intermediate_dim": 8, "dropout": 0.0}
-        made = TextClassificationConfig(
-            data=DataSettings(**tiny_data("text_classification") | given(DataSettings)),
-            model=ModelSettings(**sizes | given(ModelSettings)),
-            training=FineTuningSettings(**{"epochs": 1, "batch_tokens": 300} | given(FineTuningSettings)),
-            baselines=BaselineSettings(names=[]),
-        )
-        return replace(made, export=replace(made.export, directory=str(tmp_path / "saved_models")))
-
-    return make
-
-
 def prepared(config, run, typed=None, note=print):
     return experiment.prepare(TextClassification, config, run, typed=typed, note=note)
-
-
-@pytest.fixture
-def trained(monkeypatch):
-    """Returns a function that trains without scores, pictures and export, and returns the model."""
-
-    def train(config, run):
-        monkeypatch.setattr(experiment, "publish", lambda task, model, metrics, reporter: metrics)
-        experiment.train(TextClassification, config, run, preset="tiny")
-        return experiment.finished(TextClassification, run)[1]
-
-    return train
 
 
 def arrays(model):
