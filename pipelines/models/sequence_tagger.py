@@ -36,12 +36,13 @@ class SequenceTagger(keras.Model):
         num_heads: Heads of a block. Defaults to 4.
         dropout: Share of the features dropped in training before and after the encoder. Defaults to 0.5.
         head: `"crf"` or `"softmax"`. Defaults to `"crf"`.
-        word_encoder: A `BertEncoder` or a relative, named "encoder", whose weights are learned too. Defaults to `None`.
+        word_encoder: A `BertEncoder`, a relative or an `XLNetEncoder`, named "encoder", whose weights are learned
+            too. Defaults to `None`.
 
     Call arguments:
         inputs: A dict of `"words"`, integers (B, T), and `"characters"`, integers (B, T, C), 0 = padding at the right.
-            For the `word_encoder` also its `"tokens"` and their `"mask"`, and `"columns"`, integers (B, T): where
-            among the tokens the first one of each word is.
+            For the `word_encoder` also its `"tokens"`, their `"mask"` and optionally their `"segments"`, and
+            `"columns"`, integers (B, T): where among the tokens the first one of each word is.
         return_attention_scores: Whether to return the attention too.
         training: Whether to apply dropout.
 
@@ -177,7 +178,7 @@ class SequenceTagger(keras.Model):
         """Returns the embeddings of the words `(B, T, D)`, and a dict of the weights that `call` returns for them."""
         if self.word_encoder is None:
             return self.word_embedding(inputs["words"]), {}
-        tokens = {name: inputs[name] for name in ("tokens", "mask")}
+        tokens = {name: inputs[name] for name in ("tokens", "mask", "segments") if name in inputs}
         columns = inputs["columns"][..., None]  # (B, T, 1)
         outputs = self.word_encoder(tokens, return_attention_scores=return_attention_scores, training=training)
         outputs, scores = outputs if return_attention_scores else (outputs, {})

@@ -46,13 +46,13 @@ class WordForms:
                 self.numbers[split] = cut(rows, columns.row_lengths())
 
     def inputs(self, numbers):
-        """Returns what a model reads of words `(B, T)`: "words", and for its encoder "tokens", "mask" and "columns"."""
+        """Returns what a model reads of words `(B, T)`: "words", and for its encoder what it reads, and "columns"."""
         words = {"words": tf.gather(self.ids, numbers)}
         if self.reader is None:
             return words
         rows = tf.RaggedTensor.from_tensor(numbers, padding=0)
         tokens, columns = self.reader.read_pieces(tf.gather(self.pieces, rows))
-        return words | {"tokens": tokens["tokens"], "mask": tokens["mask"], "columns": columns.to_tensor()}
+        return words | tokens | {"columns": columns.to_tensor()}
 
     def rare(self, numbers):
         """Returns whether words `(B, T)` occur once in the training data, bool."""

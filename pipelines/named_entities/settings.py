@@ -40,7 +40,7 @@ class TaggerSettings:
     Args:
         name: lstm, a bidirectional LSTM (Lample et al. 2016); or attention, Transformer blocks.
         encoder: What reads the words in place of their embeddings: a folder of the Hugging Face Hub with BERT, RoBERTa,
-            ALBERT or DistilBERT, or the folder of a run that has such an encoder. Its weights are learned on.
+            ALBERT, DistilBERT or XLNet, or the folder of a run that has such an encoder. Its weights are learned on.
         embedding_dim: Size of a word's embedding.
         character_dim: Size of a character's embedding.
         filters: Features of the characters of a word.

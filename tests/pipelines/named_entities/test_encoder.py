@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from known_encoders import write_byte_pairs, write_word_pieces
+from known_encoders import write_byte_pairs, write_word_pieces, write_xlnet
 from publishing import score_alone
 
 from attention_zoo.pipelines.engine.errors import UserError
@@ -160,6 +160,50 @@ def test_byte_pairs_read_words_as_in_the_middle_of_a_text(tmp_path):
     write_byte_pairs(tmp_path / "roberta", names, ["Ġ a"])
     reader = reader_of(tmp_path / "roberta")
     assert reader.pieces_of_words(tf.constant(["a", "ab", "b"])).to_list() == [[8], [8, 7], [5, 7]]
+
+
+@pytest.mark.parametrize("sentence_pieces", [False, True], ids=["word_pieces", "sentence_pieces"])
+def test_columns_of_xlnet_begin_behind_the_special_tokens_that_come_first(sentence_pieces, tmp_path):
+    names = "Ann Bob went to Rome .".split()
+    names = names if sentence_pieces else [name.lower() for name in names]
+    reader = reader_of(write_xlnet(tmp_path / "xlnet", names, sentence_pieces))
+    words = tf.ragged.constant([["Ann", "went", "to", "Rome", "."], ["Bob"]])
+    pieces = words.with_values(reader.pieces_of_words(words.values))
+    inputs, columns = reader.read_pieces(pieces)
+    first = 0 if sentence_pieces else 1
+    assert columns.to_list() == [[first + place for place in range(5)], [first]]
+    read = tf.gather(inputs["tokens"], columns, batch_dims=1)
+    assert [[piece.decode().strip() for piece in row] for row in reader.pieces(read).to_list()] == [
+        ["Ann", "went", "to", "Rome", "."] if sentence_pieces else ["ann", "went", "to", "rome", "."],
+        ["Bob" if sentence_pieces else "bob"],
+    ]
+    assert inputs["segments"].numpy()[0, -1] == (2 if sentence_pieces else 0)
+
+
+def test_an_xlnet_reads_words_alike_in_training_and_serving_alone_as_in_a_batch(config, tmp_path):
+    names = "Ann Bob Lee Eva went flew came to Rome New York Oslo .".split()
+    folder = write_xlnet(tmp_path / "xlnet", names, sentence_pieces=True)
+    task, model = prepared(config(folder), tmp_path / "run")
+    assert load_encoder(tmp_path / "run" / "encoder").options == load_encoder(folder).options
+    batch = next(iter(task.preprocess("validation", 0)))
+    served = task.tagger(model).read(tf.constant(task.sentences["validation"].texts()))[-1]
+    for name in ("tokens", "segments"):
+        found, expected = (
+            {tuple(row[mask]) for row, mask in zip(inputs[name].numpy(), inputs["mask"].numpy())}
+            for inputs in (batch, served)
+        )
+        assert found <= expected
+    with tf.GradientTape() as tape:
+        loss = task.loss(model, batch, training=True)[0]
+    learned = model.word_encoder.blocks[0].self_attention
+    assert all(np.any(gradient) for gradient in tape.gradient(loss, [learned.segment_embedding, learned.position_bias]))
+    texts = ["Ann went to Rome .", "Bob Lee flew to Oslo ." * 2]
+    together = task.tagger(model).attend(tf.constant(texts))
+    for number, text in enumerate(texts):
+        alone = task.tagger(model).attend(tf.constant([text]))
+        for name in ("marginals", "attention"):
+            beside = together[name][number][tuple(map(slice, alone[name].shape[1:]))]
+            np.testing.assert_allclose(beside, alone[name][0], atol=1e-5)
 
 
 def test_an_encoder_that_cannot_be_used_is_refused_before_the_data_is_read(config, tmp_path):
