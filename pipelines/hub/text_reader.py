@@ -86,7 +86,7 @@ class TextReader(tf.Module):
         """Returns what `read` returns, and the `Words` of the texts, or of the second text of each pair.
 
         Raises:
-            AttributeError: The tokeniser is a `SentencePieces`, which does not know the places of words.
+            AttributeError: The tokeniser is a `VocabularyPieces`, which does not know the places of words.
         """
         tokens, starts, ends = self.tokenizer.tokenize_with_offsets(text if pair is None else pair)
         last = tokens.merge_dims(1, 2)

@@ -7,6 +7,7 @@ import numpy as np
 
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.hub.family import Family, Head
+from attention_zoo.pipelines.hub.heads import answers, classifier, tagger
 from attention_zoo.pipelines.hub.tables import SAME, Hook, Row, dense_rows, norm_rows
 
 OPTIONS = {
@@ -25,6 +26,8 @@ OPTIONS = {
     "clamp_length": "clamp_len",
     "text_token": "summary_type",
 }
+SUMMARY = {"summary_type": ("last", "first"), "summary_use_proj": (True,), "summary_activation": ("tanh",)}
+"""Settings of the layer before the classes of a text, the first of which is the default, and what they can be here."""
 NEEDS = {"attn_type": "bi", "bi_data": False, "same_length": False, "tie_word_embeddings": True, "untie_r": True}
 """Settings that only have one value here."""
 
@@ -103,6 +106,23 @@ def rows(options: Mapping[str, Any]) -> list[Row]:
     return found
 
 
+def summary_classifier() -> Head:
+    """Returns the head of `XLNetForSequenceClassification`, which refuses what `SUMMARY` does not have."""
+    head = classifier(
+        dense_rows("hidden", "sequence_summary.summary") + dense_rows("classes", "logits_proj"),
+        "tanh",
+        "summary_last_dropout",
+    )
+
+    def options(config: Mapping[str, Any]) -> dict[str, Any]:
+        for name, known in SUMMARY.items():
+            if (received := config.get(name, known[0])) not in known:
+                raise UserError(f"config.json: expected {name} {' or '.join(map(str, known))}, received {received}")
+        return head.options(config)
+
+    return head._replace(options=options)
+
+
 XLNET = XLNetFamily(
     "xlnet",
     "transformer.",
@@ -117,7 +137,10 @@ XLNET = XLNetFamily(
             lambda config: {"output_bias": True},
             ignored=("lm_loss.weight",),  # the embeddings once more
             infix="",
-        )
+        ),
+        "SequenceClassification": summary_classifier(),
+        "TokenClassification": tagger(),
+        "QuestionAnsweringSimple": answers(),
     },
     needs=NEEDS,
     ignored=(),

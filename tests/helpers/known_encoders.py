@@ -52,7 +52,7 @@ def write_byte_pairs(folder, names, merges=()):
     return folder
 
 
-def write_xlnet(folder, words, sentence_pieces=False, **options):
+def write_xlnet(folder, words, sentence_pieces=False, head=lambda encoder: encoder, **options):
     """Writes the folder of a tiny XLNet with random weights.
 
     Args:
@@ -60,6 +60,7 @@ def write_xlnet(folder, words, sentence_pieces=False, **options):
         words: Tokens beside the special ones.
         sentence_pieces: Whether its tokeniser is that of the authors, with "<cls>" at the end; otherwise it is that of
             a run of language modeling. Defaults to `False`.
+        head: Function of the encoder to the model. Defaults to the encoder itself.
         **options: Of the encoder.
     """
     keras.utils.set_random_seed(2)
@@ -67,11 +68,11 @@ def write_xlnet(folder, words, sentence_pieces=False, **options):
     names = [*specials.split(), *words]
     sizes = {"num_layers": 2, "num_heads": 2, "hidden_dim": 8, "intermediate_dim": 12}
     own = {"pad_token": 3 if sentence_pieces else 0, "text_token": "last" if sentence_pieces else "first"}
-    encoder = XLNetEncoder(len(names), **sizes | own | options, name="encoder")
-    encoder({"tokens": np.ones((1, 2), "int32")})
-    for weights in encoder.trainable_weights:
+    model = head(XLNetEncoder(len(names), **sizes | own | options, name="encoder"))
+    model({"tokens": np.ones((1, 2), "int32")})
+    for weights in model.trainable_weights:
         weights.assign_add(np.random.default_rng(1).normal(0, 0.3, weights.shape))
-    to_pretrained(encoder, folder)
+    to_pretrained(model, folder)
     if not sentence_pieces:
         return write_word_pieces(folder, names, tokenizer_class="BertTokenizer", model_max_length=30)
     pieces = [(piece, 0.0) for piece in names[:5]] + [(f"▁{word}", -float(len(word))) for word in words]

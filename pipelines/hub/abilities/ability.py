@@ -8,7 +8,6 @@ from dataclasses import replace
 import numpy as np
 import tensorflow as tf
 
-from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.serving.answers import keep_rows
 from attention_zoo.pipelines.engine.serving.asking import ask_rows, noted
 from attention_zoo.pipelines.engine.task import Task
@@ -32,9 +31,6 @@ class Ability(Task):
         can_embed: Whether the model has an encoder of texts, which can also be exported as `Embed`.
         reads_words: Whether `answer` also gets the `words` of the `text` that was read last, see
             `TextReader.read_words`.
-
-    Raises:
-        UserError: The ability needs the places of words, and the tokeniser does not know them.
     """
 
     View = Alignment
@@ -42,11 +38,6 @@ class Ability(Task):
     reads_words = False
 
     def __init__(self, model, reader):
-        if self.reads_words and not hasattr(reader.tokenizer, "tokenize_with_offsets"):
-            raise UserError(
-                f"{self.name}: expected a tokeniser that knows where words are, of word pieces or byte pairs; "
-                f"received {type(reader.tokenizer).__name__}"
-            )
         self.model = model
         self.reader = reader
         read = reader.read_words if self.reads_words else reader.read

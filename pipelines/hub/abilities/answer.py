@@ -21,10 +21,7 @@ class Answer(Ability):
 
     Args:
         model: An `AnswerFinder`.
-        reader: A `TextReader` whose tokeniser is `WordPieces` or `BytePairs`.
-
-    Raises:
-        UserError: The tokeniser is of another kind.
+        reader: A `TextReader` whose tokeniser is `WordPieces`, `BytePairs` or `SentencePieces`.
     """
 
     name = "answer"

@@ -24,10 +24,7 @@ class Entities(Ability):
 
     Args:
         model: A `TokenClassifier`.
-        reader: A `TextReader` whose tokeniser is `WordPieces` or `BytePairs`.
-
-    Raises:
-        UserError: The tokeniser is of another kind.
+        reader: A `TextReader` whose tokeniser is `WordPieces`, `BytePairs` or `SentencePieces`.
     """
 
     name = "entities"

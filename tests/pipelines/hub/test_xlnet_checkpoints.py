@@ -2,15 +2,28 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
+from known_encoders import write_xlnet
 
+from attention_zoo.pipelines.__main__ import main
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.hub import from_pretrained, to_pretrained
+from attention_zoo.pipelines.hub.loading import load_ability
 from attention_zoo.pipelines.hub.xlnet import XLNET
+from attention_zoo.pipelines.models import AnswerFinder, SequenceClassifier, TokenClassifier
 
 THEIRS = {  # width, layers, heads, inner width
     "one_layer": (16, 1, 2, 32),
     "deep": (24, 4, 3, 40),
     "wide": (64, 2, 8, 128),
+}
+
+
+WORDS = "ann went to rome .".split()
+HEADS = {
+    "classify": lambda encoder: SequenceClassifier(encoder, ["bad", "good"], "tanh"),
+    "entities": lambda encoder: TokenClassifier(encoder, ["O", "B-LOC", "I-LOC"]),
+    "answer": AnswerFinder,
 }
 
 
@@ -118,6 +131,80 @@ def test_transformers_loads_what_we_write_with_equal_outputs(head, tmp_path):
     with torch.no_grad():
         np.testing.assert_array_equal(again(tokens)[0].numpy(), theirs(tokens)[0].numpy())
     assert (again.config.clamp_len, again.config.mem_len) == (3, 7)
+
+
+@pytest.mark.backends
+@pytest.mark.parametrize("head", ["SequenceClassification", "TokenClassification", "QuestionAnsweringSimple"])
+def test_logits_of_heads_equal_transformers_both_ways(head, tmp_path, capsys):
+    import torch
+    import transformers
+
+    labels = {} if head == "QuestionAnsweringSimple" else {"num_labels": 3}
+    model, theirs = both(tmp_path / "theirs", "deep", f"XLNetFor{head}", **labels)
+    assert "not used" not in capsys.readouterr().out
+    random = np.random.default_rng(0)
+    tokens, segments = random.integers(6, 60, (3, 9)), random.integers(0, 3, (3, 9))
+    mask = (np.arange(9) < np.array([[9], [4], [1]]))[:, ::-1].copy()  # theirs reads the last column
+    inputs = {"input_ids": tokens, "attention_mask": mask.astype("float32"), "token_type_ids": segments}
+    logits = np.array(model({"tokens": tokens, "mask": mask, "segments": segments})["logits"])
+    expected = answers(theirs, inputs)
+    by_token = head != "SequenceClassification"
+    names = ("start_logits", "end_logits") if head == "QuestionAnsweringSimple" else ("logits",)
+    found = [getattr(expected, name).numpy() for name in names]
+    found = found[0] if len(found) == 1 else np.stack(found, axis=-1)
+    check([np.abs(logits - found)[mask] if by_token else np.abs(logits - found)])
+    if not by_token:  # padding at the right, as our tokenisers have it
+        rows = {"tokens": tokens, "mask": mask, "segments": segments}
+        right = {name: np.stack([np.roll(row, m.sum(), 0) for row, m in zip(rows[name], mask)]) for name in rows}
+        check([np.abs(np.array(model(right)["logits"]) - found)])
+    to_pretrained(model, tmp_path / "ours")
+    kind = getattr(transformers, f"XLNetFor{head}")
+    again, report = kind.from_pretrained(tmp_path / "ours", output_loading_info=True)
+    assert not any(report[name] for name in ("missing_keys", "unexpected_keys", "mismatched_keys"))
+    with torch.no_grad():
+        np.testing.assert_array_equal(again(torch.tensor(tokens))[0].numpy(), theirs(torch.tensor(tokens))[0].numpy())
+
+
+@pytest.mark.parametrize("sentence_pieces", [False, True], ids=["word_pieces", "sentence_pieces"])
+@pytest.mark.parametrize("task", HEADS)
+def test_a_head_answers_raw_text_alone_as_in_a_batch(task, sentence_pieces, tmp_path):
+    folder = write_xlnet(tmp_path / "xlnet", WORDS, sentence_pieces, HEADS[task], output_bias=False)
+    ability = load_ability(folder)
+    assert ability.name == task and load_ability(folder, "embed").name == "embed"
+    texts = [tf.constant(["Ann went to Rome. Ann went.", "Rome."])]
+    texts = [tf.constant(["Who?", "Where?"]), *texts] if task == "answer" else texts
+    together, alone = ability.attend(*texts), ability.attend(*(text[1:] for text in texts))
+    assert not np.any(alone["error"].numpy() != b"") and alone["attention"].shape[1:3] == (2, 2)
+    for name, value in alone.items():
+        beside = together[name][1][tuple(map(slice, value.shape[1:]))]
+        if value.dtype.is_floating:
+            np.testing.assert_allclose(beside, value[0], atol=1e-5)
+        else:
+            np.testing.assert_array_equal(beside, value[0])
+
+
+def test_an_xlnet_with_sentence_pieces_is_served(tmp_path, session_run):
+    folder = write_xlnet(tmp_path / "classes", WORDS, True, HEADS["classify"], output_bias=False)
+    assert main(["load", str(folder), "--task", "classify", "--directory", str(tmp_path / "saved")]) == 0
+    model = from_pretrained(folder)
+    texts = ["ann went", "rome"]
+    answers = session_run(tmp_path / "saved" / "classify" / "1", "serving_default", {"text": texts})
+    for row, text in enumerate(texts):
+        shares = tf.nn.softmax(model(model.tokenizer(tf.constant([text])))["logits"])[0].numpy()
+        np.testing.assert_allclose(answers["confidences"][row], np.sort(shares)[::-1], atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "settings, message",
+    [
+        ({"summary_type": "mean"}, "expected summary_type last or first, received mean"),
+        ({"summary_use_proj": False}, "expected summary_use_proj True, received False"),
+        ({"summary_activation": None}, "expected summary_activation tanh, received None"),
+    ],
+)
+def test_a_summary_that_the_classifier_does_not_have_is_refused(settings, message):
+    with pytest.raises(UserError, match=message):
+        XLNET.heads["SequenceClassification"].options(settings)
 
 
 @pytest.mark.parametrize(

@@ -111,6 +111,38 @@ def test_any_bytes_are_tokenised_alone_as_in_a_batch():
     assert together[:2] == [[4, 0], [2, 0, 3]]  # the bytes are unknown, what is around them is read
 
 
+@pytest.mark.parametrize("accents", [True, False])
+def test_pieces_of_words_are_those_of_the_text_and_places_are_of_the_text(accents, learned):
+    model = unigram_model([("<unk>", 0.0), ("[MASK]", 0.0), *learned[0]], 0, ["[MASK]"], learned[1])
+    pieces = SentencePieces(model, strip_accents=not accents, specials={"[MASK]": 1})
+    texts = [text.encode() for text in [*ODD, *texts_of(30)]] + [b"\xff\xfea", b"a\x00b", b"\xf0\x9f"]
+    ids, starts, ends = pieces.tokenize_with_offsets(tf.constant(texts))
+    wordless = starts.row_lengths().numpy() == 0
+    for text, found, one, empty in zip(
+        texts, ids.merge_dims(1, 2).to_list(), pieces.tokenize(texts).to_list(), wordless
+    ):
+        assert found == one or (empty and not found), text
+    for row, begins, limits in zip(ids.to_list(), starts.to_list(), ends.to_list()):
+        assert all(row) and all(begin < limit for begin, limit in zip(begins, limits))
+        assert all(limit <= begin for limit, begin in zip(limits, begins[1:]))
+    alone = [pieces.tokenize_with_offsets(tf.constant([text]))[1].to_list()[0] for text in texts[:6]]
+    assert starts.to_list()[:6] == alone
+
+
+def test_places_of_words_have_their_accents_and_punctuation_stands_apart():
+    names = ["▁ann", "▁", "s", '"', "▁u.s.", "▁(", ")", "▁oslo", "oslo", "."]
+    pieces = [("<unk>", 0.0), ("[MASK]", 0.0), *((name, -1.0 - (name == "oslo")) for name in names)]
+    pieces = SentencePieces(unigram_model(pieces, 0, ["[MASK]"]), specials={"[MASK]": 1})
+    texts = ["``Ánns'' U.S. (Oslo).", "e\u0301 [MASK]Oslo, x", "", " \n"]
+    ids, starts, ends = pieces.tokenize_with_offsets(tf.constant(texts))
+    words = [
+        [text.encode()[begin:end].decode() for begin, end in zip(*row)]
+        for text, *row in zip(texts, starts.to_list(), ends.to_list())
+    ]
+    assert words == [["`", "Ánns", "'", "U.S.", "(", "Oslo", ")", "."], ["e\u0301", "[MASK]", "Oslo", ",", "x"], [], []]
+    assert ids.to_list()[0] == [[3, 5], [0, 4], [5], [6], [7], [10], [8], [11]]
+
+
 def test_pieces_begin_words_with_a_space_and_names_are_found():
     pieces = small()
     assert pieces.pieces(tf.constant([[2, 1]])).numpy().tolist() == [[b" a", b"[MASK]"]]
