@@ -32,6 +32,7 @@ def dot_product_attention(
     seed=None,
     implementation="auto",
     sliding_window=None,
+    max_length=None,
 ):
     """softmax(query keyᵀ · scale + bias) value (Vaswani et al. 2017, eq. 1).
 
@@ -55,6 +56,9 @@ def dot_product_attention(
             backend's own kernel if there is neither dropout nor bias. Defaults to `"auto"`.
         sliding_window: A positive integer W, or `None` for no limit. Query t then sees only the keys s with
             |t - s| < W, as in `keras.layers.MultiHeadAttention`. Defaults to `None`.
+        max_length: The largest T and S that are expected. A graph that does not know the lengths holds both
+            implementations, and holds only the plain products if blocks would pay at none of the expected lengths.
+            Longer inputs give the same output. Defaults to `None`, any length.
 
     Returns:
         (B, T, H, V) in the dtype of `query`; zeros for a query with nothing to attend to.
@@ -98,7 +102,9 @@ def dot_product_attention(
     def plain():
         return _plain(query, key, value, **rest | {"mask": _with_window(mask, query, key, sliding_window)})
 
-    pays = blocks_pay(ops.shape(query)[1], ops.shape(key)[1], is_causal)
+    pays = (max_length is None or blocks_pay(max_length, max_length, is_causal)) and blocks_pay(
+        ops.shape(query)[1], ops.shape(key)[1], is_causal
+    )
     return choose_implementation(implementation, pays, blocks, plain)
 
 

@@ -64,6 +64,11 @@ class MultiHeadAttention(HeadProjections):
     Returns:
         `(B, T, output_shape)`, and with `return_attention_scores` also the weights, float32 `(B, H, T, S)`.
 
+    Attributes:
+        max_length: The largest T and S that are expected, which a model sets that knows them. If blocks pay at none of
+            these lengths, a graph of unknown lengths holds only the plain products, which takes less time to
+            trace. Longer inputs give the same output. Defaults to `None`, any length.
+
     Raises:
         ValueError: If a size is not a positive integer, if `dropout` is out of range, if the ranks of the inputs
             differ, or if `key` and `value` have different lengths.
@@ -77,6 +82,8 @@ class MultiHeadAttention(HeadProjections):
     >>> tuple(output.shape), tuple(scores.shape)
     ((3, 5, 8), (3, 2, 5, 7))
     """
+
+    max_length = None
 
     def call(
         self,
@@ -230,6 +237,7 @@ class MultiHeadAttention(HeadProjections):
             seed=self._dropout_layer.seed_generator if self.dropout else None,
             implementation=self.implementation,
             sliding_window=self.sliding_window,
+            max_length=self.max_length,
         )
         output = self._join(query, contexts)  # (B, T, output_shape)
         if attention_mask is not None:  # a query that may attend with any of the heads

@@ -9,6 +9,7 @@ from keras import ops
 from attention_zoo.layers import TransformerEncoderBlock
 from attention_zoo.pipelines.models.parts.activations import activation_of
 from attention_zoo.pipelines.models.parts.bert_embeddings import BertEmbeddings, initial_weights
+from attention_zoo.pipelines.models.parts.lengths import expect_at_most
 
 BERT_SIZES = {
     "tiny": {"num_layers": 2, "num_heads": 2, "hidden_dim": 128, "intermediate_dim": 512},
@@ -149,6 +150,7 @@ class BertEncoder(keras.Model):
             block.build((batch, length, self.hidden_dim))
         if self.pooler is not None:
             self.pooler.build((batch, self.hidden_dim))
+        expect_at_most(self, self.max_tokens)
         self.built = True
 
     @property

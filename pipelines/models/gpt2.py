@@ -11,6 +11,7 @@ from attention_zoo.layers.shapes import at_least
 from attention_zoo.layers.tied_logits import output_matrix, tied_logits
 from attention_zoo.pipelines.models.parts.activations import activation_of
 from attention_zoo.pipelines.models.parts.decoder_only_block import DecoderOnlyBlock
+from attention_zoo.pipelines.models.parts.lengths import expect_at_most
 
 GPT2_SIZES = {
     "small": {"num_layers": 12, "num_heads": 12, "hidden_dim": 768, "intermediate_dim": 3072},
@@ -131,6 +132,7 @@ class GPT2Decoder(keras.Model):
         self.position_embedding.build((None, None))
         for layer in (*self.blocks, self.norm):
             layer.build((None, None, self.hidden_dim))
+        expect_at_most(self, self.max_tokens)
         self.built = True
 
     def call(self, inputs, return_attention_scores=False, training=None):

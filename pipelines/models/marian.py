@@ -8,6 +8,7 @@ from keras import ops
 
 from attention_zoo.layers import PositionalEmbedding, TransformerDecoderBlock, TransformerEncoderBlock
 from attention_zoo.pipelines.models.parts.activations import activation_of
+from attention_zoo.pipelines.models.parts.lengths import expect_at_most
 from attention_zoo.pipelines.models.parts.transformer_seq2seq import TransformerSequenceToSequence
 
 
@@ -135,6 +136,7 @@ class MarianTranslator(TransformerSequenceToSequence):
         if self.options["output_bias"]:
             options = {"initializer": "zeros", "trainable": False, "dtype": "float32", "autocast": False}
             self.bias = self.add_weight(name="bias", shape=(self.options["vocabulary_size"],), **options)
+        expect_at_most(self, self.max_tokens)
 
     @property
     def max_tokens(self):

@@ -34,6 +34,7 @@ from attention_zoo.pipelines.engine.text.token_cache import cached_columns
 from attention_zoo.pipelines.engine.training.losses import smoothed_cross_entropy
 from attention_zoo.pipelines.engine.training.sizing import dropout_for
 from attention_zoo.pipelines.engine.views import Alignment
+from attention_zoo.pipelines.models.parts.lengths import expect_at_most
 from attention_zoo.pipelines.translation.alignments import forced_links, forced_weights, human_scores, span_scores
 from attention_zoo.pipelines.translation.pictures import linked_views, truth_of
 from attention_zoo.pipelines.translation.settings import TranslationConfig
@@ -137,6 +138,7 @@ class Translation(Task):
         size = self.subwords.vocabulary_size
         model = MODELS[name](source_vocabulary_size=size, target_vocabulary_size=size, **options)
         model({"source": tf.constant([[EOS]]), "target": tf.constant([[BOS]])})
+        expect_at_most(model, self.config.data.max_tokens)
         if self.config.decoding.coverage_penalty and not model.attends:
             raise UserError(f"--decoding.coverage_penalty: expected 0, since the model {name} has no attention")
         return model

@@ -119,3 +119,26 @@ def test_fit_leaves_xla_out_for_blocks_and_trains_a_saved_model_on(normal, outco
         exported.serve, normal(1, 300, 8)
     )  # its gradient computes the weights anew: a SavedModel holds no lists
     assert_same(again, outcome(model, normal(1, 300, 8)))
+
+
+@pytest.mark.parametrize("causal, longest", [(False, 512), (True, 384)])
+def test_a_graph_holds_blocks_only_if_they_pay_at_the_expected_lengths(causal, longest):
+    import tensorflow as tf
+
+    layer = layers.MultiHeadSelfAttention(2, 4)
+    layer.build((None, None, 8))
+
+    def chooses(max_length):
+        layer.max_length = max_length
+        graph = tf.function(lambda x: layer(x, use_causal_mask=causal), autograph=False)
+        operations = graph.get_concrete_function(tf.TensorSpec((None, None, 8))).graph.get_operations()
+        return bool({operation.type for operation in operations} & {"If", "StatelessIf"})
+
+    assert [chooses(length) for length in (None, longest, longest + 1)] == [True, False, True]
+
+
+def test_inputs_longer_than_expected_get_the_same_output(normal):
+    layer, inputs = layers.MultiHeadSelfAttention(2, 4), normal(1, 600, 8)
+    expected = layer(inputs)
+    layer.max_length = 16
+    np.testing.assert_allclose(layer(inputs), expected, atol=1e-5)

@@ -132,6 +132,7 @@ def test_positions_of_roberta_count_tokens_alone():
 @pytest.mark.parametrize("encoder, room", [(BertEncoder, 16), (AlbertEncoder, 16), (RobertaEncoder, 14)])
 def test_more_tokens_than_positions_are_refused(encoder, room):
     model = make(encoder)
+    assert {block.self_attention.max_length for block in model.blocks} == {room}
     model({"tokens": np.full((1, room), 5)})
     with pytest.raises(ValueError, match=f"{encoder.__name__}: expected at most .*{room} tokens. Received: {room + 1}"):
         model({"tokens": np.full((1, room + 1), 5)})
