@@ -69,12 +69,13 @@ def draw_alignment(view: Alignment, path: str | PathLike) -> Path:
     largest, images = float(weights.max()) or 1.0, []
     for place, (axes, one, name) in enumerate(zip(grid.flat, weights, names)):
         images.append(_draw_map(axes, one, largest, links))
-        axes.set_xticks(range(len(source)), source if place < columns else [""] * len(source), rotation=90, **font)
-        axes.set_yticks(range(len(target)), target if place % columns == 0 else [""] * len(target), **font)
+        axes.set(xticks=[], yticks=[])
         if place < columns:
+            axes.set_xticks(range(len(source)), source, rotation=90, **font)
             axes.xaxis.set_label_position("top")
             axes.set_xlabel(view.sides[0], family=families, size=9)
         if place % columns == 0:
+            axes.set_yticks(range(len(target)), target, **font)
             axes.set_ylabel(view.sides[1], family=families, size=9)
         if name:
             axes.text(0.5, -0.03, name, transform=axes.transAxes, ha="center", va="top", family=families, size=9)
