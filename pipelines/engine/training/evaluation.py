@@ -29,16 +29,16 @@ class Evaluation:
         batches: Callable[[], tf.distribute.DistributedDataset],
     ):
         self.task, self.model, self.metrics, self.strategy, self.batches = task, model, metrics, strategy, batches
-        self._compiled = None
+        self._compiled = self._split = None
 
     def losses(self) -> dict[str, float]:
         """Returns the parts of the loss per unit of weight, and the Keras metrics, as `dev/NAME`."""
-        batches = self.batches()
-        if self._compiled is None:
-            self._compiled = tf.function(self._step, input_signature=[batches.element_spec], autograph=False)
+        if self._split is None:  # a dataset is traced when it is made, and this one is the same at each evaluation
+            self._split = self.batches()
+            self._compiled = tf.function(self._step, input_signature=[self._split.element_spec], autograph=False)
         sums, weights = {}, 0.0
         self.take_metrics()
-        for batch in batches:
+        for batch in self._split:
             parts, weight = self._compiled(batch)
             weights += float(weight)
             for name, value in parts.items():
