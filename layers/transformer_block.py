@@ -25,12 +25,17 @@ class TransformerBlock(keras.layers.Layer):
             Defaults to 0.
         kernel_initializer: Of all projections; each gets a copy. Defaults to `"glorot_uniform"`.
 
+    Attributes:
+        recomputable: Whether training may compute the block's activations again for the gradient. Always `True`.
+
     Example:
 
     >>> from attention_zoo.layers import TransformerEncoderBlock
     >>> isinstance(TransformerEncoderBlock(num_heads=2, intermediate_dim=32), TransformerBlock)
     True
     """
+
+    recomputable = True
 
     def __init__(
         self,

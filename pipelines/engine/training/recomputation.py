@@ -9,12 +9,13 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from attention_zoo.layers.transformer_block import TransformerBlock
 from attention_zoo.pipelines.engine.errors import UserError
 
 
 def recompute_blocks(model: keras.Model) -> None:
     """Makes the Transformer blocks of a model compute their activations again for the gradient, in training.
+
+    A block is a layer that has a true attribute `recomputable`.
 
     Between a block's call and its gradient only its inputs are in memory. The second call draws the random numbers of
     the first one, and leaves the generators as it found them.
@@ -33,7 +34,7 @@ def recompute_blocks(model: keras.Model) -> None:
     >>> model(tf.ones((1, 5, 8)), training=True).shape
     TensorShape([1, 5, 8])
     """
-    blocks = [layer for layer in model._flatten_layers() if isinstance(layer, TransformerBlock)]
+    blocks = [layer for layer in model._flatten_layers() if getattr(layer, "recomputable", False)]
     if not blocks:
         expected = "a model with Transformer blocks, whose activations it computes again"
         raise UserError(f"--training.recompute: expected {expected}; received {type(model).__name__}")
