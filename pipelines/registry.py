@@ -100,6 +100,12 @@ TASKS = {
         default_preset="bbc_news",
         settings="attention_zoo.pipelines.text_classification.settings:TextClassificationConfig",
     ),
+    "question_answering": Entry(
+        task="attention_zoo.pipelines.question_answering.task:QuestionAnswering",
+        summary="question and text in, the answer in the text out: a pretrained encoder, or one from scratch",
+        default_preset="squad11",
+        settings="attention_zoo.pipelines.question_answering.settings:QuestionAnsweringConfig",
+    ),
     "language_modeling": Entry(
         task="attention_zoo.pipelines.language_modeling.task:LanguageModeling",
         summary="text in, its continuation or hidden words out: GPT-2, BERT, RoBERTa, ALBERT, XLNet",
@@ -144,6 +150,11 @@ DATASETS = [
         "sentiment_strength",
         "sentences of film and customer reviews, editorials and tweets, rated from -4 to 4",
         "MIT (vaderSentiment); texts: their authors'",
+    ),
+    (
+        "squad11",
+        "SQuAD 1.1: 98,169 questions about paragraphs of Wikipedia, answered by parts of them",
+        "CC BY-SA 4.0",
     ),
     (
         "conll2003_english",

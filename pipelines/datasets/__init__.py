@@ -13,6 +13,7 @@ from attention_zoo.pipelines.datasets.builders.needles import Needles
 from attention_zoo.pipelines.datasets.builders.newsgroups import Newsgroups
 from attention_zoo.pipelines.datasets.builders.sentiment_strength import SentimentStrength
 from attention_zoo.pipelines.datasets.builders.shakespeare import Shakespeare
+from attention_zoo.pipelines.datasets.builders.squad11 import Squad11
 
 __all__ = [
     "BbcNews",
@@ -28,4 +29,5 @@ __all__ = [
     "Newsgroups",
     "SentimentStrength",
     "Shakespeare",
+    "Squad11",
 ]

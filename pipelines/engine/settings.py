@@ -65,6 +65,29 @@ def check_model(model: Any) -> None:
         raise UserError(f"model.{error}") from None
 
 
+@dataclass
+class EncoderSettings:
+    """A Transformer encoder of texts, given or from scratch.
+
+    Args:
+        encoder: What the encoder begins with: a folder of the Hugging Face Hub with BERT, RoBERTa, ALBERT,
+            DistilBERT or XLNet, or the folder of a run that has such an encoder. Without it the model is trained from
+            scratch.
+        num_layers: Blocks of an encoder from scratch. An encoder that is given has its own sizes.
+        num_heads: Attention heads of an encoder from scratch.
+        hidden_dim: Width of an encoder from scratch.
+        intermediate_dim: Width of the inner layer of the blocks of an encoder from scratch.
+        dropout: Share of the features and attention weights that are dropped in training.
+    """
+
+    encoder: str = ""
+    num_layers: int = 2
+    num_heads: int = 4
+    hidden_dim: int = 128
+    intermediate_dim: int = 512
+    dropout: float = 0.1
+
+
 def describe_change(name: str, before: Any, after: Any, reason: str) -> list[str]:
     """Returns the line that says that a setting was changed, in a list; an empty list if it was not.
 

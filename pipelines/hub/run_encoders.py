@@ -1,5 +1,6 @@
 """The encoder that a run of some task begins with: one of a folder of the Hub, or that of another run."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -7,13 +8,15 @@ import numpy as np
 import yaml
 
 from attention_zoo.pipelines.engine.errors import UserError
+from attention_zoo.pipelines.engine.settings import EncoderSettings
 from attention_zoo.pipelines.engine.storage.checkpoints import CheckpointStore
 from attention_zoo.pipelines.engine.storage.run_folder import RunFolder
 from attention_zoo.pipelines.engine.storage.weights import load_fitting_weights
 from attention_zoo.pipelines.engine.task import Task
+from attention_zoo.pipelines.engine.text.learned_pieces import learn_pieces
 from attention_zoo.pipelines.engine.training.run_state import weights_to_judge
 from attention_zoo.pipelines.engine.training.selection import chosen_arrays
-from attention_zoo.pipelines.hub.encoders import keep_encoder, load_encoder, reader_of, with_options
+from attention_zoo.pipelines.hub.encoders import keep_encoder, keep_new_encoder, load_encoder, reader_of, with_options
 
 A, B = "lora_kernel_a", "lora_kernel_b"
 
@@ -21,6 +24,38 @@ A, B = "lora_kernel_a", "lora_kernel_b"
 def is_kept(folder: RunFolder) -> bool:
     """Returns whether a run has its encoder: config.json is the file that is written last."""
     return (folder.encoder / "config.json").is_file()
+
+
+def keep_start(
+    folder: RunFolder,
+    settings: EncoderSettings,
+    texts: Iterable[str],
+    vocabulary_size: int,
+    max_length: int,
+    pooler: bool = False,
+) -> None:
+    """Writes what a run begins with into its folder, once, so that it needs the folder of `model.encoder` no more.
+
+    Args:
+        folder: Folder of the run.
+        settings: Of its encoder.
+        texts: Training texts, from which a run without `model.encoder` learns the pieces of words.
+        vocabulary_size: Number of pieces that it learns, about.
+        max_length: Largest number of tokens that the run lets the encoder read.
+        pooler: Whether an encoder from scratch has a pooler, and a given one keeps its own. Defaults to `False`.
+
+    Raises:
+        UserError: `model.encoder` cannot be used.
+    """
+    dropout = {name: settings.dropout for name in ("dropout", "attention_dropout")}
+    if is_kept(folder):
+        return
+    if settings.encoder:
+        keep_given_encoder(folder, settings.encoder, max_length, **dropout, **({} if pooler else {"pooler": False}))
+        return
+    sizes = {name: getattr(settings, name) for name in ("num_layers", "num_heads", "hidden_dim", "intermediate_dim")}
+    options = {**sizes, **dropout, "max_length": max_length, "pooler": pooler}
+    keep_new_encoder(learn_pieces(texts, vocabulary_size), options, folder.encoder)
 
 
 def keep_given_encoder(folder: RunFolder, name: str, max_tokens: int = 0, **options: Any) -> None:

@@ -78,7 +78,7 @@ class TextReader(tf.Module):
     def read(self, text: tf.Tensor, pair: tf.Tensor | None = None) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
         """Returns what `__call__` returns, and bool `(B,)`: whether a text was cut."""
         texts = [text] if pair is None else [text, pair]
-        return self._arrange([self.tokenizer.tokenize(one) for one in texts])[:2]
+        return self.arrange([self.tokenizer.tokenize(one) for one in texts])[:2]
 
     def read_words(
         self, text: tf.Tensor, pair: tf.Tensor | None = None
@@ -90,7 +90,7 @@ class TextReader(tf.Module):
         """
         tokens, starts, ends = self.tokenizer.tokenize_with_offsets(text if pair is None else pair)
         last = tokens.merge_dims(1, 2)
-        inputs, cut, begins, kept = self._arrange([last] if pair is None else [self.tokenizer.tokenize(text), last])
+        inputs, cut, begins, kept = self.arrange([last] if pair is None else [self.tokenizer.tokenize(text), last])
         rows = row_numbers(starts)
         places = places_of(tokens, rows)
         sizes = tf.minimum(tokens.values.row_lengths(), tf.gather(kept, rows) - places)
@@ -125,14 +125,22 @@ class TextReader(tf.Module):
             The inputs of the encoder, and an int64 RaggedTensor `(B, None)`: the column of the first token of each word
             for which there is room.
         """
-        inputs, _, begins, kept = self._arrange([pieces.merge_dims(1, 2)])
+        inputs, _, begins, kept = self.arrange([pieces.merge_dims(1, 2)])
         rows = pieces.value_rowids()
         places = places_of(pieces, rows)
         columns = pieces.with_values(tf.gather(begins, rows) + places)
         return inputs, tf.ragged.boolean_mask(columns, columns.with_values(places < tf.gather(kept, rows)))
 
-    def _arrange(self, parts: list[Any]) -> tuple[dict[str, tf.Tensor], tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Returns what `read` does for tokens, and where those of the last text begin, and how many there are."""
+    def arrange(self, parts: list[Any]) -> tuple[dict[str, tf.Tensor], tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Adds the special tokens to the tokens of a text, or of two, cuts what is too long, and pads.
+
+        Args:
+            parts: List of one or two RaggedTensors `(B, None)`.
+
+        Returns:
+            The inputs of the encoder; bool `(B,)`, whether a text was cut; and int64 `(B,)` each, the column of the
+            first token of the last text, and the number of its tokens.
+        """
         paired = len(parts) > 1
         lengths = tf.add_n([part.row_lengths() for part in parts])
         room = self.max_tokens - len(self.before) - len(self.after) - (len(self.between) if paired else 0)

@@ -5,7 +5,7 @@ A pair of texts is one line, with a tab between the two. Shapes: B texts, C clas
 
 import tensorflow as tf
 
-from attention_zoo.pipelines.engine.serving.asking import TAB, ask_pairs, noted
+from attention_zoo.pipelines.engine.serving.asking import ask_pairs, noted
 from attention_zoo.pipelines.hub.abilities.ability import Ability
 from attention_zoo.pipelines.hub.abilities.classify import Classify
 
@@ -32,11 +32,8 @@ class TextClassifier(Classify):
         return {NAMES[name]: value for name, value in answer.items()}, error
 
     def respond_to_lines(self, text):
-        """Returns what `respond` does for lines `(B,)`."""
-        if not self.pairs:
-            return self.respond(text)
-        parts = tf.strings.split(text, TAB).to_tensor(shape=[None, 2])  # (B, 2)
-        return self.respond(parts[:, 0], parts[:, 1])
+        """Returns what `respond` does for lines `(B,)`, each a text or a pair."""
+        return super().respond_to_lines(text) if self.pairs else self.respond(text)
 
     def signatures(self, model):
         """Returns what the SavedModel answers, with and without attention.
@@ -63,17 +60,6 @@ class TextRegressor(TextClassifier):
     def _respond(self, text, pair, return_attention_scores=False):
         answer, speaks, *rest = super()._respond(text, pair, return_attention_scores)
         return answer | {"error": tf.where(speaks, answer["error"], WORDLESS)}, speaks, *rest
-
-
-def line_of(texts):
-    """Returns texts as a line: white space is a single space, and a tab stands between them.
-
-    Example:
-
-    >>> line_of(["a  cat", "a\\tdog"])
-    'a cat\\ta dog'
-    """
-    return TAB.join(" ".join(text.split()) for text in texts)
 
 
 def ask(served, inputs, attention=False):

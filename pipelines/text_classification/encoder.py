@@ -1,38 +1,11 @@
-"""The encoder of a run: where it comes from, which of its weights are learned, and how fast."""
+"""The encoder of a run: what suits few texts, which of its weights are learned, and how fast."""
 
 from attention_zoo.pipelines.engine.settings import describe_change
-from attention_zoo.pipelines.engine.text.learned_pieces import learn_pieces
-from attention_zoo.pipelines.hub.encoders import keep_new_encoder
-from attention_zoo.pipelines.hub.run_encoders import is_kept, keep_given_encoder
 
 FEW_TEXTS = 500  # training texts that teach an encoder little
 WHOLE_TEXT = 512  # tokens: more than most articles have, and the positions of most encoders
 HOW_IT_LEARNS = ("training.learning_rate", "training.layer_decay", "model.lora_rank")
 PROJECTIONS = ("query_dense", "key_dense", "value_dense", "output_dense")  # of the attention, which LoRA adapts
-
-
-def keep_start(folder, config, texts):
-    """Writes what a run begins with into its folder, once, so that it needs the folder of `model.encoder` no more.
-
-    Args:
-        folder: `RunFolder`.
-        config: `TextClassificationConfig`.
-        texts: Training texts, from which a run without `model.encoder` learns the pieces of words.
-
-    Raises:
-        UserError: `model.encoder` cannot be used.
-    """
-    model, dropout = config.model, {name: config.model.dropout for name in ("dropout", "attention_dropout")}
-    if is_kept(folder):
-        return
-    if not model.encoder:
-        sizes = {name: getattr(model, name) for name in ("num_layers", "num_heads", "hidden_dim", "intermediate_dim")}
-        options = {**sizes, **dropout, "max_length": config.data.max_length, "pooler": model.pooling == "first"}
-        keep_new_encoder(learn_pieces(texts, config.data.vocabulary_size), options, folder.encoder)
-        return
-    if model.pooling == "mean":
-        dropout["pooler"] = False
-    keep_given_encoder(folder, model.encoder, config.data.max_length, **dropout)
 
 
 def size_to_few_texts(config, count, max_tokens, typed):

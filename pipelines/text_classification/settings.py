@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from attention_zoo.pipelines.engine.errors import UserError, check_ranges
-from attention_zoo.pipelines.engine.settings import ExportSettings, TaskConfig, TrainingSettings
+from attention_zoo.pipelines.engine.settings import EncoderSettings, ExportSettings, TaskConfig, TrainingSettings
 
 
 @dataclass
@@ -59,32 +59,18 @@ class DataSettings:
 
 
 @dataclass
-class ModelSettings:
+class ModelSettings(EncoderSettings):
     """A Transformer encoder with a layer for the classes, or for the number.
 
     Args:
-        encoder: What the encoder begins with: a folder of the Hugging Face Hub with BERT, RoBERTa, ALBERT,
-            DistilBERT or XLNet, or the folder of a run that has such an encoder. Without it the model is trained from
-            scratch.
-        num_layers: Blocks of an encoder from scratch. An encoder that is given has its own sizes.
-        num_heads: Attention heads of an encoder from scratch.
-        hidden_dim: Width of an encoder from scratch.
-        intermediate_dim: Width of the inner layer of the blocks of an encoder from scratch.
         pooling: What stands for the text: mean, the mean of its tokens; first, the first token, as in BERT's paper, or
             that of XLNet that its vocabulary has for this, <cls>, which comes last.
-        dropout: Share of the features and attention weights that are dropped in training.
         frozen: Whether the encoder keeps the weights that it begins with, and only the classes are learned.
         lora_rank: Rank of the matrices that are learned in place of the encoder's weights, one pair for each projection
             of queries, keys, values and outputs (Hu et al. 2022); 0 learns the weights themselves.
     """
 
-    encoder: str = ""
-    num_layers: int = 2
-    num_heads: int = 4
-    hidden_dim: int = 128
-    intermediate_dim: int = 512
     pooling: Literal["mean", "first"] = "mean"
-    dropout: float = 0.1
     frozen: bool = False
     lora_rank: int = 0
 

@@ -6,8 +6,8 @@
     attention-zoo predict text_classification "Shares fell on Monday." --attention attention.png
 
 The file reads in the order in which a text travels: settings, `load`, `adapt`, `preprocess`, `build`, `loss`,
-`evaluate`, `baselines`, `signatures`, `ask`, `view`. `encoder.py` has where the encoder comes from, and `targets.py`
-what differs between classes and numbers.
+`evaluate`, `baselines`, `signatures`, `ask`, `view`. `encoder.py` has how the encoder learns, and `targets.py` what
+differs between classes and numbers.
 """
 
 import copy
@@ -20,7 +20,7 @@ from attention_zoo.pipelines.datasets.tfds import SPLITS, describe_split
 from attention_zoo.pipelines.engine.errors import UserError
 from attention_zoo.pipelines.engine.once import once
 from attention_zoo.pipelines.engine.run.twin import train_twin
-from attention_zoo.pipelines.engine.serving.asking import answer_by_length
+from attention_zoo.pipelines.engine.serving.asking import TAB, answer_by_length, line_of
 from attention_zoo.pipelines.engine.stages import counted
 from attention_zoo.pipelines.engine.storage.labels import keep_labels
 from attention_zoo.pipelines.engine.storage.weights import variables_by_path
@@ -31,15 +31,10 @@ from attention_zoo.pipelines.engine.training.schedules import BIASES_AND_NORMS
 from attention_zoo.pipelines.engine.views import Alignment
 from attention_zoo.pipelines.hub.abilities.ability import Ability
 from attention_zoo.pipelines.hub.encoders import has_weights, load_encoder, reader_of
-from attention_zoo.pipelines.hub.run_encoders import find_tokenizer, is_kept
+from attention_zoo.pipelines.hub.run_encoders import find_tokenizer, is_kept, keep_start
 from attention_zoo.pipelines.models import SequenceClassifier
-from attention_zoo.pipelines.text_classification.answers import TAB, ask, line_of, say
-from attention_zoo.pipelines.text_classification.encoder import (
-    keep_start,
-    layer_factors,
-    limit_learning,
-    size_to_few_texts,
-)
+from attention_zoo.pipelines.text_classification.answers import ask, say
+from attention_zoo.pipelines.text_classification.encoder import layer_factors, limit_learning, size_to_few_texts
 from attention_zoo.pipelines.text_classification.linear_probe import begin_as_probe
 from attention_zoo.pipelines.text_classification.settings import TextClassificationConfig
 from attention_zoo.pipelines.text_classification.targets import TARGETS
@@ -105,10 +100,12 @@ class TextClassification(Task):
 
     def adapt(self):
         """Keeps the encoder and its tokeniser in the run's folder, and tokenises the texts."""
-        keep_start(self.folder, self.config, self.lines("train"))
+        data, model = self.config.data, self.config.model
+        sizes, pooler = (data.vocabulary_size, data.max_length), model.pooling == "first"
+        keep_start(self.folder, model, self.lines("train"), *sizes, pooler)
         keep_labels(self.folder.labels, self.labels)
         self.encoder, self.reader = self.folder.encoder, reader_of(self.folder.encoder)
-        self.reader.max_tokens = self.config.data.max_length
+        self.reader.max_tokens = data.max_length
         self.begins_with_weights = has_weights(self.encoder)
         self.columns = {split: self.tokenize(self.texts[split]) for split in ("train", "validation")}
 

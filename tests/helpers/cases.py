@@ -9,6 +9,7 @@ from tiny_data import (
     write_labelled,
     write_numbered,
     write_photos,
+    write_questions,
     write_sentences,
     write_squares,
     write_tagged,
@@ -138,6 +139,24 @@ CASES = {  # by task; a further case of a task has its name after a slash
         {name: {"text": ["It is good. The cat was red.", "bad"]} for name in ("serving_default", "attention")},
         {"text": [b"one two " * 5000, b"\xff\xfe bad", "猫。œuf".encode(), b"\x00\x01", b"", b"?!", b"x" * 100_000]},
         texts=["It is good. The cat was red.", "bad " * 100],
+    ),
+    "question_answering": Case(
+        write_questions,
+        {
+            "model": {"num_layers": 1, "num_heads": 2, "hidden_dim": 8, "intermediate_dim": 16, "dropout": 0.1},
+            "training": {"epochs": 5, "batch_tokens": 300, "learning_rate": 2e-2, "checkpoint_every": 2},
+        },
+        {"test/exact_match", "test/f1", "baseline/sliding_window_f1", "input/padding_share"},
+        {"attention-1.png", "attention-4.png"},
+        {
+            name: {"question": ["Who went?", "Where?"], "context": ["Ann went to Rome. " * 9, "Eva is in Oslo."]}
+            for name in ("serving_default", "attention")
+        },
+        {
+            "question": [b"who? " * 5000, b"\xff\xfe who", b"where?", b"", b"?!", b"x" * 100_000],
+            "context": [b"one two " * 5000, b"\xff\xfe Ann", "猫。œuf".encode(), b"\x00\x01", b"?!", b"y" * 100_000],
+        },
+        texts=["Who went?\tAnn went to Rome.", "Where?\tEva went to Oslo. " + "The cat was red. " * 20],
     ),
     "image_classification": Case(
         write_photos,

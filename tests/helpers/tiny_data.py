@@ -127,6 +127,22 @@ def write_labelled(directory):
     return {"files": str(directory / "reviews.csv"), "columns": ["review", "stars"]}
 
 
+def write_questions(directory):
+    """Texts about people who went somewhere, each with a question about who and one about where."""
+    rng, paragraphs = random.Random(0), []
+    people, places = ["Ann", "Bob Lee", "Eva"], ["Rome", "New York", "Oslo"]
+    for number in range(60):
+        who, where = rng.choice(people), rng.choice(places)
+        context = f"The {rng.choice(ENGLISH)} was {rng.choice(ENGLISH)}, né {number}. {who} went to {where} ."
+        rows = [
+            {"question": question, "answers": [{"text": text, "answer_start": context.index(text)}]}
+            for question, text in (("Who went there?", who), ("Where did they go?", where))
+        ]
+        paragraphs.append({"context": context, "qas": rows})
+    (directory / "squad.json").write_text(json.dumps({"version": "1.1", "data": [{"paragraphs": paragraphs}]}))
+    return {"files": [str(directory / "squad.json")], "vocabulary_size": 100, "max_length": 24}
+
+
 def write_numbered(directory):
     """The documents of `write_labelled` with a number: from 40 for a good one, from 10 for a bad one."""
     options = write_labelled(directory)

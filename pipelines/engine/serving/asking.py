@@ -2,7 +2,7 @@
 
 import functools
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -71,6 +71,17 @@ def ask_pairs(
     rows = ask_rows(served, attention, **{name: tf.constant(column) for name, column in columns})
     missing = {"error": "expected two texts with a tab between them, received one"}
     return [row | (missing if not tab and line.strip() else {}) for line, (_, tab, _), row in zip(lines, parts, rows)]
+
+
+def line_of(texts: Iterable[str]) -> str:
+    """Returns texts as a line of `ask_pairs`: white space is a single space, and a tab stands between them.
+
+    Example:
+
+    >>> line_of(["a  cat", "a\\tdog"])
+    'a cat\\ta dog'
+    """
+    return TAB.join(" ".join(text.split()) for text in texts)
 
 
 def noted(

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from attention_zoo.pipelines.engine.serving.answers import keep_rows
-from attention_zoo.pipelines.engine.serving.asking import ask_rows, noted
+from attention_zoo.pipelines.engine.serving.asking import TAB, ask_rows, noted
 from attention_zoo.pipelines.engine.task import Task
 from attention_zoo.pipelines.engine.text.blank import says_something
 from attention_zoo.pipelines.engine.views import Alignment, LayeredHeads
@@ -40,8 +40,7 @@ class Ability(Task):
     def __init__(self, model, reader):
         self.model = model
         self.reader = reader
-        read = reader.read_words if self.reads_words else reader.read
-        self._read = tf.function(read, autograph=False, reduce_retracing=True)  # one graph for all signatures
+        self._read = tf.function(self.read, autograph=False, reduce_retracing=True)  # one graph for all signatures
 
     @classmethod
     def of_folder(cls, folder, model):
@@ -51,6 +50,10 @@ class Ability(Task):
             UserError: The folder has no tokeniser that is known here, or the model or the tokeniser cannot do that.
         """
         return cls(model, known_reader(folder, model.tokenizer))
+
+    def read(self, text, pair=None):
+        """Returns what the reader makes of texts `(B,)`, or of pairs of texts."""
+        return (self.reader.read_words if self.reads_words else self.reader.read)(text, pair)
 
     def answer(self, outputs, inputs):
         """Returns the answers to texts: a dict of tensors, each `(B, ...)`, and the errors `(B,)`."""
@@ -63,6 +66,11 @@ class Ability(Task):
     def respond(self, text, pair=None):
         """Returns the answers to texts `(B,)`, or to pairs of texts, whether each was `truncated`, and its `error`."""
         return self._respond(text, pair)[0]
+
+    def respond_to_lines(self, lines):
+        """Returns what `respond` does for pairs of texts, each pair a line `(B,)` with a tab between the two."""
+        parts = tf.strings.split(lines, TAB).to_tensor(shape=[None, 2])  # (B, 2)
+        return self.respond(parts[:, 0], parts[:, 1])
 
     def attend(self, text, pair=None):
         """Returns the answers of `respond`, and what they come from.
@@ -88,10 +96,14 @@ class Ability(Task):
         outputs = self.model(inputs, training=False, return_attention_scores=return_attention_scores)
         outputs, scores = outputs if return_attention_scores else (outputs, {})
         answer, error = self.answer(outputs, inputs | found)
+        answer, speaks = self._kept(answer | {"truncated": truncated}, error, text, pair)
+        return answer, speaks, outputs, inputs | found, scores
+
+    def _kept(self, answer, error, text, pair):
+        """Returns answers and errors without those of rows that say nothing, and which rows speak, bool `(B,)`."""
         speaks = says_something(text) if pair is None else says_something(text) & says_something(pair)
         error = tf.where(speaks, error, "")
-        answer = keep_rows(speaks & tf.equal(error, ""), answer | {"truncated": truncated})
-        return answer | {"error": error}, speaks, outputs, inputs | found, scores
+        return keep_rows(speaks & tf.equal(error, ""), answer) | {"error": error}, speaks
 
     def signatures(self, model):
         """Returns what the SavedModel answers, with and without attention."""

@@ -1,6 +1,6 @@
 """The answer to a question, as a part of a text.
 
-Shapes: B questions, T tokens, C tokens of a text.
+Shapes: B questions, N windows of their texts, T tokens of a window.
 """
 
 import tensorflow as tf
@@ -9,6 +9,7 @@ from attention_zoo.pipelines.engine.serving.asking import TAB, ask_pairs, noted
 from attention_zoo.pipelines.engine.task import predict_command
 from attention_zoo.pipelines.engine.text.word_splitting import code_point_offsets
 from attention_zoo.pipelines.hub.abilities.ability import Ability
+from attention_zoo.pipelines.hub.windows import read_windows
 
 LONGEST = 30  # tokens of an answer, as in BERT's own evaluation on SQuAD
 NEVER = -1e9  # logit of a token that is not of the text
@@ -17,7 +18,9 @@ NEVER = -1e9  # logit of a token that is not of the text
 class Answer(Ability):
     """Question and text in, the part of the text that answers it out, with an `AnswerFinder` (Devlin et al. 2019, 4.2).
 
-    Every question gets an answer: models of SQuAD 2 that answer with nothing are asked for their best one, too.
+    A text that is too long is read in windows that overlap by half; the answer whose logits have the largest sum is
+    taken, as in BERT's own evaluation on SQuAD, and the signature `attention` has the attention of its window. Every
+    question gets an answer: models of SQuAD 2 that answer with nothing are asked for their best one, too.
 
     Args:
         model: An `AnswerFinder`.
@@ -28,33 +31,54 @@ class Answer(Ability):
     answers_with = "answer"
     reads_words = True
 
-    def answer(self, outputs, inputs):
+    def read(self, text, pair=None):
+        """Returns the `Windows` of questions `(B,)` and texts `(B,)`."""
+        return read_windows(self.reader, text, pair)
+
+    def _respond(self, text, pair, return_attention_scores=False):
+        windows = self._read(text, pair)
+        outputs = self.model(windows.inputs, training=False, return_attention_scores=return_attention_scores)
+        outputs, scores = outputs if return_attention_scores else (outputs, {})
+        answer, error, window = self.answer(outputs, windows, pair)
+        answer, speaks = self._kept(answer | {"truncated": windows.truncated}, error, text, pair)
+        inputs, scores = (
+            {name: tf.gather(values, window) for name, values in table.items()} for table in (windows.inputs, scores)
+        )
+        return answer, speaks, outputs, inputs, scores
+
+    def answer(self, outputs, inputs, text):
         """Returns the best answers, whole words as the texts have them.
 
-        `answer`, its `start` and `end` in bytes, `code_point_start` and `code_point_end`, and its `confidence`: the
-        probability of its first token among those of the text, times that of its last one; each `(B,)`.
+        Args:
+            outputs: Of the model.
+            inputs: The `Windows` of the texts.
+            text: The texts `(B,)`.
+
+        Returns:
+            A dict of `answer`, its `start` and `end` in bytes, `code_point_start` and `code_point_end`, and its
+            `confidence`: the probability of its first token among those of the text in its window, times that of its
+            last one; each `(B,)`. Then the errors `(B,)`, and the number of the window of each answer, int64 `(B,)`.
         """
-        text, words = inputs["text"], inputs["words"]
-        columns = tf.ragged.range(words.columns.values, words.columns.values + words.sizes.values)
-        tokens = words.columns.with_values(columns).merge_dims(1, 2)  # (B, None), of all words
-        counts = tokens.row_lengths()
-        dense = tf.pad(tokens.to_tensor(), [[0, 0], [0, 1]])  # (B, C), C is at least 1
-        there = tf.sequence_mask(counts, tf.shape(dense)[1])
-        logits = tf.where(there[..., None], tf.gather(outputs["logits"], dense, batch_dims=1), NEVER)
-        begins, ends = tf.unstack(tf.nn.log_softmax(logits, axis=1), axis=2)  # (B, C)
-        places = tf.range(tf.shape(dense)[1])
-        length = places[None, :] - places[:, None] + 1  # (C, C), of the answer from one token to another
-        scores = tf.where((length >= 1) & (length <= LONGEST), begins[:, :, None] + ends[:, None, :], 3 * NEVER)
-        scores = tf.reshape(scores, [-1, tf.size(length)])
-        best = tf.argmax(scores, axis=1, output_type=tf.int32)
-        found = counts > 0
-
-        def offset(offsets, place):
-            """Returns the offsets `(B,)` of the words of tokens."""
-            each = tf.pad(tf.repeat(offsets.values, words.sizes.values), [[0, 1]])  # of all tokens
-            return tf.where(found, tf.gather(each, tokens.row_starts() + tf.cast(place, tf.int64)), 0)
-
-        start, end = offset(words.starts, best // tf.size(places)), offset(words.ends, best % tf.size(places))
+        starts, ends = (tf.pad(part.to_tensor(), [[0, 0], [0, 1]]) for part in (inputs.starts, inputs.ends))
+        width = tf.shape(starts)[1]  # C, the tokens of the longest text of a window, and 1
+        there = tf.sequence_mask(inputs.starts.row_lengths(), width) & (ends > starts)  # (N, C)
+        columns = inputs.columns[:, None] + tf.range(tf.cast(width, tf.int64))
+        columns = tf.minimum(columns, tf.shape(outputs["logits"], tf.int64)[1] - 1)  # the others are not there
+        logits = tf.where(there[..., None], tf.gather(outputs["logits"], columns, batch_dims=1), NEVER)  # (N, C, 2)
+        lasts = tf.range(width)[:, None] + tf.range(LONGEST)  # (C, LONGEST), of answers by their first token
+        reach = tf.pad(logits[..., 1], [[0, 0], [0, LONGEST]], constant_values=NEVER)
+        sums = tf.reshape(logits[..., :1] + tf.gather(reach, lasts, axis=1), [-1, width * LONGEST])
+        best = tf.argmax(sums, axis=1, output_type=tf.int32)  # (N,)
+        of_texts = inputs.of_texts.with_values(tf.reduce_max(sums, axis=1)).to_tensor(3 * NEVER, shape=[None, None])
+        of_texts = tf.pad(of_texts, [[0, 0], [0, 1]], constant_values=3 * NEVER)
+        window = inputs.of_texts.row_starts() + tf.argmax(of_texts, axis=1)  # (B,)
+        first = tf.gather(best, window) // LONGEST
+        last = tf.minimum(first + tf.gather(best, window) % LONGEST, width - 1)
+        found = tf.gather(tf.reduce_any(there, axis=1), window)
+        of_windows = (starts, ends, *tf.unstack(tf.nn.log_softmax(logits, axis=1), axis=2))
+        places = zip((tf.gather(part, window) for part in of_windows), (first, last, first, last))
+        start, end, *shares = (tf.gather(part, place, batch_dims=1) for part, place in places)
+        start, end = tf.where(found, start, 0), tf.where(found, end, 0)
         points = code_point_offsets(text, tf.RaggedTensor.from_tensor(tf.stack([start, end], axis=1)))
         points = points.to_tensor(shape=[None, 2])
         answer = {
@@ -63,9 +87,9 @@ class Answer(Ability):
             "end": end,
             "code_point_start": points[:, 0],
             "code_point_end": points[:, 1],
-            "confidence": tf.exp(tf.reduce_max(scores, axis=1)),
+            "confidence": tf.exp(tf.add_n(shares)),
         }
-        return answer, tf.where(found, "", "expected a context with words, received none")
+        return answer, tf.where(found, "", "expected a context with words, received none"), window
 
     def signatures(self, model):
         """Returns what the SavedModel answers, with and without attention."""

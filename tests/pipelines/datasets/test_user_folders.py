@@ -1,6 +1,7 @@
 """Every task skips the faults in a user's data, or refuses all of them with --data.strict."""
 
 import dataclasses
+import json
 import os
 import re
 from pathlib import Path
@@ -65,9 +66,19 @@ def spoil_texts(data):
     path.write_bytes(b"\n".join(lines))
 
 
+def spoil_questions(data):
+    path = Path(data["files"][0])
+    root = json.loads(path.read_text())
+    first, second = root["data"][0]["paragraphs"][:2]
+    first["qas"][0]["answers"][0]["answer_start"] += 1
+    del second["qas"][0]["question"]
+    path.write_text(json.dumps(root))
+
+
 SPOIL = {
     "document_classification": spoil_reviews,
     "text_classification": spoil_reviews,
+    "question_answering": spoil_questions,
     "named_entities": spoil_tagged,
     "intents": spoil_commands,
     "word_embeddings": spoil_texts,

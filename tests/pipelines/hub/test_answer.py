@@ -28,7 +28,9 @@ CONTEXTS = {
     "York a New a": "New",  # an end before the beginning is none
     "👍🏿 \x00 a JOSE\u0301!": "JOSE\u0301",
     b"\xff\xfea Jos\xc3\xa9\xff New\xff Y\x00ork": b"New\xff Y\x00ork",
-    "a " * 30 + "New York": "a",
+    "a " * 30 + "New York " + "a " * 30: "New York",  # in the third of its windows
+    "New a " + "a " * 80 + "York": "New",  # no window has both
+    "b " * 200 + "New York": "b",  # of a text that is too long, the windows of the beginning
     "": "",
     "\u200b\x00": "",
 }
@@ -62,10 +64,10 @@ def test_answers_are_parts_of_the_text_as_it_was(version, session_run, c_api_run
             assert text[answers["start"][row] : answers["end"][row]] == found
             points = slice(answers["code_point_start"][row], answers["code_point_end"][row])
             assert text.decode("utf-8", "replace")[points] == found.decode("utf-8", "replace")
-        assert answers["truncated"].tolist() == [False] * 5 + [True] + [False] * 2
+        assert answers["truncated"].tolist() == [False] * 7 + [True] + [False] * 2
         assert answers["error"].tolist() == [b""] * len(texts)
-        assert (answers["confidence"][[0, 1, 3, 4]] > 0.9).all() and answers["confidence"][2] < 0.01
-        assert not answers["confidence"][6:].any()
+        assert (answers["confidence"][[0, 1, 3, 4, 5]] > 0.9).all() and answers["confidence"][2] < 0.01
+        assert not answers["confidence"][8:].any()
 
 
 def test_the_confidence_is_the_product_of_two_probabilities(tmp_path):
@@ -86,7 +88,8 @@ def test_a_question_or_a_text_that_says_nothing_gets_nothing(version, session_ru
 
 
 def test_a_batch_answers_as_its_rows_do(version, session_run):
-    contexts, questions = list(CONTEXTS), [QUESTION, "a", "b " * 40, b"\xff?", "", QUESTION, "a", "b"]
+    contexts = list(CONTEXTS)
+    questions = [QUESTION, "a", "b " * 40, b"\xff?", "", QUESTION, "a", "b " * 40, "a", "b"]
     served = load_saved_model(version)
     asked = served.signatures["attention"]
     together = session_run(version, "attention", {"question": questions, "context": contexts})
@@ -123,6 +126,14 @@ def test_predict_takes_pairs_with_a_tab_between_them(version, tmp_path, capsys):
     assert (found["answer"], found["start"], found["code_point_end"]) == ("New  York", 7, 16)
     assert main(["predict", "answer", "New York", "--model", str(version.parent)]) == 1
     assert "expected two texts with a tab between them, received one" in capsys.readouterr().err
+
+
+def test_the_attention_is_that_of_the_window_with_the_answer(version, session_run):
+    inputs = {"question": [QUESTION], "context": ["a " * 30 + "New York " + "a " * 30]}
+    answer = session_run(version, "attention", inputs)
+    tokens = answer["tokens"][0][: answer["token_counts"][0]].tolist()
+    assert tokens[:8] == "[CLS] where did peter fly to ? [SEP]".encode().split() and b"new" in tokens
+    np.testing.assert_allclose(answer["attention"].sum(-1)[..., : len(tokens)], 1, atol=1e-5)
 
 
 def test_the_next_command_asks_through_a_pipe(version):
