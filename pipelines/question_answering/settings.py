@@ -34,13 +34,8 @@ class DataSettings:
     strict: bool = False
 
     def __post_init__(self):
-        check_ranges(
-            self,
-            {
-                "max_length": (self.max_length >= 8, "at least 8"),
-                "vocabulary_size": (self.vocabulary_size >= 10, "at least 10"),
-            },
-        )
+        least = {"max_length": 8, "vocabulary_size": 10}
+        check_ranges(self, {name: (getattr(self, name) >= size, f"at least {size}") for name, size in least.items()})
 
 
 @dataclass

@@ -88,7 +88,7 @@ def answer_loss(logits, places):
     >>> round(float(loss) / float(weight), 4)  # log(4)
     1.3863
     """
-    first, last, begin, count = tf.unstack(places[..., None], axis=1)  # (B, 1) each
+    first, last, begin, count = tf.unstack(places[..., None], num=4, axis=1)  # (B, 1) each
     column = tf.range(tf.shape(logits)[1])
     logits = tf.where(((column >= begin) & (column < begin + count))[..., None], logits, NEVER)
     sides = [classification_loss(label[:, 0], logits[..., side]) for side, label in enumerate((first, last))]
