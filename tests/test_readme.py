@@ -54,6 +54,12 @@ TINY = {  # settings of each task with which a training of the README takes seco
         "training": {"epochs": 1},
         "baselines": {"names": []},
     },
+    "question_answering": {
+        "data": {"limit": 60, "max_length": 48, "vocabulary_size": 200},
+        "model": {"num_layers": 1, "num_heads": 2, "hidden_dim": 8, "intermediate_dim": 8},
+        "training": {"epochs": 1},
+        "baselines": {"names": []},
+    },
     "language_modeling": {
         "data": {"vocabulary_size": 260},
         "model": {"num_layers": 1, "num_heads": 2, "hidden_dim": 8, "intermediate_dim": 8, "context": 16},
@@ -115,6 +121,15 @@ def write_drive(folder, frames=12):
     (folder / "steering.csv").write_text("\n".join(["timestamp,frame,steering", *rows]) + "\n")
 
 
+def write_questions(path, texts=60):
+    """Texts, each with a question about a number in it."""
+    paragraphs = []
+    for number in range(texts):
+        rows = [{"question": "How many cats?", "answers": [{"text": str(number), "answer_start": 10}]}]
+        paragraphs.append({"context": f"There are {number} cats.", "qas": rows})
+    path.write_text(json.dumps({"data": [{"paragraphs": paragraphs}]}))
+
+
 def write_pictures(captioned, classes):
     """Squares of two colors: in one folder with captions, and in a folder for each color."""
     (captioned / "images").mkdir(parents=True)
@@ -149,6 +164,7 @@ def trained(tmp_path_factory):
     (directory / "test.fr").write_text("un chat\nun chien\n")
     tagged = [f"Ann{number} B-PER\nwent O\nto O\nRome B-LOC\n" for number in range(60)]
     (directory / "names.conll").write_text("\n".join(tagged))
+    write_questions(directory / "squad.json")
     reviews = [f'"It is {word}. Number {i}, that is.",{word}\n' for i in range(30) for word in ("good", "bad")]
     (directory / "reviews.csv").write_text("text,label\n" + "".join(reviews))
     examples = {intent: "".join(f"    - {intent} [lamp](thing) {n}\n" for n in range(20)) for intent in ("dim", "stop")}
