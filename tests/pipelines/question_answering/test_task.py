@@ -71,7 +71,7 @@ def test_the_loss_is_that_of_the_answer_and_training_and_serving_read_alike(prep
     assert (
         float(alone) == pytest.approx(expected, rel=1e-4) and float(total) > 0 and float(weight) == len(batch["places"])
     )
-    rows = [row for row in task.questions["validation"].rows]
+    rows = task.questions["validation"].rows
     found = task.finder(model).read(tf.constant([rows[0].question]), tf.constant([rows[0].context]))
     read = {tuple(row) for row in (found.inputs["tokens"].numpy() + 1 * found.inputs["mask"].numpy()).tolist()}
     assert read & {tuple(row) for row in task.columns["validation"]["tokens"].to_list()}
@@ -83,6 +83,18 @@ def test_a_given_encoder_keeps_its_weights_and_its_tokeniser(folder, prepared):
     theirs = from_pretrained(folder).encoder(tokens)["states"]
     np.testing.assert_allclose(model.encoder(tokens)["states"], theirs, atol=1e-6)
     assert task.begins_with_weights and task.reader.max_tokens == 24
+
+
+def test_the_baselines_are_scored_on_the_same_questions(folder, prepared, capsys):
+    task, model = prepared(encoder=str(folder))
+    task.config.baselines.names = ["sliding_window", "from_scratch"]
+    scores = task.evaluate(model, "test")
+    assert set(scores) == {"exact_match", "f1"} and 0 <= scores["exact_match"] <= scores["f1"] <= 100
+    found = task.baselines()
+    assert set(found) == {f"{name}_{score}" for name in ("sliding_window", "from_scratch") for score in scores}
+    assert found["sliding_window_f1"] > 20
+    printed = capsys.readouterr().out
+    assert "sliding_window: F1 " in printed and "from_scratch: F1 " in printed
 
 
 def test_what_cannot_be_is_refused_before_the_training(folder, prepared):
