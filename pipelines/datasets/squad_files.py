@@ -53,7 +53,7 @@ def read_squad(path: str | Path, dirt: Dirt) -> list[Question]:
     found = []
     for place, context, row in _rows(root, str(path), dirt):
         texts, starts = _answers_of(row)
-        question = row.get("question") if isinstance(row, dict) else None
+        question: Any = row.get("question") if isinstance(row, dict) else None
         if fault := fault_of(question, context, texts, starts):
             dirt.add(fault, place, excerpt(question) if isinstance(question, str) else "")
         else:

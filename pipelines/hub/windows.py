@@ -74,6 +74,6 @@ def read_windows(reader: TextReader, question: tf.Tensor, context: tf.Tensor) ->
     before = tf.gather(tokens.row_starts(), rows)
     places = tf.ragged.range(before + first, before + last)  # (N, None)
     inputs, _, columns, _ = reader.arrange([tf.gather(asked, rows), tf.gather(tokens.values, places)])
-    of_tokens = (tf.gather(tf.repeat(offsets.values, sizes), places) for offsets in (starts, ends))
     of_texts = numbers.with_values(tf.range(tf.size(rows, tf.int64)))
-    return Windows(inputs, of_texts, columns, *of_tokens, cut | (count > MOST))
+    starts, ends = (tf.gather(tf.repeat(offsets.values, sizes), places) for offsets in (starts, ends))
+    return Windows(inputs, of_texts, columns, starts, ends, cut | (count > MOST))
