@@ -7,6 +7,7 @@ EXAMPLES = {
     "steering": "explained.steering:SteeringExamples",
     "document_classification": "explained.document_classification:DocumentClassificationExamples",
     "text_classification": "explained.text_classification:TextClassificationExamples",
+    "question_answering": "explained.question_answering:QuestionAnsweringExamples",
     "intents": "explained.intents:IntentsExamples",
     "named_entities": "explained.named_entities:NamedEntitiesExamples",
     "language_modeling": "explained.language_modeling:LanguageModelingExamples",

@@ -110,15 +110,15 @@ class QuestionAnswering(Task):
         model({"tokens": tf.ones([1, 2], tf.int32)})
         return model
 
+    def inputs_of(self, batch):
+        """Returns the inputs of the model."""
+        mask = batch["tokens"] > 0
+        tokens = tf.where(mask, batch["tokens"] - 1, self.reader.pad)
+        return {"tokens": tokens, "segments": tf.maximum(batch["segments"] - 1, 0), "mask": mask}
+
     def loss(self, model, batch, training):
         """Cross-entropy of the first and the last token of the answer, their mean, over the windows."""
-        mask = batch["tokens"] > 0
-        inputs = {
-            "tokens": tf.where(mask, batch["tokens"] - 1, self.reader.pad),
-            "segments": tf.maximum(batch["segments"] - 1, 0),
-            "mask": mask,
-        }
-        return answer_loss(model(inputs, training=training)["logits"], batch["places"])
+        return answer_loss(model(self.inputs_of(batch), training=training)["logits"], batch["places"])
 
     @once
     def finder(self, model):

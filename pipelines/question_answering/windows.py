@@ -75,12 +75,29 @@ def _columns(reader, questions, contexts, starts, ends):
     return {name: tf.ragged.boolean_mask(rows, kept) for name, rows in columns.items()}, missing
 
 
+def among_text(logits, places):
+    """Returns logits `(B, T, 2)` that are as good as minus infinity outside of the text.
+
+    Args:
+        logits: float32 `(B, T, 2)`.
+        places: `(B, 4)`, as `answer_windows` returns them.
+
+    Example:
+
+    >>> among_text(tf.zeros([1, 4, 2]), tf.constant([[1, 2, 1, 2]]))[0, :, 0].numpy().tolist()
+    [-1000000000.0, 0.0, 0.0, -1000000000.0]
+    """
+    begin, end = places[:, 2:3], places[:, 2:3] + places[:, 3:]  # (B, 1) each
+    column = tf.range(tf.shape(logits)[1], dtype=places.dtype)
+    return tf.where(((column >= begin) & (column < end))[..., None], logits, NEVER)
+
+
 def answer_loss(logits, places):
     """Returns what `Task.loss` does: the mean cross-entropy of the first and the last token, among those of the text.
 
     Args:
         logits: float32 `(B, T, 2)`.
-        places: int32 `(B, 4)`, as `answer_windows` returns them.
+        places: `(B, 4)`, as `answer_windows` returns them.
 
     Example:
 
@@ -88,9 +105,7 @@ def answer_loss(logits, places):
     >>> round(float(loss) / float(weight), 4)  # log(4)
     1.3863
     """
-    first, last, begin, count = tf.unstack(places[..., None], num=4, axis=1)  # (B, 1) each
-    column = tf.range(tf.shape(logits)[1])
-    logits = tf.where(((column >= begin) & (column < begin + count))[..., None], logits, NEVER)
-    sides = [classification_loss(label[:, 0], logits[..., side]) for side, label in enumerate((first, last))]
+    logits = among_text(logits, places)
+    sides = [classification_loss(places[:, side], logits[..., side]) for side in range(2)]
     loss = (sides[0][0] + sides[1][0]) / 2
     return loss, sides[0][1], {"loss": loss}
