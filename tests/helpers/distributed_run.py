@@ -18,8 +18,9 @@ from attention_zoo.pipelines.engine.settings import TrainingSettings
 from attention_zoo.pipelines.engine.task import Task
 from attention_zoo.pipelines.engine.text.batching import token_batches
 from attention_zoo.pipelines.engine.training.losses import smoothed_cross_entropy
+from attention_zoo.pipelines.models.parts.lengths import expect_at_most
 
-V = 20
+V, LONGEST = 20, 9
 
 
 def next_words():
@@ -33,6 +34,7 @@ MODELS = {
     "next_words": next_words,
     "bahdanau": lambda: models.BahdanauTranslator(V, V, 8, 8, dropout=0.0),
     "transformer": lambda: models.TransformerTranslator(V, V, 8, 1, 2, 16, dropout=0.0),
+    "transformer_of_any_length": lambda: models.TransformerTranslator(V, V, 8, 1, 2, 16, dropout=0.0),
 }
 
 
@@ -50,7 +52,7 @@ class Reversal(Task):
     Config = Config
 
     def load(self):
-        lengths = np.random.default_rng(0).integers(1, 9, size=90)
+        lengths = np.random.default_rng(0).integers(1, LONGEST, size=90)
         self.rows = {"train": self.ragged(lengths[:70], 1), "validation": self.ragged(lengths[70:], 2)}
 
     def ragged(self, lengths, seed):
@@ -72,6 +74,8 @@ class Reversal(Task):
         model = MODELS[self.config.model]()
         if not model.built:
             model.build()
+        if self.config.model == "transformer":  # as in translation
+            expect_at_most(model, LONGEST)
         return model
 
     def loss(self, model, batch, training):

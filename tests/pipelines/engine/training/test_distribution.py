@@ -36,7 +36,7 @@ MIRRORED = {
     "transformer": ("transformer", {}),
     "accumulated": ("next_words", {"accumulate": 3, "ema": 0.9}),
     "mixed_float16": ("transformer", {"precision": "mixed_float16"}),
-    "mixed_bfloat16": ("transformer", {"precision": "mixed_bfloat16"}),
+    "mixed_bfloat16": ("transformer_of_any_length", {"precision": "mixed_bfloat16"}),
 }
 
 
