@@ -75,7 +75,7 @@ def draw_spans(view: Spans, path: str | PathLike) -> Path:
     for axes, (values, labels, title) in zip(maps, panels):
         image = axes.imshow(values, cmap=COLORS, vmin=0.0, vmax=1.0 if labels is view.tag_names else None)
         axes.set_yticks(range(len(labels)), labels, **font)
-        axes.set_xticks(range(len(names)), names if axes is maps[-1] else [""] * len(names), rotation=90, **font)
+        axes.set_xticks([])
         axes.set_title(title, size=8, loc="left", color="0.3")
         axes.tick_params(length=0)
         for side in axes.spines.values():
@@ -83,6 +83,7 @@ def draw_spans(view: Spans, path: str | PathLike) -> Path:
         bar = figure.colorbar(image, ax=axes, shrink=0.8, aspect=12, pad=0.01, panchor=(0.0, 0.5))
         bar.outline.set_visible(False)
         bar.ax.tick_params(labelsize=7, length=0)
+    maps[-1].set_xticks(range(len(names)), names, rotation=90, **font)
     _outline(maps[0], [view.tag_names.index(tag) for tag in view.tags[:MOST_WORDS]])
     if view.title:
         figure.suptitle(readable(view.title, missing), family=families, size=10, parse_math=False)
