@@ -41,7 +41,7 @@ def read_windows(reader: TextReader, question: tf.Tensor, context: tf.Tensor) ->
     """Reads questions and texts in windows of at most `max_tokens` of a reader.
 
     Args:
-        reader: A `TextReader` whose tokeniser knows where words are, `WordPieces` or `BytePairs`.
+        reader: A `TextReader` whose tokeniser knows where words are: `tokenize_with_offsets`.
         question: Strings `(B,)`. One of more than half a window is cut.
         context: Strings `(B,)`, the texts.
 
