@@ -1,6 +1,7 @@
 """Scores a model on the validation split during training, on every strategy."""
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -29,7 +30,8 @@ class Evaluation:
         batches: Callable[[], tf.distribute.DistributedDataset],
     ):
         self.task, self.model, self.metrics, self.strategy, self.batches = task, model, metrics, strategy, batches
-        self._compiled = self._split = None
+        self._split: Any = None
+        self._compiled: Any = None
 
     def losses(self) -> dict[str, float]:
         """Returns the parts of the loss per unit of weight, and the Keras metrics, as `dev/NAME`."""
