@@ -210,7 +210,7 @@ CASES = {  # by task; a further case of a task has its name after a slash
             "model": {"context": 24, "num_layers": 2, "num_heads": 2, "hidden_dim": 8, "intermediate_dim": 16},
             "training": {
                 **{"epochs": 4, "batch_tokens": 384, "learning_rate": 1e-2, "checkpoint_every": 5},
-                **{"recompute": True, "optimizer": "lamb", "weight_decay": 0.01},
+                "recompute": True,
             },
             "decoding": {"max_tokens": 8, "repetition_penalty": 1.2, "stop": ["\n"]},
         },
