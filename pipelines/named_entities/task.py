@@ -22,15 +22,16 @@ from attention_zoo.pipelines.engine.serving.asking import answer_by_length, ask_
 from attention_zoo.pipelines.engine.serving.entity_answers import marked, spans_view
 from attention_zoo.pipelines.engine.storage.files import atomic_write
 from attention_zoo.pipelines.engine.storage.weights import variables_by_path
-from attention_zoo.pipelines.engine.task import Task, predict_command
+from attention_zoo.pipelines.engine.task import predict_command
 from attention_zoo.pipelines.engine.text.batching import token_batches
 from attention_zoo.pipelines.engine.text.special_tokens import UNK
 from attention_zoo.pipelines.engine.text.tags import names_of, parts
 from attention_zoo.pipelines.engine.text.word_splitting import split_words
 from attention_zoo.pipelines.engine.training.schedules import BIASES_AND_NORMS
 from attention_zoo.pipelines.engine.views import Spans
+from attention_zoo.pipelines.hub.encoder_task import EncoderTask
 from attention_zoo.pipelines.hub.encoders import load_encoder, reader_of
-from attention_zoo.pipelines.hub.run_encoders import find_tokenizer, is_kept, keep_given_encoder
+from attention_zoo.pipelines.hub.run_encoders import is_kept, keep_given_encoder
 from attention_zoo.pipelines.hub.text_reader import cut
 from attention_zoo.pipelines.models.sequence_tagger import SequenceTagger
 from attention_zoo.pipelines.named_entities.forms import WordForms
@@ -43,7 +44,7 @@ EVALUATION_BATCH = 128
 CHARACTERS = 5000  # characters to keep at most
 
 
-class NamedEntities(Task):
+class NamedEntities(EncoderTask):
     """Text in, names with their places out; see `Task` for the order of the methods."""
 
     name = "named_entities"
@@ -57,16 +58,10 @@ class NamedEntities(Task):
     say = staticmethod(marked)
     view = staticmethod(spans_view)
 
-    @property
-    def pretrained(self):
-        """Whether an encoder whose weights were learned elsewhere reads the words."""
-        return bool(self.config.model.encoder)
-
     def load(self):
         """Reads the tagged sentences of the three splits."""
         data = self.config.data
-        if self.pretrained and not is_kept(self.folder):
-            find_tokenizer(self.config.model.encoder)  # a wrong folder is refused before the data is read
+        self.check_encoder()
         if "crf" in self.config.baselines.names:
             check_installed()
         self.sentences = read_tagged(data.dataset, data.files, data.dev, data.test, data.limit, data.strict)

@@ -25,13 +25,14 @@ from attention_zoo.pipelines.engine.run.twin import train_twin
 from attention_zoo.pipelines.engine.scores.answer_lists import answered, keep_answers
 from attention_zoo.pipelines.engine.scores.answer_overlap import overlap_line, overlap_scores
 from attention_zoo.pipelines.engine.serving.asking import answer_by_length, line_of
-from attention_zoo.pipelines.engine.task import Task, predict_command
+from attention_zoo.pipelines.engine.task import predict_command
 from attention_zoo.pipelines.engine.text.batching import token_batches
 from attention_zoo.pipelines.engine.training.schedules import BIASES_AND_NORMS
 from attention_zoo.pipelines.engine.views import Alignment
 from attention_zoo.pipelines.hub.abilities.answer import Answer
+from attention_zoo.pipelines.hub.encoder_task import EncoderTask
 from attention_zoo.pipelines.hub.encoders import has_weights, load_encoder, reader_of
-from attention_zoo.pipelines.hub.run_encoders import find_tokenizer, is_kept, keep_start
+from attention_zoo.pipelines.hub.run_encoders import keep_start
 from attention_zoo.pipelines.models import AnswerFinder
 from attention_zoo.pipelines.question_answering.settings import QuestionAnsweringConfig
 from attention_zoo.pipelines.question_answering.windows import answer_loss, answer_windows
@@ -40,7 +41,7 @@ TOGETHER = 32  # questions that are answered at once
 SHOWN = 12  # words before an answer and from its beginning that a picture shows
 
 
-class QuestionAnswering(Task):
+class QuestionAnswering(EncoderTask):
     """Question and text in, the answer in the text out; see `Task` for the order of the methods."""
 
     name = "question_answering"
@@ -57,15 +58,9 @@ class QuestionAnswering(Task):
     view_heads = staticmethod(Answer.view_heads)
     view_page = staticmethod(Answer.view_page)
 
-    @property
-    def pretrained(self):
-        """Whether the encoder begins with weights that were learned elsewhere."""
-        return bool(self.config.model.encoder)
-
     def load(self):
         """Reads the questions of the three splits."""
-        if self.pretrained and not is_kept(self.folder):
-            find_tokenizer(self.config.model.encoder)  # a wrong folder is refused before the data is read
+        self.check_encoder()
         data = self.config.data
         options = (data.dataset, data.files, data.dev, data.test, data.limit, data.strict)
         self.questions = read_questions(*options)

@@ -24,12 +24,13 @@ from attention_zoo.pipelines.engine.serving.asking import TAB, answer_by_length,
 from attention_zoo.pipelines.engine.stages import counted
 from attention_zoo.pipelines.engine.storage.labels import keep_labels
 from attention_zoo.pipelines.engine.storage.weights import variables_by_path
-from attention_zoo.pipelines.engine.task import Task, predict_command
+from attention_zoo.pipelines.engine.task import predict_command
 from attention_zoo.pipelines.engine.text.batching import token_batches
 from attention_zoo.pipelines.engine.text.blank import says_something
 from attention_zoo.pipelines.engine.training.schedules import BIASES_AND_NORMS
 from attention_zoo.pipelines.engine.views import Alignment
 from attention_zoo.pipelines.hub.abilities.ability import Ability
+from attention_zoo.pipelines.hub.encoder_task import EncoderTask
 from attention_zoo.pipelines.hub.encoders import has_weights, load_encoder, reader_of
 from attention_zoo.pipelines.hub.run_encoders import find_tokenizer, is_kept, keep_start
 from attention_zoo.pipelines.models import SequenceClassifier
@@ -49,7 +50,7 @@ def with_content(texts):
     return texts.take(np.flatnonzero(tf.reduce_all([says_something(column) for column in columns], axis=0)))
 
 
-class TextClassification(Task):
+class TextClassification(EncoderTask):
     """Text in, class or number out; see `Task` for the order of the methods."""
 
     name = "text_classification"
@@ -67,15 +68,9 @@ class TextClassification(Task):
     view_heads = staticmethod(Ability.view_heads)
     view_page = staticmethod(Ability.view_page)
 
-    @property
-    def pretrained(self):
-        """Whether the encoder begins with weights that were learned elsewhere."""
-        return bool(self.config.model.encoder)
-
     def load(self):
         """Reads the texts of the three splits, and keeps a few labelled ones for training if the settings say so."""
-        if self.pretrained and not is_kept(self.folder):
-            find_tokenizer(self.config.model.encoder)  # a wrong folder is refused before the data is read
+        self.check_encoder()
         data = self.config.data
         options = (data.dataset, data.files, data.dev, data.test, data.columns, data.limit, data.strict)
         sets = read_labelled_texts(*options, pairs=True, labels=data.labels)
