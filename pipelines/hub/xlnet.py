@@ -120,7 +120,7 @@ def summary_classifier() -> Head:
                 raise UserError(f"config.json: expected {name} {' or '.join(map(str, known))}, received {received}")
         return head.options(config)
 
-    return head._replace(options=options)
+    return Head(head.model, head.rows, options, fixed=head.fixed)
 
 
 XLNET = XLNetFamily(

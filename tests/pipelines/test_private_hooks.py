@@ -203,7 +203,7 @@ def keeps_what_it_compiled_in_attributes(tmp_path):
 # The names, the files that use them, and a function that says whether they still do what those files rely on.
 HOOKS = {
     "_keras_mask": ("layers/self_attention.py and others", sets_the_mask_of_its_output),
-    "_layers": ("layers/walk.py", lists_the_layers_of_a_layer),
+    "_layers": ("layers/walk.py and engine/training/recomputation.py", lists_the_layers_of_a_layer),
     "_operations": ("layers/replace.py", lists_the_operations_of_a_functional_model),
     "_compute_attention": ("layers/record.py", computes_attention_in_a_method_that_can_be_replaced),
     "_masked_softmax": ("layers/record.py", weighs_in_a_method_that_can_be_replaced),

@@ -34,7 +34,7 @@ def recompute_blocks(model: keras.Model) -> None:
     >>> model(tf.ones((1, 5, 8)), training=True).shape
     TensorShape([1, 5, 8])
     """
-    blocks = [layer for layer in model._flatten_layers() if getattr(layer, "recomputable", False)]
+    blocks = blocks_of(model)
     if not blocks:
         expected = "a model with Transformer blocks, whose activations it computes again"
         raise UserError(f"--training.recompute: expected {expected}; received {type(model).__name__}")
@@ -44,26 +44,26 @@ def recompute_blocks(model: keras.Model) -> None:
 
 def recomputed(layer: keras.layers.Layer) -> Any:
     """Returns `layer.call` as a function that keeps only its arguments for the gradient, in training."""
-    call, generators = layer.call, generators_of(layer)
+    call, states = layer.call, states_of(layer)
 
     def recomputed_call(*args: Any, **kwargs: Any) -> Any:
         if not kwargs.get("training"):
             return call(*args, **kwargs)
         leaves = tf.nest.flatten((args, kwargs))
         places = [place for place, leaf in enumerate(leaves) if tf.is_tensor(leaf) and leaf.dtype.is_floating]
-        states = [tf.identity(generator.state.value) for generator in generators]
+        before = [tf.identity(state.value) for state in states]
         calls, structure = [], []
 
         def function(*tensors: tf.Tensor) -> list[tf.Tensor]:
             """Calls the layer with other values of its floating-point arguments; returns the tensors of its outputs."""
-            again, after = bool(calls), [tf.identity(generator.state.value) for generator in generators]
+            again, after = bool(calls), [tf.identity(state.value) for state in states]
             calls.append(tensors)
             if again:
-                set_states(generators, states)
+                set_states(states, before)
             there, later = tf.nest.pack_sequence_as((args, kwargs), replaced(leaves, places, tensors))
             outputs = call(*there, **later)
             if again:
-                set_states(generators, after)
+                set_states(states, after)
             structure[:] = [outputs]
             return [output for output in tf.nest.flatten(outputs) if output is not None]
 
@@ -75,16 +75,25 @@ def recomputed(layer: keras.layers.Layer) -> Any:
     return recomputed_call
 
 
-def generators_of(layer: keras.layers.Layer) -> list[keras.random.SeedGenerator]:
-    """Returns the generators of random numbers of a layer and the layers in it, each once."""
-    found = [generator for one in layer._flatten_layers() for generator in one._seed_generators]
-    return list({id(generator): generator for generator in found}.values())
+def blocks_of(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
+    """Returns the blocks inside a layer, at any depth, each once."""
+    found = {}
+    for inner in layer._layers:
+        blocks = [inner] if getattr(inner, "recomputable", False) else blocks_of(inner)
+        found |= {id(block): block for block in blocks}
+    return list(found.values())
 
 
-def set_states(generators: list[keras.random.SeedGenerator], states: list[tf.Tensor]) -> None:
+def states_of(layer: keras.layers.Layer) -> list[keras.Variable]:
+    """Returns the states of the generators of random numbers in a layer: its variables that are no weights."""
+    weights = {id(weight) for weight in layer.weights}
+    return [variable for variable in layer.variables if id(variable) not in weights]
+
+
+def set_states(states: list[keras.Variable], values: list[tf.Tensor]) -> None:
     """Sets the states of generators."""
-    for generator, state in zip(generators, states, strict=True):
-        generator.state.assign(state)
+    for state, value in zip(states, values, strict=True):
+        state.assign(value)
 
 
 def replaced(values: list[Any], places: list[int], others: Any) -> list[Any]:

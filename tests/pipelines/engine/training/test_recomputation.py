@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from attention_zoo.layers import TransformerEncoderBlock
 from attention_zoo.pipelines.engine.errors import UserError
-from attention_zoo.pipelines.engine.training.recomputation import generators_of, recompute_blocks
+from attention_zoo.pipelines.engine.training.recomputation import recompute_blocks, states_of
 from attention_zoo.pipelines.models import (
     AlbertEncoder,
     BertEncoder,
@@ -55,7 +55,7 @@ def gradients(model, inputs, compiled):
         return tape.gradient(loss, model.trainable_variables, unconnected_gradients="zero")
 
     found = (tf.function(step, autograph=False) if compiled else step)()
-    states = [generator.state.numpy() for generator in generators_of(model)]
+    states = [state.numpy() for state in states_of(model)]
     return [tf.convert_to_tensor(gradient).numpy() for gradient in found], states
 
 
