@@ -12,7 +12,7 @@ and "int8" are the exports of `attention-zoo load --precision` beside that in fl
 import tempfile
 from pathlib import Path
 
-from measure import compare, on_one_core, parser_of, write_figures
+from measure import compare, on_one_core, parser_of, report, write_figures
 
 WORDS = "the cat sat on the old red chair and looked at the moon while rain fell".split()  # each is one piece
 TOLERANCE = 1e-3  # keras-hub approximates GELU, which costs it 2.5e-4; the others are within 1e-6
@@ -170,12 +170,6 @@ def main():
 def repeated(function, texts, calls):
     """Returns a function that calls another some times."""
     return lambda: [function(texts) for _ in range(calls)]
-
-
-def report(figures, name, comparison):
-    """Prints a comparison and keeps its figures."""
-    print(f"{name:28} {comparison}", flush=True)
-    figures |= comparison.figures(name)
 
 
 if __name__ == "__main__":

@@ -10,8 +10,7 @@ session, beside ONNX Runtime and transformers with SDPA. All logits are compared
 import tempfile
 from pathlib import Path
 
-from encoders import report
-from measure import compare, on_one_core, parser_of, write_figures
+from measure import compare, on_one_core, parser_of, report, write_figures
 
 SIZE = {"num_hidden_layers": 12, "hidden_size": 192, "intermediate_size": 768, "num_attention_heads": 3}
 TOLERANCE = 1e-4

@@ -22,7 +22,7 @@ import sys
 import tempfile
 import time
 
-from measure import compare, in_a_process_of_its_own, on_one_core, parser_of, peak_memory, write_figures
+from measure import compare, in_a_process_of_its_own, on_one_core, parser_of, peak_memory, report, write_figures
 
 BERT = {"num_layers": 4, "num_heads": 4, "hidden_dim": 256, "intermediate_dim": 1024, "max_length": 128}
 GPT2 = {"num_layers": 4, "num_heads": 4, "hidden_dim": 128, "intermediate_dim": 512, "max_length": 128}
@@ -254,12 +254,6 @@ def recomputation(figures):
         ratio = figures[f"language/recompute_{name}"] = recomputes[key] / keeps[key]
         sides = f"recomputed {recomputes[key] / size:.1f} {unit}, kept {keeps[key] / size:.1f} {unit}"
         print(f"{f'language/recompute_{name}':28} {sides}, ratio {ratio:.3f}", flush=True)
-
-
-def report(figures, name, comparison):
-    """Prints a comparison and keeps its figures."""
-    print(f"{name:28} {comparison}", flush=True)
-    figures |= comparison.figures(name)
 
 
 def main():

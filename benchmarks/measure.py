@@ -81,6 +81,12 @@ def compare(ours, peer, repeats=7, clock=time.perf_counter, seed=0):
     return Comparison(both["ours"], both["peer"], both["ours"] / both["peer"], twin)
 
 
+def report(figures, name, comparison):
+    """Prints a comparison and keeps its figures."""
+    print(f"{name:28} {comparison}", flush=True)
+    figures |= comparison.figures(name)
+
+
 def rate(function, operations, repeats=7):
     """Returns the median number of operations per second of a function that does `operations` of them."""
     function()

@@ -4,6 +4,8 @@
 are those of another function.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import keras
@@ -51,26 +53,19 @@ def recomputed(layer: keras.layers.Layer) -> Any:
             return call(*args, **kwargs)
         leaves = tf.nest.flatten((args, kwargs))
         places = [place for place, leaf in enumerate(leaves) if tf.is_tensor(leaf) and leaf.dtype.is_floating]
-        before = [tf.identity(state.value) for state in states]
-        calls, structure = [], []
+        before, outputs = [tf.identity(state.value) for state in states], []  # outputs of the last call
 
         def function(*tensors: tf.Tensor) -> list[tf.Tensor]:
             """Calls the layer with other values of its floating-point arguments; returns the tensors of its outputs."""
-            again, after = bool(calls), [tf.identity(state.value) for state in states]
-            calls.append(tensors)
-            if again:
-                set_states(states, before)
             there, later = tf.nest.pack_sequence_as((args, kwargs), replaced(leaves, places, tensors))
-            outputs = call(*there, **later)
-            if again:
-                set_states(states, after)
-            structure[:] = [outputs]
+            with rewound(states, before) if outputs else nullcontext():
+                outputs[:] = [call(*there, **later)]
             return [output for output in tf.nest.flatten(outputs) if output is not None]
 
         found = tf.recompute_grad(function)(*(leaves[place] for place in places))
-        flat = tf.nest.flatten(structure[0])
+        flat = tf.nest.flatten(outputs)
         there = [place for place, output in enumerate(flat) if output is not None]
-        return tf.nest.pack_sequence_as(structure[0], replaced(flat, there, found))
+        return tf.nest.pack_sequence_as(outputs, replaced(flat, there, found))[0]
 
     return recomputed_call
 
@@ -90,9 +85,14 @@ def states_of(layer: keras.layers.Layer) -> list[keras.Variable]:
     return [variable for variable in layer.variables if id(variable) not in weights]
 
 
-def set_states(states: list[keras.Variable], values: list[tf.Tensor]) -> None:
-    """Sets the states of generators."""
+@contextmanager
+def rewound(states: list[keras.Variable], values: list[tf.Tensor]) -> Iterator[None]:
+    """Sets the states of generators while the block runs; afterwards they are as before."""
+    after = [tf.identity(state.value) for state in states]
     for state, value in zip(states, values, strict=True):
+        state.assign(value)
+    yield
+    for state, value in zip(states, after, strict=True):
         state.assign(value)
 
 
