@@ -147,7 +147,7 @@ class TrainingSettings:
         accumulate: Number of parts of a batch that each replica processes one after the other, to save memory; the
             update is the same.
         recompute: Whether each Transformer block computes its activations again for the gradient, in place of keeping
-            them: a step takes about a third longer, and long sequences need much less memory.
+            them: a step takes about a fifth longer, and long sequences need much less memory.
         ema: Decay of the moving average of the weights, which is then scored and exported; 0 keeps none.
         precision: Keras dtype policy of the model; mixed_float16 scales the loss.
         jit: Compile the training step with XLA. Every new batch shape compiles anew.
